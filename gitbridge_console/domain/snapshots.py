@@ -1,0 +1,302 @@
+"""Frozen views of the fleet: what ``status --json`` prints and the console paints. Field names are a contract."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from gitbridge_console.domain.decisions import Answer, Decision
+from gitbridge_console.domain.tasks import Attempt
+
+
+class View(BaseModel):
+    """Base of every view: immutable, unknown fields refused."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", populate_by_name=True)
+
+
+class StoreStatus(View):
+    """The store's health. ``url`` never holds a password; ``age_s`` is how old this picture is."""
+
+    url: str
+    ok: bool
+    age_s: float = 0.0
+    error: str | None = None
+    memory_bytes: int | None = None
+
+
+class PauseInfo(View):
+    """Who holds a lane, since when, until when, and why."""
+
+    by: str
+    reason: str
+    since: str
+    until: str | None = None
+
+
+class LaneStatus(View):
+    """One lane: ``depth`` is ready and claimable, ``waiting`` delayed until a time, ``leased`` being worked on."""
+
+    depth: int = 0
+    by_priority: dict[str, int] = Field(default_factory=dict)
+    waiting: int = 0
+    leased: int = 0
+    oldest_age_s: float | None = None
+    paused: PauseInfo | None = None
+
+
+class Percentiles(View):
+    """Latency percentiles in milliseconds; ``None`` where nothing was measured."""
+
+    p50: float | None = None
+    p95: float | None = None
+    p99: float | None = None
+
+
+class ErrorStatus(View):
+    """Share of failed attempts over 15 minutes (0..1) and their classes."""
+
+    rate: float = 0.0
+    by_class: dict[str, int] = Field(default_factory=dict)
+
+
+class BreakerStatus(View):
+    """Circuit breaker of a provider's model."""
+
+    state: str = "closed"
+    failures: int = 0
+    next_probe: str | None = None
+    causes: tuple[str, ...] = ()
+
+
+class ProviderStatus(View):
+    """One provider. ``state`` is ok, slow, limited, open, half_open, paused, draining, disabled or no_key."""
+
+    state: str
+    since: str | None = None
+    reason: str = ""
+    """One line an operator can act on: what is wrong and what to do, empty when nothing is."""
+    model: str = ""
+    api: str = ""
+    in_flight: int = 0
+    limit: int = 0
+    calls: dict[str, int] = Field(default_factory=lambda: {"1m": 0, "15m": 0})
+    latency_ms: Percentiles = Percentiles()
+    errors: ErrorStatus = ErrorStatus()
+    availability: float | None = None
+    tokens: dict[str, int] = Field(default_factory=lambda: {"in": 0, "out": 0})
+    cost_usd: float | None = None
+    gate_until: str | None = None
+    breaker: BreakerStatus = BreakerStatus()
+    latency_trend_ms: tuple[float | None, ...] = ()
+    """p95 of each of the last 15 minutes, oldest first."""
+
+
+class Alert(View):
+    """A condition that wants the operator. ``level`` is warning or critical; ``jump`` names the screen that shows it."""
+
+    level: str
+    code: str
+    text: str
+    since: str
+    jump: str = "pulse"
+
+
+class EngineStatus(View):
+    """One process of the fleet."""
+
+    id: str
+    host: str
+    role: str
+    beat_age_s: float
+    version: str = ""
+    settings: str = ""
+    """Fingerprint of its settings; a difference between engines is an alert."""
+
+
+class LogLine(View):
+    """One line of the fleet's event log, newest last."""
+
+    at: str
+    level: str
+    what: str
+    id: str = ""
+    text: str = ""
+
+
+class FleetSnapshot(View):
+    """Everything the Pulse needs, taken at one moment."""
+
+    at: str
+    namespace: str
+    store: StoreStatus
+    lanes: dict[str, LaneStatus] = Field(default_factory=dict)
+    providers: dict[str, ProviderStatus] = Field(default_factory=dict)
+    events: dict[str, int] = Field(default_factory=dict)
+    totals: dict[str, int] = Field(default_factory=dict)
+    rates: dict[str, float] = Field(default_factory=lambda: {"in_per_s": 0.0, "out_per_s": 0.0})
+    queue_latency_ms: Percentiles = Percentiles()
+    routing_latency_ms: Percentiles = Percentiles()
+    engines: tuple[EngineStatus, ...] = ()
+    quarantined: int = 0
+    duplicates: int = 0
+    alerts: tuple[Alert, ...] = ()
+    consensus: dict[str, int] = Field(default_factory=dict)
+    """Decisions of the retained history by state: complete, partial, degraded, failed; and ``split``: verdicts differed."""
+    log: tuple[LogLine, ...] = ()
+    max_waiting: int = 0
+
+
+class EventSummary(View):
+    """One row of an event list."""
+
+    id: str
+    delivery: str
+    type: str
+    repository: str
+    subject: str
+    title: str = ""
+    kind: str = ""
+    priority: str
+    state: str
+    received_at: str
+    age_s: float
+    run: int = 1
+    lane: str = ""
+    reason: str = ""
+    error_class: str = ""
+    error_code: str = ""
+    verdict: str = ""
+    agreement: str = ""
+    """``2/3``: votes for the verdict of valid votes."""
+
+
+class JobSummary(View):
+    """One row of the queue: a job in a lane, event or task."""
+
+    id: str
+    event_id: str
+    lane: str
+    place: str
+    """ready, waiting or leased."""
+    priority: str
+    age_s: float
+    due_in_s: float | None = None
+    tries: int = 0
+    kind: str = ""
+    repository: str = ""
+    subject: str = ""
+
+
+class TaskDetail(View):
+    """One seat with its attempts and answer."""
+
+    id: str
+    provider: str
+    """The provider whose lane it is in now (the one that answered, once it succeeded)."""
+    seat: str
+    """The provider that was chosen first."""
+    state: str
+    deliveries: int = 0
+    calls: int = 0
+    attempts: tuple[Attempt, ...] = ()
+    answer: Answer | None = None
+
+
+class TimelineEntry(View):
+    """One thing that happened to an event."""
+
+    at: str
+    what: str
+    by: str
+
+
+class ErrorDetail(View):
+    """Why an event failed."""
+
+    cls: str = Field(alias="class", serialization_alias="class")
+    code: str
+    message: str
+
+
+class EventDetail(View):
+    """All of one event, down to attempts and answers: ``events show ID --json``."""
+
+    id: str
+    delivery: str
+    type: str
+    action_name: str = ""
+    repository: str
+    subject: str
+    title: str = ""
+    author: str = ""
+    url: str = ""
+    kind: str
+    priority: str
+    state: str
+    reason: str = ""
+    received_at: str
+    timeline: tuple[TimelineEntry, ...] = ()
+    tasks: tuple[TaskDetail, ...] = ()
+    decision: Decision | None = None
+    action: dict[str, Any] | None = None
+    error: ErrorDetail | None = None
+    run: int = 1
+    lineage: dict[str, Any] = Field(default_factory=lambda: {"edited_from": None, "edits": []})
+    payload_text: str | None = None
+    """The raw payload, only when asked for."""
+    material_note: str = ""
+    routing: tuple[str, ...] = ()
+    """Why each provider was or was not chosen, one line each."""
+
+
+class DecisionSummary(View):
+    """One row of the decisions list."""
+
+    id: str
+    event_id: str
+    created_at: str
+    kind: str
+    repository: str
+    subject: str
+    title: str = ""
+    state: str
+    verdict: str
+    agreement: str
+    findings: str = ""
+    """``3 of 8 confirmed`` or empty."""
+    conflicts: int = 0
+    needs_operator: bool = False
+
+
+class AuditEntry(View):
+    """One operator's write, recorded before it ran."""
+
+    at: str
+    who: str
+    host: str
+    what: str
+    target: str
+    reason: str
+    result: str = ""
+
+
+class QuarantineEntry(View):
+    """Something that came in and could not be read as an event."""
+
+    id: str
+    at: str
+    source: str
+    error: str
+    size: int
+    sample: str
+
+
+class ChangeReport(View):
+    """What an operation changed: how many of the named things, and why the others were left alone."""
+
+    changed: int
+    unchanged: int = 0
+    ids: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()

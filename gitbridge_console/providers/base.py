@@ -1,0 +1,90 @@
+"""The small protocol every AI service stands behind."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+from gitbridge_console.domain.failures import Failure
+
+
+@dataclass(frozen=True, slots=True)
+class ProviderRequest:
+    """One question. ``schema`` is a strict JSON schema; ``schema_name`` names it for APIs that want a name."""
+
+    system: str
+    prompt: str
+    schema: dict[str, Any]
+    schema_name: str
+    max_output_tokens: int
+
+
+@dataclass(frozen=True, slots=True)
+class Usage:
+    """Tokens as billed. ``input_tokens`` includes cached ones; ``cost_usd`` is ``None`` where the price is unknown."""
+
+    input_tokens: int | None = None
+    output_tokens: int | None = None
+    cached_tokens: int | None = None
+    cost_usd: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ProviderReply:
+    """A complete answer: the stream ended with a stop reason. ``text`` is the raw JSON text, not yet validated."""
+
+    text: str
+    model: str
+    stop_reason: str
+    usage: Usage
+    request_id: str | None
+    http_status: int
+    ttft_ms: float
+    latency_ms: float
+    headers: dict[str, str] = field(default_factory=dict)
+    """Only rate-limit headers, lower-cased."""
+
+
+class ProviderError(Exception):
+    """An attempt failed; everything known about it is on the classified ``failure``. Tokens already billed are in ``usage``."""
+
+    def __init__(
+        self,
+        failure: Failure,
+        *,
+        usage: Usage | None = None,
+        ttft_ms: float | None = None,
+        headers: dict[str, str] | None = None,
+    ) -> None:
+        super().__init__(failure.message)
+        self.failure = failure
+        self.usage = usage or Usage()
+        self.ttft_ms = ttft_ms
+        self.headers = headers or {}
+
+
+class Provider(Protocol):
+    """An AI service. One attempt per call; retries belong to the router alone."""
+
+    name: str
+    model: str
+
+    async def ask(self, request: ProviderRequest, *, timeout_s: float) -> ProviderReply:
+        """Send one question and read the whole streamed answer within ``timeout_s`` (further limits from settings).
+
+        Raises:
+            ProviderError: whatever went wrong, classified. ``asyncio.CancelledError`` passes through.
+        """
+        ...
+
+    async def list_models(self, *, timeout_s: float = 10.0) -> list[str]:
+        """Model ids the service offers; the cheap, key-safe health question.
+
+        Raises:
+            ProviderError: whatever went wrong, classified.
+        """
+        ...
+
+    async def aclose(self) -> None:
+        """Close the connection pool."""
+        ...

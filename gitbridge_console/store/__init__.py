@@ -1,0 +1,1 @@
+"""Everything kept in Redis, and nothing else. The only room that imports ``redis``."""

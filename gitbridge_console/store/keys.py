@@ -1,0 +1,126 @@
+"""Every key name, once. Scripts build the same names from the partition's tag, see ``scripts/_lib.lua``.
+
+======================  =======================================================================================
+``<tag>:m``             hash: sequence, fence, pauses (``pause:<lane>`` JSON, ``until:<lane>`` ms), store version
+``<tag>:c``             hash: counters that only grow (``to:<state>``, ``duplicates``)
+``<tag>:lanes``         set of lane names ever used
+``<tag>:r:<lane>``      ready jobs, score ``priority * 2**43 + ms``
+``<tag>:l:<lane>``      leased jobs, score = expiry in ms; the only record of "being worked on"
+``<tag>:w:<lane>``      jobs waiting for a time, score = due in ms
+``<tag>:e:<state>``     events in a state, score = since when in ms
+``<tag>:j:<job>``       hash: header of an event or a task, short values only
+``<tag>:x:<event>``     hash: outside text about an event (title, subject, reason, error message)
+``<tag>:p:<event>``     payload as received, deflated;  ``<tag>:f:<event>`` its diff, deflated
+``<tag>:a:<task>``      answer, JSON;  ``<tag>:t:<task>`` list of attempts, JSON
+``<tag>:n:<event>``     decision, JSON;  ``<tag>:o:<event>`` action, JSON;  ``<tag>:h:<event>`` list: timeline
+``<tag>:d:<delivery>``  event id of a delivery;  ``<tag>:s:<subject>`` newest head of a subject, ``id version``
+``<tag>:ev``            stream: event log;  ``<tag>:q`` stream: quarantine;  ``<tag>:dn`` stream: decision ids
+``<tag>:wake``          channel: the name of a lane that has new work
+======================  =======================================================================================
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+STORE_VERSION = 1
+"""Version of the layout above; an engine refuses a store that says otherwise."""
+
+
+@dataclass(frozen=True, slots=True)
+class Keys:
+    """Key names of one partition of a namespace. All of them share the tag and so one slot of a cluster."""
+
+    namespace: str
+    partition: int = 0
+
+    @property
+    def tag(self) -> str:
+        """The hash tag every key starts with."""
+        return f"{{{self.namespace}:{self.partition:02x}}}"
+
+    @property
+    def meta(self) -> str:
+        return f"{self.tag}:m"
+
+    @property
+    def counters(self) -> str:
+        return f"{self.tag}:c"
+
+    @property
+    def log(self) -> str:
+        return f"{self.tag}:ev"
+
+    @property
+    def quarantine(self) -> str:
+        return f"{self.tag}:q"
+
+    @property
+    def decisions(self) -> str:
+        return f"{self.tag}:dn"
+
+    @property
+    def wake(self) -> str:
+        return f"{self.tag}:wake"
+
+    @property
+    def lanes(self) -> str:
+        return f"{self.tag}:lanes"
+
+    def ready(self, lane: str) -> str:
+        return f"{self.tag}:r:{lane}"
+
+    def leased(self, lane: str) -> str:
+        return f"{self.tag}:l:{lane}"
+
+    def waiting(self, lane: str) -> str:
+        return f"{self.tag}:w:{lane}"
+
+    def state(self, state: str) -> str:
+        return f"{self.tag}:e:{state}"
+
+    def job(self, job_id: str) -> str:
+        return f"{self.tag}:j:{job_id}"
+
+    def about(self, event_id: str) -> str:
+        return f"{self.tag}:x:{event_id}"
+
+    def payload(self, event_id: str) -> str:
+        return f"{self.tag}:p:{event_id}"
+
+    def diff(self, event_id: str) -> str:
+        return f"{self.tag}:f:{event_id}"
+
+    def answer(self, task_id: str) -> str:
+        return f"{self.tag}:a:{task_id}"
+
+    def attempts(self, task_id: str) -> str:
+        return f"{self.tag}:t:{task_id}"
+
+    def decision(self, event_id: str) -> str:
+        return f"{self.tag}:n:{event_id}"
+
+    def action(self, event_id: str) -> str:
+        return f"{self.tag}:o:{event_id}"
+
+    def timeline(self, event_id: str) -> str:
+        return f"{self.tag}:h:{event_id}"
+
+    def delivery(self, delivery: str) -> str:
+        return f"{self.tag}:d:{delivery}"
+
+    @property
+    def engines(self) -> str:
+        """Hash of the fleet's heartbeats, engine id to JSON; fleet-wide, so under a tag of its own."""
+        return f"{{{self.namespace}:ctl}}:engines"
+
+    @property
+    def audit(self) -> str:
+        """Stream of operators' writes; fleet-wide."""
+        return f"{{{self.namespace}:audit}}:log"
+
+
+def expand_id(word: str) -> str:
+    """Full job id of what an operator typed: leading zeros may be left out (``1a00`` → ``0000001a00``, ``1a00.2`` too)."""
+    event_id, dot, seat = word.strip().lower().partition(".")
+    return event_id.zfill(10) + dot + seat

