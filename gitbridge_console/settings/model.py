@@ -63,7 +63,10 @@ class KindSettings(Table):
     quorum: int = Field(2, ge=1, le=8)
     deadline_s: PositiveSeconds = 120.0
     grace_s: float = Field(15.0, ge=0, le=3600)
-    strategy: str = Field("majority", pattern=r"^(majority|policy|weighted|strictest|unanimous|confidence|cost_aware|latency_aware|hybrid|operator|single:[a-z][a-z0-9_-]*)$")
+    strategy: str = Field(
+        "majority",
+        pattern=r"^(majority|policy|weighted|strictest|unanimous|confidence|cost_aware|latency_aware|hybrid|operator|single:[a-z][a-z0-9_-]*)$",
+    )
     action: Literal["none", "comment", "review", "status", "labels"] = "none"
     approval: Literal["auto", "operator"] = "auto"
 
@@ -211,9 +214,13 @@ class Rule(Table):
 def default_providers() -> dict[str, ProviderSettings]:
     """The three services of the plan."""
     return {
-        "claude": ProviderSettings(api="anthropic", model="claude-sonnet-5-5", base_url="https://api.anthropic.com", api_key_env="ANTHROPIC_API_KEY"),
+        "claude": ProviderSettings(
+            api="anthropic", model="claude-sonnet-5-5", base_url="https://api.anthropic.com", api_key_env="ANTHROPIC_API_KEY"
+        ),
         "grok": ProviderSettings(api="responses", model="grok-4.7", base_url="https://api.x.ai/v1", api_key_env="XAI_API_KEY"),
-        "chatgpt": ProviderSettings(api="responses", model="gpt-6.1-sol", base_url="https://api.openai.com/v1", api_key_env="OPENAI_API_KEY"),
+        "chatgpt": ProviderSettings(
+            api="responses", model="gpt-6.1-sol", base_url="https://api.openai.com/v1", api_key_env="OPENAI_API_KEY"
+        ),
     }
 
 
@@ -256,9 +263,13 @@ class Settings(Table):
 
         for name in self.providers:
             if not re.match(PROVIDER_NAME, name) or name in RESERVED_LANES:
-                raise ValueError(f"provider name {name!r} must be lower-case letters, digits, - or _ and none of {', '.join(sorted(RESERVED_LANES))}")
+                raise ValueError(
+                    f"provider name {name!r} must be lower-case letters, digits, - or _ and none of {', '.join(sorted(RESERVED_LANES))}"
+                )
         for kind, policy in self.kinds.items():
             for name in (*policy.prefer, *policy.reserve):
                 if name not in self.providers:
-                    raise ValueError(f"kinds.{kind} names provider {name!r}, which [providers] does not have (it has {', '.join(self.providers)})")
+                    raise ValueError(
+                        f"kinds.{kind} names provider {name!r}, which [providers] does not have (it has {', '.join(self.providers)})"
+                    )
         return self

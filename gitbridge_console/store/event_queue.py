@@ -8,8 +8,7 @@ checks the fence.
 from __future__ import annotations
 
 import json
-import zlib
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -20,6 +19,7 @@ from gitbridge_console.domain.events import EventState, IncomingEvent, Priority
 from gitbridge_console.domain.tasks import TaskState
 from gitbridge_console.settings.model import QueueSettings, RetentionSettings, RetrySettings
 from gitbridge_console.store.keys import Keys
+from gitbridge_console.store.replies import pack, table_of, text_of, unpack
 from gitbridge_console.store.scripts_loader import FIRST_WITH_FLAGS, ScriptRunner
 
 
@@ -51,6 +51,8 @@ class ClaimedJob:
     """Header of the event the job belongs to (the job's own for events)."""
     payload: bytes = b""
     diff: str | None = None
+    claimed_ms: int = 0
+    """The server's clock at the claim."""
 
     @property
     def event_id(self) -> str:
@@ -119,29 +121,6 @@ class QueueStats:
     pauses: Mapping[str, Mapping[str, str]]
 
 
-def text_of(raw: bytes | str | None) -> str:
-    """Stored bytes as text; what is not UTF-8 is replaced, never raised."""
-    if raw is None:
-        return ""
-    return raw.decode("utf-8", "replace") if isinstance(raw, bytes) else raw
-
-
-def table_of(flat: Sequence[bytes] | Mapping[bytes, bytes]) -> dict[str, str]:
-    """A stored hash as text to text, from either reply shape (``[k, v, …]`` of scripts, mapping of ``HGETALL``)."""
-    pairs: Iterable[tuple[bytes, bytes]] = flat.items() if isinstance(flat, Mapping) else zip(flat[::2], flat[1::2], strict=True)
-    return {text_of(key): text_of(value) for key, value in pairs}
-
-
-def pack(raw: bytes) -> bytes:
-    """Deflate for storage; level 1, since time matters more than the last tenth of the size."""
-    return zlib.compress(raw, 1)
-
-
-def unpack(stored: bytes | None) -> bytes:
-    """Inverse of :func:`pack`; nothing stored gives nothing."""
-    return zlib.decompress(stored) if stored else b""
-
-
 def _ms(seconds: float) -> int:
     return round(seconds * 1000)
 
@@ -186,7 +165,9 @@ class RedisEventQueue:
             BackPressure: ``max_waiting`` undecided events, or the server is at its memory limit.
         """
         if len(event.payload) > self.settings.payload_max_bytes:
-            raise PayloadTooLarge(f"payload of {len(event.payload):,} bytes is over queue.payload_max_bytes = {self.settings.payload_max_bytes:,}")
+            raise PayloadTooLarge(
+                f"payload of {len(event.payload):,} bytes is over queue.payload_max_bytes = {self.settings.payload_max_bytes:,}"
+            )
         pairs = [part for pair in (texts or {}).items() for part in pair]
         try:
             reply = await self._scripts.run(
@@ -202,20 +183,23 @@ class RedisEventQueue:
                 pack(event.diff.encode("utf-8", "replace")) if event.diff else b"",
                 self.settings.max_waiting,
                 f"{self.keys.partition:02x}",
+                "pin" if event.priority else "",
                 *pairs,
             )
         except OutOfMemoryError as error:
             raise BackPressure("the store is at its memory limit; nothing accepted is lost, try again later") from error
         status = text_of(reply[1])
         if status == "backpressure":
-            raise BackPressure(f"{int(reply[2]):,} events are undecided, queue.max_waiting is {self.settings.max_waiting:,}; try again later")
+            raise BackPressure(
+                f"{int(reply[2]):,} events are undecided, queue.max_waiting is {self.settings.max_waiting:,}; try again later"
+            )
         return Enqueued(text_of(reply[0]), status)
 
     async def claim(self, lane: str, n: int, lease_s: float | None = None) -> Claim:
         """Claim up to ``n`` jobs of a lane, most urgent and oldest first, unless it is paused."""
         reply = await self._scripts.run("claim", lane, n, _ms(lease_s or self.settings.lease_s))
         jobs = []
-        for job_id, fence, header, payload, diff, event in reply[2:]:
+        for job_id, fence, header, payload, diff, event in reply[3:]:
             own = table_of(header)
             jobs.append(
                 ClaimedJob(
@@ -226,6 +210,7 @@ class RedisEventQueue:
                     event=table_of(event) or own,
                     payload=unpack(payload),
                     diff=unpack(diff).decode("utf-8", "replace") or None,
+                    claimed_ms=int(reply[2]),
                 )
             )
         return Claim(tuple(jobs), bool(reply[0]), None if int(reply[1]) < 0 else int(reply[1]) / 1000)
@@ -299,7 +284,14 @@ class RedisEventQueue:
         )
 
     async def retry_task(
-        self, job: ClaimedJob, *, attempt: str = "", delay_s: float = 0.0, verdict: str = "retry", text: str = "", candidates: Sequence[str] = ()
+        self,
+        job: ClaimedJob,
+        *,
+        attempt: str = "",
+        delay_s: float = 0.0,
+        verdict: str = "retry",
+        text: str = "",
+        candidates: Sequence[str] = (),
     ) -> str | None:
         """Put a task back after a failed attempt, or move it to the first free one of ``candidates``.
 
@@ -309,7 +301,15 @@ class RedisEventQueue:
         return None if reply is None else text_of(reply)
 
     async def settle_task(
-        self, job: ClaimedJob, state: TaskState, *, attempt: str = "", answer: str = "", error_class: str = "", vote: bool = False, text: str = ""
+        self,
+        job: ClaimedJob,
+        state: TaskState,
+        *,
+        attempt: str = "",
+        answer: str = "",
+        error_class: str = "",
+        vote: bool = False,
+        text: str = "",
     ) -> bool:
         """End a task and count its panel down, storing answer and attempt with it. ``False``: the fence is void."""
         args = (state, attempt, answer, error_class, "vote" if vote else "none", text[:300])
@@ -362,7 +362,9 @@ class RedisEventQueue:
         return QueueStats(
             now_ms=int(now),
             lanes={
-                text_of(row[0]): LaneCounts(int(row[1]), int(row[2]), int(row[3]), None if int(row[4]) < 0 else int(row[4]), tuple(map(int, row[5:])))
+                text_of(row[0]): LaneCounts(
+                    int(row[1]), int(row[2]), int(row[3]), None if int(row[4]) < 0 else int(row[4]), tuple(map(int, row[5:]))
+                )
                 for row in rows
             },
             states={text_of(name): int(count) for name, count in states},
@@ -376,7 +378,12 @@ class RedisEventQueue:
 
     async def quarantine(self, raw: bytes, *, source: str, error: str) -> str:
         """Keep something that could not be read as an event, for an operator to look at; the oldest go first."""
-        fields: dict[Any, Any] = {"source": source[:60], "error": error[:300], "size": len(raw), "raw": pack(raw[: self.settings.payload_max_bytes])}
+        fields: dict[Any, Any] = {
+            "source": source[:60],
+            "error": error[:300],
+            "size": len(raw),
+            "raw": pack(raw[: self.settings.payload_max_bytes]),
+        }
         try:
             return text_of(await self.client.xadd(self.keys.quarantine, fields, maxlen=self.retention.quarantine_max, approximate=True))
         except ResponseError as error:

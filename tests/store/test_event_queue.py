@@ -11,8 +11,9 @@ import pytest
 from gitbridge_console.domain.events import EventState, IncomingEvent, Priority
 from gitbridge_console.domain.tasks import TaskState
 from gitbridge_console.settings.model import QueueSettings, RetentionSettings, RetrySettings
-from gitbridge_console.store.event_queue import BackPressure, ClaimedJob, PayloadTooLarge, RedisEventQueue, RoutePlan, table_of
+from gitbridge_console.store.event_queue import BackPressure, ClaimedJob, PayloadTooLarge, RedisEventQueue, RoutePlan
 from gitbridge_console.store.keys import Keys, expand_id
+from gitbridge_console.store.replies import table_of
 
 pytestmark = pytest.mark.anyio
 
@@ -66,7 +67,13 @@ async def test_redelivery_of_a_failed_event_runs_it_again(queue: RedisEventQueue
 
 
 async def test_priority_first_then_age(queue: RedisEventQueue) -> None:
-    for name, priority in [("a", Priority.LOW), ("b", Priority.NORMAL), ("c", Priority.CRITICAL), ("d", Priority.NORMAL), ("e", Priority.NORMAL)]:
+    for name, priority in [
+        ("a", Priority.LOW),
+        ("b", Priority.NORMAL),
+        ("c", Priority.CRITICAL),
+        ("d", Priority.NORMAL),
+        ("e", Priority.NORMAL),
+    ]:
         await queue.enqueue(event(name, priority=priority))
     claim = await queue.claim("route", 10)
     order = [int(job.id[:8], 16) for job in claim.jobs]
@@ -127,7 +134,12 @@ async def test_a_job_that_kills_its_workers_is_given_up(client: Any, namespace: 
 async def test_routing_puts_one_task_into_each_lane_and_the_decision_waits(queue: RedisEventQueue) -> None:
     event_id = await routed(queue)
     stats = await queue.stats()
-    assert {lane: (row.ready, row.waiting) for lane, row in stats.lanes.items()} == {"route": (0, 0), "claude": (1, 0), "grok": (1, 0), "decide": (0, 1)}
+    assert {lane: (row.ready, row.waiting) for lane, row in stats.lanes.items()} == {
+        "route": (0, 0),
+        "claude": (1, 0),
+        "grok": (1, 0),
+        "decide": (0, 1),
+    }
     assert (await header(queue, event_id))["state"] == "routed"
 
 

@@ -1,12 +1,12 @@
 -- Claim up to N jobs of a lane under a lease. ARGV: lane, n, lease ms.
--- Returns {paused, ms until the next waiting job is due or -1, job...}; a job is {id, fence, header, payload, diff, event header}.
+-- Returns {paused, ms until the next waiting job is due or -1, now, job...}; a job is {id, fence, header, payload, diff, event header}.
 local lane, n, lease = ARGV[1], tonumber(ARGV[2]), tonumber(ARGV[3])
 for _, id in ipairs(redis.call('ZRANGEBYSCORE', T .. ':w:' .. lane, '-inf', int(NOW), 'LIMIT', 0, 100)) do
   redis.call('ZREM', T .. ':w:' .. lane, id)
   push(id, lane)
 end
 local first = redis.call('ZRANGE', T .. ':w:' .. lane, 0, 0, 'WITHSCORES')
-local out = {0, first[2] and math.max(0, tonumber(first[2]) - NOW) or -1}
+local out = {0, first[2] and math.max(0, tonumber(first[2]) - NOW) or -1, int(NOW)}
 
 local until_ms = redis.call('HGET', T .. ':m', 'until:' .. lane)
 if until_ms then

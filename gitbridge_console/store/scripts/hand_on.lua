@@ -11,6 +11,9 @@ if ARGV[8] == 'cancel' then cancel_tasks(id, false) end
 if ARGV[9] ~= '' then
   redis.call('SET', T .. ':n:' .. id, ARGV[9])
   redis.call('XADD', T .. ':dn', 'MAXLEN', '~', LOG_MAX, '*', 'e', id)
+  local made = redis.call('HMGET', job(id), 'decided', 'split')
+  if made[1] then redis.call('HINCRBY', T .. ':c', 'decided:' .. made[1], 1) end
+  if made[2] == '1' then redis.call('HINCRBY', T .. ':c', 'decided:split', 1) end
 end
 if ARGV[10] ~= '' then redis.call('SET', T .. ':o:' .. id, ARGV[10]) end
 if lane == '' then

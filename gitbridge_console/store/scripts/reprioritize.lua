@@ -5,7 +5,7 @@ local function set(id)
   local h = redis.call('HMGET', job(id), 'st', 'lane', 'pr')
   if h[1] == 'settled' then return 0 end
   if h[3] == ARGV[1] and ARGV[2] == '' then return 0 end
-  redis.call('HSET', job(id), 'pr', ARGV[1])
+  redis.call('HSET', job(id), 'pr', ARGV[1], 'pin', 1)
   -- "Front of its class": older than anything real; a later front goes before an earlier one.
   if ARGV[2] == 'front' then redis.call('HSET', job(id), 'ms', int(1000000000 - redis.call('HINCRBY', T .. ':m', 'bump', 1))) end
   if h[1] == 'ready' then

@@ -5,7 +5,8 @@ local id = ARGV[1]
 if not holds(id, ARGV[2]) then return {'lost'} end
 local subject, version, seats = ARGV[9], tonumber(ARGV[10]), tonumber(ARGV[11])
 for i = 12 + seats, #ARGV, 2 do redis.call('HSET', T .. ':x:' .. id, ARGV[i], ARGV[i + 1]) end
-redis.call('HSET', job(id), 'kind', ARGV[3], 'pr', ARGV[4])
+local priority = redis.call('HGET', job(id), 'pin') and redis.call('HGET', job(id), 'pr') or ARGV[4]
+redis.call('HSET', job(id), 'kind', ARGV[3], 'pr', priority)
 lift(id)
 
 local replaced
@@ -38,7 +39,7 @@ local h = redis.call('HMGET', job(id), 'ms', 'run', 'tasks')
 local first = (tonumber(h[3]) or 0) + 1
 for seat = 1, seats do
   local task = id .. '.' .. (first + seat - 1)
-  redis.call('HSET', job(task), 'pr', ARGV[4], 'ms', h[1], 'run', h[2], 'kind', ARGV[3], 'state', 'queued', 'dv', 0, 'ca', 0,
+  redis.call('HSET', job(task), 'pr', priority, 'ms', h[1], 'run', h[2], 'kind', ARGV[3], 'state', 'queued', 'dv', 0, 'ca', 0,
     'seat', ARGV[11 + seat])
   push(task, ARGV[11 + seat])
 end

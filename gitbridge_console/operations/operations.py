@@ -1,0 +1,275 @@
+"""``Operations``: what an operator can see and do. Every write is refused when read-only, and audited before it runs."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+
+from gitbridge_console.domain.decisions import Decision
+from gitbridge_console.domain.events import FINISHED_STATES, STAGE_LANES, EventState, IncomingEvent, Priority
+from gitbridge_console.domain.filters import EventFilter
+from gitbridge_console.domain.snapshots import (
+    AuditEntry,
+    ChangeReport,
+    DecisionSummary,
+    EventDetail,
+    EventSummary,
+    FleetSnapshot,
+    JobSummary,
+    QuarantineEntry,
+)
+from gitbridge_console.operations.actor import Actor, current_actor
+from gitbridge_console.operations.errors import BackPressure, NotFound, OperationError, Refused, StoreAway, Usage
+from gitbridge_console.operations.status import build_snapshot
+from gitbridge_console.router.intake import Intake, SubmitResult
+from gitbridge_console.settings.model import Settings
+from gitbridge_console.store.event_queue import BackPressure as QueueBackPressure
+from gitbridge_console.store.keys import expand_id
+from gitbridge_console.store.store import Store
+from gitbridge_console.store.trouble import STORE_AWAY
+
+REPLAY_MAX = 200
+"""Most events one call takes; more is a bulk operation."""
+
+WAIT_POLL_S = 0.1
+
+
+@dataclass(slots=True)
+class _Record:
+    """What a write came to, for the audit."""
+
+    result: str = "done"
+
+
+class Operations:
+    """The door. All methods raise only :class:`~gitbridge_console.operations.errors.OperationError`."""
+
+    def __init__(self, store: Store, settings: Callable[[], Settings], *, actor: Actor | None = None, read_only: bool = False) -> None:
+        self._store = store
+        self._settings = settings
+        self._actor = actor or current_actor()
+        self._read_only = read_only
+        self._intake = Intake(store.queue, store.metrics)
+
+    @property
+    def read_only(self) -> bool:
+        """Whether every write is refused."""
+        return self._read_only or self._settings().read_only
+
+    @asynccontextmanager
+    async def _asking(self) -> AsyncIterator[None]:
+        try:
+            yield
+        except QueueBackPressure as error:
+            raise BackPressure(f"BACKPRESSURE: {error}") from error
+        except STORE_AWAY as error:
+            raise StoreAway(f"the store does not answer: {' '.join(str(error).split())[:200]}") from error
+
+    @asynccontextmanager
+    async def _writing(self, what: str, target: str, reason: str = "") -> AsyncIterator[_Record]:
+        if self.read_only:
+            raise Refused(f"read-only: {what} {target} was not done")
+        async with self._asking():
+            journal = self._store.journal
+            entry = await journal.begin(who=self._actor.who, host=self._actor.host, what=what, target=target, reason=reason)
+            record = _Record()
+            try:
+                yield record
+            except OperationError as error:
+                record.result = f"failed: {error}"
+                raise
+            finally:
+                await journal.end(entry, record.result)
+
+    @property
+    def lanes(self) -> tuple[str, ...]:
+        """Every lane there can be: stages and configured providers."""
+        return (*STAGE_LANES, *self._settings().providers)
+
+    def _known_lanes(self, lanes: Sequence[str]) -> list[str]:
+        unknown = [lane for lane in lanes if lane not in self.lanes]
+        if unknown:
+            raise NotFound(f"no lane {', '.join(unknown)}; there are {', '.join(self.lanes)}")
+        if not lanes:
+            raise Usage("name at least one lane")
+        return list(lanes)
+
+    async def status(self) -> FleetSnapshot:
+        """Everything the Pulse needs, in a handful of round trips."""
+        async with self._asking():
+            settings, store = self._settings(), self._store
+            stats, window, beats, log = await asyncio.gather(
+                store.queue.stats(self.lanes), store.metrics.read(), store.fleet.alive(), store.reader.log()
+            )
+            quarantined = await store.client.xlen(store.keys.quarantine)
+            return build_snapshot(settings, stats, window, beats, log, store_url=store.shown_url, quarantined=quarantined)
+
+    async def list_events(self, wanted: EventFilter | None = None, limit: int = 100) -> list[EventSummary]:
+        """Events that match, newest first."""
+        async with self._asking():
+            return await self._store.reader.list_events(wanted or EventFilter(), limit)
+
+    async def show_event(self, event_id: str, *, payload: bool = False) -> EventDetail:
+        """All of one event; ``event_id`` may lack leading zeros or be the id of one of its tasks."""
+        async with self._asking():
+            found = await self._store.reader.event_detail(expand_id(event_id).partition(".")[0], with_payload=payload)
+        if found is None:
+            raise NotFound(f"no event {event_id}")
+        return found
+
+    async def list_jobs(self, lane: str | None = None, limit: int = 200) -> list[JobSummary]:
+        """What is worked on, ready and waiting, in the order of claiming."""
+        lanes = self.lanes if lane is None else self._known_lanes([lane])
+        async with self._asking():
+            return await self._store.reader.list_jobs(lanes, limit)
+
+    async def list_decisions(self, limit: int = 100) -> list[DecisionSummary]:
+        """The newest decisions."""
+        async with self._asking():
+            return await self._store.reader.list_decisions(limit)
+
+    async def show_decision(self, decision_id: str) -> Decision:
+        """One decision, by its own id or its event's."""
+        event_id = expand_id(decision_id.partition("-")[0])
+        async with self._asking():
+            found = await self._store.reader.decision(event_id)
+        if found is None:
+            raise NotFound(f"no decision {decision_id}")
+        return found
+
+    async def list_quarantine(self, limit: int = 100) -> list[QuarantineEntry]:
+        """What came in and could not be read."""
+        async with self._asking():
+            return await self._store.reader.list_quarantine(limit)
+
+    async def list_audit(self, limit: int = 100) -> list[AuditEntry]:
+        """Operators' writes, newest first."""
+        async with self._asking():
+            return await self._store.journal.newest(limit)
+
+    async def submit(self, event: IncomingEvent) -> SubmitResult:
+        """Store an event. Not an operator's write: it is not audited, but refused when read-only."""
+        if self.read_only:
+            raise Refused("read-only: nothing was submitted")
+        async with self._asking():
+            return await self._intake.submit(event)
+
+    async def wait_finished(self, event_id: str, timeout_s: float) -> EventDetail:
+        """Wait until an event is finished or awaits an operator.
+
+        Raises:
+            OperationError: not within ``timeout_s``.
+        """
+        deadline = asyncio.get_running_loop().time() + timeout_s
+        done = {state.value for state in FINISHED_STATES} | {EventState.AWAITING_APPROVAL.value}
+        while True:
+            event = await self.show_event(event_id)
+            if event.state in done:
+                return event
+            if asyncio.get_running_loop().time() >= deadline:
+                raise OperationError(f"event {event_id} is still {event.state} after {timeout_s:.0f} s")
+            await asyncio.sleep(WAIT_POLL_S)
+
+    async def pause(self, lanes: Sequence[str], reason: str, for_s: float | None = None) -> ChangeReport:
+        """Hold lanes: they take in work and give none out."""
+        names = self._known_lanes(lanes)
+        if not reason.strip():
+            raise Usage("say why: a pause needs a reason")
+        async with self._writing("pause", ", ".join(names), reason):
+            for lane in names:
+                await self._store.queue.pause(lane, by=self._actor.who, reason=reason, for_s=for_s)
+        return ChangeReport(changed=len(names), ids=tuple(names))
+
+    async def resume(self, lanes: Sequence[str]) -> ChangeReport:
+        """Let lanes go on."""
+        names = self._known_lanes(lanes)
+        async with self._writing("resume", ", ".join(names)) as record:
+            before = [await self._store.queue.resume(lane, by=self._actor.who) for lane in names]
+            changed = tuple(lane for lane, pause in zip(names, before, strict=True) if pause)
+            record.result = f"resumed {', '.join(changed) or 'nothing'}"
+        notes = tuple(f"{lane} was not paused" for lane in names if lane not in changed)
+        return ChangeReport(changed=len(changed), unchanged=len(names) - len(changed), ids=changed, notes=notes)
+
+    async def prioritize(self, ids: Sequence[str], to: Priority, *, front: bool = False) -> ChangeReport:
+        """Give events or single tasks another priority; their age is kept."""
+        names = _ids(ids)
+        async with self._writing("prioritize", ", ".join(names), f"to {to.label}{', front' if front else ''}") as record:
+            counts = await self._store.queue.reprioritize(names, to, front=front, by=self._actor.who)
+            changed = tuple(name for name, count in zip(names, counts, strict=True) if count)
+            record.result = f"{len(changed)} of {len(names)} changed"
+        notes = tuple(f"{name}: finished, unknown, or {to.label} already" for name in names if name not in changed)
+        return ChangeReport(changed=len(changed), unchanged=len(notes), ids=changed, notes=notes)
+
+    async def replay(self, ids: Sequence[str], reason: str) -> ChangeReport:
+        """Run finished events again under their ids."""
+        names = _ids(ids)
+        if len(names) > REPLAY_MAX:
+            raise Usage(f"{len(names)} events at once, at most {REPLAY_MAX}")
+        async with self._writing("replay", ", ".join(names), reason) as record:
+            before = await self._store.queue.replay(names, by=self._actor.who, why=reason)
+            report = _report(names, before, "only failed, shed, cancelled and resolved events can be replayed")
+            record.result = f"{report.changed} of {len(names)} replayed"
+        return report
+
+    async def cancel(self, ids: Sequence[str], reason: str) -> ChangeReport:
+        """Cancel unfinished events and their seats, those in flight included."""
+        names = _ids(ids)
+        async with self._writing("cancel", ", ".join(names), reason) as record:
+            before = await self._store.queue.cancel(names, by=self._actor.who, why=reason)
+            report = _report(names, before, "it is finished already")
+            record.result = f"{report.changed} of {len(names)} cancelled"
+        return report
+
+    async def failover(self, provider: str, to: str, reason: str) -> ChangeReport:
+        """Move a provider's unclaimed tasks to another one, keeping priority and age."""
+        source, target = self._known_lanes([provider, to])
+        if source == target or source in STAGE_LANES or target in STAGE_LANES:
+            raise Usage("name two different providers")
+        if not reason.strip():
+            raise Usage("say why: a failover needs a reason")
+        async with self._writing("failover", f"{source} to {target}", reason) as record:
+            moved, kept = await self._store.queue.move(source, target, by=self._actor.who)
+            record.result = f"{moved} moved, {kept} stay"
+        notes = (f"{kept} stay: {target} has a seat on the same panel",) if kept else ()
+        return ChangeReport(changed=moved, unchanged=kept, notes=notes)
+
+    async def approve(self, event_id: str, note: str = "") -> ChangeReport:
+        """Let an event that awaits approval act."""
+        return await self._settle_approval(event_id, note, approve=True)
+
+    async def reject(self, event_id: str, note: str = "") -> ChangeReport:
+        """Resolve an event that awaits approval without acting."""
+        return await self._settle_approval(event_id, note, approve=False)
+
+    async def _settle_approval(self, event_id: str, note: str, *, approve: bool) -> ChangeReport:
+        name = expand_id(event_id.partition("-")[0])
+        word = "approve" if approve else "reject"
+        async with self._writing(word, name, note) as record:
+            before = await self._store.queue.approve(name, approve=approve, by=self._actor.who, note=note)
+            if not before:
+                raise NotFound(f"no event {event_id}")
+            if before != EventState.AWAITING_APPROVAL:
+                raise Refused(f"event {name} is {before}, not awaiting approval")
+            record.result = "approved" if approve else "rejected"
+        return ChangeReport(changed=1, ids=(name,))
+
+
+def _ids(words: Sequence[str]) -> list[str]:
+    if not words:
+        raise Usage("name at least one id")
+    return list(dict.fromkeys(expand_id(word) for word in words))
+
+
+def _report(names: Sequence[str], before: Sequence[str], why_not: str) -> ChangeReport:
+    """Sort the replies of a script into what changed, what was left alone and what is not there."""
+    if not any(before):
+        raise NotFound(f"no event {', '.join(names)}")
+    changed = tuple(name for name, state in zip(names, before, strict=True) if state and not state.startswith("-"))
+    notes = tuple(
+        f"{name}: no such event" if not state else f"{name}: is {state[1:]}; {why_not}"
+        for name, state in zip(names, before, strict=True)
+        if not state or state.startswith("-")
+    )
+    return ChangeReport(changed=len(changed), unchanged=len(notes), ids=changed, notes=notes)

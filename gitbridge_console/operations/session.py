@@ -1,0 +1,124 @@
+"""An open store with its operations and, where wanted, a running engine: what every command and the console live in."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import signal
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from types import FrameType
+
+import platformdirs
+
+from gitbridge_console.operations.errors import StoreAway
+from gitbridge_console.operations.operations import Operations
+from gitbridge_console.router.engine import Engine
+from gitbridge_console.settings.holder import SettingsHolder
+from gitbridge_console.settings.model import Settings
+from gitbridge_console.store.store import Store, open_store
+from gitbridge_console.store.trouble import STORE_AWAY
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Session:
+    """The parts of one process. ``engine`` is ``None`` for processes that only look or ask."""
+
+    holder: SettingsHolder
+    store: Store
+    operations: Operations
+    engine: Engine | None
+
+
+def state_dir(settings: Settings) -> Path:
+    """The folder that holds the embedded store and the log."""
+    return Path(settings.state_dir).expanduser() if settings.state_dir else Path(platformdirs.user_state_dir("gitbridge"))
+
+
+@asynccontextmanager
+async def open_session(settings: Settings | SettingsHolder, *, role: str, engine: bool, read_only: bool = False) -> AsyncIterator[Session]:
+    """Open the store and start the engine; both are closed, in the right order, when the block ends.
+
+    Raises:
+        StoreAway: the store cannot be used; one line that says why and what to do.
+    """
+    holder = settings if isinstance(settings, SettingsHolder) else SettingsHolder(settings)
+    opened = open_store(holder.current, state_dir(holder.current))
+    try:
+        store = await opened.__aenter__()
+    except STORE_AWAY as error:
+        raise StoreAway(str(error)) from error
+    try:
+        operations = Operations(store, holder, read_only=read_only)
+        if not engine:
+            flusher = asyncio.create_task(_flush_metrics(store), name="metrics")
+            try:
+                yield Session(holder, store, operations, None)
+            finally:
+                flusher.cancel()
+                await _flush_once(store)
+            return
+        machine = Engine(store, holder, role=role)
+        running = asyncio.create_task(machine.run(), name="engine")
+        try:
+            yield Session(holder, store, operations, machine)
+        finally:
+            machine.stop()
+            await running
+    finally:
+        await opened.__aexit__(None, None, None)
+
+
+async def _flush_metrics(store: Store) -> None:
+    while True:
+        await asyncio.sleep(1.0)
+        await _flush_once(store)
+
+
+async def _flush_once(store: Store) -> None:
+    try:
+        await store.metrics.flush()
+    except STORE_AWAY as error:
+        store.trouble.report(error)
+
+
+class Signals:
+    """SIGTERM, SIGHUP and SIGINT as one awaitable, for processes without a screen. A second signal ends at once."""
+
+    def __init__(self) -> None:
+        self.received: signal.Signals | None = None
+        self._event = asyncio.Event()
+        self._loop = asyncio.get_running_loop()
+
+    def install(self) -> None:
+        """Take the signals over. Main thread only."""
+        for number in (signal.SIGTERM, signal.SIGHUP, signal.SIGINT):
+            signal.signal(number, self._handle)
+
+    def _handle(self, number: int, frame: FrameType | None) -> None:
+        if self.received is not None:
+            raise SystemExit(128 + number)
+        self.received = signal.Signals(number)
+        self._loop.call_soon_threadsafe(self._event.set)
+
+    async def wait(self) -> None:
+        """Until one arrives."""
+        await self._event.wait()
+
+
+async def run_until_signal(work: Callable[[asyncio.Event], Awaitable[int]]) -> int:
+    """Run ``work(stop)`` until it ends by itself or a signal sets ``stop``; returns its exit code."""
+    signals, stop = Signals(), asyncio.Event()
+    signals.install()
+    job = asyncio.ensure_future(work(stop))
+    waiter = asyncio.create_task(signals.wait())
+    await asyncio.wait({job, waiter}, return_when=asyncio.FIRST_COMPLETED)
+    if not job.done():
+        logger.info("%s: finishing what is in hand", signals.received.name if signals.received else "signal")
+        stop.set()
+    waiter.cancel()
+    return await job

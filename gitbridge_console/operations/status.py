@@ -1,0 +1,202 @@
+"""Builds the fleet's snapshot from what the store says: a pure function, no I/O."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+from gitbridge_console.domain.events import STAGE_LANES, EventState, Priority
+from gitbridge_console.domain.snapshots import (
+    Alert,
+    BreakerStatus,
+    EngineStatus,
+    ErrorStatus,
+    FleetSnapshot,
+    LaneStatus,
+    LogLine,
+    PauseInfo,
+    ProviderStatus,
+    StoreStatus,
+)
+from gitbridge_console.domain.timestamps import iso_from_ms
+from gitbridge_console.settings.model import AlertSettings, ProviderSettings, Settings
+from gitbridge_console.store.event_queue import LaneCounts, QueueStats
+from gitbridge_console.store.fleet import Beat
+from gitbridge_console.store.metrics import MetricsWindow, ProviderWindow
+
+WORST_FIRST = ("disabled", "no_key", "open", "half_open", "limited", "slow", "ok")
+"""Which engine's view of a provider is shown when they differ."""
+
+UNDECIDED = (EventState.RECEIVED, EventState.ROUTED, EventState.PARKED, EventState.CONSENSUS_PENDING)
+FEWEST_CALLS_FOR_A_RATE = 10
+STALE_BEAT_S = 10.0
+SERIOUS = frozenset({"disabled", "open"})
+
+
+def build_snapshot(
+    settings: Settings,
+    stats: QueueStats,
+    window: MetricsWindow,
+    beats: Sequence[Beat],
+    log: tuple[LogLine, ...],
+    *,
+    store_url: str,
+    quarantined: int,
+) -> FleetSnapshot:
+    """Everything of one moment in the words of the contract."""
+    lanes = {name: _lane(counts, stats.pauses.get(name)) for name, counts in _in_order(stats.lanes, settings)}
+    providers = {
+        name: _provider(name, own, window.providers.get(name, ProviderWindow()), beats, lanes) for name, own in settings.providers.items()
+    }
+    at = iso_from_ms(stats.now_ms)
+    engines = tuple(
+        EngineStatus(
+            id=beat.id,
+            host=beat.host,
+            role=beat.role,
+            beat_age_s=round(max(0, stats.now_ms - beat.at_ms) / 1000, 1),
+            version=beat.version,
+            settings=beat.settings,
+        )
+        for beat in beats
+    )
+    return FleetSnapshot(
+        at=at,
+        namespace=settings.namespace,
+        store=StoreStatus(url=store_url, ok=True),
+        lanes=lanes,
+        providers=providers,
+        events={state.value: stats.states.get(state, 0) for state in EventState},
+        totals={name.removeprefix("to:"): count for name, count in sorted(stats.counters.items()) if name.startswith("to:")},
+        rates={"in_per_s": window.per_second("in"), "out_per_s": window.per_second("out")},
+        queue_latency_ms=window.percentiles("queue_latency"),
+        routing_latency_ms=window.percentiles("routing_latency"),
+        engines=engines,
+        quarantined=quarantined,
+        duplicates=stats.counters.get("duplicates", 0),
+        alerts=tuple(_alerts(settings, stats, lanes, providers, engines, quarantined, at)),
+        consensus={name: stats.counters.get(f"decided:{name}", 0) for name in ("complete", "partial", "degraded", "failed", "split")},
+        log=log,
+        max_waiting=settings.queue.max_waiting,
+    )
+
+
+def _in_order(lanes: Mapping[str, LaneCounts], settings: Settings) -> Iterable[tuple[str, LaneCounts]]:
+    order = [*STAGE_LANES[:2], *settings.providers, *STAGE_LANES[2:]]
+    rest = sorted(set(lanes) - set(order))
+    return ((name, lanes[name]) for name in (*order, *rest) if name in lanes)
+
+
+def _lane(counts: LaneCounts, pause: Mapping[str, str] | None) -> LaneStatus:
+    return LaneStatus(
+        depth=counts.ready,
+        by_priority={priority.label: n for priority, n in zip(Priority, counts.by_priority, strict=True)},
+        waiting=counts.waiting,
+        leased=counts.leased,
+        oldest_age_s=None if counts.oldest_age_ms is None else round(counts.oldest_age_ms / 1000, 1),
+        paused=None if pause is None else _pause(pause),
+    )
+
+
+def _pause(pause: Mapping[str, str]) -> PauseInfo:
+    until = pause["until"]
+    return PauseInfo(
+        by=pause["by"],
+        reason=pause["reason"],
+        since=iso_from_ms(int(pause["since"])),
+        until=None if until == "0" else iso_from_ms(int(until)),
+    )
+
+
+def _provider(
+    name: str, own: ProviderSettings, window: ProviderWindow, beats: Sequence[Beat], lanes: Mapping[str, LaneStatus]
+) -> ProviderStatus:
+    views = [beat.providers[name] for beat in beats if name in beat.providers]
+    view: dict[str, Any] = (
+        min(views, key=lambda v: WORST_FIRST.index(v["state"])) if views else {"state": "disabled", "reason": "no engine is running"}
+    )
+    pause = lanes[name].paused if name in lanes else None
+    state, since, reason = view["state"], view.get("since"), view.get("reason", "")
+    if pause is not None:
+        state, since, reason = "paused", pause.since, f"paused by {pause.by}: {pause.reason}"
+    return ProviderStatus(
+        state=state,
+        since=since,
+        reason=reason,
+        model=own.model,
+        api=own.api,
+        in_flight=sum(v["in_flight"] for v in views),
+        limit=sum(v["limit"] for v in views) or own.max_concurrency,
+        calls={"1m": window.calls_1m, "15m": window.calls_15m},
+        latency_ms=window.latency_ms,
+        errors=ErrorStatus(rate=window.error_rate, by_class=dict(window.errors_by_class)),
+        availability=window.availability,
+        tokens={"in": window.tokens_in, "out": window.tokens_out},
+        cost_usd=window.cost_usd,
+        gate_until=view.get("gate_until"),
+        breaker=BreakerStatus(**view["breaker"]) if "breaker" in view else BreakerStatus(),
+        latency_trend_ms=window.latency_trend_ms,
+    )
+
+
+def _alerts(
+    settings: Settings,
+    stats: QueueStats,
+    lanes: Mapping[str, LaneStatus],
+    providers: Mapping[str, ProviderStatus],
+    engines: Sequence[EngineStatus],
+    quarantined: int,
+    at: str,
+) -> Iterable[Alert]:
+    """What wants the operator, worst first."""
+    found = [
+        *_fleet_alerts(engines, at),
+        *_queue_alerts(settings, stats, lanes, quarantined, at),
+        *_provider_alerts(settings.alerts, providers, at),
+    ]
+    return sorted(found, key=lambda alert: alert.level != "critical")
+
+
+def _fleet_alerts(engines: Sequence[EngineStatus], at: str) -> Iterable[Alert]:
+    if not any(engine.beat_age_s < STALE_BEAT_S for engine in engines):
+        yield Alert(level="critical", code="no_engine", text="no engine is running: start one with gitbridge-console worker", since=at)
+    if len({engine.version for engine in engines}) > 1:
+        yield Alert(level="warning", code="version_drift", text="engines run different versions", since=at)
+    if len({engine.settings for engine in engines}) > 1:
+        yield Alert(level="warning", code="settings_drift", text="engines run with different settings", since=at)
+
+
+def _queue_alerts(settings: Settings, stats: QueueStats, lanes: Mapping[str, LaneStatus], quarantined: int, at: str) -> Iterable[Alert]:
+    undecided, room = sum(stats.states.get(state, 0) for state in UNDECIDED), settings.queue.max_waiting
+    if undecided >= room * settings.alerts.queue_fill:
+        level = "critical" if undecided >= room else "warning"
+        yield Alert(
+            level=level,
+            code="queue_full",
+            text=f"queue {100 * undecided / room:.0f} % full: {undecided:,} of {room:,}",
+            since=at,
+            jump="queue",
+        )
+    for name, lane in lanes.items():
+        if lane.paused is None and lane.oldest_age_s is not None and lane.oldest_age_s > settings.alerts.oldest_age_s:
+            yield Alert(
+                level="warning", code="old_work", text=f"{name}: oldest has waited {lane.oldest_age_s:.0f} s", since=at, jump="queue"
+            )
+    if waiting := stats.states.get(EventState.PARKED, 0):
+        yield Alert(level="warning", code="parked", text=f"{waiting} parked: no provider can take them now", since=at, jump="queue")
+    if quarantined:
+        yield Alert(
+            level="warning", code="quarantine", text=f"{quarantined} in quarantine: could not be read as events", since=at, jump="failures"
+        )
+
+
+def _provider_alerts(thresholds: AlertSettings, providers: Mapping[str, ProviderStatus], at: str) -> Iterable[Alert]:
+    for name, provider in providers.items():
+        if provider.state in SERIOUS and provider.reason != "no engine is running":
+            text = f"{name} {provider.state}: {provider.reason}"
+            yield Alert(level="critical", code=f"provider_{provider.state}", text=text, since=provider.since or at, jump="providers")
+        elif provider.state == "no_key":
+            yield Alert(level="warning", code="provider_no_key", text=f"{name}: {provider.reason}", since=at, jump="providers")
+        if provider.errors.rate > thresholds.error_rate and provider.calls["15m"] >= FEWEST_CALLS_FOR_A_RATE:
+            text = f"{name}: {100 * provider.errors.rate:.0f} % of {provider.calls['15m']} calls failed in 15 min"
+            yield Alert(level="warning", code="error_rate", text=text, since=at, jump="providers")

@@ -1,0 +1,142 @@
+"""The engine's own thread and loop, so that a stalled terminal freezes the painter and not the router."""
+
+from __future__ import annotations
+
+import asyncio
+import concurrent.futures
+import logging
+import threading
+import time
+from collections.abc import Awaitable, Callable
+from typing import TypeVar
+
+from gitbridge_console.domain.snapshots import FleetSnapshot
+from gitbridge_console.operations.errors import OperationError, StoreAway
+from gitbridge_console.operations.operations import Operations
+from gitbridge_console.operations.session import Session, open_session
+from gitbridge_console.settings.holder import SettingsHolder
+from gitbridge_console.settings.model import Settings
+
+logger = logging.getLogger(__name__)
+
+T = TypeVar("T")
+
+START_TIMEOUT_S = 330.0
+"""Longest wait for the store: a large append-only file is read first."""
+
+
+class EngineThread:
+    """Runs a session in a thread. Commands go in by :meth:`call`, frozen snapshots come out by :attr:`snapshot`."""
+
+    def __init__(
+        self,
+        settings: Settings | SettingsHolder,
+        *,
+        role: str,
+        engine: bool = True,
+        read_only: bool = False,
+        refresh_s: float | None = None,
+    ) -> None:
+        self.holder = settings if isinstance(settings, SettingsHolder) else SettingsHolder(settings)
+        self.snapshot: FleetSnapshot | None = None
+        self.snapshot_at: float | None = None
+        """Monotonic time of the newest snapshot, in seconds."""
+        self.refresh_s = refresh_s or self.holder.current.console.refresh_s
+        self._role = role
+        self._with_engine = engine
+        self._read_only = read_only
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._session: Session | None = None
+        self._stop: asyncio.Event | None = None
+        self._opened = threading.Event()
+        self._error: BaseException | None = None
+        self._thread = threading.Thread(target=self._run, name="engine", daemon=True)
+
+    def start(self, timeout_s: float = START_TIMEOUT_S) -> None:
+        """Start the thread and wait until the store is open.
+
+        Raises:
+            OperationError: the store cannot be used.
+        """
+        self._thread.start()
+        if not self._opened.wait(timeout_s):
+            raise StoreAway(f"the store did not open within {timeout_s:.0f} s")
+        if self._error is not None:
+            self._thread.join()
+            raise self._error
+
+    @property
+    def session(self) -> Session:
+        """The open session; use its parts only inside :meth:`call`."""
+        assert self._session is not None, "start() first"
+        return self._session
+
+    def call(self, operation: Callable[[Operations], Awaitable[T]]) -> concurrent.futures.Future[T]:
+        """Run an operation on the engine's loop; the future carries its result or its :class:`OperationError`."""
+        session, loop = self._session, self._loop
+        if session is None or loop is None or loop.is_closed():
+            refused: concurrent.futures.Future[T] = concurrent.futures.Future()
+            refused.set_exception(OperationError("the engine is stopped"))
+            return refused
+
+        async def run() -> T:
+            return await operation(session.operations)
+
+        return asyncio.run_coroutine_threadsafe(run(), loop)
+
+    def request_stop(self) -> None:
+        """Begin to stop, without waiting; safe from any thread and from a signal handler."""
+        if self._loop is not None and self._stop is not None and not self._loop.is_closed():
+            self._loop.call_soon_threadsafe(self._stop.set)
+
+    def stop(self, timeout_s: float | None = None) -> bool:
+        """Drain and stop; returns whether the thread ended within ``timeout_s`` (default: ``queue.drain_s`` and 10 s more)."""
+        self.request_stop()
+        if self._thread.is_alive():
+            self._thread.join(timeout_s if timeout_s is not None else self.holder.current.queue.drain_s + 10.0)
+        return not self._thread.is_alive()
+
+    def _run(self) -> None:
+        try:
+            asyncio.run(self._main())
+        except OperationError as error:
+            self._error = error
+        except Exception as error:
+            logger.exception("the engine's thread ended for a reason nobody foresaw")
+            self._error = error
+        finally:
+            self._opened.set()
+
+    async def _main(self) -> None:
+        self._loop = asyncio.get_running_loop()
+        self._stop = asyncio.Event()
+        async with open_session(self.holder, role=self._role, engine=self._with_engine, read_only=self._read_only) as session:
+            self._session = session
+            self._opened.set()
+            while not self._stop.is_set():
+                await self._look(session.operations)
+                try:
+                    async with asyncio.timeout(self.refresh_s):
+                        await self._stop.wait()
+                except TimeoutError:
+                    continue
+        self._session = None
+
+    async def _look(self, operations: Operations) -> None:
+        """Take a new snapshot; while the store is away the last one stays, marked as what it is."""
+        try:
+            self.snapshot = await operations.status()
+            self.snapshot_at = time.monotonic()
+        except OperationError as error:
+            self._mark_stale(str(error))
+        except Exception:
+            logger.exception("the snapshot failed for a reason nobody foresaw")
+            self._mark_stale("the snapshot failed, see the log")
+
+    def _mark_stale(self, why: str) -> None:
+        last = self.snapshot
+        if last is None:
+            return
+        age_s = round(time.monotonic() - (self.snapshot_at or 0.0), 1)
+        store = last.store.model_copy(update={"ok": False, "age_s": age_s, "error": why})
+        self.snapshot = last.model_copy(update={"store": store})

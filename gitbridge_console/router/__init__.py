@@ -1,0 +1,1 @@
+"""The engine: classify, choose providers, ask them, decide, act."""

@@ -1,0 +1,278 @@
+"""``AIRouter``: who may be asked, who should be, and what came of it."""
+
+from __future__ import annotations
+
+import math
+import random
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from gitbridge_console.domain.failures import Failure
+from gitbridge_console.domain.timestamps import iso_from_ms
+from gitbridge_console.providers.base import Provider
+from gitbridge_console.router.breaker import Admission, BreakerState, CircuitBreaker
+from gitbridge_console.settings.model import KindSettings, ProviderSettings, Settings
+
+PREFERRED_WEIGHT = 4.0
+"""A preferred provider must look four times worse than a reserve before the reserve gets its seat."""
+
+UNKNOWN_LATENCY_S = 2.0
+ERROR_HALF_LIFE_S = 20.0
+RISE, FALL, ERROR_ALPHA = 0.5, 0.2, 0.2
+SLOW_FACTOR = 3.0
+DEFAULT_GATE_S = 5.0
+
+
+@dataclass(frozen=True, slots=True)
+class Gate:
+    """Whether a call may be made now; if not, why, and when to look again (``None``: not before an operator acts)."""
+
+    open: bool
+    reason: str = ""
+    retry_in_s: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Selection:
+    """The panel of an event. ``reasons`` has one line for each provider considered."""
+
+    lanes: tuple[str, ...]
+    reasons: tuple[str, ...]
+    next_chance_s: float | None = None
+
+
+@dataclass(slots=True)
+class ProviderState:
+    """What this engine knows of one provider."""
+
+    name: str
+    settings: ProviderSettings
+    provider: Provider | None
+    problem: str
+    breaker: CircuitBreaker
+    gate_until: float = 0.0
+    disabled: str = ""
+    disabled_at_ms: float = 0.0
+    in_flight: int = 0
+    latency_s: float | None = None
+    usual_latency_s: float | None = None
+    error: float = 0.0
+    error_at: float = 0.0
+
+    def error_now(self, now: float) -> float:
+        """Decayed share of failures, 0 to 1."""
+        return self.error * math.pow(0.5, (now - self.error_at) / ERROR_HALF_LIFE_S)
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """Leave to make one call, and to whom its outcome is told; outlives a change of settings."""
+
+    state: ProviderState
+    admission: Admission
+
+
+class AIRouter:
+    """Holds the providers, their health, and the choice between them."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        providers: Mapping[str, Provider | str],
+        *,
+        clock: Callable[[], float] = time.monotonic,
+        seed: int | None = None,
+    ) -> None:
+        """``providers`` maps each configured name to its client, or to the line that says why it has none."""
+        self._clock = clock
+        self._random = random.Random(seed)
+        self.paused: frozenset[str] = frozenset()
+        self.states: dict[str, ProviderState] = {}
+        for name, own in settings.providers.items():
+            client = providers.get(name, "not built")
+            provider, problem = (None, client) if isinstance(client, str) else (client, "")
+            self.states[name] = ProviderState(name, own, provider, problem, CircuitBreaker(settings.breaker))
+
+    async def apply(self, new: Settings, old: Settings, build: Callable[[str, ProviderSettings], Provider | str]) -> list[str]:
+        """Take over changed settings; providers whose table did not change keep client, health and history.
+
+        Returns the names that are gone.
+        """
+        gone = [name for name in self.states if name not in new.providers]
+        for name in gone:
+            await self._forget(name)
+        for name, own in new.providers.items():
+            known = self.states.get(name)
+            if known is not None and known.settings == own and new.breaker == old.breaker and not (known.problem or known.disabled):
+                continue
+            if known is not None:
+                await self._forget(name)
+            client = build(name, own)
+            provider, problem = (None, client) if isinstance(client, str) else (client, "")
+            self.states[name] = ProviderState(name, own, provider, problem, CircuitBreaker(new.breaker))
+        return gone
+
+    async def _forget(self, name: str) -> None:
+        state = self.states.pop(name)
+        if state.provider is not None:
+            await state.provider.aclose()
+
+    def gate(self, name: str) -> Gate:
+        """Whether ``name`` may be called now. The only place that says so, for seats, failover and attempts alike.
+
+        An operator's pause is a hold on the lane, enforced by the claim itself; see :meth:`select`.
+        """
+        state = self.states.get(name)
+        if state is None:
+            return Gate(False, "not configured")
+        if not state.settings.enabled:
+            return Gate(False, "switched off in the settings")
+        if state.provider is None:
+            return Gate(False, state.problem)
+        if state.disabled:
+            return Gate(False, state.disabled)
+        now = self._clock()
+        if now < state.gate_until:
+            return Gate(False, f"rate limited for {state.gate_until - now:.1f} s more", state.gate_until - now)
+        if not state.breaker.would_admit(now):
+            wait_s = max(0.5, state.breaker.open_until - now)
+            return Gate(False, f"circuit breaker {state.breaker.state} after {', '.join(state.breaker.causes) or 'failures'}", wait_s)
+        return Gate(True)
+
+    def score(self, name: str, policy: KindSettings) -> float:
+        """Lower is better: expected latency, load against the limit, errors, preference (routing design, 5.1)."""
+        state = self.states[name]
+        latency_s = state.latency_s if state.latency_s is not None else UNKNOWN_LATENCY_S
+        load = 1 + state.in_flight / state.settings.max_concurrency
+        errors = 1 + 8 * state.error_now(self._clock())
+        weight = state.settings.weight * (PREFERRED_WEIGHT if name in policy.prefer else 1.0)
+        return latency_s * load * errors / weight
+
+    def select(self, policy: KindSettings) -> Selection:
+        """Choose a panel for a new event among preferred and reserve providers.
+
+        A paused provider keeps the seats it is preferred for (they wait in its lane, as a pause promises) but gets none
+        as a reserve.
+        """
+        eligible: list[tuple[float, int, str]] = []
+        reasons: dict[str, str] = {}
+        chances: list[float] = []
+        order = list(dict.fromkeys((*policy.prefer, *policy.reserve)))
+        for rank, name in enumerate(order):
+            gate = self.gate(name)
+            if not gate.open:
+                reasons[name] = gate.reason
+                if gate.retry_in_s is not None:
+                    chances.append(gate.retry_in_s)
+            elif name in self.paused and name not in policy.prefer:
+                reasons[name] = "paused by an operator, and only in reserve"
+            else:
+                eligible.append((self.score(name, policy), rank, name))
+        eligible.sort()
+        chosen: list[str] = []
+        vendors: set[str] = set()
+        for score, _, name in eligible:
+            vendor = self.states[name].settings.vendor or name
+            if len(chosen) < policy.seats and vendor not in vendors:
+                chosen.append(name)
+                vendors.add(vendor)
+                reasons[name] = f"chosen: score {score:.2f}" + (", preferred" if name in policy.prefer else ", from the reserve")
+            else:
+                reasons[name] = f"not needed: score {score:.2f}" + ("" if vendor not in vendors else f", {vendor} has a seat")
+        lines = tuple(f"{name}: {reasons[name]}" for name in order)
+        return Selection(tuple(chosen), lines, min(chances) if chances else None)
+
+    def candidates(self, policy: KindSettings, exclude: Sequence[str]) -> list[str]:
+        """Who could take over a task, best first: eligible, not paused, not in ``exclude``."""
+        names = [
+            n for n in dict.fromkeys((*policy.prefer, *policy.reserve)) if n not in exclude and n not in self.paused and self.gate(n).open
+        ]
+        return sorted(names, key=lambda name: self.score(name, policy))
+
+    def begin(self, name: str, timeout_s: float) -> Call | None:
+        """Take leave for one call; ``None`` when the gate closed in between. Each call ends in one of the three below."""
+        if not self.gate(name).open:
+            return None
+        state = self.states[name]
+        admission = state.breaker.admit(self._clock(), timeout_s + 5.0)
+        if admission is None:
+            return None
+        state.in_flight += 1
+        return Call(state, admission)
+
+    def succeeded(self, call: Call, latency_s: float) -> None:
+        """A usable answer came back."""
+        state, now = call.state, self._clock()
+        state.in_flight -= 1
+        state.breaker.succeeded(call.admission, now)
+        state.latency_s = _ewma(state.latency_s, latency_s, RISE if latency_s > (state.latency_s or 0) else FALL)
+        state.usual_latency_s = _ewma(state.usual_latency_s, latency_s, 0.01)
+        self._note_error(state, 0.0, now)
+
+    def failed(self, call: Call, failure: Failure) -> None:
+        """The call failed."""
+        state, now = call.state, self._clock()
+        state.in_flight -= 1
+        rule = failure.rule
+        state.breaker.failed(call.admission, now, failure.cls.value, rule.breaker_weight)
+        if rule.gates:
+            wait_s = failure.retry_after_s if failure.retry_after_s is not None else DEFAULT_GATE_S
+            state.gate_until = max(state.gate_until, now + wait_s)
+        if rule.disables:
+            state.disabled = f"{failure.cls.value}: {failure.message}"
+            state.disabled_at_ms = time.time() * 1000
+        if rule.breaker_weight > 0:
+            self._note_error(state, 1.0, now)
+
+    def cancelled(self, call: Call) -> None:
+        """The call was given up by us: says nothing about the provider."""
+        call.state.in_flight -= 1
+        call.state.breaker.neutral(call.admission)
+
+    def _note_error(self, state: ProviderState, value: float, now: float) -> None:
+        decayed = state.error_now(now)
+        state.error = decayed + ERROR_ALPHA * (value - decayed)
+        state.error_at = now
+
+    def describe(self, name: str) -> dict[str, Any]:
+        """Fields of this provider's status that only its engine knows, ready for the heartbeat."""
+        state, now = self.states[name], self._clock()
+        wall = time.time() * 1000
+        word, reason = "ok", ""
+        if not state.settings.enabled:
+            word, reason = "disabled", "switched off in the settings"
+        elif state.provider is None:
+            word, reason = "no_key", state.problem
+        elif state.disabled:
+            word, reason = "disabled", state.disabled
+        elif state.breaker.state is BreakerState.OPEN and now < state.breaker.open_until:
+            word, reason = "open", f"circuit breaker open after {', '.join(state.breaker.causes)}"
+        elif state.breaker.state is not BreakerState.CLOSED:
+            word, reason = "half_open", "circuit breaker tries one call at a time"
+        elif now < state.gate_until:
+            word, reason = "limited", f"rate limited for {state.gate_until - now:.0f} s more"
+        elif state.latency_s and state.usual_latency_s and state.latency_s > SLOW_FACTOR * state.usual_latency_s:
+            word, reason = "slow", f"{state.latency_s:.1f} s an answer, usually {state.usual_latency_s:.1f} s"
+        since_ms = state.disabled_at_ms if state.disabled else wall - (now - state.breaker.since) * 1000 if state.breaker.since else None
+        return {
+            "state": word,
+            "since": iso_from_ms(since_ms) if since_ms else None,
+            "reason": reason,
+            "in_flight": state.in_flight,
+            "limit": state.settings.max_concurrency,
+            "gate_until": iso_from_ms(wall + (state.gate_until - now) * 1000) if now < state.gate_until else None,
+            "breaker": {
+                "state": state.breaker.state.value,
+                "failures": round(state.breaker.failures),
+                "next_probe": iso_from_ms(wall + (state.breaker.open_until - now) * 1000)
+                if state.breaker.state is BreakerState.OPEN
+                else None,
+                "causes": list(state.breaker.causes),
+            },
+        }
+
+
+def _ewma(old: float | None, value: float, alpha: float) -> float:
+    return value if old is None else old + alpha * (value - old)

@@ -1,0 +1,156 @@
+"""The ``decide`` and ``act`` stages: ask the ``ConsensusManager`` and see to what follows."""
+
+from __future__ import annotations
+
+import json
+import logging
+from collections import Counter
+from collections.abc import Callable, Sequence
+
+from gitbridge_console.actions.outbox import ActionRunner
+from gitbridge_console.consensus.manager import ConsensusInput, ConsensusManager
+from gitbridge_console.domain.decisions import Answer, AnswerStatus, Decision, DecisionState
+from gitbridge_console.domain.events import EventState, Kind
+from gitbridge_console.domain.facts import read_facts
+from gitbridge_console.domain.failures import ERROR_CODES, FailureClass
+from gitbridge_console.domain.snapshots import TaskDetail
+from gitbridge_console.domain.timestamps import iso_from_ms
+from gitbridge_console.settings.model import KindSettings, Settings
+from gitbridge_console.store.event_queue import ClaimedJob, RedisEventQueue
+from gitbridge_console.store.metrics import Metrics
+from gitbridge_console.store.reader import EventReader
+
+logger = logging.getLogger(__name__)
+
+STILL_OUT = frozenset({"queued", "in_progress", "waiting"})
+
+
+def answers_of(panel: Sequence[TaskDetail]) -> tuple[Answer, ...]:
+    """What each seat has to say; a seat without an answer is pending, cancelled, or an error when it was given up."""
+    return tuple(task.answer or _no_answer(task) for task in panel)
+
+
+def _no_answer(task: TaskDetail) -> Answer:
+    if task.state in STILL_OUT:
+        status, reason = AnswerStatus.PENDING, f"no answer by the deadline; the seat is {task.state.replace('_', ' ')}"
+    elif task.state == "cancelled":
+        status, reason = AnswerStatus.CANCELLED, "cancelled"
+    else:
+        status, reason = AnswerStatus.ERROR, "given up: it ended its worker too often"
+    return Answer(task_id=task.id, provider=task.provider, status=status, reason=reason)
+
+
+def failure_of(panel: Sequence[TaskDetail]) -> tuple[FailureClass, str]:
+    """Why a panel gave nothing: the commonest class of its last attempts, with one of their messages."""
+    last = [task.attempts[-1] for task in panel if task.attempts and task.attempts[-1].outcome != "ok"]
+    if not last:
+        reasons = [task.answer.reason for task in panel if task.answer is not None and task.answer.reason]
+        return FailureClass.NO_QUORUM, reasons[0] if reasons else "no provider answered before the deadline"
+    name = Counter(attempt.outcome for attempt in last).most_common(1)[0][0]
+    attempt = next(a for a in last if a.outcome == name)
+    return FailureClass(name), f"{attempt.provider}: {attempt.message}"
+
+
+class DecisionStage:
+    """Works on the ``decide`` lane."""
+
+    def __init__(self, queue: RedisEventQueue, reader: EventReader, metrics: Metrics, settings: Callable[[], Settings]) -> None:
+        self._queue = queue
+        self._reader = reader
+        self._metrics = metrics
+        self._settings = settings
+        self._manager = ConsensusManager()
+
+    async def work(self, job: ClaimedJob) -> None:
+        """Decide one event from the answers that are there, once."""
+        kind = Kind(job.header["kind"])
+        policy = self._settings().kinds[kind.value]
+        panel = await self._reader.panel(job.id, job.header)
+        decision = self._manager.decide(
+            ConsensusInput(
+                event_id=job.id,
+                run=job.number("run", 1),
+                kind=kind,
+                policy=policy,
+                answers=answers_of(panel),
+                created_at=iso_from_ms(job.claimed_ms),
+                decision_id=f"{job.id}-{job.number('run', 1)}",
+            )
+        )
+        if decision.state is DecisionState.FAILED:
+            await self._without_votes(job, policy, panel, decision)
+            return
+        agreement = decision.agreement
+        header = {
+            "verdict": decision.verdict[:60],
+            "agree": f"{agreement.verdict_k}/{agreement.verdict_n}",
+            "decided": decision.state.value,
+            "split": "1" if agreement.verdict_k < agreement.verdict_n else "0",
+        }
+        self._metrics.record_value("processing", job.claimed_ms - job.number("rx", job.claimed_ms))
+        if decision.needs_operator or policy.approval == "operator":
+            lane, state, why = "", EventState.AWAITING_APPROVAL, f"{decision.state}: {decision.verdict}, an operator decides"
+        elif policy.action == "none":
+            lane, state, why = "", EventState.RESOLVED, decision.verdict
+        else:
+            lane, state, why = "act", EventState.CONSENSUS_PENDING, decision.verdict
+        stored = decision.model_dump_json()
+        await self._queue.hand_on(job, lane, state, by="consensus", why=why, cancel_waiting_seats=True, decision=stored, header=header)
+        if state is EventState.RESOLVED:
+            self._metrics.count("out")
+
+    async def _without_votes(self, job: ClaimedJob, policy: KindSettings, panel: Sequence[TaskDetail], decision: Decision) -> None:
+        """Nobody voted: wait on while a seat is still out, resolve when all abstained, else fail, replayable."""
+        expires_ms = self._settings().queue.expires_s * 1000
+        expired = job.claimed_ms - job.number("ran", job.claimed_ms) > expires_ms
+        if any(task.state in STILL_OUT for task in panel) and not expired:
+            lanes = ", ".join(sorted({task.provider for task in panel if task.state in STILL_OUT}))
+            await self._queue.hand_on(
+                job, "decide", EventState.PARKED, by="consensus", why=f"no answer yet, seats wait in {lanes}", delay_s=policy.deadline_s
+            )
+            return
+        stored = decision.model_dump_json()
+        self._metrics.count("out")
+        if all(task.answer is not None and task.answer.status in (AnswerStatus.ABSTAIN, AnswerStatus.REFUSED) for task in panel):
+            header = {"verdict": "none", "agree": "0/0"}
+            why = "every reviewer abstained or refused; nothing is done"
+            await self._queue.hand_on(
+                job, "", EventState.RESOLVED, by="consensus", why=why, decision=stored, header=header, texts={"reason": why}
+            )
+            return
+        failure, message = (FailureClass.EXPIRED, "no provider could be asked in time") if expired else failure_of(panel)
+        header = {"err": failure.value, "code": ERROR_CODES[failure], "decided": decision.state.value, "split": "0"}
+        await self._queue.hand_on(
+            job,
+            "",
+            EventState.FAILED,
+            by="consensus",
+            why=failure,
+            cancel_waiting_seats=True,
+            decision=stored,
+            header=header,
+            texts={"error": message},
+        )
+
+
+class ActionStage:
+    """Works on the ``act`` lane."""
+
+    def __init__(self, queue: RedisEventQueue, reader: EventReader, metrics: Metrics, settings: Callable[[], Settings]) -> None:
+        self._queue = queue
+        self._reader = reader
+        self._metrics = metrics
+        self._settings = settings
+        self._runner = ActionRunner()
+
+    async def work(self, job: ClaimedJob) -> None:
+        """Do what was decided, or in a dry run store the exact requests that would do it."""
+        settings = self._settings()
+        policy = settings.kinds[Kind(job.header["kind"]).value]
+        decision = await self._reader.decision(job.id)
+        assert decision is not None, "an event reaches `act` only with a decision"
+        facts = read_facts(job.event["ty"], json.loads(job.payload), job.diff)
+        record = await self._runner.run(policy, facts, decision, settings.actions)
+        why = "dry run: nothing was sent" if record.get("dry_run") else ""
+        await self._queue.hand_on(job, "", EventState.RESOLVED, by="act", why=why, action=json.dumps(record))
+        self._metrics.count("out")

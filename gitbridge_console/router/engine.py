@@ -1,0 +1,210 @@
+"""The engine: builds the parts, runs the lanes, stops cleanly."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+import socket
+from collections.abc import Awaitable, Callable
+
+from gitbridge_console import __version__
+from gitbridge_console.domain.events import STAGE_LANES
+from gitbridge_console.ingress.legacy_list import pump
+from gitbridge_console.providers.base import Provider
+from gitbridge_console.providers.registry import build_provider, key_problem, resolve_key
+from gitbridge_console.router.ai_router import AIRouter
+from gitbridge_console.router.decision_stage import ActionStage, DecisionStage
+from gitbridge_console.router.event_router import EventRouter
+from gitbridge_console.router.intake import Intake
+from gitbridge_console.router.lane import Lane
+from gitbridge_console.router.leases import LeaseKeeper
+from gitbridge_console.router.task_processor import TaskProcessor
+from gitbridge_console.settings.holder import SettingsHolder
+from gitbridge_console.settings.model import ProviderSettings
+from gitbridge_console.settings.reload import fingerprint
+from gitbridge_console.store.event_queue import ClaimedJob
+from gitbridge_console.store.fleet import Beat
+from gitbridge_console.store.store import Store, open_legacy
+from gitbridge_console.store.trouble import STORE_AWAY
+
+logger = logging.getLogger(__name__)
+
+BEAT_S = 1.0
+TRIM_EVERY_BEATS = 10
+HEAL_AFTER_S = 2.0
+
+
+def client_or_problem(name: str, settings: ProviderSettings) -> Provider | str:
+    """A client for one configured provider, or the line that says why it has none."""
+    if not settings.enabled:
+        return "switched off in the settings"
+    problem = key_problem(name, settings)
+    if problem is not None:
+        return problem
+    return build_provider(name, settings, resolve_key(settings))
+
+
+class Engine:
+    """Runs every lane of one process. Build it inside a running loop."""
+
+    def __init__(self, store: Store, holder: SettingsHolder, *, role: str = "engine") -> None:
+        self.store = store
+        self.role = role
+        self.id = f"{socket.gethostname()[:40]}-{os.getpid()}"
+        self._holder = holder
+        self._applied = holder.current
+        self.intake = Intake(store.queue, store.metrics)
+        self.router = AIRouter(holder.current, {name: client_or_problem(name, own) for name, own in holder.current.providers.items()})
+        self.leases = LeaseKeeper(store.queue, store.trouble)
+        self._events = EventRouter(store.queue, self.router, store.metrics, holder)
+        self._tasks = TaskProcessor(store.queue, self.router, store.metrics, store.trouble, holder)
+        self._decide = DecisionStage(store.queue, store.reader, store.metrics, holder)
+        self._act = ActionStage(store.queue, store.reader, store.metrics, holder)
+        self._lanes: dict[str, Lane] = {}
+        self._stop = asyncio.Event()
+        self.ready = asyncio.Event()
+
+    def stop(self) -> None:
+        """Ask the engine to finish what is in hand and end; :meth:`run` returns then. Call from its own loop."""
+        self._stop.set()
+
+    async def run(self) -> None:
+        """Work until :meth:`stop`: then claim nothing more, finish within ``queue.drain_s``, hand the rest back."""
+        background = [asyncio.create_task(coroutine, name=name) for name, coroutine in self._background()]
+        lanes: set[asyncio.Task[None]] = set()
+        try:
+            self._start_lanes(lanes)
+            self.ready.set()
+            while not self._stop.is_set():
+                await self._tick(lanes)
+        finally:
+            await self._drain(lanes)
+            for task in background:
+                task.cancel()
+            await asyncio.gather(*background, return_exceptions=True)
+            await self._leave()
+
+    def _background(self) -> list[tuple[str, Awaitable[None]]]:  # type: ignore[type-arg]
+        jobs = [("leases", self.leases.run()), ("wakeups", self.store.wakeups.listen()), ("maintenance", self._maintenance())]
+        if self._holder.current.legacy.enabled:
+            jobs.append(("legacy", self._legacy()))
+        return jobs  # type: ignore[return-value]
+
+    def _handlers(self) -> dict[str, Callable[[ClaimedJob], Awaitable[None]]]:
+        stages = (self._events.fetch, self._events.route, self._decide.work, self._act.work)
+        return {**dict(zip(STAGE_LANES, stages, strict=True)), **dict.fromkeys(self.router.states, self._tasks.work)}
+
+    def _slots(self, name: str) -> Callable[[], int]:
+        if name in STAGE_LANES:
+            return lambda: self._holder.current.queue.stage_concurrency
+        return lambda: self.router.states[name].settings.max_concurrency if name in self.router.states else 0
+
+    def _start_lanes(self, running: set[asyncio.Task[None]]) -> None:
+        for name, work in self._handlers().items():
+            if name in self._lanes:
+                continue
+            lane = Lane(
+                name,
+                work,
+                queue=self.store.queue,
+                leases=self.leases,
+                wakeups=self.store.wakeups,
+                trouble=self.store.trouble,
+                slots=self._slots(name),
+                on_claim=self._note_claim,
+            )
+            self._lanes[name] = lane
+            task = asyncio.create_task(lane.run(), name=f"lane {name}")
+            running.add(task)
+            task.add_done_callback(running.discard)
+
+    def _note_claim(self, job: ClaimedJob) -> None:
+        if job.number("dv") == 1 and not job.is_task:
+            self.store.metrics.record_value("queue_latency", max(0, job.claimed_ms - job.number("ms", job.claimed_ms)))
+
+    async def _tick(self, lanes: set[asyncio.Task[None]]) -> None:
+        """Sleep until stopped or for a beat; then take over new settings."""
+        try:
+            async with asyncio.timeout(BEAT_S):
+                await self._stop.wait()
+        except TimeoutError:
+            if self._holder.current is not self._applied:
+                await self._apply(lanes)
+
+    async def _apply(self, lanes: set[asyncio.Task[None]]) -> None:
+        """Make new settings hold for providers and lanes; everything else reads the holder anyway."""
+        new, old = self._holder.current, self._applied
+        self._applied = new
+        gone = await self.router.apply(new, old, client_or_problem)
+        for name in gone:
+            self._lanes.pop(name).stop()
+        self._start_lanes(lanes)
+        logger.info("settings %s hold now", fingerprint(new))
+
+    async def _maintenance(self) -> None:
+        beats = 0
+        while True:
+            try:
+                await self.store.queue.recover()
+                self.router.paused = frozenset((await self.store.queue.stats()).pauses)
+                await self.store.fleet.beat(self._beat())
+                await self.store.metrics.flush()
+                if beats % TRIM_EVERY_BEATS == 0:
+                    await self.store.queue.trim()
+                self.store.trouble.answered()
+            except STORE_AWAY as error:
+                self.store.trouble.report(error)
+                await self._heal()
+            except Exception:
+                logger.exception("maintenance failed for a reason nobody foresaw; it goes on")
+            beats += 1
+            await asyncio.sleep(BEAT_S)
+
+    async def _heal(self) -> None:
+        away_s = self.store.trouble.away_for_s
+        if away_s is not None and away_s > HEAL_AFTER_S:
+            try:
+                await self.store.heal()
+            except STORE_AWAY as error:
+                self.store.trouble.report(error)
+
+    def _beat(self) -> Beat:
+        return Beat(
+            id=self.id,
+            host=socket.gethostname(),
+            role=self.role,
+            version=__version__,
+            settings=fingerprint(self._applied),
+            providers={name: self.router.describe(name) for name in self.router.states},
+        )
+
+    async def _legacy(self) -> None:
+        async with open_legacy(self._holder.current, self.store) as legacy:
+            await pump(legacy, self.intake.submit, self.store.queue.quarantine, self._stop)
+
+    async def _drain(self, lanes: set[asyncio.Task[None]]) -> None:
+        for lane in self._lanes.values():
+            lane.stop()
+        if not lanes:
+            return
+        _, late = await asyncio.wait(lanes, timeout=self._holder.current.queue.drain_s)
+        if late:
+            logger.warning(
+                "%d jobs did not finish within queue.drain_s and are handed back", sum(lane.active for lane in self._lanes.values())
+            )
+        for task in late:
+            task.cancel()
+        for result in await asyncio.gather(*late, return_exceptions=True):
+            if isinstance(result, Exception):
+                logger.error("a lane did not stop cleanly", exc_info=result)
+
+    async def _leave(self) -> None:
+        try:
+            await self.store.metrics.flush()
+            await self.store.fleet.leave(self.id)
+        except STORE_AWAY as error:
+            self.store.trouble.report(error)
+        for state in self.router.states.values():
+            if state.provider is not None:
+                await state.provider.aclose()

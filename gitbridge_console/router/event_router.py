@@ -1,0 +1,96 @@
+"""``EventRouter``: the ``fetch`` and ``route`` stages. Classify an event, choose its panel, create its tasks."""
+
+from __future__ import annotations
+
+import json
+import logging
+import time
+from collections.abc import Callable
+
+from gitbridge_console.domain.events import EventFacts, EventState, Kind
+from gitbridge_console.domain.facts import read_facts, supersede_version
+from gitbridge_console.domain.failures import ERROR_CODES, FailureClass
+from gitbridge_console.router.ai_router import AIRouter, Selection
+from gitbridge_console.router.classifier import Classification, classify
+from gitbridge_console.settings.model import Settings
+from gitbridge_console.sources.diffs import material_from
+from gitbridge_console.store.event_queue import ClaimedJob, RedisEventQueue, RoutePlan
+from gitbridge_console.store.metrics import Metrics
+
+logger = logging.getLogger(__name__)
+
+
+class EventRouter:
+    """Turns an event into a panel of tasks, or says why not."""
+
+    def __init__(self, queue: RedisEventQueue, router: AIRouter, metrics: Metrics, settings: Callable[[], Settings]) -> None:
+        self._queue = queue
+        self._router = router
+        self._metrics = metrics
+        self._settings = settings
+
+    async def fetch(self, job: ClaimedJob) -> None:
+        """See to it that the reviewers get to see the change: here, what the payload itself holds."""
+        facts = read_facts(job.event["ty"], json.loads(job.payload), job.diff)
+        material = material_from(facts, job.diff, self._settings().sources)
+        await self._queue.hand_on(job, "route", EventState.RECEIVED, by="fetch", texts={"material": material.note})
+
+    async def route(self, job: ClaimedJob) -> None:
+        """Classify and hand on to the chosen providers' lanes; ignored events end here, with the reason."""
+        started = time.monotonic()
+        settings = self._settings()
+        payload = json.loads(job.payload)
+        facts = read_facts(job.event["ty"], payload, job.diff)
+        verdict = classify(facts, settings.rules)
+        if verdict.ignored:
+            await self._queue.hand_on(job, "", EventState.IGNORED, why=verdict.reason, texts={"reason": verdict.reason})
+            self._metrics.count("out")
+            return
+        policy = settings.kinds[verdict.kind.value]
+        selection = self._router.select(policy)
+        if not selection.lanes:
+            await self._park(job, verdict, selection, settings)
+            return
+        subject = supersede_version(job.event["ty"], payload)
+        plan = RoutePlan(
+            kind=verdict.kind,
+            priority=verdict.priority,
+            lanes=selection.lanes,
+            quorum=min(policy.quorum, policy.seats),
+            grace_s=policy.grace_s,
+            deadline_s=policy.deadline_s,
+            expires_s=settings.queue.expires_s,
+            subject=subject[0] if subject else "",
+            version=subject[1] if subject else 0,
+            texts=self._texts(facts, verdict, selection, job, settings),
+        )
+        outcome, other = await self._queue.route(job, plan)
+        self._metrics.record_value("routing_latency", (time.monotonic() - started) * 1000)
+        if other:
+            logger.info("%s: %s, the other is %s", job.id, outcome, other)
+
+    def _texts(
+        self, facts: EventFacts, verdict: Classification, selection: Selection, job: ClaimedJob, settings: Settings
+    ) -> dict[str, str]:
+        material = material_from(facts, job.diff, settings.sources)
+        return {
+            "reason": verdict.reason,
+            "rule": verdict.rule,
+            "panel": ", ".join(selection.lanes),
+            "routing": "\n".join(selection.reasons),
+            "material": material.note,
+        }
+
+    async def _park(self, job: ClaimedJob, verdict: Classification, selection: Selection, settings: Settings) -> None:
+        """Nobody may be asked now: the event waits, visibly, and fails only when it is older than ``expires_s``."""
+        why = "no provider can be asked: " + "; ".join(selection.reasons)
+        header = {"kind": Kind(verdict.kind).value}
+        if job.claimed_ms - job.number("ms") > settings.queue.expires_s * 1000:
+            failure = FailureClass.NO_PROVIDER
+            header |= {"err": failure.value, "code": ERROR_CODES[failure]}
+            await self._queue.hand_on(job, "", EventState.FAILED, why=failure, header=header, texts={"error": why})
+            self._metrics.count("out")
+            return
+        delay_s = min(settings.queue.park_check_s, selection.next_chance_s or settings.queue.park_check_s)
+        texts = {"reason": why, "routing": "\n".join(selection.reasons)}
+        await self._queue.hand_on(job, "route", EventState.PARKED, why=why, delay_s=max(0.5, delay_s), header=header, texts=texts)

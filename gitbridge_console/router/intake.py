@@ -1,0 +1,62 @@
+"""The one way in: whatever brought an event, this stores it, once, or says why not."""
+
+from __future__ import annotations
+
+import json
+import re
+from dataclasses import dataclass
+
+from gitbridge_console.domain.events import IncomingEvent
+from gitbridge_console.domain.facts import read_facts
+from gitbridge_console.store.event_queue import PayloadTooLarge, RedisEventQueue
+from gitbridge_console.store.metrics import Metrics
+
+TYPE_PATTERN = re.compile(r"[a-z][a-z0-9_]{0,59}")
+NEEDS_FILES = frozenset({"pull_request", "push"})
+"""Types whose reviewers want to see the change: without a diff they pass through ``fetch`` first."""
+
+
+@dataclass(frozen=True, slots=True)
+class SubmitResult:
+    """What became of something submitted: ``new``, ``duplicate``, ``requeued`` or ``quarantined`` (then ``id`` is its entry)."""
+
+    id: str
+    status: str
+    error: str = ""
+
+
+class Intake:
+    """Checks, reads the few facts a list shows, stores."""
+
+    def __init__(self, queue: RedisEventQueue, metrics: Metrics) -> None:
+        self._queue = queue
+        self._metrics = metrics
+
+    async def submit(self, event: IncomingEvent) -> SubmitResult:
+        """Store an event; what cannot be read as one goes to the quarantine, never nowhere.
+
+        Raises:
+            BackPressure: the store takes no more now.
+            redis.exceptions.RedisError: the store is away; nothing was stored.
+        """
+        try:
+            payload = json.loads(event.payload)
+        except (ValueError, RecursionError) as error:
+            return await self._refuse(event, f"the payload is not JSON: {error}")
+        if not isinstance(payload, dict):
+            return await self._refuse(event, f"the payload is a JSON {type(payload).__name__}, not an object")
+        if not TYPE_PATTERN.fullmatch(event.type):
+            return await self._refuse(event, f"{event.type[:60]!r} is no event type: lower-case letters, digits and _")
+        facts = read_facts(event.type, payload, event.diff)
+        texts = {"repository": facts.repository, "subject": facts.subject, "title": facts.title, "author": facts.author, "url": facts.url}
+        lane = "fetch" if event.type in NEEDS_FILES and event.diff is None else "route"
+        try:
+            stored = await self._queue.enqueue(event, lane=lane, action=facts.action, texts=texts)
+        except PayloadTooLarge as error:
+            return await self._refuse(event, str(error))
+        self._metrics.count("duplicates" if stored.status == "duplicate" else "in")
+        return SubmitResult(stored.id, stored.status)
+
+    async def _refuse(self, event: IncomingEvent, why: str) -> SubmitResult:
+        entry = await self._queue.quarantine(event.payload, source=event.source, error=" ".join(why.split()))
+        return SubmitResult(entry, "quarantined", why)

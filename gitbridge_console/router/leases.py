@@ -1,0 +1,52 @@
+"""Keeps the leases of everything this engine works on, and stops work whose lease is lost."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from gitbridge_console.store.event_queue import ClaimedJob, RedisEventQueue
+from gitbridge_console.store.trouble import STORE_AWAY, StoreTrouble
+
+logger = logging.getLogger(__name__)
+
+
+class LeaseKeeper:
+    """One round trip every third of a lease for all jobs together."""
+
+    def __init__(self, queue: RedisEventQueue, trouble: StoreTrouble) -> None:
+        self._queue = queue
+        self._trouble = trouble
+        self._held: dict[tuple[str, str], asyncio.Task[None]] = {}
+
+    @contextmanager
+    def holding(self, job: ClaimedJob) -> Iterator[None]:
+        """Keep the lease of ``job`` while the block runs; the running task is cancelled when the lease is lost."""
+        task = asyncio.current_task()
+        assert task is not None
+        self._held[job.id, job.fence] = task
+        try:
+            yield
+        finally:
+            self._held.pop((job.id, job.fence), None)
+
+    def __len__(self) -> int:
+        return len(self._held)
+
+    async def run(self) -> None:
+        """Extend until cancelled."""
+        while True:
+            await asyncio.sleep(self._queue.settings.lease_s / 3)
+            held = list(self._held)
+            try:
+                kept = await self._queue.extend(held)
+            except STORE_AWAY as error:
+                self._trouble.report(error)
+                continue
+            for key, still_ours in zip(held, kept, strict=True):
+                task = self._held.get(key)
+                if not still_ours and task is not None:
+                    logger.info("job %s was taken away: its lease is lost or it was cancelled", key[0])
+                    task.cancel()

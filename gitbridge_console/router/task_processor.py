@@ -1,0 +1,260 @@
+"""``TaskProcessor``: one claim, one attempt. Ask the provider whose lane the task is in, check the answer, say what is next."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import logging
+import random
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from gitbridge_console.domain.answers import AnswerError, ParsedAnswer, parse_answer
+from gitbridge_console.domain.decisions import Answer, AnswerStatus
+from gitbridge_console.domain.events import Kind
+from gitbridge_console.domain.facts import read_facts
+from gitbridge_console.domain.failures import Failure, FailureClass, Verdict
+from gitbridge_console.domain.policy import RetryLimits, Step, next_step
+from gitbridge_console.domain.tasks import Attempt, TaskState
+from gitbridge_console.domain.timestamps import iso_from_ms
+from gitbridge_console.providers.base import ProviderError, ProviderReply, Usage
+from gitbridge_console.router.ai_router import AIRouter, Call
+from gitbridge_console.router.prompts import BuiltPrompt, build_request
+from gitbridge_console.settings.model import KindSettings, Settings
+from gitbridge_console.sources.diffs import material_from
+from gitbridge_console.store.event_queue import ClaimedJob, RedisEventQueue
+from gitbridge_console.store.metrics import Metrics
+from gitbridge_console.store.trouble import StoreTrouble, insist
+
+logger = logging.getLogger(__name__)
+
+SHORTEST_ATTEMPT_S = 0.5
+"""With less time than this to the deadline no call is started."""
+
+GATE_LOOK_S = (0.5, 30.0)
+"""Bounds on how long a task rests in its lane while its provider cannot be called."""
+
+STATUS_OF_FAILURE = {
+    FailureClass.SILENT: AnswerStatus.TIMEOUT,
+    FailureClass.RATE_LIMIT: AnswerStatus.RATE_LIMITED,
+    FailureClass.POLICY: AnswerStatus.REFUSED,
+    FailureClass.INVALID_OUTPUT: AnswerStatus.INVALID,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class _Outcome:
+    """What one attempt came to."""
+
+    attempt: Attempt
+    prompt: BuiltPrompt
+    parsed: ParsedAnswer | None
+    failure: Failure | None
+
+
+class TaskProcessor:
+    """Works on tasks of every provider lane; which provider is asked is decided by the lane alone."""
+
+    def __init__(
+        self,
+        queue: RedisEventQueue,
+        router: AIRouter,
+        metrics: Metrics,
+        trouble: StoreTrouble,
+        settings: Callable[[], Settings],
+        *,
+        seed: int | None = None,
+    ) -> None:
+        self._queue = queue
+        self._router = router
+        self._metrics = metrics
+        self._trouble = trouble
+        self._settings = settings
+        self._random = random.Random(seed)
+
+    async def work(self, job: ClaimedJob) -> None:
+        """Make one attempt for a claimed task and hand it on."""
+        settings = self._settings()
+        policy = settings.kinds[Kind(job.header["kind"]).value]
+        provider_settings = self._router.states[job.lane].settings
+        remaining_s = (self._deadline_ms(job) - job.claimed_ms) / 1000
+        if remaining_s < SHORTEST_ATTEMPT_S:
+            failure = Failure(FailureClass.SILENT, "the event's deadline passed before this seat could be asked")
+            await self._end_unasked(job, failure)
+            return
+        timeout_s = min(provider_settings.timeout_total_s, remaining_s)
+        call = self._router.begin(job.lane, timeout_s)
+        if call is None:
+            await self._pass_by(job, policy)
+            return
+        outcome = await self._attempt(job, call, timeout_s)
+        self._record(job.lane, outcome.attempt)
+        if outcome.failure is None:
+            await self._succeed(job, outcome)
+        else:
+            await self._after_failure(job, policy, settings, outcome, outcome.failure, remaining_s)
+
+    def _deadline_ms(self, job: ClaimedJob) -> float:
+        return float(job.event.get("deadline") or job.claimed_ms + 1000 * self._queue.settings.expires_s)
+
+    async def _pass_by(self, job: ClaimedJob, policy: KindSettings) -> None:
+        """The provider cannot be called now: move to another one, or wait in the lane, uncounted."""
+        gate = self._router.gate(job.lane)
+        others = self._router.candidates(policy, exclude=[job.lane])
+        if others:
+            text = f"{job.lane}: {gate.reason}"
+            lane = await self._queue.retry_task(job, verdict=Verdict.FAIL_OVER, text=text, candidates=others)
+            if lane != "":
+                return
+        if gate.retry_in_s is None and not gate.open:
+            await self._end_unasked(job, Failure(FailureClass.NO_PROVIDER, f"{job.lane}: {gate.reason}"))
+            return
+        low, high = GATE_LOOK_S
+        await self._queue.release(job, delay_s=min(high, max(low, gate.retry_in_s or 0.0)))
+
+    async def _end_unasked(self, job: ClaimedJob, failure: Failure) -> None:
+        answer = Answer(
+            task_id=job.id, provider=job.lane, status=STATUS_OF_FAILURE.get(failure.cls, AnswerStatus.ERROR), reason=failure.message
+        )
+        await self._queue.settle_task(job, TaskState.FAILED, answer=answer.model_dump_json(), error_class=failure.cls, text=failure.message)
+
+    async def _attempt(self, job: ClaimedJob, call: Call, timeout_s: float) -> _Outcome:
+        state = call.state
+        assert state.provider is not None, "the gate lets no call through without a provider"
+        prompt = self._prompt(job)
+        started_at, clock = time.time() * 1000, time.monotonic()
+        reply: ProviderReply | None = None
+        parsed: ParsedAnswer | None = None
+        failure: Failure | None = None
+        usage, ttft_ms = Usage(), None
+        try:
+            reply = await state.provider.ask(prompt.request, timeout_s=timeout_s)
+            usage, ttft_ms = reply.usage, reply.ttft_ms
+            parsed = parse_answer(Kind(job.header["kind"]), reply.text)
+        except ProviderError as error:
+            failure, usage, ttft_ms = error.failure, error.usage, error.ttft_ms
+        except AnswerError as error:
+            failure = Failure(FailureClass.INVALID_OUTPUT, str(error), http_status=200, request_id=reply.request_id if reply else None)
+        except asyncio.CancelledError:
+            self._router.cancelled(call)
+            raise
+        latency_s = time.monotonic() - clock
+        if failure is None:
+            self._router.succeeded(call, latency_s)
+        else:
+            self._router.failed(call, failure)
+        attempt = Attempt(
+            provider=job.lane,
+            model=reply.model if reply else state.settings.model,
+            started_at=iso_from_ms(started_at),
+            latency_ms=round(latency_s * 1000, 1),
+            ttft_ms=None if ttft_ms is None else round(ttft_ms, 1),
+            outcome="ok" if failure is None else failure.cls.value,
+            verdict=Verdict.OK,
+            message="" if failure is None else failure.message,
+            http_status=reply.http_status if reply else failure.http_status if failure else None,
+            request_id=reply.request_id if reply else failure.request_id if failure else None,
+            tokens_in=usage.input_tokens,
+            tokens_out=usage.output_tokens,
+            tokens_cached=usage.cached_tokens,
+            cost_usd=usage.cost_usd,
+        )
+        return _Outcome(attempt, prompt, parsed, failure)
+
+    def _prompt(self, job: ClaimedJob) -> BuiltPrompt:
+        payload = json.loads(job.payload)
+        facts = read_facts(job.event["ty"], payload, job.diff)
+        material = material_from(facts, job.diff, self._settings().sources)
+        limit = self._router.states[job.lane].settings.max_output_tokens
+        return build_request(Kind(job.header["kind"]), facts, material, job.lane, limit)
+
+    def _record(self, name: str, attempt: Attempt) -> None:
+        self._metrics.record_attempt(
+            name, attempt.outcome, attempt.latency_ms, attempt.ttft_ms, attempt.tokens_in, attempt.tokens_out, attempt.cost_usd
+        )
+
+    async def _succeed(self, job: ClaimedJob, outcome: _Outcome) -> None:
+        parsed, attempt = outcome.parsed, outcome.attempt
+        assert parsed is not None
+        answer = Answer(
+            task_id=job.id,
+            provider=job.lane,
+            model=attempt.model,
+            status=AnswerStatus.ABSTAIN if parsed.abstained else AnswerStatus.OK,
+            verdict=parsed.verdict,
+            payload=parsed.payload,
+            reason=parsed.reason or "",
+            latency_ms=attempt.latency_ms,
+            tokens_in=attempt.tokens_in,
+            tokens_out=attempt.tokens_out,
+            cost_usd=attempt.cost_usd,
+            prompt=outcome.prompt.prompt_id,
+            order_seed=outcome.prompt.order_seed,
+        )
+        await insist(
+            lambda: self._queue.settle_task(
+                job,
+                TaskState.SUCCEEDED,
+                attempt=attempt.model_dump_json(),
+                answer=answer.model_dump_json(),
+                vote=not parsed.abstained,
+            ),
+            self._trouble,
+            for_s=self._queue.settings.lease_s,
+        )
+
+    async def _after_failure(
+        self, job: ClaimedJob, policy: KindSettings, settings: Settings, outcome: _Outcome, failure: Failure, remaining_s: float
+    ) -> None:
+        calls_here = job.number(f"ca:{job.lane}") + 1
+        others = self._router.candidates(policy, exclude=[job.lane])
+        limits = settings.retry
+        step = next_step(
+            failure,
+            RetryLimits(limits.attempts_max, limits.attempts_per_provider_max, limits.backoff_base_s, limits.backoff_cap_s),
+            calls=job.number("ca") + 1,
+            calls_here=calls_here,
+            candidates=bool(others),
+            remaining_s=remaining_s - outcome.attempt.latency_ms / 1000,
+            jitter=self._random.random(),
+        )
+        logger.info("%s %s: %s %s, %s: %s", job.id, job.lane, failure.code, failure.cls, step.verdict, failure.message)
+        attempt = outcome.attempt.model_copy(update={"verdict": step.verdict})
+        stored = attempt.model_dump_json()
+        text = f"{job.lane}: {failure.cls.value}: {failure.message}"
+        if step.verdict in (Verdict.FAIL_OVER, Verdict.DISABLE):
+            lane = await insist(
+                lambda: self._queue.retry_task(job, attempt=stored, verdict=step.verdict, text=text, candidates=others),
+                self._trouble,
+                for_s=self._queue.settings.lease_s,
+            )
+            if lane != "":
+                return
+            # Every other provider sits on this panel already; the attempt is on record.
+            stored, step = "", Step(Verdict.GIVE_UP)
+        if step.verdict in (Verdict.RETRY, Verdict.PARK):
+            await insist(
+                lambda: self._queue.retry_task(job, attempt=stored, delay_s=step.delay_s, verdict=step.verdict, text=text),
+                self._trouble,
+                for_s=self._queue.settings.lease_s,
+            )
+            return
+        answer = Answer(
+            task_id=job.id,
+            provider=job.lane,
+            model=attempt.model,
+            status=STATUS_OF_FAILURE.get(failure.cls, AnswerStatus.ERROR),
+            reason=failure.message,
+            latency_ms=attempt.latency_ms,
+            tokens_in=attempt.tokens_in,
+            tokens_out=attempt.tokens_out,
+            cost_usd=attempt.cost_usd,
+        )
+        await insist(
+            lambda: self._queue.settle_task(
+                job, TaskState.FAILED, attempt=stored, answer=answer.model_dump_json(), error_class=failure.cls, text=text
+            ),
+            self._trouble,
+            for_s=self._queue.settings.lease_s,
+        )

@@ -1,0 +1,305 @@
+"""The embedded server: a Valkey of our own in the state folder, shared by every process that uses that folder.
+
+It belongs to nobody's terminal: it runs in a session of its own, so a hang-up or Ctrl-C never reaches it. Three locks
+rule its life. ``start.lock`` serialises starting, joining and leaving. ``store.lock`` is held shared by every user; who
+can take it exclusively when leaving is the last one and shuts the server down. ``server.lock`` is inherited by the
+server, so the kernel itself says whether it lives, whatever pid files or sockets a crash left behind.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import fcntl
+import logging
+import os
+import socket
+import subprocess
+import threading
+import time
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import asynccontextmanager, contextmanager, suppress
+from pathlib import Path
+from typing import TypeVar
+from urllib.parse import quote
+
+from gitbridge_console.store.embedded_files import StoreFolder, find_server_binary
+from gitbridge_console.store.unavailable import EmbeddedUnavailable
+
+log = logging.getLogger(__name__)
+
+START_TIMEOUT_S = 10.0
+"""How long a server may take to answer, one that hangs included."""
+LOAD_TIMEOUT_S = 300.0
+"""How long it may take to read its append-only file."""
+PING_TIMEOUT_S = 2.0
+STOP_TIMEOUT_S = 20.0
+_POLL_S = 0.01
+
+_children: list[subprocess.Popen[bytes]] = []
+"""Servers this process started; kept so that their exit status is collected whenever the next thing happens."""
+
+T = TypeVar("T")
+
+
+class EmbeddedServer:
+    """One user's hold on the server of a state folder.
+
+    ``start_now``, ``ensure_now`` and ``leave_now`` block; ``start``, ``ensure`` and ``leave`` do the same in a thread.
+    """
+
+    def __init__(self, state_dir: str | os.PathLike[str], *, start_timeout_s: float = START_TIMEOUT_S) -> None:
+        self.state_dir = Path(state_dir)
+        self.start_timeout_s = start_timeout_s
+        self._folder: StoreFolder | None = None
+        self._users_fd: int | None = None
+        self._given_up = threading.Event()
+
+    def start_now(self) -> str:
+        """Join the folder's server, or start it; returns its URL. A second call only makes sure that it still runs.
+
+        Raises:
+            EmbeddedUnavailable: no server program, folder unusable, server refuses to start or hangs; one line each.
+        """
+        folder = self._folder = StoreFolder.prepare(self.state_dir)
+        held_before = self._users_fd is not None
+        try:
+            with self._exclusive(folder):
+                if self._users_fd is None:
+                    self._users_fd = _open_lock(folder.users_lock)
+                    fcntl.flock(self._users_fd, fcntl.LOCK_SH)
+                return _url(self._find_or_start(folder))
+        except (OSError, EmbeddedUnavailable) as error:
+            if not held_before:
+                self._drop_hold()
+            if isinstance(error, EmbeddedUnavailable):
+                raise
+            raise EmbeddedUnavailable(f"the embedded store in {folder.path} cannot be used: {error.strerror or error}") from error
+
+    ensure_now = start_now
+
+    def leave_now(self) -> None:
+        """Give up the hold; whoever is last shuts the server down cleanly. Never raises: what fails is logged."""
+        folder, fd = self._folder, self._users_fd
+        if folder is None or fd is None:
+            return
+        try:
+            with self._exclusive(folder):
+                try:
+                    fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                except BlockingIOError:
+                    return
+                self._stop(folder)
+        except (OSError, EmbeddedUnavailable) as error:
+            log.warning("leaving the embedded store: %s", error)
+        finally:
+            self._drop_hold()
+            _collect_children()
+
+    async def start(self) -> str:
+        """:meth:`start_now` in a thread. Cancelled, it takes its hold back before it ends."""
+        return await self._in_thread(self.start_now)
+
+    async def ensure(self) -> str:
+        """Start the server again if it died; cheap when it answers. For use after the store went away."""
+        return await self._in_thread(self.ensure_now)
+
+    async def leave(self) -> None:
+        """:meth:`leave_now` in a thread; runs to its end even when cancelled."""
+        self._given_up.clear()
+        await _finish_in_thread(self.leave_now)
+
+    async def _in_thread(self, work: Callable[[], T]) -> T:
+        self._given_up.clear()
+        held_before = self._users_fd is not None
+        task = asyncio.create_task(asyncio.to_thread(work))
+        try:
+            return await asyncio.shield(task)
+        except asyncio.CancelledError:
+            self._given_up.set()
+            with suppress(EmbeddedUnavailable):
+                await task
+            self._given_up.clear()
+            if not held_before:
+                await _finish_in_thread(self.leave_now)
+            raise
+
+    def _drop_hold(self) -> None:
+        if self._users_fd is not None:
+            os.close(self._users_fd)
+            self._users_fd = None
+
+    @contextmanager
+    def _exclusive(self, folder: StoreFolder) -> Iterator[None]:
+        fd = _open_lock(folder.start_lock)
+        try:
+            deadline = time.monotonic() + self.start_timeout_s + STOP_TIMEOUT_S
+            while not _try_lock(fd):
+                self._pause_until(deadline, f"another process has been starting or stopping the store in {folder.path} for too long")
+            yield
+        finally:
+            os.close(fd)
+
+    def _pause_until(self, deadline: float, complaint: str) -> None:
+        if time.monotonic() > deadline:
+            raise EmbeddedUnavailable(complaint)
+        if self._given_up.wait(_POLL_S):
+            raise EmbeddedUnavailable("starting the embedded store was given up")
+
+    def _find_or_start(self, folder: StoreFolder) -> str:
+        """Socket path of a server that answers. Must be called under the start lock."""
+        process: subprocess.Popen[bytes] | None = None
+        path = folder.recorded_socket()
+        deadline = time.monotonic() + self.start_timeout_s
+        loading_until = time.monotonic() + LOAD_TIMEOUT_S
+        while True:
+            answer = _ask(path, b"PING") if path else "away"
+            if path and answer.startswith("+PONG"):
+                return path
+            if answer.startswith("-LOADING"):
+                deadline = min(loading_until, time.monotonic() + self.start_timeout_s)
+            if process is not None and process.poll() is not None:
+                why = folder.last_log_line() or f"exit status {process.returncode}"
+                raise EmbeddedUnavailable(f"the embedded server refused to start: {why} (see {folder.log})")
+            if process is None and answer == "away" and (alive_fd := _take_alive_lock(folder)) is not None:
+                try:
+                    path = folder.choose_socket()
+                    process = _spawn(folder, path, alive_fd)
+                finally:
+                    os.close(alive_fd)
+            self._pause_until(deadline, _silent(folder))
+
+    def _stop(self, folder: StoreFolder) -> None:
+        path = folder.recorded_socket()
+        fd = _take_alive_lock(folder)
+        if fd is None and path:
+            if _ask(path, b"PING") == "":
+                raise EmbeddedUnavailable(_silent(folder))
+            # With `save ""` and the append-only file on, SHUTDOWN flushes and syncs that file and writes nothing else.
+            if (refusal := _ask(path, b"SHUTDOWN", STOP_TIMEOUT_S)).startswith("-"):
+                raise EmbeddedUnavailable(f"the embedded server will not shut down: {refusal[1:].strip()} (see {folder.log})")
+            deadline = time.monotonic() + STOP_TIMEOUT_S
+            while (fd := _take_alive_lock(folder)) is None:
+                self._pause_until(deadline, _silent(folder))
+        if fd is not None:
+            os.close(fd)
+        if path:
+            Path(path).unlink(missing_ok=True)
+
+
+@asynccontextmanager
+async def embedded_server(state_dir: str | os.PathLike[str]) -> AsyncIterator[str]:
+    """The URL of the state folder's server, held until the block ends.
+
+    Raises:
+        EmbeddedUnavailable: it cannot be started or joined.
+    """
+    server = EmbeddedServer(state_dir)
+    url = await server.start()
+    try:
+        yield url
+    finally:
+        await server.leave()
+
+
+async def _finish_in_thread(work: Callable[[], None]) -> None:
+    task = asyncio.create_task(asyncio.to_thread(work))
+    try:
+        await asyncio.shield(task)
+    except asyncio.CancelledError:
+        await task
+        raise
+
+
+def _url(path: str) -> str:
+    return f"unix://{quote(path)}?db=0"
+
+
+def _silent(folder: StoreFolder) -> str:
+    pid = folder.pid()
+    who = f"pid {pid}, " if pid else ""
+    return f"the embedded server does not answer ({who}log {folder.log}): it hangs or is stopped; end it with kill -9 and start again"
+
+
+def _open_lock(path: Path) -> int:
+    return os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+
+
+def _try_lock(fd: int) -> bool:
+    try:
+        fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True
+
+
+def _take_alive_lock(folder: StoreFolder) -> int | None:
+    """The server's own lock if no server lives, else ``None``. Whoever gets it closes it."""
+    fd = _open_lock(folder.alive_lock)
+    if _try_lock(fd):
+        return fd
+    os.close(fd)
+    return None
+
+
+def _ask(path: str, command: bytes, timeout_s: float = PING_TIMEOUT_S) -> str:
+    """The server's reply to an inline command; ``"away"`` when nobody listens, ``""`` when it hangs or hung up."""
+    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as connection:
+        connection.settimeout(timeout_s)
+        try:
+            connection.connect(path)
+        except (FileNotFoundError, ConnectionRefusedError):
+            return "away"
+        except OSError:
+            return ""
+        try:
+            connection.sendall(command + b"\r\n")
+            return connection.recv(256).decode("utf-8", "replace")
+        except OSError:
+            return ""
+
+
+def _spawn(folder: StoreFolder, path: str, alive_fd: int) -> subprocess.Popen[bytes]:
+    _collect_children()
+    Path(path).unlink(missing_ok=True)
+    folder.pid_file.unlink(missing_ok=True)
+    folder.shorten_log()
+    folder.socket_file.write_text(path, "utf-8", "surrogateescape")
+    binary = find_server_binary()
+    options = {
+        "port": "0",
+        "unixsocket": path,
+        "unixsocketperm": "600",
+        "dir": str(folder.path),
+        "pidfile": str(folder.pid_file),
+        "appendonly": "yes",
+        "appendfsync": "everysec",
+        "aof-load-truncated": "yes",
+        "maxmemory-policy": "noeviction",
+        "save": "",
+        # Only what matters: the log is shortened at the next start, and until then this keeps it small.
+        "loglevel": "warning",
+    }
+    arguments = [word for name, value in options.items() for word in (f"--{name}", value)]
+    try:
+        with folder.log.open("ab") as output:
+            process = subprocess.Popen(
+                [binary, *arguments],
+                stdin=subprocess.DEVNULL,
+                stdout=output,
+                stderr=output,
+                cwd=folder.path,
+                # The server outlives us; API keys and secrets of this process's environment must not live on in it.
+                env={"PATH": os.environ.get("PATH", os.defpath), "LC_ALL": "C"},
+                pass_fds=(alive_fd,),
+                start_new_session=True,
+                umask=0o077,
+            )
+    except OSError as error:
+        raise EmbeddedUnavailable(f"the embedded server cannot be started: {binary}: {error.strerror or error}") from error
+    _children.append(process)
+    return process
+
+
+def _collect_children() -> None:
+    for process in [child for child in _children if child.poll() is not None]:
+        _children.remove(process)

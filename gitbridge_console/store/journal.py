@@ -1,0 +1,50 @@
+"""The audit of operators' writes: recorded before a write runs, completed after it."""
+
+from __future__ import annotations
+
+from redis.asyncio import Redis
+
+from gitbridge_console.domain.snapshots import AuditEntry
+from gitbridge_console.domain.timestamps import iso_from_ms
+from gitbridge_console.store.keys import Keys
+from gitbridge_console.store.replies import entry_ms, newest_entries, table_of, text_of
+
+
+class AuditJournal:
+    """A bounded stream; an entry's result is a second entry that names the first, so nothing is ever rewritten."""
+
+    def __init__(self, client: Redis, keys: Keys, *, keep: int) -> None:
+        self._client = client
+        self._key = keys.audit
+        self._keep = keep
+
+    async def begin(self, *, who: str, host: str, what: str, target: str, reason: str) -> str:
+        """Record the intention; returns its id for :meth:`end`."""
+        fields = {"who": who[:100], "host": host[:100], "what": what, "target": target[:1000], "reason": reason[:500]}
+        return text_of(await self._client.xadd(self._key, fields, maxlen=self._keep, approximate=True))  # type: ignore[arg-type]
+
+    async def end(self, entry: str, result: str) -> None:
+        """Record what came of it."""
+        await self._client.xadd(self._key, {"of": entry, "result": result[:500]}, maxlen=self._keep, approximate=True)
+
+    async def newest(self, limit: int = 100) -> list[AuditEntry]:
+        """The newest writes with their results, newest first."""
+        results: dict[str, str] = {}
+        found: list[AuditEntry] = []
+        for entry_id, fields in await newest_entries(self._client, self._key, 2 * limit):
+            entry = table_of(fields)
+            if "of" in entry:
+                results[entry["of"]] = entry.get("result", "")
+                continue
+            found.append(
+                AuditEntry(
+                    at=iso_from_ms(entry_ms(entry_id)),
+                    who=entry.get("who", ""),
+                    host=entry.get("host", ""),
+                    what=entry.get("what", ""),
+                    target=entry.get("target", ""),
+                    reason=entry.get("reason", ""),
+                    result=results.get(entry_id, "not known: it did not finish"),
+                )
+            )
+        return found[:limit]

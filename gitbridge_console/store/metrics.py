@@ -1,0 +1,276 @@
+"""Metrics of the fleet: each engine adds up in memory and flushes into minute hashes that anyone can sum.
+
+A hash per provider and minute (and one for the fleet) holds only integers, so ``HINCRBY`` merges all engines:
+``ok`` and ``e:<class>`` calls by outcome, ``l:<bucket>`` latency of answers, ``t:<bucket>`` time to the first token,
+``ti`` ``to`` tokens, ``c`` cost in millionths of a dollar with ``ck`` calls of known cost; for the fleet
+``v:<name>:<bucket>`` durations and ``k:<name>`` counts.
+"""
+
+from __future__ import annotations
+
+import time
+from collections import Counter, defaultdict
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+
+from redis.asyncio import Redis
+
+from gitbridge_console.domain.failures import RULES, FailureClass
+from gitbridge_console.domain.snapshots import Percentiles
+from gitbridge_console.store.latency_histogram import BOUNDS_MS, LatencyHistogram
+from gitbridge_console.store.unavailable import STORE_AWAY_ERRORS
+
+__all__ = ["BOUNDS_MS", "LatencyHistogram", "Metrics", "MetricsWindow", "ProviderWindow", "minute_key", "providers_key"]
+
+FLEET = "_fleet"
+"""Scope of what belongs to no provider; no provider's name can start with an underscore."""
+PENDING_MINUTES_MAX = 15
+"""Minutes kept in memory while the store is away; older ones are dropped."""
+CLOCK_CHECK_S = 60.0
+UNAVAILABLE = frozenset(cls.value for cls, rule in RULES.items() if rule.breaker_weight >= 1 or rule.disables)
+"""Outcomes in which the service was not there for us, as opposed to answering something unusable."""
+NOT_AN_ERROR = frozenset({"ok", "cancelled", FailureClass.NEUTRAL.value})
+
+
+def minute_key(namespace: str, scope: str, minute: int) -> str:
+    """Hash of one provider (or :data:`FLEET`) and one minute since the epoch."""
+    return f"{{{namespace}:metrics:{scope}}}:{minute}"
+
+
+def providers_key(namespace: str) -> str:
+    """Set of the providers that have metrics."""
+    return f"{{{namespace}:metrics:{FLEET}}}:providers"
+
+
+@dataclass(frozen=True, slots=True)
+class ProviderWindow:
+    """One provider over the window. Rates are fractions 0..1; ``None`` where nothing was measured."""
+
+    calls_1m: int = 0
+    calls_15m: int = 0
+    """Calls over the whole window, 15 minutes unless asked otherwise."""
+    latency_ms: Percentiles = field(default_factory=Percentiles)
+    ttft_ms: Percentiles = field(default_factory=Percentiles)
+    errors_by_class: Mapping[str, int] = field(default_factory=dict)
+    error_rate: float = 0.0
+    availability: float | None = None
+    tokens_in: int = 0
+    tokens_out: int = 0
+    cost_usd: float | None = None
+    """Sum of the known costs; ``None`` when no call's cost is known."""
+    latency_trend_ms: tuple[float | None, ...] = ()
+    """p95 of each minute, oldest first."""
+
+
+@dataclass(frozen=True, slots=True)
+class MetricsWindow:
+    """All metrics of the last minutes, the running one included."""
+
+    minutes: int
+    providers: Mapping[str, ProviderWindow] = field(default_factory=dict)
+    durations: Mapping[str, LatencyHistogram] = field(default_factory=dict)
+    counts: Mapping[str, int] = field(default_factory=dict)
+    counts_1m: Mapping[str, float] = field(default_factory=dict)
+
+    def percentiles(self, name: str) -> Percentiles:
+        """p50, p95, p99 of a named duration (``queue_latency``, ``routing_latency``, ``processing``), in milliseconds."""
+        return _percentiles(self.durations.get(name))
+
+    def per_second(self, name: str) -> float:
+        """Rate of a named count over the last minute."""
+        return round(self.counts_1m.get(name, 0.0) / 60, 3)
+
+
+class Metrics:
+    """Counts in memory and in the store. Not for use from several threads.
+
+    ``clock`` gives seconds since the epoch; the server's clock corrects it, so that engines agree on minutes.
+    """
+
+    def __init__(self, client: Redis, namespace: str, *, keep_s: float = 26 * 3600, clock: Callable[[], float] = time.time) -> None:
+        self._client = client
+        self._namespace = namespace
+        self._keep_s = max(120, round(keep_s))
+        self._clock = clock
+        self._offset_s = 0.0
+        self._clock_checked_at: float | None = None
+        self._pending: defaultdict[tuple[str, int], Counter[str]] = defaultdict(Counter)
+        self._finished: dict[tuple[str, int], dict[str, int]] = {}
+
+    def record_attempt(
+        self,
+        provider: str,
+        outcome: str,
+        latency_ms: float,
+        ttft_ms: float | None = None,
+        tokens_in: int | None = None,
+        tokens_out: int | None = None,
+        cost_usd: float | None = None,
+    ) -> None:
+        """Count one call to a provider. ``outcome`` is ``"ok"`` or a failure class; only answers count for latency."""
+        counts = self._now_pending(provider)
+        if outcome == "ok":
+            counts["ok"] += 1
+            counts[f"l:{LatencyHistogram.bucket(latency_ms)}"] += 1
+        else:
+            counts[f"e:{outcome[:40]}"] += 1
+        if ttft_ms is not None:
+            counts[f"t:{LatencyHistogram.bucket(ttft_ms)}"] += 1
+        counts["ti"] += tokens_in or 0
+        counts["to"] += tokens_out or 0
+        if cost_usd is not None:
+            counts["c"] += round(cost_usd * 1_000_000)
+            counts["ck"] += 1
+
+    def record_value(self, name: str, ms: float) -> None:
+        """Count one duration of the fleet in milliseconds."""
+        self._now_pending(FLEET)[f"v:{name}:{LatencyHistogram.bucket(ms)}"] += 1
+
+    def count(self, name: str, n: int = 1) -> None:
+        """Count something of the fleet (``in``, ``out``, ``duplicates`` …)."""
+        self._now_pending(FLEET)[f"k:{name}"] += n
+
+    def _now_pending(self, scope: str) -> Counter[str]:
+        return self._pending[scope, self._minute()]
+
+    def _now_s(self) -> float:
+        return self._clock() + self._offset_s
+
+    def _minute(self) -> int:
+        return int(self._now_s() // 60)
+
+    async def _check_clock(self) -> None:
+        if self._clock_checked_at is not None and 0 <= self._clock() - self._clock_checked_at < CLOCK_CHECK_S:
+            return
+        seconds, micros = await self._client.time()
+        self._clock_checked_at = self._clock()
+        self._offset_s = seconds + micros / 1_000_000 - self._clock_checked_at
+
+    async def flush(self) -> int:
+        """Add what was counted to the store, in one round trip; returns the number of hashes written.
+
+        With the store away everything is kept for the next flush, up to :data:`PENDING_MINUTES_MAX` minutes. Where
+        only the reply was lost the same numbers are added twice: metrics are estimates, the journal is not.
+
+        Raises:
+            redis.exceptions.RedisError: the store is away.
+        """
+        pending, self._pending = self._pending, defaultdict(Counter)
+        if not pending:
+            return 0
+        try:
+            await self._check_clock()
+            async with self._client.pipeline(transaction=True) as pipe:
+                for (scope, minute), counts in pending.items():
+                    key = minute_key(self._namespace, scope, minute)
+                    for name, n in counts.items():
+                        if n:
+                            pipe.hincrby(key, name, n)
+                    pipe.expire(key, self._keep_s)
+                providers = sorted({scope for scope, _ in pending if scope != FLEET})
+                if providers:
+                    pipe.sadd(providers_key(self._namespace), *providers)
+                    pipe.expire(providers_key(self._namespace), self._keep_s)
+                await pipe.execute()
+        except STORE_AWAY_ERRORS:
+            self._take_back(pending)
+            raise
+        return len(pending)
+
+    def _take_back(self, pending: Mapping[tuple[str, int], Counter[str]]) -> None:
+        oldest = self._minute() - PENDING_MINUTES_MAX
+        for (scope, minute), counts in pending.items():
+            if minute > oldest:
+                self._pending[scope, minute].update(counts)
+
+    async def read(self, minutes: int = 15, providers: Iterable[str] = ()) -> MetricsWindow:
+        """The last ``minutes``, of ``providers`` and of every provider known to the store.
+
+        A minute that ended at least a minute ago is asked for once and then kept, so a reader that comes every second
+        fetches two small hashes per provider.
+
+        Raises:
+            redis.exceptions.RedisError: the store is away.
+        """
+        await self._check_clock()
+        known = await self._client.smembers(providers_key(self._namespace))
+        names = sorted({*providers, *(name.decode() if isinstance(name, bytes) else name for name in known)})
+        now_s = self._now_s()
+        span = range(int(now_s // 60) - minutes + 1, int(now_s // 60) + 1)
+        table = await self._minutes((FLEET, *names), span)
+        # The running minute is not over: the one before it stands in for the rest.
+        rest = 1 - (now_s % 60) / 60
+        fleet = [table[FLEET, minute] for minute in span]
+        return MetricsWindow(
+            minutes=minutes,
+            providers={name: _provider_window([table[name, minute] for minute in span], rest) for name in names},
+            durations=_durations(_sum(fleet)),
+            counts=_named(_sum(fleet), "k:"),
+            counts_1m=_last_minute(fleet, rest),
+        )
+
+    async def _minutes(self, scopes: Iterable[str], span: range) -> dict[tuple[str, int], dict[str, int]]:
+        wanted = [(scope, minute) for scope in scopes for minute in span]
+        missing = [place for place in wanted if place not in self._finished]
+        async with self._client.pipeline(transaction=False) as pipe:
+            for scope, minute in missing:
+                pipe.hgetall(minute_key(self._namespace, scope, minute))
+            replies: list[dict[bytes, bytes]] = await pipe.execute()
+        fresh = {place: {name.decode(): int(n) for name, n in reply.items()} for place, reply in zip(missing, replies, strict=True)}
+        table = {place: fresh[place] if place in fresh else self._finished[place] for place in wanted}
+        self._finished = {place: counts for place, counts in table.items() if place[1] < span[-1] - 1}
+        return table
+
+
+def _sum(tables: Iterable[Mapping[str, int]]) -> Counter[str]:
+    total: Counter[str] = Counter()
+    for table in tables:
+        total.update(table)
+    return total
+
+
+def _named(fields: Mapping[str, int], prefix: str) -> dict[str, int]:
+    return {name.removeprefix(prefix): n for name, n in fields.items() if name.startswith(prefix)}
+
+
+def _last_minute(fleet: list[dict[str, int]], rest: float) -> dict[str, float]:
+    before = _named(fleet[-2], "k:") if len(fleet) > 1 else {}
+    running = _named(fleet[-1], "k:")
+    return {name: running.get(name, 0) + before.get(name, 0) * rest for name in {*before, *running}}
+
+
+def _durations(fields: Mapping[str, int]) -> dict[str, LatencyHistogram]:
+    names = {name.split(":")[1] for name in fields if name.startswith("v:")}
+    return {name: LatencyHistogram.from_fields(fields, f"v:{name}:") for name in names}
+
+
+def _calls(fields: Mapping[str, int]) -> int:
+    return fields.get("ok", 0) + sum(_named(fields, "e:").values())
+
+
+def _provider_window(tables: list[dict[str, int]], rest: float) -> ProviderWindow:
+    total = _sum(tables)
+    by_class = _named(total, "e:")
+    judged = total["ok"] + sum(n for name, n in by_class.items() if name not in NOT_AN_ERROR)
+    away = sum(n for name, n in by_class.items() if name in UNAVAILABLE)
+    before = _calls(tables[-2]) if len(tables) > 1 else 0
+    return ProviderWindow(
+        calls_1m=round(_calls(tables[-1]) + before * rest),
+        calls_15m=_calls(total),
+        latency_ms=_percentiles(LatencyHistogram.from_fields(total, "l:")),
+        ttft_ms=_percentiles(LatencyHistogram.from_fields(total, "t:")),
+        errors_by_class={name: n for name, n in sorted(by_class.items()) if name not in NOT_AN_ERROR},
+        error_rate=round((judged - total["ok"]) / judged, 4) if judged else 0.0,
+        availability=round(1 - away / judged, 4) if judged else None,
+        tokens_in=total["ti"],
+        tokens_out=total["to"],
+        cost_usd=total["c"] / 1_000_000 if total["ck"] else None,
+        latency_trend_ms=tuple(LatencyHistogram.from_fields(table, "l:").percentile(0.95) for table in tables),
+    )
+
+
+def _percentiles(histogram: LatencyHistogram | None) -> Percentiles:
+    if histogram is None:
+        return Percentiles()
+    p50, p95, p99 = (None if ms is None else round(ms, 1) for ms in map(histogram.percentile, (0.5, 0.95, 0.99)))
+    return Percentiles(p50=p50, p95=p95, p99=p99)

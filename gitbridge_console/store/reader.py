@@ -1,0 +1,318 @@
+"""Read-only views of events, jobs, tasks and decisions. Nothing here changes the store."""
+
+from __future__ import annotations
+
+import json
+import logging
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+from pydantic import ValidationError
+from redis.asyncio import Redis
+
+from gitbridge_console.domain.decisions import Answer, Decision
+from gitbridge_console.domain.events import EventState, Priority
+from gitbridge_console.domain.failures import ERROR_CODES, FailureClass
+from gitbridge_console.domain.filters import EventFilter
+from gitbridge_console.domain.snapshots import (
+    DecisionSummary,
+    ErrorDetail,
+    EventDetail,
+    EventSummary,
+    JobSummary,
+    LogLine,
+    QuarantineEntry,
+    TaskDetail,
+    TimelineEntry,
+)
+from gitbridge_console.domain.tasks import Attempt
+from gitbridge_console.domain.timestamps import iso_from_ms
+from gitbridge_console.store.keys import Keys
+from gitbridge_console.store.replies import entry_ms, newest_entries, server_now_ms, table_of, text_of, unpack
+
+logger = logging.getLogger(__name__)
+
+SCAN_MAX = 5_000
+"""Most events one listing looks at; a filter that matches less is answered from these, newest first."""
+
+
+class EventReader:
+    """Views of one partition."""
+
+    def __init__(self, client: Redis, keys: Keys) -> None:
+        self._client = client
+        self._keys = keys
+
+    async def list_events(self, wanted: EventFilter, limit: int = 100) -> list[EventSummary]:
+        """Events that match, newest first, looking at no more than :data:`SCAN_MAX` of each state."""
+        states = [EventState(wanted.state)] if wanted.state else list(EventState)
+        pipe = self._client.pipeline(transaction=False)
+        for state in states:
+            pipe.zrevrange(self._keys.state(state), 0, SCAN_MAX - 1)
+        ids = sorted({text_of(raw) for row in await pipe.execute() for raw in row}, reverse=True)
+        now = await server_now_ms(self._client)
+        found: list[EventSummary] = []
+        for start in range(0, min(len(ids), SCAN_MAX), 200):
+            rows = await self._summaries(ids[start : start + 200], now)
+            found.extend(summary for summary, providers in rows if wanted.matches(summary, providers))
+            if len(found) >= limit:
+                break
+        return found[:limit]
+
+    async def _summaries(self, ids: Sequence[str], now: int) -> list[tuple[EventSummary, tuple[str, ...]]]:
+        pipe = self._client.pipeline(transaction=False)
+        for event_id in ids:
+            pipe.hgetall(self._keys.job(event_id))
+            pipe.hgetall(self._keys.about(event_id))
+        replies = await pipe.execute()
+        out = []
+        for n, event_id in enumerate(ids):
+            header, about = table_of(replies[2 * n]), table_of(replies[2 * n + 1])
+            if header.get("state"):
+                out.append((_summary(event_id, header, about, now), tuple(about.get("panel", "").split(", "))))
+        return out
+
+    async def find_event(self, event_id: str) -> dict[str, str] | None:
+        """The header of an event, ``None`` when there is none."""
+        header = table_of(await self._client.hgetall(self._keys.job(event_id)))
+        return header if header.get("state") else None
+
+    async def payload(self, event_id: str) -> bytes:
+        """The payload as received."""
+        return unpack(await self._client.get(self._keys.payload(event_id)))
+
+    async def event_detail(self, event_id: str, *, with_payload: bool = False) -> EventDetail | None:
+        """All of one event, ``None`` when there is none."""
+        pipe = self._client.pipeline(transaction=False)
+        pipe.hgetall(self._keys.job(event_id))
+        pipe.hgetall(self._keys.about(event_id))
+        pipe.lrange(self._keys.timeline(event_id), 0, -1)
+        pipe.get(self._keys.decision(event_id))
+        pipe.get(self._keys.action(event_id))
+        raw_header, raw_about, timeline, raw_decision, raw_action = await pipe.execute()
+        header, about = table_of(raw_header), table_of(raw_about)
+        if not header.get("state"):
+            return None
+        summary = _summary(event_id, header, about, await server_now_ms(self._client))
+        tasks = await self._tasks(event_id, 1, int(header.get("tasks", 0)))
+        return EventDetail(
+            id=event_id,
+            delivery=summary.delivery,
+            type=summary.type,
+            action_name=header.get("ac", ""),
+            repository=summary.repository,
+            subject=summary.subject,
+            title=summary.title,
+            author=about.get("author", ""),
+            url=about.get("url", ""),
+            kind=summary.kind,
+            priority=summary.priority,
+            state=summary.state,
+            reason=summary.reason,
+            received_at=summary.received_at,
+            timeline=tuple(_timeline(timeline)),
+            tasks=tuple(tasks),
+            decision=_decision(raw_decision),
+            action=json.loads(raw_action) if raw_action else None,
+            error=_error(header, about),
+            run=summary.run,
+            payload_text=text_of(await self.payload(event_id)) if with_payload else None,
+            material_note=about.get("material", ""),
+            routing=tuple(line for line in about.get("routing", "").split("\n") if line),
+        )
+
+    async def _tasks(self, event_id: str, first: int, last: int) -> list[TaskDetail]:
+        ids = [f"{event_id}.{n}" for n in range(first, last + 1)]
+        pipe = self._client.pipeline(transaction=False)
+        for task_id in ids:
+            pipe.hgetall(self._keys.job(task_id))
+            pipe.lrange(self._keys.attempts(task_id), 0, -1)
+            pipe.get(self._keys.answer(task_id))
+        replies = await pipe.execute()
+        tasks = []
+        for n, task_id in enumerate(ids):
+            header = table_of(replies[3 * n])
+            tasks.append(
+                TaskDetail(
+                    id=task_id,
+                    provider=header.get("lane", ""),
+                    seat=header.get("seat", ""),
+                    state=header.get("state", ""),
+                    deliveries=int(header.get("dv", 0)),
+                    calls=int(header.get("ca", 0)),
+                    attempts=tuple(Attempt.model_validate_json(raw) for raw in replies[3 * n + 1]),
+                    answer=Answer.model_validate_json(replies[3 * n + 2]) if replies[3 * n + 2] else None,
+                )
+            )
+        return tasks
+
+    async def panel(self, event_id: str, header: Mapping[str, str]) -> list[TaskDetail]:
+        """The seats of an event's current run, with attempts and answers."""
+        return await self._tasks(event_id, int(header.get("first", 1)), int(header.get("tasks", 0)))
+
+    async def list_jobs(self, lanes: Iterable[str], limit: int = 200) -> list[JobSummary]:
+        """What is leased, ready and waiting in lanes: being worked on first, then in the order of claiming."""
+        lanes = list(lanes)
+        pipe = self._client.pipeline(transaction=False)
+        for lane in lanes:
+            pipe.zrange(self._keys.leased(lane), 0, limit - 1, withscores=True)
+            pipe.zrange(self._keys.ready(lane), 0, limit - 1, withscores=True)
+            pipe.zrange(self._keys.waiting(lane), 0, limit - 1, withscores=True)
+        replies = await pipe.execute()
+        now = await server_now_ms(self._client)
+        found: list[tuple[int, float, str, str, str]] = []
+        for n, lane in enumerate(lanes):
+            for order, place in enumerate(("leased", "ready", "waiting")):
+                found.extend((order, score, text_of(raw), lane, place) for raw, score in replies[3 * n + order])
+        found.sort()
+        found = found[:limit]
+        pipe = self._client.pipeline(transaction=False)
+        for _, _, job_id, _, _ in found:
+            event_id = job_id.partition(".")[0]
+            pipe.hgetall(self._keys.job(job_id))
+            pipe.hmget(self._keys.job(event_id), "rx", "kind")
+            pipe.hmget(self._keys.about(event_id), "repository", "subject")
+        rows = await pipe.execute() if found else []
+        jobs = []
+        for n, (_, score, job_id, lane, place) in enumerate(found):
+            header, (received, kind), (repository, subject) = table_of(rows[3 * n]), rows[3 * n + 1], rows[3 * n + 2]
+            if not header:
+                continue
+            jobs.append(
+                JobSummary(
+                    id=job_id,
+                    event_id=job_id.partition(".")[0],
+                    lane=lane,
+                    place=place,
+                    priority=_priority(header),
+                    age_s=round((now - int(text_of(received) or now)) / 1000, 1),
+                    due_in_s=round((score - now) / 1000, 1) if place == "waiting" else None,
+                    tries=int(header.get("ca", header.get("dv", 0))),
+                    kind=text_of(kind),
+                    repository=text_of(repository),
+                    subject=text_of(subject),
+                )
+            )
+        return jobs
+
+    async def decision(self, event_id: str) -> Decision | None:
+        """The newest decision of an event."""
+        return _decision(await self._client.get(self._keys.decision(event_id)))
+
+    async def list_decisions(self, limit: int = 100) -> list[DecisionSummary]:
+        """The newest decisions, newest first, one per event."""
+        entries = await newest_entries(self._client, self._keys.decisions, limit)
+        ids = list(dict.fromkeys(text_of(fields[b"e"]) for _, fields in entries))
+        pipe = self._client.pipeline(transaction=False)
+        for event_id in ids:
+            pipe.get(self._keys.decision(event_id))
+            pipe.hgetall(self._keys.about(event_id))
+        replies = await pipe.execute() if ids else []
+        found = []
+        for n in range(len(ids)):
+            decision = _decision(replies[2 * n])
+            if decision is not None:
+                found.append(_decision_summary(decision, table_of(replies[2 * n + 1])))
+        return found
+
+    async def list_quarantine(self, limit: int = 100) -> list[QuarantineEntry]:
+        """What could not be read as an event, newest first."""
+        found = []
+        for entry_id, fields in await newest_entries(self._client, self._keys.quarantine, limit):
+            entry, raw = table_of({k: v for k, v in fields.items() if k != b"raw"}), unpack(fields.get(b"raw"))
+            found.append(
+                QuarantineEntry(
+                    id=entry_id,
+                    at=iso_from_ms(entry_ms(entry_id)),
+                    source=entry.get("source", ""),
+                    error=entry.get("error", ""),
+                    size=int(entry.get("size", 0)),
+                    sample=raw[:2000].decode("utf-8", "replace"),
+                )
+            )
+        return found
+
+    async def log(self, limit: int = 50) -> tuple[LogLine, ...]:
+        """The newest lines of the event log, oldest first."""
+        lines = []
+        for entry_id, fields in reversed(await newest_entries(self._client, self._keys.log, limit)):
+            entry, at = table_of(fields), iso_from_ms(entry_ms(entry_id))
+            lines.append(
+                LogLine(at=at, level=entry.get("l", "info"), what=entry.get("w", ""), id=entry.get("i", ""), text=entry.get("t", ""))
+            )
+        return tuple(lines)
+
+
+def _priority(header: dict[str, str]) -> str:
+    try:
+        return Priority(int(header.get("pr", Priority.NORMAL))).label
+    except ValueError:
+        return header["pr"]
+
+
+def _summary(event_id: str, header: dict[str, str], about: dict[str, str], now: int) -> EventSummary:
+    received = int(header.get("rx", now))
+    return EventSummary(
+        id=event_id,
+        delivery=about.get("delivery", ""),
+        type=header.get("ty", ""),
+        repository=about.get("repository", ""),
+        subject=about.get("subject", ""),
+        title=about.get("title", ""),
+        kind=header.get("kind", ""),
+        priority=_priority(header),
+        state=header["state"],
+        received_at=iso_from_ms(received),
+        age_s=round((now - received) / 1000, 1),
+        run=int(header.get("run", 1)),
+        lane=header.get("lane", "") if header.get("st") != "settled" else "",
+        reason=about.get("reason", ""),
+        error_class=header.get("err", ""),
+        error_code=header.get("code", ""),
+        verdict=header.get("verdict", ""),
+        agreement=header.get("agree", ""),
+    )
+
+
+def _timeline(raw: Sequence[bytes]) -> Iterable[TimelineEntry]:
+    for entry in raw:
+        at, what, by = json.loads(entry.decode("utf-8", "replace"))
+        yield TimelineEntry(at=iso_from_ms(int(at)), what=what, by=by)
+
+
+def _decision(raw: Any) -> Decision | None:
+    if not raw:
+        return None
+    try:
+        return Decision.model_validate_json(raw)
+    except ValidationError:
+        logger.exception("a stored decision cannot be read")
+        return None
+
+
+def _decision_summary(decision: Decision, about: dict[str, str]) -> DecisionSummary:
+    agreement = decision.agreement
+    findings = f"{agreement.findings_confirmed} of {agreement.findings_total} confirmed" if agreement.findings_total else ""
+    return DecisionSummary(
+        id=decision.id,
+        event_id=decision.event_id,
+        created_at=decision.created_at,
+        kind=decision.kind,
+        repository=about.get("repository", ""),
+        subject=about.get("subject", ""),
+        title=about.get("title", ""),
+        state=decision.state,
+        verdict=decision.verdict,
+        agreement=f"{agreement.verdict_k}/{agreement.verdict_n}",
+        findings=findings,
+        conflicts=len(decision.conflicts),
+        needs_operator=decision.needs_operator,
+    )
+
+
+def _error(header: dict[str, str], about: dict[str, str]) -> ErrorDetail | None:
+    name = header.get("err")
+    if not name:
+        return None
+    code = header.get("code") or ERROR_CODES.get(FailureClass(name), ERROR_CODES[FailureClass.INTERNAL])
+    return ErrorDetail.model_validate({"class": name, "code": code, "message": about.get("error", "")})

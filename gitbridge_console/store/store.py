@@ -1,0 +1,98 @@
+"""``Store``: everything kept in Redis for one namespace, opened and closed as one."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+from gitbridge_console.settings.model import Settings
+from gitbridge_console.store.connection import StoreConnection, StoreUnavailable, connect, make_client
+from gitbridge_console.store.event_queue import RedisEventQueue
+from gitbridge_console.store.fleet import FleetRegistry
+from gitbridge_console.store.journal import AuditJournal
+from gitbridge_console.store.keys import STORE_VERSION, Keys
+from gitbridge_console.store.legacy import LegacyStore
+from gitbridge_console.store.metrics import Metrics
+from gitbridge_console.store.reader import EventReader
+from gitbridge_console.store.replies import text_of
+from gitbridge_console.store.trouble import StoreTrouble
+from gitbridge_console.store.wakeups import Wakeups
+
+
+class Store:
+    """The rooms of one open store."""
+
+    def __init__(self, connection: StoreConnection, settings: Settings) -> None:
+        self.connection = connection
+        self.keys = Keys(settings.namespace)
+        self.client = connection.client
+        self.queue = RedisEventQueue(
+            self.client,
+            self.keys,
+            queue=settings.queue,
+            retry=settings.retry,
+            retention=settings.retention,
+            server_major=connection.info.major,
+        )
+        self.reader = EventReader(self.client, self.keys)
+        self.journal = AuditJournal(self.client, self.keys, keep=settings.retention.audit_max)
+        self.fleet = FleetRegistry(self.client, self.keys)
+        self.metrics = Metrics(self.client, settings.namespace, keep_s=settings.retention.metrics_s)
+        self.wakeups = Wakeups(connection.new_client(socket_timeout_s=None), self.keys)
+        self.trouble = StoreTrouble()
+
+    @property
+    def shown_url(self) -> str:
+        """Where the store is, fit to be shown: ``unix`` for the embedded one, else the URL without its password."""
+        return "unix" if self.connection.embedded is not None else self.connection.shown_url
+
+    async def heal(self) -> None:
+        """Start the embedded server again if it died. Outside servers are their operator's business.
+
+        Raises:
+            StoreUnavailable: it does not come up.
+        """
+        if self.connection.embedded is not None:
+            await self.connection.embedded.ensure()
+
+    async def claim_version(self) -> None:
+        """Mark a new store with this layout's version, refuse one with another.
+
+        Raises:
+            StoreUnavailable: the store was written by an incompatible version.
+        """
+        await self.client.hsetnx(self.keys.meta, "store_version", str(STORE_VERSION))
+        found = text_of(await self.client.hget(self.keys.meta, "store_version"))
+        if found != str(STORE_VERSION):
+            raise StoreUnavailable(
+                f"namespace {self.keys.namespace} has store version {found}, this program reads {STORE_VERSION}: "
+                "use the matching version of GitBridge Console"
+            )
+
+
+@asynccontextmanager
+async def open_store(settings: Settings, state_dir: Path) -> AsyncIterator[Store]:
+    """The store of the settings, ready for use; the embedded one is started or joined as needed.
+
+    Raises:
+        StoreUnavailable: it is away, unsuitable, or of another version; one line, without secrets.
+    """
+    async with connect(settings.redis, state_dir) as connection:
+        store = Store(connection, settings)
+        try:
+            await store.claim_version()
+            yield store
+        finally:
+            await store.wakeups.aclose()
+
+
+@asynccontextmanager
+async def open_legacy(settings: Settings, store: Store) -> AsyncIterator[LegacyStore]:
+    """The legacy list: on the server of its own URL, or else on the store's."""
+    own = make_client(settings.redis, settings.legacy.url) if settings.legacy.url else None
+    try:
+        yield LegacyStore(own or store.client, settings.legacy)
+    finally:
+        if own is not None:
+            await own.aclose()

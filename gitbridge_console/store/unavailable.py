@@ -1,0 +1,31 @@
+"""The one family of exceptions that means "the store is away": nothing is lost, try again later."""
+
+from __future__ import annotations
+
+from redis.exceptions import ClusterDownError, ReadOnlyError, TryAgainError
+from redis.exceptions import ConnectionError as RedisConnectionError
+from redis.exceptions import TimeoutError as RedisTimeoutError
+
+
+class StoreUnavailable(Exception):
+    """The store cannot be used; the message is one line for an operator and never holds a password."""
+
+    @property
+    def message(self) -> str:
+        """The line itself."""
+        return str(self)
+
+
+class EmbeddedUnavailable(StoreUnavailable):
+    """The embedded server cannot be found, started, joined or reached."""
+
+
+STORE_AWAY_ERRORS: tuple[type[Exception], ...] = (
+    StoreUnavailable,
+    RedisConnectionError,
+    RedisTimeoutError,
+    ReadOnlyError,
+    ClusterDownError,
+    TryAgainError,
+)
+"""What a call to the store raises while the server is down, loading, failing over or cut off. Use in ``except``."""

@@ -1,0 +1,53 @@
+"""Hints that a lane has new work. Correctness never depends on them: every lane also looks by itself once a second."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections import defaultdict
+
+from redis.asyncio import Redis
+from redis.exceptions import RedisError
+
+from gitbridge_console.store.keys import Keys
+from gitbridge_console.store.replies import text_of
+
+logger = logging.getLogger(__name__)
+
+RECONNECT_S = 1.0
+
+
+class Wakeups:
+    """Turns published lane names into events that lanes wait on. ``client`` is its own, without a time limit on reading."""
+
+    def __init__(self, client: Redis, keys: Keys) -> None:
+        self._client = client
+        self._channel = keys.wake
+        self._events: dict[str, set[asyncio.Event]] = defaultdict(set)
+
+    def subscribe(self, lane: str, event: asyncio.Event) -> None:
+        """Set ``event`` whenever something is pushed to ``lane``."""
+        self._events[lane].add(event)
+
+    def unsubscribe(self, lane: str, event: asyncio.Event) -> None:
+        """Forget ``event``."""
+        self._events[lane].discard(event)
+
+    async def aclose(self) -> None:
+        """Close the connection of its own."""
+        await self._client.aclose()
+
+    async def listen(self) -> None:
+        """Listen until cancelled; a lost connection is made again, silently, since lanes look by themselves meanwhile."""
+        while True:
+            try:
+                async with self._client.pubsub(ignore_subscribe_messages=True) as channel:
+                    await channel.subscribe(self._channel)
+                    while True:
+                        message = await channel.get_message(timeout=1.0)
+                        if message is not None:
+                            for event in self._events.get(text_of(message["data"]), ()):
+                                event.set()
+            except (RedisError, OSError) as error:
+                logger.debug("wake-up channel lost: %s", error)
+                await asyncio.sleep(RECONNECT_S)
