@@ -13,7 +13,8 @@ from types import FrameType
 
 import platformdirs
 
-from gitbridge_console.operations.errors import StoreAway
+from gitbridge_console.actions.outbox import check_actions
+from gitbridge_console.operations.errors import StoreAway, Usage
 from gitbridge_console.operations.operations import Operations
 from gitbridge_console.router.engine import Engine
 from gitbridge_console.settings.holder import SettingsHolder
@@ -45,8 +46,11 @@ async def open_session(settings: Settings | SettingsHolder, *, role: str, engine
 
     Raises:
         StoreAway: the store cannot be used; one line that says why and what to do.
+        Usage: the settings ask for what this version cannot do.
     """
     holder = settings if isinstance(settings, SettingsHolder) else SettingsHolder(settings)
+    if engine and (problem := check_actions(holder.current.actions)) is not None:
+        raise Usage(problem)
     opened = open_store(holder.current, state_dir(holder.current))
     try:
         store = await opened.__aenter__()

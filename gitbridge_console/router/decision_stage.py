@@ -16,6 +16,7 @@ from gitbridge_console.domain.failures import ERROR_CODES, FailureClass
 from gitbridge_console.domain.snapshots import TaskDetail
 from gitbridge_console.domain.timestamps import iso_from_ms
 from gitbridge_console.settings.model import KindSettings, Settings
+from gitbridge_console.sources.diffs import material_from
 from gitbridge_console.store.event_queue import ClaimedJob, RedisEventQueue
 from gitbridge_console.store.metrics import Metrics
 from gitbridge_console.store.reader import EventReader
@@ -150,7 +151,8 @@ class ActionStage:
         decision = await self._reader.decision(job.id)
         assert decision is not None, "an event reaches `act` only with a decision"
         facts = read_facts(job.event["ty"], json.loads(job.payload), job.diff)
-        record = await self._runner.run(policy, facts, decision, settings.actions)
-        why = "dry run: nothing was sent" if record.get("dry_run") else ""
+        files = material_from(facts, job.diff, settings.sources).files
+        record = await self._runner.run(policy, facts, decision, settings.actions, files)
+        why = record["reason"] or "dry run: nothing was sent"
         await self._queue.hand_on(job, "", EventState.RESOLVED, by="act", why=why, action=json.dumps(record))
         self._metrics.count("out")

@@ -6,7 +6,8 @@ import asyncio
 import logging
 import os
 import socket
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Coroutine
+from typing import Any
 
 from gitbridge_console import __version__
 from gitbridge_console.domain.events import STAGE_LANES
@@ -85,11 +86,15 @@ class Engine:
             await asyncio.gather(*background, return_exceptions=True)
             await self._leave()
 
-    def _background(self) -> list[tuple[str, Awaitable[None]]]:  # type: ignore[type-arg]
-        jobs = [("leases", self.leases.run()), ("wakeups", self.store.wakeups.listen()), ("maintenance", self._maintenance())]
+    def _background(self) -> list[tuple[str, Coroutine[Any, Any, None]]]:
+        jobs: list[tuple[str, Coroutine[Any, Any, None]]] = [
+            ("leases", self.leases.run()),
+            ("wakeups", self.store.wakeups.listen()),
+            ("maintenance", self._maintenance()),
+        ]
         if self._holder.current.legacy.enabled:
             jobs.append(("legacy", self._legacy()))
-        return jobs  # type: ignore[return-value]
+        return jobs
 
     def _handlers(self) -> dict[str, Callable[[ClaimedJob], Awaitable[None]]]:
         stages = (self._events.fetch, self._events.route, self._decide.work, self._act.work)

@@ -174,7 +174,7 @@ def _client(url: str, settings: RedisSettings, *, max_connections: int, socket_t
     }
     if scheme != "unix":
         options["socket_keepalive"] = True
-    return Redis(connection_pool=BlockingConnectionPool(**options))
+    return Redis.from_pool(BlockingConnectionPool(**options))
 
 
 @asynccontextmanager

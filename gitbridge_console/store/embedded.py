@@ -22,7 +22,7 @@ from pathlib import Path
 from typing import TypeVar
 from urllib.parse import quote
 
-from gitbridge_console.store.embedded_files import StoreFolder, find_server_binary
+from gitbridge_console.store.embedded_files import StoreFolder, find_server_binary, open_lock, try_lock
 from gitbridge_console.store.unavailable import EmbeddedUnavailable
 
 log = logging.getLogger(__name__)
@@ -65,7 +65,7 @@ class EmbeddedServer:
         try:
             with self._exclusive(folder):
                 if self._users_fd is None:
-                    self._users_fd = _open_lock(folder.users_lock)
+                    self._users_fd = open_lock(folder.users_lock)
                     fcntl.flock(self._users_fd, fcntl.LOCK_SH)
                 return _url(self._find_or_start(folder))
         except (OSError, EmbeddedUnavailable) as error:
@@ -130,10 +130,10 @@ class EmbeddedServer:
 
     @contextmanager
     def _exclusive(self, folder: StoreFolder) -> Iterator[None]:
-        fd = _open_lock(folder.start_lock)
+        fd = open_lock(folder.start_lock)
         try:
             deadline = time.monotonic() + self.start_timeout_s + STOP_TIMEOUT_S
-            while not _try_lock(fd):
+            while not try_lock(fd):
                 self._pause_until(deadline, f"another process has been starting or stopping the store in {folder.path} for too long")
             yield
         finally:
@@ -160,7 +160,7 @@ class EmbeddedServer:
             if process is not None and process.poll() is not None:
                 why = folder.last_log_line() or f"exit status {process.returncode}"
                 raise EmbeddedUnavailable(f"the embedded server refused to start: {why} (see {folder.log})")
-            if process is None and answer == "away" and (alive_fd := _take_alive_lock(folder)) is not None:
+            if process is None and answer == "away" and (alive_fd := folder.take_alive_lock()) is not None:
                 try:
                     path = folder.choose_socket()
                     process = _spawn(folder, path, alive_fd)
@@ -170,7 +170,7 @@ class EmbeddedServer:
 
     def _stop(self, folder: StoreFolder) -> None:
         path = folder.recorded_socket()
-        fd = _take_alive_lock(folder)
+        fd = folder.take_alive_lock()
         if fd is None and path:
             if _ask(path, b"PING") == "":
                 raise EmbeddedUnavailable(_silent(folder))
@@ -178,7 +178,7 @@ class EmbeddedServer:
             if (refusal := _ask(path, b"SHUTDOWN", STOP_TIMEOUT_S)).startswith("-"):
                 raise EmbeddedUnavailable(f"the embedded server will not shut down: {refusal[1:].strip()} (see {folder.log})")
             deadline = time.monotonic() + STOP_TIMEOUT_S
-            while (fd := _take_alive_lock(folder)) is None:
+            while (fd := folder.take_alive_lock()) is None:
                 self._pause_until(deadline, _silent(folder))
         if fd is not None:
             os.close(fd)
@@ -218,27 +218,6 @@ def _silent(folder: StoreFolder) -> str:
     pid = folder.pid()
     who = f"pid {pid}, " if pid else ""
     return f"the embedded server does not answer ({who}log {folder.log}): it hangs or is stopped; end it with kill -9 and start again"
-
-
-def _open_lock(path: Path) -> int:
-    return os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-
-
-def _try_lock(fd: int) -> bool:
-    try:
-        fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return False
-    return True
-
-
-def _take_alive_lock(folder: StoreFolder) -> int | None:
-    """The server's own lock if no server lives, else ``None``. Whoever gets it closes it."""
-    fd = _open_lock(folder.alive_lock)
-    if _try_lock(fd):
-        return fd
-    os.close(fd)
-    return None
 
 
 def _ask(path: str, command: bytes, timeout_s: float = PING_TIMEOUT_S) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import hashlib
 import os
 import platform
@@ -151,6 +152,14 @@ class StoreFolder:
             return candidate
         raise EmbeddedUnavailable(f"the path {direct} is too long for a socket and no shorter place is usable: use a shorter --state-dir")
 
+    def take_alive_lock(self) -> int | None:
+        """The server's own lock if no server lives, else ``None``. Whoever gets it closes it."""
+        fd = open_lock(self.alive_lock)
+        if try_lock(fd):
+            return fd
+        os.close(fd)
+        return None
+
     def last_log_line(self) -> str:
         """The last thing the server said, without its time stamp."""
         try:
@@ -168,6 +177,20 @@ class StoreFolder:
                 self.log.write_bytes(self.log.read_bytes()[-LOG_KEEP_BYTES:])
         except FileNotFoundError:
             return
+
+
+def open_lock(path: Path) -> int:
+    """A lock file of this user's, not yet locked and not inherited."""
+    return os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+
+
+def try_lock(fd: int) -> bool:
+    """Take the lock exclusively if it is free."""
+    try:
+        fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True
 
 
 def own_private_folder(folder: Path) -> None:

@@ -195,6 +195,32 @@ class EventReader:
             )
         return jobs
 
+    async def nothing_due(self, lanes: Iterable[str], within_s: float) -> bool:
+        """Whether no lane holds work that is leased, claimable, or due within ``within_s`` seconds.
+
+        Lanes on hold do not count, nor do parked events: both wait for somebody else.
+        """
+        names = list(lanes)
+        held = [value is not None for value in await self._client.hmget(self._keys.meta, [f"pause:{lane}" for lane in names])]
+        until = await server_now_ms(self._client) + round(within_s * 1000)
+        pipe = self._client.pipeline(transaction=False)
+        for lane in names:
+            pipe.zcard(self._keys.leased(lane))
+            pipe.zcard(self._keys.ready(lane))
+            pipe.zrangebyscore(self._keys.waiting(lane), "-inf", until, start=0, num=SCAN_MAX)
+        replies = await pipe.execute()
+        due: list[str] = []
+        for n, on_hold in enumerate(held):
+            leased, ready, waiting = replies[3 * n : 3 * n + 3]
+            if leased or (ready and not on_hold):
+                return False
+            due.extend(text_of(raw) for raw in waiting if not on_hold)
+        pipe = self._client.pipeline(transaction=False)
+        for job_id in due:
+            pipe.hget(self._keys.job(job_id), "state")
+        states = await pipe.execute() if due else []
+        return all(text_of(state) == EventState.PARKED for state in states)
+
     async def decision(self, event_id: str) -> Decision | None:
         """The newest decision of an event."""
         return _decision(await self._client.get(self._keys.decision(event_id)))

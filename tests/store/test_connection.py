@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import socket
 import tempfile
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
 
@@ -29,35 +29,46 @@ GOOD_INFO = {
 
 
 @asynccontextmanager
+async def listening(serve: Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]], port: int = 0) -> AsyncIterator[int]:
+    """A server on loopback whose connections have all ended when the block has."""
+    conversations: list[asyncio.Task[None]] = []
+
+    async def converse(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        try:
+            await serve(reader, writer)
+        finally:
+            writer.close()
+            await writer.wait_closed()
+
+    def accept(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        conversations.append(asyncio.create_task(converse(reader, writer)))
+
+    server = await asyncio.start_server(accept, "127.0.0.1", port)
+    try:
+        yield server.sockets[0].getsockname()[1]
+    finally:
+        server.close()
+        await asyncio.gather(*conversations)
+
+
+@asynccontextmanager
 async def server_saying(info: dict[str, str], *, hang_on: bytes = b"none") -> AsyncIterator[tuple[str, list[bytes]]]:
     """A server that answers INFO with these facts and everything else with OK; remembers what it was sent."""
     heard: list[bytes] = []
     text = "".join(f"{name}:{value}\r\n" for name, value in info.items()).encode()
 
     async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        try:
-            while True:
-                count = int((await reader.readline())[1:] or 0)
-                words = []
-                for _ in range(count):
-                    size = int((await reader.readline())[1:])
-                    words.append((await reader.readexactly(size + 2))[:-2])
-                if not words:
-                    return
-                heard.append(b" ".join(words))
-                if words[0].upper() == hang_on:
-                    continue
+        while line := await reader.readline():
+            words = []
+            for _ in range(int(line[1:])):
+                size = int((await reader.readline())[1:])
+                words.append((await reader.readexactly(size + 2))[:-2])
+            heard.append(b" ".join(words))
+            if words[0].upper() != hang_on:
                 writer.write(b"$%d\r\n%s\r\n" % (len(text), text) if words[0].upper() == b"INFO" else b"+OK\r\n")
-                await writer.drain()
-        finally:
-            writer.close()
 
-    server = await asyncio.start_server(serve, "127.0.0.1", 0)
-    port = server.sockets[0].getsockname()[1]
-    try:
+    async with listening(serve) as port:
         yield f"redis://127.0.0.1:{port}/0", heard
-    finally:
-        server.close()
 
 
 async def info_of(info: dict[str, str]) -> object:
@@ -151,10 +162,9 @@ async def test_a_server_that_comes_a_moment_later_is_connected() -> None:
             if line.strip().upper() in {b"PING", b"SETINFO", b"SELECT"}:
                 writer.write(b"+PONG\r\n")
 
-    server = await asyncio.start_server(serve, "127.0.0.1", port)
-    assert await pending
-    await client.aclose()
-    server.close()
+    async with listening(serve, port):
+        assert await pending
+        await client.aclose()
 
 
 @pytest.mark.anyio

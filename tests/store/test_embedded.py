@@ -82,7 +82,7 @@ def pid_of(url: str) -> int:
 
 def runs(state_dir: Path) -> bool:
     """Whether a server holds the folder."""
-    fd = embedded._take_alive_lock(StoreFolder(state_dir / "store"))
+    fd = StoreFolder(state_dir / "store").take_alive_lock()
     if fd is None:
         return True
     os.close(fd)
@@ -217,7 +217,7 @@ def test_a_server_that_refuses_says_why(state_dir: Path) -> None:
 
 
 def test_a_hanging_server_is_named_and_not_waited_for_forever(state_dir: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(embedded._ask, "__defaults__", (0.1,))
+    monkeypatch.setattr(embedded._ask, "__defaults__", (0.3,))
     server = EmbeddedServer(state_dir)
     pid = pid_of(server.start_now())
     os.kill(pid, signal.SIGSTOP)

@@ -1,0 +1,1 @@
+"""What a decision does outside: the exact requests, and the outbox that runs them."""

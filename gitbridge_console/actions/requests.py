@@ -1,0 +1,187 @@
+"""From a decision to the exact requests that would publish it on GitHub. Pure: nothing is sent here.
+
+Approving is not among them: whatever the panel says, a review is a comment until an operator decides otherwise.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from gitbridge_console.actions.body import finding_text, summary_body
+from gitbridge_console.actions.outside_text import clean
+from gitbridge_console.domain.decisions import Cluster, Decision, DecisionState
+from gitbridge_console.domain.events import ChangedFile, EventFacts
+from gitbridge_console.settings.model import KindSettings
+
+REPOSITORY = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,99}/(?!\.{1,2}$)[A-Za-z0-9_.-]{1,100}")
+SHA = re.compile(r"[0-9a-f]{40}(?:[0-9a-f]{24})?")
+COMMENTS_MAX = 30
+"""Comments beside lines in one review; further findings are listed in its body."""
+LABELS_MAX = 10
+LABEL_MAX = 50
+DESCRIPTION_MAX = 140
+PASSES = frozenset({"approve", "comment", "ok", "up_to_date", "triaged"})
+FAILS = frozenset({"request_changes", "reject", "alert", "needs_update", "needs_info"})
+_HUNK = re.compile(r"@@ -\d+(?:,\d+)? \+(\d+)(?:,\d+)? @@")
+
+
+@dataclass(frozen=True, slots=True)
+class ActionRequest:
+    """One HTTP request to the code host's REST API, without host and credentials."""
+
+    method: str
+    path: str
+    body: dict[str, Any]
+
+    def record(self) -> dict[str, Any]:
+        """As stored and shown."""
+        return {"method": self.method, "path": self.path, "body": self.body}
+
+
+@dataclass(frozen=True, slots=True)
+class ActionPlan:
+    """What would be sent. ``marker`` is what a repetition looks for before it sends again, empty where none is needed."""
+
+    type: str
+    requests: tuple[ActionRequest, ...]
+    marker: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class NoAction:
+    """Nothing is sent, and why, in one line."""
+
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class _Target:
+    """Where a decision is published; every part is checked to be fit for a URL."""
+
+    repository: str
+    number: int | None
+    sha: str
+    decision: Decision
+    files: Sequence[ChangedFile] = field(default=())
+
+    @property
+    def marker(self) -> str:
+        """The same for every run of an event, so that a replay updates instead of repeating."""
+        return f"<!-- gitbridge:{self.repository}#{self.number or 0}:{self.decision.kind}:{self.sha or '-'} -->"
+
+
+def build_action(policy: KindSettings, facts: EventFacts, decision: Decision, files: Sequence[ChangedFile] = ()) -> ActionPlan | None:
+    """The plan, or ``None`` where nothing is to be sent; :func:`plan_action` also says why."""
+    plan = plan_action(policy, facts, decision, files)
+    return plan if isinstance(plan, ActionPlan) else None
+
+
+def plan_action(policy: KindSettings, facts: EventFacts, decision: Decision, files: Sequence[ChangedFile] = ()) -> ActionPlan | NoAction:
+    """What the kind's action means for this event. ``files`` (default: those of the facts) tell which lines can be commented."""
+    if policy.action == "none":
+        return NoAction("this kind has no action")
+    if decision.state is DecisionState.FAILED or decision.verdict in {"", "none"}:
+        return NoAction("nothing was decided")
+    if not REPOSITORY.fullmatch(facts.repository):
+        return NoAction("the event names no usable repository")
+    if not re.fullmatch(r"[a-z_]{1,40}", decision.kind):
+        return NoAction("the decision names no usable kind")
+    number = facts.number if facts.number is not None and facts.number > 0 else None
+    sha = facts.head_sha if SHA.fullmatch(facts.head_sha) else ""
+    target = _Target(facts.repository, number, sha, decision, files or facts.files)
+    if policy.action == "review":
+        return _review(target, facts.type)
+    if policy.action == "comment":
+        return _comment(target, facts.type)
+    if policy.action == "labels":
+        return _labels(target, facts.type)
+    return _status(target)
+
+
+def _review(target: _Target, event_type: str) -> ActionPlan | NoAction:
+    if not event_type.startswith("pull_request") or target.number is None:
+        return NoAction(f"a {event_type} is no pull request that could be reviewed")
+    if not target.sha:
+        return NoAction("the head commit is not known")
+    beside = [cluster for cluster in target.decision.clusters if cluster.k >= 2 and _can_be_commented(cluster, target.files)][:COMMENTS_MAX]
+    rest = [cluster for cluster in target.decision.clusters if cluster not in beside]
+    body = {
+        "commit_id": target.sha,
+        "event": "COMMENT",
+        "body": summary_body(target.decision, target.marker, findings=rest),
+        "comments": [{"path": c.path, "line": c.line, "side": "RIGHT", "body": finding_text(c)} for c in beside],
+    }
+    request = ActionRequest("POST", f"/repos/{target.repository}/pulls/{target.number}/reviews", body)
+    return ActionPlan("review", (request,), target.marker)
+
+
+def _comment(target: _Target, event_type: str) -> ActionPlan | NoAction:
+    if _is_issue(event_type) and target.number is not None:
+        path = f"/repos/{target.repository}/issues/{target.number}/comments"
+    elif target.sha:
+        path = f"/repos/{target.repository}/commits/{target.sha}/comments"
+    else:
+        return NoAction("there is neither an issue nor a commit to comment on")
+    body = {"body": summary_body(target.decision, target.marker)}
+    return ActionPlan("comment", (ActionRequest("POST", path, body),), target.marker)
+
+
+def _labels(target: _Target, event_type: str) -> ActionPlan | NoAction:
+    if not _is_issue(event_type) or target.number is None:
+        return NoAction("there is no issue to label")
+    labels = _label_names(target.decision.fields.get("labels"))
+    if not labels:
+        return NoAction("no labels were decided")
+    request = ActionRequest("POST", f"/repos/{target.repository}/issues/{target.number}/labels", {"labels": labels})
+    return ActionPlan("labels", (request,))
+
+
+def _status(target: _Target) -> ActionPlan | NoAction:
+    if not target.sha:
+        return NoAction("the head commit is not known")
+    decision = target.decision
+    state = "success" if decision.verdict in PASSES else "failure" if decision.verdict in FAILS else "error"
+    agreement = decision.agreement
+    told = f"{decision.verdict} ({agreement.verdict_k} of {agreement.verdict_n})"
+    if decision.state is not DecisionState.COMPLETE:
+        told += f", {decision.state.value}: {decision.answered} of {decision.seats} answered"
+    body = {"state": state, "context": f"gitbridge/{decision.kind}", "description": " ".join(clean(told, DESCRIPTION_MAX).split())}
+    return ActionPlan("status", (ActionRequest("POST", f"/repos/{target.repository}/statuses/{target.sha}", body),))
+
+
+def _is_issue(event_type: str) -> bool:
+    """Whether the event's number is that of an issue or pull request, which share one sequence; discussions have their own."""
+    return event_type.startswith(("pull_request", "issue"))
+
+
+def _label_names(value: object) -> list[str]:
+    rows: Iterable[object] = value if isinstance(value, (list, tuple)) else ()
+    names = (" ".join(clean(name, LABEL_MAX + 1).split()) for name in rows if isinstance(name, str))
+    return list(dict.fromkeys(name for name in names if 0 < len(name) <= LABEL_MAX))[:LABELS_MAX]
+
+
+def _can_be_commented(cluster: Cluster, files: Sequence[ChangedFile]) -> bool:
+    """Whether the host would take a comment at this place: it refuses a whole review for one line outside the diff."""
+    path = cluster.path
+    if cluster.line <= 0 or not path or path.startswith("/") or ".." in path.split("/") or clean(path, 1000) != path or "\n" in path:
+        return False
+    if not files:
+        return True
+    changed = next((file for file in files if file.path == path), None)
+    return changed is not None and (changed.patch is None or cluster.line in commentable_lines(changed.patch))
+
+
+def commentable_lines(patch: str) -> frozenset[int]:
+    """Line numbers of the new file that a unified diff shows, added or as context."""
+    found: set[int] = set()
+    line: int | None = None
+    for text in patch.split("\n"):
+        if header := _HUNK.match(text):
+            line = int(header.group(1))
+        elif line is not None and text[:1] in {"+", " "}:
+            found.add(line)
+            line += 1
+    return frozenset(found)

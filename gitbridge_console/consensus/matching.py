@@ -1,0 +1,170 @@
+"""Matches findings across providers: token Jaccard with camelCase splitting, tiers, greedy best-first union.
+
+Thresholds are those measured on 50 pull requests and 10 reviewers: a match at .13 has precision .71 and recall .90, at
+.26 precision .91. The location terms are reasoned, not measured. The result does not depend on the order of arrival.
+"""
+
+from __future__ import annotations
+
+import itertools
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Any
+
+WORD = re.compile(r"[A-Za-z_][A-Za-z0-9_]*|\d+")
+PART = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|\d+")
+# ruff: noqa: SIM905 - a list of words reads better than sixty quoted ones
+STOP = frozenset(
+    """a all also an and any are as at be been being but by can cause causing class code could did do does for from function had has have if
+    in instead into is issue it its lead leading leads may method might no not of on only or potential potentially rather should so
+    than that the then there this to use used using was were when which will with would""".split()
+)
+
+SAME_PROVIDER = 0.45
+NEAR, ANYWHERE, SAME_PATH, NO_PATH = 0.10, 0.26, 0.13, 0.16
+NEAR_LINES, FAR_LINES = 3, 20
+
+
+@dataclass(frozen=True, slots=True)
+class Statement:
+    """One finding of one provider, as matching sees it."""
+
+    provider: str
+    index: int
+    title: str
+    path: str = ""
+    start_line: int = 0
+    end_line: int = 0
+    category: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Group:
+    """Findings that say the same, per provider; ``tier`` is ``same``, ``probable`` or ``lone``."""
+
+    members: tuple[Statement, ...]
+    tier: str
+
+    @property
+    def providers(self) -> frozenset[str]:
+        """Who said it; its size is the k of "k of n"."""
+        return frozenset(member.provider for member in self.members)
+
+
+@lru_cache(maxsize=4096)
+def tokens(text: str) -> frozenset[str]:
+    """Words and the parts of identifiers, lower-case, without stop words and plural s."""
+    found: set[str] = set()
+    for word in WORD.findall(text[:1000]):
+        parts = PART.findall(word)
+        if len(parts) > 1:
+            found.add(word.lower())
+        found.update(part.lower() for part in parts)
+    return frozenset(t[:-1] if t.endswith("s") and len(t) > 4 else t for t in found if t not in STOP and len(t) > 1)
+
+
+def jaccard(a: frozenset[str], b: frozenset[str]) -> float:
+    """Shared tokens of all tokens, 0 to 1."""
+    union = len(a | b)
+    return len(a & b) / union if union else 0.0
+
+
+def normal_path(path: str) -> str:
+    """A path without ``./`` and the ``a/`` or ``b/`` of diffs."""
+    return re.sub(r"^(?:\./)+|^[ab]/(?=.)", "", path.strip()).lower()
+
+
+def line_gap(a: Statement, b: Statement) -> int | None:
+    """Lines between two places in one file, 0 when they overlap, ``None`` when a line is not known."""
+    if not a.start_line or not b.start_line:
+        return None
+    a_end, b_end = max(a.start_line, a.end_line), max(b.start_line, b.end_line)
+    return max(0, max(a.start_line, b.start_line) - min(a_end, b_end))
+
+
+def edge(a: Statement, b: Statement) -> tuple[str, float] | None:
+    """Tier and score of a match between two statements, ``None`` when there is none."""
+    similarity = jaccard(tokens(a.title), tokens(b.title))
+    path_a, path_b = normal_path(a.path), normal_path(b.path)
+    same_path, pathless = bool(path_a) and path_a == path_b, not path_a or not path_b
+    gap = line_gap(a, b) if same_path else None
+    near = gap is not None and gap <= NEAR_LINES
+    if (near and similarity >= NEAR) or similarity >= ANYWHERE:
+        tier = "same"
+    elif (same_path and similarity >= SAME_PATH) or (pathless and similarity >= NO_PATH):
+        tier = "probable"
+    else:
+        return None
+    closeness = max(0.0, 1 - gap / FAR_LINES) if gap is not None else 0.0
+    return tier, similarity + 0.25 * same_path + 0.25 * closeness + 0.10 * (bool(a.category) and a.category == b.category)
+
+
+def merge(statements: Sequence[Statement]) -> list[Group]:
+    """Group statements that say the same, at most one group of each provider per cluster, best matches first."""
+    own: dict[str, list[list[Statement]]] = {}
+    for statement in sorted(statements, key=_place):
+        _join_own(own.setdefault(statement.provider, []), statement)
+    nodes = [(provider, n) for provider, groups in sorted(own.items()) for n in range(len(groups))]
+    edges = []
+    for x, y in itertools.combinations(nodes, 2):
+        if x[0] != y[0]:
+            best = max(
+                (e for a in own[x[0]][x[1]] for b in own[y[0]][y[1]] if (e := edge(a, b)) is not None), key=lambda e: e[1], default=None
+            )
+            if best is not None:
+                edges.append((-best[1], _place(own[x[0]][x[1]][0]), _place(own[y[0]][y[1]][0]), x, y, best[0]))
+    clusters: dict[tuple[str, int], dict[str, int]] = {node: {node[0]: node[1]} for node in nodes}
+    root = {node: node for node in nodes}
+    tiers: dict[tuple[str, int], str] = {}
+    for _, _, _, x, y, tier in sorted(edges):
+        a, b = _root(root, x), _root(root, y)
+        if a == b or clusters[a].keys() & clusters[b].keys():
+            continue
+        root[b] = a
+        clusters[a].update(clusters.pop(b))
+        worst = "probable" if "probable" in (tier, tiers.pop(b, "same"), tiers.get(a, "same")) else "same"
+        tiers[a] = worst
+    groups = [_group(own, members, tiers.get(node, "lone")) for node, members in clusters.items()]
+    return sorted(groups, key=lambda group: [_place(member) for member in group.members])
+
+
+def _place(statement: Statement) -> tuple[str, int, str, str, int]:
+    return normal_path(statement.path), statement.start_line, statement.title, statement.provider, statement.index
+
+
+def _join_own(groups: list[list[Statement]], statement: Statement) -> None:
+    """One provider that says a thing twice says it once."""
+    for group in groups:
+        if any(jaccard(tokens(statement.title), tokens(other.title)) >= SAME_PROVIDER for other in group):
+            group.append(statement)
+            return
+    groups.append([statement])
+
+
+def _root(root: dict[tuple[str, int], tuple[str, int]], node: tuple[str, int]) -> tuple[str, int]:
+    while root[node] != node:
+        node = root[node]
+    return node
+
+
+def _group(own: Mapping[str, list[list[Statement]]], members: Mapping[str, int], tier: str) -> Group:
+    found = [statement for provider, n in members.items() for statement in own[provider][n]]
+    return Group(tuple(sorted(found, key=lambda s: (s.provider, s.index))), tier)
+
+
+def statements_of(provider: str, findings: Sequence[Mapping[str, Any]]) -> list[Statement]:
+    """Statements of one validated answer's ``findings`` or ``edits``."""
+    return [
+        Statement(
+            provider=provider,
+            index=n,
+            title=str(finding.get("title", "")),
+            path=str(finding.get("path", "")),
+            start_line=int(finding.get("start_line", 0)),
+            end_line=int(finding.get("end_line", 0)),
+            category=str(finding.get("category", finding.get("problem", ""))),
+        )
+        for n, finding in enumerate(findings)
+    ]

@@ -1,0 +1,195 @@
+"""Reads the few facts the router needs out of a webhook payload. Total: whatever the payload is, nothing is raised."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any
+
+from gitbridge_console.domain.events import ChangedFile, EventFacts
+
+TITLE_MAX, BODY_MAX, NAME_MAX, EXTRA_MAX, EXTRA_COUNT, FILES_MAX = 500, 20_000, 300, 1_000, 50, 3_000
+
+HEAD_CHANGING = frozenset({"opened", "synchronize", "reopened", "ready_for_review"})
+ZERO_SHA = "0" * 40
+
+
+def table(value: Any) -> Mapping[str, Any]:
+    """The value if it is an object, else an empty one."""
+    return value if isinstance(value, dict) else {}
+
+
+def text(value: Any, limit: int = NAME_MAX) -> str:
+    """The value if it is text (or a number), cut to ``limit`` characters, else ``""``."""
+    if isinstance(value, bool) or value is None:
+        return ""
+    if isinstance(value, (int, float)):
+        return str(value)[:limit]
+    return value[:limit].encode("utf-8", "replace").decode("utf-8") if isinstance(value, str) else ""
+
+
+def number(value: Any) -> int | None:
+    """The value if it is a whole number of sensible size, else ``None``."""
+    return value if isinstance(value, int) and not isinstance(value, bool) and abs(value) < 2**63 else None
+
+
+def rows(value: Any) -> list[Any]:
+    """The value if it is a list, else an empty one."""
+    return value if isinstance(value, list) else []
+
+
+def read_facts(type: str, payload: Any, diff: str | None = None) -> EventFacts:
+    """The facts of one event of GitHub's shapes, or of the flat envelope older producers send."""
+    body = table(payload)
+    if "event_type" in body and "repository" not in body:
+        return _flat(type, body)
+    thing = _thing(type, body)
+    repository = table(body.get("repository"))
+    full_name = text(repository.get("full_name")) or text(table(body.get("organization")).get("login"))
+    sender = table(body.get("sender"))
+    author = table(thing.get("user")) or table(thing.get("author")) or sender
+    ref = text(body.get("ref"))
+    subject_number = number(thing.get("number")) if "number" in thing else number(body.get("number"))
+    head, base = table(thing.get("head")), table(thing.get("base"))
+    return EventFacts(
+        type=type,
+        action=text(body.get("action"), 60),
+        repository=full_name,
+        repository_id=number(repository.get("id")) or 0,
+        subject=_subject(full_name, subject_number, ref),
+        number=subject_number,
+        title=_title(type, body, thing),
+        body=text(thing.get("body"), BODY_MAX),
+        author=text(author.get("login")) or text(table(body.get("pusher")).get("name")),
+        author_is_bot=text(sender.get("type")) == "Bot" or text(sender.get("login")).endswith("[bot]"),
+        labels=tuple(text(table(label).get("name")) for label in rows(thing.get("labels"))[:100]),
+        files=_files(body),
+        additions=number(thing.get("additions")),
+        deletions=number(thing.get("deletions")),
+        changed_files=number(thing.get("changed_files")),
+        head_sha=text(head.get("sha"), 64) or text(body.get("after"), 64) or text(thing.get("head_sha"), 64),
+        base_sha=text(base.get("sha"), 64) or text(body.get("before"), 64),
+        ref=ref or text(head.get("ref")) or text(thing.get("head_branch")),
+        draft=thing.get("draft") is True,
+        deleted_ref=body.get("deleted") is True or text(body.get("after")) == ZERO_SHA,
+        url=text(thing.get("html_url")) or text(body.get("compare")) or text(repository.get("html_url")),
+        extra=_extra(type, body, thing),
+    )
+
+
+def supersede_version(type: str, payload: Any) -> tuple[str, int] | None:
+    """Key and version (ms) of the head an event is about, or ``None`` when it does not move a head.
+
+    Only head-changing actions of one pull request and pushes of one ref replace one another; labels and comments never do.
+    """
+    body = table(payload)
+    repository = table(body.get("repository"))
+    place = number(repository.get("id")) or text(repository.get("full_name"))
+    if not place:
+        return None
+    if type == "pull_request" and text(body.get("action")) in HEAD_CHANGING:
+        pull = table(body.get("pull_request"))
+        own, version = number(pull.get("number")) or number(body.get("number")), _time_ms(pull.get("updated_at"))
+        return (f"pr:{place}:{own}", version) if own and version else None
+    if type == "push" and text(body.get("ref")).startswith("refs/heads/"):
+        version = _time_ms(repository.get("pushed_at")) or _time_ms(table(body.get("head_commit")).get("timestamp"))
+        return (f"push:{place}:{text(body.get('ref'), 200).replace(' ', '_')}", version) if version else None
+    return None
+
+
+def _time_ms(value: Any) -> int | None:
+    seconds = number(value)
+    if seconds is not None:
+        return seconds * 1000 if 0 < seconds < 10**11 else seconds if seconds > 0 else None
+    try:
+        return round(datetime.fromisoformat(value).timestamp() * 1000) if isinstance(value, str) else None
+    except (ValueError, OverflowError, OSError):
+        return None
+
+
+_THINGS = (
+    "pull_request", "issue", "discussion", "release", "workflow_run", "check_run", "check_suite", "workflow_job", "deployment",
+    "alert", "security_advisory", "head_commit", "member", "milestone", "package",
+)  # fmt: skip
+
+
+def _thing(type: str, body: Mapping[str, Any]) -> Mapping[str, Any]:
+    """The object an event is about."""
+    for name in (type, *_THINGS):
+        found = table(body.get(name))
+        if found:
+            return found
+    return {}
+
+
+def _subject(repository: str, subject_number: int | None, ref: str) -> str:
+    if subject_number is not None:
+        return f"{repository}#{subject_number}"
+    return f"{repository}@{ref.removeprefix('refs/heads/').removeprefix('refs/')}" if ref else repository
+
+
+def _title(type: str, body: Mapping[str, Any], thing: Mapping[str, Any]) -> str:
+    candidates = (
+        thing.get("title"),
+        thing.get("display_title"),
+        thing.get("name"),
+        thing.get("tag_name"),
+        thing.get("message"),
+        thing.get("summary"),
+    )
+    found = next((line for value in candidates if (line := text(value, TITLE_MAX))), "")
+    return found.split("\n", 1)[0] or " ".join(part for part in (type.replace("_", " "), text(body.get("action"))) if part)
+
+
+def _files(body: Mapping[str, Any]) -> tuple[ChangedFile, ...]:
+    """Files named by a push's commits, each once, in the state the last commit left it in."""
+    found: dict[str, ChangedFile] = {}
+    for commit in rows(body.get("commits"))[:2_048]:
+        for key, status in (("added", "added"), ("modified", "modified"), ("removed", "removed")):
+            for path in rows(table(commit).get(key)):
+                if (name := text(path)) and (name in found or len(found) < FILES_MAX):
+                    found[name] = ChangedFile(name, status)
+    return tuple(found.values())
+
+
+def _extra(type: str, body: Mapping[str, Any], thing: Mapping[str, Any]) -> tuple[tuple[str, str], ...]:
+    found: list[tuple[str, str]] = []
+
+    def add(label: str, value: Any) -> None:
+        if line := text(value, EXTRA_MAX):
+            found.append((label, line))
+
+    add("comment", table(body.get("comment")).get("body"))
+    add("review", table(body.get("review")).get("body"))
+    add("review state", table(body.get("review")).get("state"))
+    add("label", table(body.get("label")).get("name"))
+    add("conclusion", thing.get("conclusion"))
+    add("status", thing.get("status") if type.startswith(("workflow", "check")) else body.get("state"))
+    add("branch", thing.get("head_branch"))
+    add("severity", thing.get("severity"))
+    for commit in rows(body.get("commits"))[: EXTRA_COUNT - len(found)]:
+        add("commit", table(commit).get("message"))
+    return tuple(found[:EXTRA_COUNT])
+
+
+def _flat(type: str, body: Mapping[str, Any]) -> EventFacts:
+    """The flat envelope: ``event_type, repo, user, message, files``."""
+    repo, message = text(body.get("repo")), text(body.get("message"), BODY_MAX)
+    paths = [
+        text(table(item).get("path")) or text(table(item).get("filename")) or text(item) for item in rows(body.get("files"))[:FILES_MAX]
+    ]
+    metadata = table(body.get("metadata"))
+    own = number(metadata.get("number"))
+    return EventFacts(
+        type=type,
+        action=text(body.get("action"), 60) or text(metadata.get("action"), 60),
+        repository=repo,
+        subject=_subject(repo, own, text(metadata.get("ref"))),
+        number=own,
+        title=message.split("\n", 1)[0][:TITLE_MAX] or type.replace("_", " "),
+        body=message,
+        author=text(body.get("user")) or text(table(body.get("user")).get("login")),
+        files=tuple(ChangedFile(path) for path in paths if path),
+        ref=text(metadata.get("ref")),
+        head_sha=text(metadata.get("sha"), 64),
+    )

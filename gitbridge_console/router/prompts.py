@@ -1,0 +1,131 @@
+"""Builds the question for one provider from a versioned template, with everything from outside fenced off and declared data."""
+
+from __future__ import annotations
+
+import hashlib
+import random
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cache
+from importlib import resources
+
+from gitbridge_console.domain.answers import FINDINGS_MAX, schema_for
+from gitbridge_console.domain.events import ChangedFile, EventFacts, Kind, Material
+from gitbridge_console.providers.base import ProviderRequest
+
+HUNK = re.compile(r"^@@ -\d+(?:,\d+)? \+(\d+)(?:,\d+)? @@")
+CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u200b-\u200f\u202a-\u202e\u2060-\u2069\ufeff]")
+LABELS = ("bug", "feature", "question", "documentation", "security", "performance", "tests", "build", "good first issue", "needs info")
+LINE_MAX = 2_000
+FILES_LISTED_MAX = 300
+
+
+@dataclass(frozen=True, slots=True)
+class Template:
+    """A prompt template and its version."""
+
+    name: str
+    version: int
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class BuiltPrompt:
+    """A question ready to be sent. ``prompt_id`` names template and version, ``order_seed`` the order of the files."""
+
+    request: ProviderRequest
+    prompt_id: str
+    order_seed: str
+    truncated: bool
+
+
+@cache
+def template(name: str) -> Template:
+    """A shipped template; its first line is ``version: N``."""
+    raw = resources.files("gitbridge_console.router").joinpath("templates", f"{name}.md").read_text("utf-8")
+    head, _, text = raw.partition("\n")
+    return Template(name, int(head.removeprefix("version:")), text.strip())
+
+
+def clean(text: str) -> str:
+    """Outside text without control, zero-width and direction characters, and with no endless lines."""
+    stripped = CONTROL.sub("", text.replace("\r\n", "\n").replace("\r", "\n"))
+    return "\n".join(line[:LINE_MAX] for line in stripped.split("\n"))
+
+
+def build_request(kind: Kind, facts: EventFacts, material: Material, provider: str, max_output_tokens: int) -> BuiltPrompt:
+    """The question of one event for one provider. Equal content gives an equal question, whatever the event's id."""
+    content = _content_hash(facts, material)
+    order_seed = hashlib.sha256(f"{content}:{provider}".encode()).hexdigest()[:16]
+    outside = _outside(facts, material, order_seed)
+    fence = _fence(content, outside)
+    common, own = template("common"), template(kind.value)
+    name, schema = schema_for(kind)
+    system = (
+        f"{common.text}\n\n{own.text}".replace("{fence}", fence)
+        .replace("{findings_max}", str(FINDINGS_MAX))
+        .replace("{labels}", ", ".join(LABELS))
+    )
+    notes = [f"Event: {clean(facts.type)}{f' ({clean(facts.action)})' if facts.action else ''}"]
+    if material.note:
+        notes.append(f"Note: {material.note}. Judge only what is shown, and say so where it limits you.")
+    prompt = "\n".join(notes) + f"\n\nBEGIN {fence}\n{outside}\nEND {fence}\n"
+    request = ProviderRequest(system=system, prompt=prompt, schema=schema, schema_name=name, max_output_tokens=max_output_tokens)
+    return BuiltPrompt(request, f"{kind.value}@{common.version}.{own.version}", order_seed, material.truncated)
+
+
+def _content_hash(facts: EventFacts, material: Material) -> str:
+    digest = hashlib.sha256()
+    for part in (facts.title, facts.body, facts.head_sha, *(f"{file.path}\n{file.patch}" for file in material.files)):
+        digest.update(part.encode("utf-8", "replace") + b"\0")
+    return digest.hexdigest()
+
+
+def _fence(content: str, outside: str) -> str:
+    """A delimiter that does not occur in the text it fences, whatever its author tried."""
+    word, n = f"OUTSIDE-{content[:16]}", 0
+    while word in outside:
+        n += 1
+        word = f"OUTSIDE-{hashlib.sha256(f'{content}:{n}'.encode()).hexdigest()[:16]}"
+    return word
+
+
+def _outside(facts: EventFacts, material: Material, order_seed: str) -> str:
+    lines = [f"Repository: {facts.repository}", f"Subject: {facts.subject}", f"Title: {facts.title}", f"Author: {facts.author}"]
+    if facts.labels:
+        lines.append(f"Labels: {', '.join(facts.labels)}")
+    if facts.ref:
+        lines.append(f"Ref: {facts.ref}")
+    if facts.changed_files is not None:
+        lines.append(f"Size: {facts.changed_files} files, +{facts.additions or 0} -{facts.deletions or 0}")
+    lines.extend(f"{label.capitalize()}: {text}" for label, text in facts.extra)
+    if facts.body:
+        lines.append(f"Description:\n{facts.body}")
+    files = list(material.files[:FILES_LISTED_MAX])
+    # Providers read in different orders, so that none of them is first for all.
+    random.Random(order_seed).shuffle(files)
+    if files:
+        lines.append("Files:\n" + "\n".join(f"{file.status} {file.path}" for file in files))
+    lines.extend(numbered(file) for file in files if file.patch is not None)
+    return clean("\n".join(lines))
+
+
+def numbered(file: ChangedFile) -> str:
+    """A file's patch with the line numbers of the new side in front, ``   12 |+text``; removed lines have none."""
+    return "\n".join([f"+++ b/{file.path}", *_numbered_lines((file.patch or "").split("\n"))])
+
+
+def _numbered_lines(patch: Sequence[str]) -> list[str]:
+    out: list[str] = []
+    at: int | None = None
+    for line in patch:
+        if (match := HUNK.match(line)) is not None:
+            at = int(match[1])
+            out.append(line)
+        elif at is None or line.startswith(("-", "\\")):
+            out.append(f"      |{line}")
+        else:
+            out.append(f"{at:>5} |{line}")
+            at += 1
+    return out

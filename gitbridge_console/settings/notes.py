@@ -1,0 +1,189 @@
+"""What every setting means, in one sentence: for the commented file, the documentation and nobody's memory."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from gitbridge_console.settings.model import Rule, RuleMatch, Settings
+
+TABLES: dict[str, str] = {
+    "": "The whole program",
+    "redis": "The store. Without `url` an embedded Valkey server runs in the state folder",
+    "providers.NAME": "One AI service; claude, grok and chatgpt are built in, and a table here changes only what it names",
+    "kinds.KIND": "How one kind of event is asked and decided",
+    "retry": "How often one task may call providers",
+    "breaker": "The circuit breaker of each provider",
+    "actions": "What a decision may do outside",
+    "queue": "Bounds of the queue",
+    "retention": "How long finished things are kept",
+    "ingress": "The HTTP receiver of webhooks",
+    "legacy": "The Redis list older producers push to",
+    "sources": "Bounds on what a provider is shown of a change",
+    "console": "The screen",
+    "alerts": "When the alerts row speaks",
+    "rules": "Routing rules, tried in order before the built-in ones; the first match wins",
+    "rules.when": "Conditions of a rule; all that are given must hold",
+}
+
+NOTES: dict[str, dict[str, str]] = {
+    "": {
+        "namespace": "Prefix of every key in the store; fleets with different namespaces do not see each other",
+        "state_dir": "Folder of the embedded store and the log; not set: the state folder of this user",
+        "read_only": "Refuse every change by this process",
+        "log_level": "debug, info, warning or error",
+    },
+    "redis": {
+        "url": "redis://, rediss:// or unix:// URL of a Redis or Valkey server",
+        "socket_timeout_s": "Longest wait for an answer of the store, in seconds",
+        "connect_timeout_s": "Longest wait for a connection, in seconds",
+        "max_connections": "Connections of one process at most",
+    },
+    "providers.NAME": {
+        "api": "How it is spoken to: anthropic, responses (OpenAI, xAI) or chat (any OpenAI-compatible server)",
+        "model": "Name of the model",
+        "base_url": "Where its API is",
+        "api_key_env": "Environment variable that holds the key; a local server needs none",
+        "api_key_file": "File that holds the key; wins over api_key_env",
+        "enabled": "Whether it is used at all",
+        "vendor": "Who stands behind it; two providers of one vendor are not two votes. Empty: its own name",
+        "timeout_connect_s": "Limit of one attempt, in seconds: until the connection stands",
+        "timeout_first_token_s": "Limit until the first piece of the answer, in seconds",
+        "timeout_stall_s": "Limit of silence within the answer, in seconds",
+        "timeout_total_s": "Limit of the whole attempt, in seconds",
+        "max_concurrency": "Calls at the same time, at most",
+        "max_output_tokens": "Longest answer, in tokens",
+        "context_tokens": "What the model can read, in tokens; larger questions are cut or go elsewhere",
+        "requests_per_minute": "Own limit on calls; 0: as the provider's headers say",
+        "weight": "How much its vote counts in weighted decisions",
+        "price_input_usd_per_mtok": "US dollars per million tokens read; not set: from the built-in price list",
+        "price_output_usd_per_mtok": "US dollars per million tokens written",
+        "price_cached_usd_per_mtok": "US dollars per million tokens read from the provider's cache",
+    },
+    "kinds.KIND": {
+        "seats": "How many providers are asked",
+        "prefer": "Who is asked first",
+        "reserve": "Who steps in",
+        "quorum": "How many answers a decision needs",
+        "deadline_s": "Seconds from the first call to the decision, with what is there by then",
+        "grace_s": "Seconds the rest is waited for once the quorum is there",
+        "strategy": "How votes become a decision; the words are in `docs configuration`",
+        "action": "none, comment, review, status or labels",
+        "approval": "auto, or operator: a person releases each action",
+    },
+    "retry": {
+        "attempts_max": "Calls for one task, all providers together",
+        "attempts_per_provider_max": "Calls for one task to one provider",
+        "deliveries_max": "Claims of one job after which it is given up",
+        "backoff_base_s": "First wait before a retry, in seconds; doubled each time, with full jitter",
+        "backoff_cap_s": "Longest wait before a retry, in seconds",
+    },
+    "breaker": {
+        "consecutive_failures": "Failures in a row that open the circuit",
+        "open_base_s": "Seconds it stays open the first time; doubled each time",
+        "open_cap_s": "Seconds it stays open at most",
+        "successes_to_close": "Good answers that close it again",
+    },
+    "actions": {"dry_run": "Store and show the exact request instead of sending it"},
+    "queue": {
+        "lease_s": "Seconds after which the work of an engine that fell silent is given to another",
+        "drain_s": "Seconds an engine that stops may take to finish what it has in hand",
+        "pause_hold_s": "Seconds after which waiting tasks of a paused provider go to the reserve; 0: never",
+        "aging_ms": "Milliseconds of waiting that weigh as much as one step of priority; 0: priority is strict",
+        "max_waiting": "Undecided events at most; low priorities are shed first, then newcomers are refused",
+        "payload_max_bytes": "Largest payload, in bytes",
+        "expires_s": "Seconds after which an undecided event fails; it can be replayed",
+        "park_check_s": "Seconds between looks whether a parked event can go on",
+        "stage_concurrency": "Events each stage of one engine works on at the same time",
+    },
+    "retention": {
+        "finished_s": "Seconds finished events are kept; failed ones stay until an operator deals with them",
+        "finished_max": "Finished events kept at most",
+        "delivery_ids_s": "Seconds a delivery id is remembered, so that a second delivery is a duplicate",
+        "event_log_max": "Lines of the fleet's log kept",
+        "audit_max": "Entries of the audit kept",
+        "quarantine_max": "Entries of the quarantine kept",
+        "metrics_s": "Seconds metrics are kept",
+    },
+    "ingress": {
+        "secret_env": "Environment variables that hold webhook secrets; more than one while a secret is rotated",
+        "secret_files": "Files that hold webhook secrets",
+        "allow_unsigned_loopback": "Take unsigned deliveries from this host, for trying things",
+        "max_body_bytes": "Largest delivery, in bytes",
+        "body_timeout_s": "Longest a delivery may take to arrive, in seconds",
+        "max_connections": "Connections at the same time, at most",
+    },
+    "legacy": {
+        "enabled": "Whether engines read the list",
+        "url": "Its server; not set: the store's",
+        "events_key": "Key of the list producers push to",
+        "processing_key": "Key of the list of what is being taken over",
+        "max_entry_bytes": "Largest entry, in bytes; larger ones go to the quarantine",
+    },
+    "sources": {
+        "max_diff_bytes": "Bytes of a diff a provider is shown",
+        "max_files": "Files of a change that are looked at",
+        "max_file_bytes": "Bytes of one file's diff",
+    },
+    "console": {
+        "theme": "Name of a theme",
+        "refresh_s": "Seconds between pictures",
+        "mouse": "Take the mouse; off, the terminal's own selection works",
+        "ascii": "Draw with ASCII characters only",
+    },
+    "alerts": {
+        "queue_fill": "Share of queue.max_waiting, from 0 to 1",
+        "oldest_age_s": "Age of the oldest job of a lane, in seconds",
+        "error_rate": "Share of failed calls of a provider in 15 minutes, from 0 to 1",
+    },
+    "rules": {
+        "when": "Conditions; none: always",
+        "kind": "The kind it makes of the event",
+        "priority": "The priority it gives",
+        "ignore": "Drop the event instead",
+        "reason": "Shown with an ignored event",
+    },
+    "rules.when": {
+        "type": "Event type, such as pull_request",
+        "action": "Action or actions, such as opened",
+        "repository": "Repository, with * as in acme/*",
+        "paths": "Every changed file matches one of these patterns",
+        "labels": "It carries one of these labels",
+        "author": "Login of the author",
+        "bot": "Whether the author is a bot",
+        "draft": "Whether it is a draft",
+        "min_changed_lines": "Changed lines at least",
+        "max_changed_lines": "Changed lines at most",
+    },
+}
+
+EXAMPLES: dict[str, str] = {
+    "state_dir": '"/var/lib/gitbridge"',
+    "redis.url": '"rediss://ops@redis-1:6380/0"',
+    "legacy.url": '"redis://redis-2:6379/0"',
+    "api_key_file": '"/run/secrets/NAME"',
+    "price_input_usd_per_mtok": "3.0",
+    "price_output_usd_per_mtok": "15.0",
+    "price_cached_usd_per_mtok": "0.3",
+}
+"""How a key that has no default is written."""
+
+
+def model_keys() -> Iterator[tuple[str, str]]:
+    """Table and key of everything the model knows, with ``NAME`` and ``KIND`` for names that are free."""
+    for name, field in Settings.model_fields.items():
+        if name in {"providers", "kinds", "rules"}:
+            continue
+        if hasattr(field.annotation, "model_fields"):
+            yield from ((name, key) for key in _keys(field.annotation))
+        else:
+            yield "", name
+    defaults = Settings()
+    yield from (("providers.NAME", key) for key in type(defaults.providers["claude"]).model_fields)
+    yield from (("kinds.KIND", key) for key in type(defaults.kinds["general"]).model_fields)
+    yield from (("rules", key) for key in Rule.model_fields)
+    yield from (("rules.when", key) for key in RuleMatch.model_fields)
+
+
+def _keys(model: Any) -> list[str]:
+    return list(model.model_fields)

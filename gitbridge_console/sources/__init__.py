@@ -1,0 +1,1 @@
+"""What a review needs to see: file lists and diffs, bounded."""

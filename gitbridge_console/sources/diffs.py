@@ -1,0 +1,95 @@
+"""Unified diffs into bounded material. Tolerant: whatever the text is, nothing is raised."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import replace
+
+from gitbridge_console.domain.events import ChangedFile, EventFacts, Material
+from gitbridge_console.settings.model import SourceSettings
+
+HEADER = re.compile(r'^diff --git (?:"?a/(?P<old>.+?)"?) (?:"?b/(?P<new>.+?)"?)$')
+PATH_LINE = re.compile(r'^(?:---|\+\+\+) (?:"?[ab]/)?(?P<path>[^\t"]+)"?')
+STATUS_LINES = {"new file mode": "added", "deleted file mode": "removed", "rename from": "renamed"}
+
+
+def parse_unified_diff(text: str, bounds: SourceSettings) -> Material:
+    """Files of a diff with their patches, within ``sources``' bounds; what was cut is said in the note."""
+    cut = len(text.encode("utf-8", "replace")) > bounds.max_diff_bytes
+    if cut:
+        text = text.encode("utf-8", "replace")[: bounds.max_diff_bytes].decode("utf-8", "ignore")
+    files = [_file(block) for block in _blocks(text)]
+    known = [file for file in files if file is not None]
+    notes = [f"the diff was cut at {bounds.max_diff_bytes:,} bytes"] if cut else []
+    if len(known) > bounds.max_files:
+        notes.append(f"{len(known) - bounds.max_files} of {len(known)} files are left out")
+        known = known[: bounds.max_files]
+    shown = tuple(_within(file, bounds.max_file_bytes) for file in known)
+    shortened = sum(1 for before, after in zip(known, shown, strict=True) if before.patch != after.patch)
+    if shortened:
+        notes.append(f"{shortened} long files were shortened")
+    if not shown:
+        return Material(note="metadata only: the diff given holds no file", origin="none")
+    return Material(shown, "diff", bool(notes), "; ".join(notes))
+
+
+def material_from(facts: EventFacts, diff: str | None, bounds: SourceSettings) -> Material:
+    """What reviewers can be shown of an event: the diff if there is one, else the file list, else the metadata alone."""
+    if diff:
+        return parse_unified_diff(diff, bounds)
+    if facts.files:
+        return Material(
+            facts.files[: bounds.max_files], "payload", len(facts.files) > bounds.max_files, "file list only: no diff was available"
+        )
+    return Material(note="metadata only: no diff and no file list was available")
+
+
+def _blocks(text: str) -> list[list[str]]:
+    blocks: list[list[str]] = []
+    in_hunk = False
+    for line in text.split("\n"):
+        starts = line.startswith("diff --git ") or (
+            line.startswith("--- ") and not in_hunk and not (blocks and blocks[-1][0].startswith("diff "))
+        )
+        if starts:
+            blocks.append([line])
+            in_hunk = False
+        elif blocks:
+            in_hunk = in_hunk or line.startswith("@@")
+            blocks[-1].append(line)
+    return blocks
+
+
+def _file(block: list[str]) -> ChangedFile | None:
+    path, status = "", "modified"
+    if (match := HEADER.match(block[0])) is not None:
+        path = match["new"]
+    at = len(block)
+    for n, line in enumerate(block):
+        if line.startswith("@@"):
+            at = n
+            break
+        status = next((word for prefix, word in STATUS_LINES.items() if line.startswith(prefix)), status)
+        if line.startswith(("+++ ", "--- ")) and (match := PATH_LINE.match(line)) and match["path"] != "/dev/null":
+            path = match["path"].strip()
+    if not path:
+        return None
+    hunks = block[at:]
+    while hunks and not hunks[-1]:
+        hunks.pop()
+    added = sum(1 for line in hunks if line.startswith("+"))
+    removed = sum(1 for line in hunks if line.startswith("-"))
+    return ChangedFile(path[:500], status, added, removed, "\n".join(hunks) if hunks else None)
+
+
+def _within(file: ChangedFile, max_bytes: int) -> ChangedFile:
+    if file.patch is None or len(file.patch.encode("utf-8", "replace")) <= max_bytes:
+        return file
+    kept: list[str] = []
+    size = 0
+    for line in file.patch.split("\n"):
+        size += len(line.encode("utf-8", "replace")) + 1
+        if size > max_bytes:
+            break
+        kept.append(line)
+    return replace(file, patch="\n".join(kept))
