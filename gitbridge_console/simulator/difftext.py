@@ -8,6 +8,7 @@ from dataclasses import dataclass
 _HUNK = re.compile(r"^@@ -\d+(?:,\d+)? \+(\d+)(?:,\d+)? @@ ?(.*)$")
 _FILE = re.compile(r"^(?:\+\+\+ (?:b/)?|diff --git a/\S+ b/)(\S+)")
 _PATH = re.compile(r"[\w@.-]*(?:/[\w@.-]+)*/?[\w@-]+\.[A-Za-z]\w{0,9}")
+_NUMBER = re.compile(r"^ *\d* \|")
 _FUNCTION = re.compile(r"\b(?:def|func|function|fn|class|void)\s+(?:\([^)]*\)\s*)?([A-Za-z_]\w+)")
 MAX_LINES = 20_000
 
@@ -23,10 +24,14 @@ class AddedLine:
 
 
 def added_lines(prompt: str) -> list[AddedLine]:
-    """Every added line of every unified diff found in the prompt, in order; at most ``MAX_LINES`` lines are read."""
+    """Every added line of every unified diff found in the prompt, in order; at most ``MAX_LINES`` lines are read.
+
+    Line numbers in front, as ``   12 |+text``, are passed over.
+    """
     found: list[AddedLine] = []
     path, function, number = "", "", 0
-    for line in prompt.split("\n", MAX_LINES)[:MAX_LINES]:
+    for numbered in prompt.split("\n", MAX_LINES)[:MAX_LINES]:
+        line = _NUMBER.sub("", numbered)
         if header := _FILE.match(line):
             path, number = header[1], 0
         elif hunk := _HUNK.match(line):

@@ -1,0 +1,215 @@
+"""From answers to a decision, by every strategy."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from gitbridge_console.consensus.fields import by_majority, median_word, most_common
+from gitbridge_console.consensus.manager import ConsensusInput, ConsensusManager, decision_state
+from gitbridge_console.consensus.strategies import STRATEGIES, Panel, apply_strategy
+from gitbridge_console.domain.decisions import Answer, AnswerStatus, Decision, DecisionState
+from gitbridge_console.domain.events import Kind
+from gitbridge_console.settings.model import KindSettings
+
+VERDICTS = ["approve", "comment", "request_changes"]
+
+
+def finding(title: str = "roundTax rounds twice", severity: str = "high", line: int = 8, **more: Any) -> dict[str, Any]:
+    return {
+        "path": "tax.py",
+        "start_line": line,
+        "end_line": line,
+        "category": "bug",
+        "title": title,
+        "body": "b",
+        "evidence": "e",
+        "severity": severity,
+        "confidence": "medium",
+        **more,
+    }
+
+
+def vote(provider: str, verdict: str = "comment", findings: list[dict[str, Any]] | None = None, **more: Any) -> Answer:
+    payload = {"findings": findings or [], "summary": f"{provider} says {verdict}", "verdict": verdict, "abstain_reason": None}
+    return Answer(task_id=f"e.{provider}", provider=provider, status=AnswerStatus.OK, verdict=verdict, payload=payload, **more)
+
+
+def no_vote(provider: str, status: AnswerStatus) -> Answer:
+    return Answer(task_id=f"e.{provider}", provider=provider, status=status, reason="because", verdict="approve" if status is AnswerStatus.ABSTAIN else None)
+
+
+def decide(*answers: Answer, kind: Kind = Kind.CODE_REVIEW, **policy: Any) -> Decision:
+    settings = KindSettings(**{"seats": max(2, len(answers)), "quorum": min(2, max(2, len(answers))), "strategy": "majority", **policy})
+    return ConsensusManager().decide(ConsensusInput("e", 1, kind, settings, answers, "2026-11-22T21:00:00Z", "e-1"))
+
+
+def test_two_to_one_with_the_dissent_on_record() -> None:
+    decision = decide(vote("claude", "request_changes"), vote("grok", "comment"), vote("chatgpt", "request_changes"))
+    assert (decision.verdict, decision.state) == ("request_changes", DecisionState.COMPLETE)
+    assert (decision.agreement.verdict_k, decision.agreement.verdict_n) == (2, 3)
+    assert decision.dissent == ({"provider": "grok", "verdict": "comment", "why": "grok says comment"},)
+    (conflict,) = [c for c in decision.conflicts if c.type == "verdict"]
+    assert conflict.positions == {"claude": "request_changes", "grok": "comment", "chatgpt": "request_changes"}
+
+
+def test_a_tie_goes_to_the_most_cautious_and_says_so() -> None:
+    decision = decide(vote("claude", "approve"), vote("grok", "request_changes"))
+    assert decision.verdict == "request_changes"
+    assert any("tie" in line for line in decision.rationale)
+
+
+def test_confirmed_findings_come_first_in_the_words_of_one() -> None:
+    decision = decide(
+        vote("claude", "request_changes", [finding("roundTax rounds twice", "critical"), finding("typo in name", "nit", 90)]),
+        vote("grok", "comment", [finding("tax rounded twice in roundTax", "medium", 9)]),
+    )
+    first, second = decision.clusters
+    assert (first.k, first.n, first.tier, first.severity, first.title) == (2, 2, "same", "high" if first.severity == "high" else "critical", "roundTax rounds twice")
+    assert (second.k, second.tier) == (1, "lone")
+    assert (decision.agreement.findings_confirmed, decision.agreement.findings_total) == (1, 2)
+    assert [c.positions for c in decision.conflicts if c.type == "severity"] == [{"claude": "critical", "grok": "medium"}]
+
+
+def test_a_lone_grave_finding_is_flagged() -> None:
+    decision = decide(vote("claude", "request_changes", [finding(severity="critical")]), vote("grok", "approve"))
+    assert "lone" in {c.type for c in decision.conflicts}
+
+
+def test_votes_that_do_not_fit_their_findings_are_flagged_and_stand() -> None:
+    decision = decide(vote("claude", "request_changes"), vote("grok", "approve", [finding(severity="critical")]))
+    flagged = {c.subject: c.positions for c in decision.conflicts if c.type == "verdict_evidence"}
+    assert set(flagged) == {"claude", "grok"}
+
+
+@pytest.mark.parametrize("status", [s for s in AnswerStatus if s is not AnswerStatus.OK])
+def test_whatever_is_no_vote_adds_none(status: AnswerStatus) -> None:
+    decision = decide(vote("claude", "comment"), vote("grok", "comment"), no_vote("chatgpt", status))
+    assert decision.agreement.verdict_n == 2
+    assert [c.subject for c in decision.conflicts if c.type == "missing"] == ["chatgpt"]
+
+
+@pytest.mark.parametrize(
+    ("seats", "answered", "votes", "quorum", "state"),
+    [
+        (2, 2, 2, 2, DecisionState.COMPLETE),
+        (3, 2, 2, 2, DecisionState.PARTIAL),
+        (2, 2, 1, 2, DecisionState.DEGRADED),
+        (2, 1, 1, 2, DecisionState.DEGRADED),
+        (2, 2, 0, 2, DecisionState.FAILED),
+        (1, 1, 1, 1, DecisionState.COMPLETE),
+    ],
+)
+def test_how_much_of_the_panel_stands_behind_it(seats: int, answered: int, votes: int, quorum: int, state: DecisionState) -> None:
+    assert decision_state(seats, answered, votes, quorum) is state
+
+
+def test_below_quorum_an_operator_decides() -> None:
+    decision = decide(vote("claude"), no_vote("grok", AnswerStatus.TIMEOUT))
+    assert decision.state is DecisionState.DEGRADED
+    assert decision.needs_operator
+
+
+def test_one_seat_is_one_answer_never_a_consensus() -> None:
+    answer = Answer(task_id="e.1", provider="grok", status=AnswerStatus.OK, verdict="noted", payload={"summary": "s"}, cost_usd=0.01)
+    decision = decide(answer, kind=Kind.GENERAL, seats=1, quorum=1)
+    assert decision.state is DecisionState.COMPLETE
+    assert not decision.needs_operator
+    assert decision.rationale[0].startswith("one answer")
+    assert decision.cost_usd == 0.01
+
+
+def test_nobody_voted() -> None:
+    decision = decide(no_vote("claude", AnswerStatus.ERROR), no_vote("grok", AnswerStatus.INVALID))
+    assert (decision.state, decision.verdict, decision.cost_usd) == (DecisionState.FAILED, "none", None)
+
+
+def test_triage_decides_field_by_field() -> None:
+    def triage(provider: str, labels: list[str], priority: str) -> Answer:
+        payload = {"kind": "bug", "labels": labels, "components": [], "priority": priority, "duplicate_of": [], "needs_info": [], "suggested_reply": "r"}
+        return Answer(task_id=provider, provider=provider, status=AnswerStatus.OK, verdict="triaged", payload=payload)
+
+    decision = decide(triage("a", ["bug", "tax"], "p1"), triage("b", ["bug"], "p3"), triage("c", ["bug", "ui"], "p2"), kind=Kind.ISSUE_TRIAGE)
+    assert decision.fields["labels"] == ["bug"]
+    assert decision.fields["priority"] == "p2"
+    assert decision.summary == "r"
+
+
+def test_push_risk_is_the_middle_one() -> None:
+    def push(provider: str, risk: str, breaking: bool) -> Answer:
+        payload = {"findings": [], "risk": risk, "breaking_change": breaking, "release_note": ""}
+        return Answer(task_id=provider, provider=provider, status=AnswerStatus.OK, verdict="ok", payload=payload)
+
+    decision = decide(push("a", "none", False), push("b", "high", True), push("c", "low", True), kind=Kind.PUSH_REVIEW)
+    assert decision.fields == {"risk": "low", "breaking_change": True}
+
+
+@pytest.mark.parametrize(
+    ("strategy", "verdict", "operator"),
+    [
+        ("majority", "comment", False),
+        ("weighted", "comment", False),
+        ("strictest", "request_changes", False),
+        ("unanimous", "request_changes", True),
+        ("operator", "comment", True),
+        ("single:claude", "request_changes", False),
+        ("single:nobody", "comment", True),
+        ("policy", "comment", False),
+        ("confidence", "comment", False),
+        ("cost_aware", "comment", False),
+        ("latency_aware", "comment", False),
+        ("hybrid", "comment", False),
+    ],
+)
+def test_strategies_on_one_split_panel(strategy: str, verdict: str, operator: bool) -> None:
+    decision = decide(
+        vote("claude", "request_changes", [finding(severity="medium")], cost_usd=0.05, latency_ms=900),
+        vote("grok", "comment", cost_usd=0.01, latency_ms=400),
+        vote("chatgpt", "comment", cost_usd=0.02, latency_ms=500),
+        strategy=strategy,
+    )
+    assert (decision.verdict, decision.needs_operator) == (verdict, operator)
+
+
+def test_policy_asks_for_changes_only_when_a_grave_finding_is_confirmed() -> None:
+    both = [vote(name, "comment", [finding(severity="high")]) for name in ("claude", "grok")]
+    assert decide(*both, strategy="policy").verdict == "request_changes"
+    assert decide(both[0], vote("grok", "comment"), strategy="policy").verdict == "comment"
+    assert decide(vote("claude", "approve"), vote("grok", "approve"), strategy="policy").verdict == "approve"
+    assert decide(vote("claude", "approve"), vote("grok", "comment"), strategy="policy").verdict == "comment"
+
+
+def test_an_unknown_strategy_is_named() -> None:
+    with pytest.raises(ValueError, match="unknown strategy 'magic'"):
+        apply_strategy("magic", Panel(Kind.GENERAL, (vote("a"),), ()))
+
+
+def test_the_more_confident_side_wins_under_confidence() -> None:
+    sure = vote("claude", "request_changes", [finding(confidence="high")])
+    unsure = vote("grok", "approve", [finding("something else entirely", line=70, confidence="low")])
+    assert decide(sure, unsure, strategy="confidence").verdict == "request_changes"
+
+
+votes = st.lists(st.sampled_from(VERDICTS), min_size=1, max_size=5).map(lambda words: [vote(f"p{n}", word) for n, word in enumerate(words)])
+
+
+@given(votes, st.sampled_from(sorted(STRATEGIES)), st.randoms())
+def test_the_order_of_answers_changes_no_decision(panel: list[Answer], strategy: str, random: Any) -> None:
+    shuffled = list(panel)
+    random.shuffle(shuffled)
+    assert decide(*panel, strategy=strategy) == decide(*shuffled, strategy=strategy)
+
+
+@given(votes, st.sampled_from([s for s in AnswerStatus if s is not AnswerStatus.OK]))
+def test_an_answer_without_a_vote_changes_no_verdict(panel: list[Answer], status: AnswerStatus) -> None:
+    with_it = decide(*panel, no_vote("zed", status))
+    assert (with_it.verdict, with_it.agreement) == (decide(*panel).verdict, decide(*panel).agreement)
+
+
+def test_field_votes() -> None:
+    assert by_majority([["b", "a"], ["a"], ["c"]]) == ["a"]
+    assert most_common(["b", "a", "b"]) == "b"
+    assert median_word(["low", "high"], ("none", "low", "medium", "high")) == "low"

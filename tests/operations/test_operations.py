@@ -1,0 +1,200 @@
+"""The operator's door: what can be seen and done, who did it, and what is refused."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+
+from gitbridge_console.domain.events import EventState, IncomingEvent, Priority
+from gitbridge_console.domain.filters import EventFilter
+from gitbridge_console.operations.actor import Actor, current_actor
+from gitbridge_console.operations.errors import BackPressure, NotFound, OperationError, Refused, Usage
+from gitbridge_console.operations.operations import Operations
+from gitbridge_console.settings.model import QueueSettings, Settings
+from gitbridge_console.store.event_queue import RoutePlan
+from gitbridge_console.store.store import Store
+
+pytestmark = pytest.mark.anyio
+
+PULL_REQUEST = {
+    "action": "opened",
+    "number": 7,
+    "pull_request": {"title": "Round tax per line", "user": {"login": "kim"}, "head": {"sha": "a" * 40}},
+    "repository": {"id": 1, "full_name": "acme/shop"},
+}
+
+
+def event(delivery: str = "d1", *, diff: str | None = "diff --git a/x b/x\n", body: Any = PULL_REQUEST, **more: Any) -> IncomingEvent:
+    return IncomingEvent(delivery, "pull_request", json.dumps(body).encode(), "test", diff=diff, **more)
+
+
+async def fail(store: Store, event_id: str) -> None:
+    (job,) = (await store.queue.claim("route", 1)).jobs
+    assert job.id == event_id
+    await store.queue.hand_on(job, "", EventState.FAILED, why="silent", header={"err": "silent"}, texts={"error": "nobody home"})
+
+
+async def test_a_submitted_event_is_listed_with_what_an_operator_wants_to_know(door: Operations) -> None:
+    result = await door.submit(event())
+    assert result.status == "new"
+    (row,) = await door.list_events()
+    assert (row.id, row.repository, row.subject, row.title, row.state, row.lane) == (
+        result.id,
+        "acme/shop",
+        "acme/shop#7",
+        "Round tax per line",
+        "received",
+        "route",
+    )
+
+
+async def test_without_a_diff_a_pull_request_passes_through_fetch(door: Operations) -> None:
+    await door.submit(event(diff=None))
+    (job,) = await door.list_jobs()
+    assert (job.lane, job.place, job.subject) == ("fetch", "ready", "acme/shop#7")
+
+
+@pytest.mark.parametrize("body", [b"not json", b'["a list"]', b'"text"', b"\xff\xfe", b"[" * 5000])
+async def test_what_cannot_be_read_goes_to_quarantine_and_blocks_nothing(door: Operations, body: bytes) -> None:
+    result = await door.submit(IncomingEvent("d1", "push", body, "test"))
+    assert result.status == "quarantined"
+    (entry,) = await door.list_quarantine()
+    assert entry.id == result.id
+    assert entry.size == len(body)
+    assert "payload" in entry.error
+
+
+async def test_show_takes_an_id_without_leading_zeros(door: Operations) -> None:
+    result = await door.submit(event())
+    shown = await door.show_event(result.id.lstrip("0"), payload=True)
+    assert shown.id == result.id
+    assert json.loads(shown.payload_text or "")["number"] == 7
+    with pytest.raises(NotFound):
+        await door.show_event("ffff00")
+
+
+async def test_pause_holds_a_lane_until_resume_and_both_are_audited(door: Operations) -> None:
+    await door.pause(["claude"], "maintenance", for_s=900)
+    status = await door.status()
+    pause = status.lanes["claude"].paused
+    assert pause is not None
+    assert (pause.by, pause.reason, status.providers["claude"].state) == ("ana", "maintenance", "paused")
+    assert pause.until is not None
+    report = await door.resume(["claude", "grok"])
+    assert (report.changed, report.notes) == (1, ("grok was not paused",))
+    written = [(entry.what, entry.target, entry.who, entry.host) for entry in await door.list_audit()]
+    assert written == [("resume", "claude, grok", "ana", "ops-3"), ("pause", "claude", "ana", "ops-3")]
+
+
+async def test_a_pause_needs_a_reason_and_a_lane_that_exists(door: Operations) -> None:
+    with pytest.raises(Usage, match="reason"):
+        await door.pause(["claude"], "  ")
+    with pytest.raises(NotFound, match="no lane cloud; there are fetch, route"):
+        await door.pause(["cloud"], "x")
+
+
+async def test_prioritize_and_list_in_the_new_order(door: Operations) -> None:
+    first = (await door.submit(event("d1"))).id
+    second = (await door.submit(event("d2"))).id
+    report = await door.prioritize([second], Priority.CRITICAL)
+    assert (report.changed, report.ids) == (1, (second,))
+    assert [job.id for job in await door.list_jobs("route")] == [second, first]
+    again = await door.prioritize([second, "ffffffff00"], Priority.CRITICAL)
+    assert (again.changed, again.unchanged) == (0, 2)
+
+
+async def test_a_failed_event_is_found_by_filter_and_replayed(door: Operations, store: Store) -> None:
+    result = await door.submit(event())
+    await fail(store, result.id)
+    (row,) = await door.list_events(EventFilter.parse("state=failed error=timeout repo=acme/*"))
+    assert (row.error_class, row.error_code) == ("silent", "")
+    detail = await door.show_event(result.id)
+    assert detail.error is not None
+    assert detail.error.model_dump(by_alias=True) == {"class": "silent", "code": "ERR_ROUTING_003", "message": "nobody home"}
+    report = await door.replay([result.id, "ffffffff00"], "provider is back")
+    assert (report.changed, report.notes) == (1, ("ffffffff00: no such event",))
+    assert (await door.show_event(result.id)).run == 2
+    with pytest.raises(NotFound):
+        await door.replay(["ffffffff00"], "x")
+
+
+async def test_cancel_ends_an_event_and_says_what_it_left_alone(door: Operations) -> None:
+    result = await door.submit(event())
+    assert (await door.cancel([result.id], "not wanted")).changed == 1
+    again = await door.cancel([result.id], "not wanted")
+    assert (again.changed, again.notes) == (0, (f"{result.id}: is cancelled; it is finished already",))
+
+
+async def test_failover_moves_tasks_and_keeps_those_whose_panel_has_the_target(door: Operations, store: Store) -> None:
+    for delivery, lanes in [("d1", ("claude", "grok")), ("d2", ("claude",))]:
+        await door.submit(event(delivery))
+        (job,) = (await store.queue.claim("route", 1)).jobs
+        await store.queue.route(job, RoutePlan("code_review", Priority.NORMAL, lanes, 1, 15, 120, 3600))
+    report = await door.failover("claude", "grok", "claude is slow")
+    assert (report.changed, report.unchanged) == (1, 1)
+    with pytest.raises(Usage):
+        await door.failover("claude", "route", "x")
+
+
+async def test_approval(door: Operations, store: Store) -> None:
+    result = await door.submit(event())
+    with pytest.raises(Refused, match="is received, not awaiting approval"):
+        await door.approve(result.id)
+    (job,) = (await store.queue.claim("route", 1)).jobs
+    await store.queue.hand_on(job, "", EventState.AWAITING_APPROVAL)
+    assert (await door.approve(result.id, "looks right")).changed == 1
+    assert [row.lane for row in await door.list_jobs()] == ["act"]
+
+
+async def test_read_only_refuses_every_write_and_changes_nothing(store: Store, settings: Settings, door: Operations) -> None:
+    result = await door.submit(event())
+    viewer = Operations(store, lambda: settings, actor=Actor("vic", "ops-3"), read_only=True)
+    writes = [
+        lambda: viewer.pause(["claude"], "x"),
+        lambda: viewer.resume(["claude"]),
+        lambda: viewer.prioritize([result.id], Priority.HIGH),
+        lambda: viewer.replay([result.id], "x"),
+        lambda: viewer.cancel([result.id], "x"),
+        lambda: viewer.failover("claude", "grok", "x"),
+        lambda: viewer.approve(result.id),
+        lambda: viewer.reject(result.id),
+        lambda: viewer.submit(event("d2")),
+    ]
+    for write in writes:
+        with pytest.raises(Refused, match="read-only"):
+            await write()
+    assert await door.list_audit() == []
+    assert (await viewer.show_event(result.id)).state == "received"
+
+
+async def test_back_pressure_is_said_in_so_many_words(store: Store, settings: Settings) -> None:
+    store.queue.settings = QueueSettings(max_waiting=1)
+    door = Operations(store, lambda: settings, actor=Actor("ana", "ops-3"))
+    await door.submit(event("d1"))
+    with pytest.raises(BackPressure, match="BACKPRESSURE: 1 events are undecided"):
+        await door.submit(event("d2"))
+
+
+async def test_status_counts_lanes_and_states_and_says_that_no_engine_runs(door: Operations) -> None:
+    await door.submit(event("d1"))
+    await door.submit(event("d1"))
+    status = await door.status()
+    assert list(status.lanes) == ["fetch", "route", "claude", "grok", "chatgpt", "decide", "act"]
+    assert status.lanes["route"].depth == 1
+    assert status.lanes["route"].by_priority == {"critical": 0, "high": 0, "normal": 1, "low": 0, "bulk": 0}
+    assert (status.events["received"], status.duplicates, status.totals) == (1, 1, {"received": 1})
+    assert [alert.code for alert in status.alerts] == ["no_engine"]
+
+
+async def test_waiting_for_an_event_has_an_end(door: Operations) -> None:
+    result = await door.submit(event())
+    with pytest.raises(OperationError, match="still received"):
+        await door.wait_finished(result.id, 0.0)
+
+
+def test_the_actor_is_who_came_by_sudo_and_where_ssh_came_from() -> None:
+    actor = current_actor({"SUDO_USER": "kim", "SSH_CONNECTION": "192.0.2.9 5022 192.0.2.1 22"})
+    assert actor.who.startswith("kim as ")
+    assert actor.host.endswith("(ssh from 192.0.2.9)")
