@@ -39,7 +39,13 @@ def vote(provider: str, verdict: str = "comment", findings: list[dict[str, Any]]
 
 
 def no_vote(provider: str, status: AnswerStatus) -> Answer:
-    return Answer(task_id=f"e.{provider}", provider=provider, status=status, reason="because", verdict="approve" if status is AnswerStatus.ABSTAIN else None)
+    return Answer(
+        task_id=f"e.{provider}",
+        provider=provider,
+        status=status,
+        reason="because",
+        verdict="approve" if status is AnswerStatus.ABSTAIN else None,
+    )
 
 
 def decide(*answers: Answer, kind: Kind = Kind.CODE_REVIEW, **policy: Any) -> Decision:
@@ -68,7 +74,13 @@ def test_confirmed_findings_come_first_in_the_words_of_one() -> None:
         vote("grok", "comment", [finding("tax rounded twice in roundTax", "medium", 9)]),
     )
     first, second = decision.clusters
-    assert (first.k, first.n, first.tier, first.severity, first.title) == (2, 2, "same", "high" if first.severity == "high" else "critical", "roundTax rounds twice")
+    assert (first.k, first.n, first.tier, first.severity, first.title) == (
+        2,
+        2,
+        "same",
+        "high" if first.severity == "high" else "critical",
+        "roundTax rounds twice",
+    )
     assert (second.k, second.tier) == (1, "lone")
     assert (decision.agreement.findings_confirmed, decision.agreement.findings_total) == (1, 2)
     assert [c.positions for c in decision.conflicts if c.type == "severity"] == [{"claude": "critical", "grok": "medium"}]
@@ -129,10 +141,20 @@ def test_nobody_voted() -> None:
 
 def test_triage_decides_field_by_field() -> None:
     def triage(provider: str, labels: list[str], priority: str) -> Answer:
-        payload = {"kind": "bug", "labels": labels, "components": [], "priority": priority, "duplicate_of": [], "needs_info": [], "suggested_reply": "r"}
+        payload = {
+            "kind": "bug",
+            "labels": labels,
+            "components": [],
+            "priority": priority,
+            "duplicate_of": [],
+            "needs_info": [],
+            "suggested_reply": "r",
+        }
         return Answer(task_id=provider, provider=provider, status=AnswerStatus.OK, verdict="triaged", payload=payload)
 
-    decision = decide(triage("a", ["bug", "tax"], "p1"), triage("b", ["bug"], "p3"), triage("c", ["bug", "ui"], "p2"), kind=Kind.ISSUE_TRIAGE)
+    decision = decide(
+        triage("a", ["bug", "tax"], "p1"), triage("b", ["bug"], "p3"), triage("c", ["bug", "ui"], "p2"), kind=Kind.ISSUE_TRIAGE
+    )
     assert decision.fields["labels"] == ["bug"]
     assert decision.fields["priority"] == "p2"
     assert decision.summary == "r"

@@ -69,7 +69,9 @@ def test_one_provider_that_says_it_twice_has_one_voice() -> None:
 
 
 def test_a_cluster_holds_one_group_of_each_provider() -> None:
-    groups = merge([say("claude", "cart total wrong", 0), say("grok", "cart total wrong for empty cart", 0), say("grok", "lock retry missing", 1)])
+    groups = merge(
+        [say("claude", "cart total wrong", 0), say("grok", "cart total wrong for empty cart", 0), say("grok", "lock retry missing", 1)]
+    )
     assert sorted(len(group.providers) for group in groups) == [1, 2]
 
 
