@@ -8,13 +8,17 @@ from __future__ import annotations
 import fnmatch
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 
 from gitbridge_console.domain.events import EventFacts, Kind, Priority
 from gitbridge_console.settings.model import Rule, RuleMatch
 
-DOCS = ("docs/**", "doc/**", "**/*.md", "**/*.mdx", "**/*.rst", "**/*.adoc", "**/*.txt", "LICENSE*", "CHANGELOG*")
+# No "*.txt": requirements.txt and CMakeLists.txt are code.
+DOCS = (
+    "docs/**", "doc/**", "**/*.md", "**/*.mdx", "**/*.rst", "**/*.adoc",
+    "LICENSE", "LICENSE.txt", "COPYING", "NOTICE", "CHANGELOG", "CHANGELOG.txt", "README", "README.txt",
+)  # fmt: skip
 URGENT_LABELS = ("urgent", "security", "hotfix", "critical", "p0")
 LARGE_CHANGE_LINES = 3_000
 REVIEWED_ACTIONS = ("opened", "synchronize", "reopened", "ready_for_review")
@@ -64,7 +68,7 @@ BUILTIN_RULES: tuple[Rule, ...] = (
         Priority.LOW,
     ),
     _rule(
-        RuleMatch(type="pull_request", action=REVIEWED_ACTIONS, min_changed_lines=LARGE_CHANGE_LINES),
+        RuleMatch(type="pull_request", action=REVIEWED_ACTIONS, min_changed_lines=LARGE_CHANGE_LINES + 1),
         Kind.CODE_REVIEW,
         f"more than {LARGE_CHANGE_LINES} changed lines",
         Priority.LOW,
@@ -98,7 +102,8 @@ def classify(facts: EventFacts, rules: Sequence[Rule] = ()) -> Classification:
         return special
     for rule in BUILTIN_RULES:
         if matches(rule.when, facts):
-            return _apply(rule, facts, "built-in")
+            verdict = _apply(rule, facts, "built-in")
+            return replace(verdict, priority=_urgent(facts, verdict.priority))
     action = f" with action {facts.action!r}" if facts.action else ""
     return Classification(Kind.GENERAL, _urgent(facts, Priority.LOW), False, f"no rule for {facts.type}{action}", "default")
 

@@ -10,13 +10,13 @@ from dataclasses import dataclass
 from functools import cache
 from importlib import resources
 
-from gitbridge_console.domain.answers import FINDINGS_MAX, schema_for
+from gitbridge_console.domain.answers import FINDINGS_MAX, TRIAGE_LABELS, schema_for
 from gitbridge_console.domain.events import ChangedFile, EventFacts, Kind, Material
 from gitbridge_console.providers.base import ProviderRequest
 
 HUNK = re.compile(r"^@@ -\d+(?:,\d+)? \+(\d+)(?:,\d+)? @@")
-CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u200b-\u200f\u202a-\u202e\u2060-\u2069\ufeff]")
-LABELS = ("bug", "feature", "question", "documentation", "security", "performance", "tests", "build", "good first issue", "needs info")
+CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u00ad\u061c\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff\U000e0000-\U000e007f]")
+NO_WORD = re.compile(r"[^A-Za-z0-9_.-]")
 LINE_MAX = 2_000
 FILES_LISTED_MAX = 300
 
@@ -65,9 +65,11 @@ def build_request(kind: Kind, facts: EventFacts, material: Material, provider: s
     system = (
         f"{common.text}\n\n{own.text}".replace("{fence}", fence)
         .replace("{findings_max}", str(FINDINGS_MAX))
-        .replace("{labels}", ", ".join(LABELS))
+        .replace("{labels}", ", ".join(TRIAGE_LABELS))
     )
-    notes = [f"Event: {clean(facts.type)}{f' ({clean(facts.action)})' if facts.action else ''}"]
+    # Type and action stand outside the fence, so nothing but a plain word may pass.
+    type, action = (NO_WORD.sub("", word)[:60] for word in (facts.type, facts.action))
+    notes = [f"Event: {type}{f' ({action})' if action else ''}"]
     if material.note:
         notes.append(f"Note: {material.note}. Judge only what is shown, and say so where it limits you.")
     prompt = "\n".join(notes) + f"\n\nBEGIN {fence}\n{outside}\nEND {fence}\n"

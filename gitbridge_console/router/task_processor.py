@@ -37,6 +37,7 @@ GATE_LOOK_S = (0.5, 30.0)
 
 STATUS_OF_FAILURE = {
     FailureClass.SILENT: AnswerStatus.TIMEOUT,
+    FailureClass.NEUTRAL: AnswerStatus.TIMEOUT,
     FailureClass.RATE_LIMIT: AnswerStatus.RATE_LIMITED,
     FailureClass.POLICY: AnswerStatus.REFUSED,
     FailureClass.INVALID_OUTPUT: AnswerStatus.INVALID,
