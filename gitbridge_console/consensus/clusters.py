@@ -80,8 +80,8 @@ def _finding(by_provider: dict[str, list[dict[str, Any]]], provider: str, index:
 
 
 def merged_severity(ranks: Sequence[int]) -> str:
-    """The median of the providers' ratings, the more severe one of two; never below high where one says critical."""
-    middle = statistics.median_low(ranks)
+    """The median of the providers' ratings, halves rounded to the more severe; never below high where one says critical."""
+    middle = int(statistics.median(ranks))
     if 0 in ranks:
         middle = min(middle, SEVERITIES.index("high"))
     return SEVERITIES[min(middle, len(SEVERITIES) - 1)]

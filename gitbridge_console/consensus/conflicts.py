@@ -2,25 +2,34 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
 
 from gitbridge_console.consensus.clusters import findings_of, rank
 from gitbridge_console.domain.decisions import Answer, AnswerStatus, Cluster, Conflict
 
 GRAVE = frozenset({"critical", "high"})
 MEDIUM = 2
+SINGLE_FIELDS = {"kind": "most named", "priority": "median", "risk": "median"}
+"""Fields that can hold one value only, with the rule that chose it."""
 
 
 def find_conflicts(
-    answers: Sequence[Answer], votes: Sequence[Answer], clusters: Sequence[Cluster], verdict: str, strategy: str
+    answers: Sequence[Answer],
+    votes: Sequence[Answer],
+    clusters: Sequence[Cluster],
+    verdict: str,
+    strategy: str,
+    fields: Mapping[str, Any],
 ) -> tuple[Conflict, ...]:
-    """All conflicts of a panel; ``verdict`` is what was decided, by ``strategy``."""
+    """All conflicts of a panel; ``verdict`` and ``fields`` are what was decided, the verdict by ``strategy``."""
     return (
         *_verdict(votes, verdict, strategy),
         *_severity(clusters),
         *(_lone(clusters) if len(votes) > 1 else ()),
         *_evidence(votes),
-        *_missing(answers),
+        *_fields(votes, fields),
+        *_missing(answers, votes),
     )
 
 
@@ -77,14 +86,23 @@ def _evidence(votes: Sequence[Answer]) -> Iterable[Conflict]:
         )
 
 
-def _missing(answers: Sequence[Answer]) -> Iterable[Conflict]:
+def _fields(votes: Sequence[Answer], fields: Mapping[str, Any]) -> Iterable[Conflict]:
+    for name, rule in SINGLE_FIELDS.items():
+        positions = {vote.provider: str((vote.payload or {}).get(name, "")) for vote in votes}
+        if name in fields and len(set(positions.values())) > 1:
+            yield Conflict(type="field", subject=name, positions=positions, resolution=str(fields[name]), resolved_by=rule)
+
+
+def _missing(answers: Sequence[Answer], votes: Sequence[Answer]) -> Iterable[Conflict]:
+    voted = {vote.task_id for vote in votes}
     for answer in answers:
-        if answer.status is not AnswerStatus.OK:
-            why = answer.reason or answer.status.value.replace("_", " ")
+        if answer.task_id not in voted:
+            status = AnswerStatus.INVALID if answer.status is AnswerStatus.OK else answer.status
+            why = answer.reason or status.value.replace("_", " ")
             yield Conflict(
                 type="missing",
                 subject=answer.provider,
-                positions={answer.provider: answer.status.value},
+                positions={answer.provider: status.value},
                 resolution="no vote",
                 resolved_by=why[:200],
             )

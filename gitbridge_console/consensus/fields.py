@@ -38,9 +38,9 @@ def decide_fields(kind: Kind, votes: Sequence[Answer], verdict: str) -> tuple[di
 
 
 def by_majority(lists: Sequence[Sequence[Any]]) -> list[Any]:
-    """Items that at least half of the voters name, the most named first."""
+    """Items that more than half of the voters name, the most named first; one voter alone is believed."""
     counts = Counter(item for items in lists for item in dict.fromkeys(items))
-    return [item for item, count in sorted(counts.items(), key=lambda pair: (-pair[1], str(pair[0]))) if 2 * count >= len(lists)]
+    return [item for item, count in sorted(counts.items(), key=lambda pair: (-pair[1], str(pair[0]))) if 2 * count > len(lists)]
 
 
 def most_common(words: Sequence[str]) -> str:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from gitbridge_console.consensus.clusters import build_clusters
 from gitbridge_console.consensus.conflicts import find_conflicts
 from gitbridge_console.consensus.fields import decide_fields
-from gitbridge_console.consensus.strategies import Panel, apply_strategy
+from gitbridge_console.consensus.strategies import CAUTION, Panel, apply_strategy
 from gitbridge_console.domain.decisions import Agreement, Answer, AnswerStatus, Decision, DecisionState
 from gitbridge_console.domain.events import Kind
 from gitbridge_console.settings.model import KindSettings
@@ -34,7 +34,7 @@ class ConsensusManager:
     def decide(self, given: ConsensusInput) -> Decision:
         """The decision of a panel as it stands, whatever is missing."""
         answers = tuple(sorted(given.answers, key=lambda answer: (answer.provider, answer.task_id)))
-        votes = tuple(answer for answer in answers if answer.status is AnswerStatus.OK and answer.verdict)
+        votes = tuple(answer for answer in answers if is_vote(answer, given.kind))
         answered = sum(answer.status in ANSWERED for answer in answers)
         state = decision_state(len(answers), answered, len(votes), given.policy.quorum)
         cost = sum_known(answers)
@@ -52,7 +52,7 @@ class ConsensusManager:
                 quorum=given.policy.quorum,
                 answered=answered,
                 agreement=Agreement(verdict_k=0, verdict_n=0),
-                conflicts=find_conflicts(answers, votes, (), "none", given.policy.strategy),
+                conflicts=find_conflicts(answers, votes, (), "none", given.policy.strategy, {}),
                 rationale=("nobody voted",),
                 answers=answers,
                 cost_usd=cost,
@@ -80,7 +80,7 @@ class ConsensusManager:
                 findings_total=len(clusters),
             ),
             clusters=clusters,
-            conflicts=find_conflicts(answers, votes, clusters, outcome.verdict, given.policy.strategy),
+            conflicts=find_conflicts(answers, votes, clusters, outcome.verdict, given.policy.strategy, fields),
             dissent=tuple(
                 {"provider": vote.provider, "verdict": vote.verdict or "", "why": str((vote.payload or {}).get("summary", ""))[:300]}
                 for vote in votes
@@ -93,6 +93,11 @@ class ConsensusManager:
             needs_operator=outcome.needs_operator or degraded,
             cost_usd=cost,
         )
+
+
+def is_vote(answer: Answer, kind: Kind) -> bool:
+    """Whether an answer counts: valid, and with a verdict of its kind other than ``abstain``."""
+    return answer.status is AnswerStatus.OK and answer.payload is not None and answer.verdict in CAUTION[kind]
 
 
 def decision_state(seats: int, answered: int, votes: int, quorum: int) -> DecisionState:

@@ -135,12 +135,17 @@ def _place(statement: Statement) -> tuple[str, int, str, str, int]:
 
 
 def _join_own(groups: list[list[Statement]], statement: Statement) -> None:
-    """One provider that says a thing twice says it once."""
+    """One provider that says a thing twice says it once; the same words about another file are another finding."""
     for group in groups:
-        if any(jaccard(tokens(statement.title), tokens(other.title)) >= SAME_PROVIDER for other in group):
+        if any(_one_place(statement, other) and jaccard(tokens(statement.title), tokens(other.title)) >= SAME_PROVIDER for other in group):
             group.append(statement)
             return
     groups.append([statement])
+
+
+def _one_place(a: Statement, b: Statement) -> bool:
+    path_a, path_b = normal_path(a.path), normal_path(b.path)
+    return path_a == path_b or not path_a or not path_b
 
 
 def _root(root: dict[tuple[str, int], tuple[str, int]], node: tuple[str, int]) -> tuple[str, int]:

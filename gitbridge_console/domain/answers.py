@@ -19,6 +19,10 @@ ANSWER_MAX_CHARS = 400_000
 FINDINGS_MAX = 15
 ITEMS_MAX = 30
 LINE_MAX, TEXT_MAX = 400, 6_000
+TRIAGE_LABELS = (
+    "bug", "feature", "question", "documentation", "security", "performance", "tests", "build", "good first issue", "needs info",
+)  # fmt: skip
+"""The closed list of labels a triage may name; whatever else an answer names is dropped."""
 
 Severity = Literal["critical", "high", "medium", "low", "nit"]
 SEVERITIES: tuple[Severity, ...] = ("critical", "high", "medium", "low", "nit")
@@ -179,6 +183,9 @@ def parse_answer(kind: Kind, text: str) -> ParsedAnswer:
             first = first or AnswerError(f"answer does not fit the {kind.value} schema: {place or 'JSON'}: {problem['msg']}"[:300])
             continue
         payload = _bounded(parsed.model_dump(mode="json"))
+        if kind is Kind.ISSUE_TRIAGE:
+            named = {label.strip().lower() for label in payload["labels"]}
+            payload["labels"] = [label for label in TRIAGE_LABELS if label in named]
         verdict = str(payload["verdict"])
         return ParsedAnswer(payload, verdict, verdict == "abstain", str(payload.get("abstain_reason") or ""), repaired)
     raise first or AnswerError("the answer is empty")

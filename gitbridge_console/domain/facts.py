@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
@@ -12,6 +13,11 @@ TITLE_MAX, BODY_MAX, NAME_MAX, EXTRA_MAX, EXTRA_COUNT, FILES_MAX = 500, 20_000, 
 
 HEAD_CHANGING = frozenset({"opened", "synchronize", "reopened", "ready_for_review"})
 ZERO_SHA = "0" * 40
+DIFF_MAX = 2_000_000
+LATEST_MS = 253_402_300_799_999
+"""The end of the year 9999: anything later is no time, and would keep every later version of its subject out."""
+GIT_HEADER = re.compile(r'^diff --git "?a/(.+?)"? "?b/(.+?)"?\r?$', re.MULTILINE)
+PLAIN_HEADER = re.compile(r'^--- (?:"?a/)?([^\t\r\n"]++)[^\n]*+\n\+\+\+ (?:"?b/)?([^\t\r\n"]+)', re.MULTILINE)
 
 
 def table(value: Any) -> Mapping[str, Any]:
@@ -23,7 +29,7 @@ def text(value: Any, limit: int = NAME_MAX) -> str:
     """The value if it is text (or a number), cut to ``limit`` characters, else ``""``."""
     if isinstance(value, bool) or value is None:
         return ""
-    if isinstance(value, (int, float)):
+    if isinstance(value, float) or number(value) is not None:
         return str(value)[:limit]
     return value[:limit].encode("utf-8", "replace").decode("utf-8") if isinstance(value, str) else ""
 
@@ -39,7 +45,10 @@ def rows(value: Any) -> list[Any]:
 
 
 def read_facts(type: str, payload: Any, diff: str | None = None) -> EventFacts:
-    """The facts of one event of GitHub's shapes, or of the flat envelope older producers send."""
+    """The facts of one event of GitHub's shapes, or of the flat envelope older producers send.
+
+    ``diff`` names the changed files where the payload does not, as that of a pull request never does.
+    """
     body = table(payload)
     if "event_type" in body and "repository" not in body:
         return _flat(type, body)
@@ -47,7 +56,8 @@ def read_facts(type: str, payload: Any, diff: str | None = None) -> EventFacts:
     repository = table(body.get("repository"))
     full_name = text(repository.get("full_name")) or text(table(body.get("organization")).get("login"))
     sender = table(body.get("sender"))
-    author = table(thing.get("user")) or table(thing.get("author")) or sender
+    said = table(body.get("comment")) or table(body.get("review"))
+    author = table(said.get("user")) or table(thing.get("user")) or table(thing.get("author")) or sender
     ref = text(body.get("ref"))
     subject_number = number(thing.get("number")) if "number" in thing else number(body.get("number"))
     head, base = table(thing.get("head")), table(thing.get("base"))
@@ -59,11 +69,11 @@ def read_facts(type: str, payload: Any, diff: str | None = None) -> EventFacts:
         subject=_subject(full_name, subject_number, ref),
         number=subject_number,
         title=_title(type, body, thing),
-        body=text(thing.get("body"), BODY_MAX),
+        body=text(thing.get("body"), BODY_MAX) or text(thing.get("description"), BODY_MAX),
         author=text(author.get("login")) or text(table(body.get("pusher")).get("name")),
         author_is_bot=text(sender.get("type")) == "Bot" or text(sender.get("login")).endswith("[bot]"),
-        labels=tuple(text(table(label).get("name")) for label in rows(thing.get("labels"))[:100]),
-        files=_files(body),
+        labels=tuple(name for label in rows(thing.get("labels"))[:100] if (name := text(table(label).get("name")))),
+        files=_files(body) or _files_of_diff(diff or "") or _listed(table(body.get("legacy")).get("files")),
         additions=number(thing.get("additions")),
         deletions=number(thing.get("deletions")),
         changed_files=number(thing.get("changed_files")),
@@ -100,7 +110,7 @@ def supersede_version(type: str, payload: Any) -> tuple[str, int] | None:
 def _time_ms(value: Any) -> int | None:
     seconds = number(value)
     if seconds is not None:
-        return seconds * 1000 if 0 < seconds < 10**11 else seconds if seconds > 0 else None
+        return seconds * 1000 if 0 < seconds < 10**11 else seconds if 0 < seconds <= LATEST_MS else None
     try:
         return round(datetime.fromisoformat(value).timestamp() * 1000) if isinstance(value, str) else None
     except (ValueError, OverflowError, OSError):
@@ -136,6 +146,9 @@ def _title(type: str, body: Mapping[str, Any], thing: Mapping[str, Any]) -> str:
         thing.get("tag_name"),
         thing.get("message"),
         thing.get("summary"),
+        table(thing.get("security_advisory")).get("summary"),
+        table(thing.get("rule")).get("description"),
+        thing.get("secret_type_display_name"),
     )
     found = next((line for value in candidates if (line := text(value, TITLE_MAX))), "")
     return found.split("\n", 1)[0] or " ".join(part for part in (type.replace("_", " "), text(body.get("action"))) if part)
@@ -152,6 +165,23 @@ def _files(body: Mapping[str, Any]) -> tuple[ChangedFile, ...]:
     return tuple(found.values())
 
 
+def _files_of_diff(diff: str) -> tuple[ChangedFile, ...]:
+    """Files a diff names, both names of a moved one; none of a diff too large to be read whole, lest a part stand for all."""
+    if not diff or len(diff) > DIFF_MAX:
+        return ()
+    pairs = GIT_HEADER.findall(diff)
+    if len(pairs) != diff.startswith("diff --git ") + diff.count("\ndiff --git "):
+        return ()
+    names = dict.fromkeys(name for pair in pairs or PLAIN_HEADER.findall(diff) for name in pair if name.strip() != "/dev/null")
+    return tuple(ChangedFile(text(name.strip())) for name in names) if len(names) <= FILES_MAX else ()
+
+
+def _listed(value: Any) -> tuple[ChangedFile, ...]:
+    """Files of a list of names or of objects with a ``path`` or ``filename``."""
+    names = (text(table(item).get("path")) or text(table(item).get("filename")) or text(item) for item in rows(value)[:FILES_MAX])
+    return tuple(ChangedFile(name) for name in names if name)
+
+
 def _extra(type: str, body: Mapping[str, Any], thing: Mapping[str, Any]) -> tuple[tuple[str, str], ...]:
     found: list[tuple[str, str]] = []
 
@@ -160,13 +190,17 @@ def _extra(type: str, body: Mapping[str, Any], thing: Mapping[str, Any]) -> tupl
             found.append((label, line))
 
     add("comment", table(body.get("comment")).get("body"))
+    add("file", table(body.get("comment")).get("path"))
     add("review", table(body.get("review")).get("body"))
     add("review state", table(body.get("review")).get("state"))
     add("label", table(body.get("label")).get("name"))
     add("conclusion", thing.get("conclusion"))
     add("status", thing.get("status") if type.startswith(("workflow", "check")) else body.get("state"))
     add("branch", thing.get("head_branch"))
-    add("severity", thing.get("severity"))
+    add("output", table(thing.get("output")).get("title"))
+    add("output", table(thing.get("output")).get("summary"))
+    for advisory in (thing, table(thing.get("security_advisory")), table(thing.get("rule"))):
+        add("severity", advisory.get("severity"))
     for commit in rows(body.get("commits"))[: EXTRA_COUNT - len(found)]:
         add("commit", table(commit).get("message"))
     return tuple(found[:EXTRA_COUNT])
@@ -175,9 +209,6 @@ def _extra(type: str, body: Mapping[str, Any], thing: Mapping[str, Any]) -> tupl
 def _flat(type: str, body: Mapping[str, Any]) -> EventFacts:
     """The flat envelope: ``event_type, repo, user, message, files``."""
     repo, message = text(body.get("repo")), text(body.get("message"), BODY_MAX)
-    paths = [
-        text(table(item).get("path")) or text(table(item).get("filename")) or text(item) for item in rows(body.get("files"))[:FILES_MAX]
-    ]
     metadata = table(body.get("metadata"))
     own = number(metadata.get("number"))
     return EventFacts(
@@ -189,7 +220,7 @@ def _flat(type: str, body: Mapping[str, Any]) -> EventFacts:
         title=message.split("\n", 1)[0][:TITLE_MAX] or type.replace("_", " "),
         body=message,
         author=text(body.get("user")) or text(table(body.get("user")).get("login")),
-        files=tuple(ChangedFile(path) for path in paths if path),
+        files=_listed(body.get("files")),
         ref=text(metadata.get("ref")),
         head_sha=text(metadata.get("sha"), 64),
     )

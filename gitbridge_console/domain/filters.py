@@ -43,7 +43,7 @@ def duration_s(words: str) -> float:
     Raises:
         ValueError: not a duration.
     """
-    match = re.fullmatch(r"(\d+(?:\.\d+)?)([smhdw]?)", words.strip().lower())
+    match = re.fullmatch(r"(\d{1,9}(?:\.\d{1,9})?)([smhdw]?)", words.strip().lower())
     if match is None:
         raise ValueError(f"{words!r} is no duration: use 90s, 15m, 2h or 3d")
     return float(match[1]) * UNITS_S[match[2] or "s"]
@@ -96,9 +96,7 @@ class EventFilter:
         for key, value in words.items():
             if value is None:
                 continue
-            name = KEYS.get(key)
-            if name is None:
-                raise ValueError(f"unknown filter key {key!r}{_nearest(key, KEYS)}; keys are {', '.join(KEYS)}")
+            name = _known_key(key)
             fields[name] = moment_ms(value, now) if name.endswith("_ms") else _checked(name, value)
         return cls(inverted=inverted, **fields)
 
@@ -120,6 +118,7 @@ class EventFilter:
         for part in parts:
             key, equals, value = part.partition("=")
             if equals:
+                _known_key(key)
                 words[key] = value
             else:
                 free.append(part)
@@ -144,6 +143,13 @@ class EventFilter:
             and (self.until_ms is None or received <= self.until_ms)
             and (self.text is None or self.text.lower() in f"{event.id} {event.title} {event.subject} {event.reason}".lower())
         )
+
+
+def _known_key(key: str) -> str:
+    """The field a key stands for."""
+    if key not in KEYS:
+        raise ValueError(f"unknown filter key {key!r}{_nearest(key, KEYS)}; keys are {', '.join(KEYS)}")
+    return KEYS[key]
 
 
 def _checked(name: str, value: str) -> str:

@@ -8,6 +8,7 @@ from dataclasses import replace
 from gitbridge_console.domain.events import ChangedFile, EventFacts, Material
 from gitbridge_console.settings.model import SourceSettings
 
+HUNK = re.compile(r"^@@ -\d{1,9}(?:,(\d{1,9}))? \+\d{1,9}(?:,(\d{1,9}))? @@")
 HEADER = re.compile(r'^diff --git (?:"?a/(?P<old>.+?)"?) (?:"?b/(?P<new>.+?)"?)$')
 PATH_LINE = re.compile(r'^(?:---|\+\+\+) (?:"?[ab]/)?(?P<path>[^\t"]+)"?')
 STATUS_LINES = {"new file mode": "added", "deleted file mode": "removed", "rename from": "renamed"}
@@ -45,18 +46,23 @@ def material_from(facts: EventFacts, diff: str | None, bounds: SourceSettings) -
 
 
 def _blocks(text: str) -> list[list[str]]:
+    """The lines of each file. Hunks are counted out, so that no line in one passes for a header."""
     blocks: list[list[str]] = []
-    in_hunk = False
-    for line in text.split("\n"):
-        starts = line.startswith("diff --git ") or (
-            line.startswith("--- ") and not in_hunk and not (blocks and blocks[-1][0].startswith("diff "))
-        )
-        if starts:
+    old = new = 0
+    lines = text.split("\n")
+    for line, following in zip(lines, [*lines[1:], ""], strict=True):
+        in_hunk = old > 0 or new > 0
+        plain = line.startswith("--- ") and following.startswith("+++ ") and not (blocks and blocks[-1][0].startswith("diff "))
+        if line.startswith("diff --git ") or (plain and not in_hunk):
             blocks.append([line])
-            in_hunk = False
+            old = new = 0
         elif blocks:
-            in_hunk = in_hunk or line.startswith("@@")
             blocks[-1].append(line)
+            if in_hunk:
+                old -= not line.startswith(("+", "\\"))
+                new -= not line.startswith(("-", "\\"))
+            elif (hunk := HUNK.match(line)) is not None:
+                old, new = int(hunk[1] or 1), int(hunk[2] or 1)
     return blocks
 
 

@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from gitbridge_console.consensus.clusters import merged_severity, rank
 from gitbridge_console.consensus.fields import by_majority, median_word, most_common
 from gitbridge_console.consensus.manager import ConsensusInput, ConsensusManager, decision_state
 from gitbridge_console.consensus.strategies import STRATEGIES, Panel, apply_strategy
@@ -78,7 +79,7 @@ def test_confirmed_findings_come_first_in_the_words_of_one() -> None:
         2,
         2,
         "same",
-        "high" if first.severity == "high" else "critical",
+        "high",
         "roundTax rounds twice",
     )
     assert (second.k, second.tier) == (1, "lone")
@@ -119,6 +120,29 @@ def test_how_much_of_the_panel_stands_behind_it(seats: int, answered: int, votes
     assert decision_state(seats, answered, votes, quorum) is state
 
 
+@pytest.mark.parametrize(
+    ("said", "merged"),
+    [
+        (["critical"], "critical"),
+        (["critical", "critical"], "critical"),
+        (["critical", "medium"], "high"),
+        (["critical", "nit", "nit"], "high"),
+        (["high", "medium"], "high"),
+        (["high", "nit"], "medium"),
+        (["low", "high", "medium"], "medium"),
+    ],
+)
+def test_severity_is_the_median_and_one_critical_keeps_it_high(said: list[str], merged: str) -> None:
+    assert merged_severity([rank(word) for word in said]) == merged
+
+
+@pytest.mark.parametrize("bad", [{"payload": None}, {"verdict": "abstain"}, {"verdict": "merge it"}, {"verdict": None}])
+def test_an_answer_that_calls_itself_ok_but_holds_no_vote_counts_for_nothing(bad: dict[str, Any]) -> None:
+    decision = decide(vote("claude"), vote("grok"), vote("chatgpt").model_copy(update=bad))
+    assert (decision.agreement.verdict_n, decision.verdict) == (2, "comment")
+    assert [(c.subject, c.positions) for c in decision.conflicts if c.type == "missing"] == [("chatgpt", {"chatgpt": "invalid"})]
+
+
 def test_below_quorum_an_operator_decides() -> None:
     decision = decide(vote("claude"), no_vote("grok", AnswerStatus.TIMEOUT))
     assert decision.state is DecisionState.DEGRADED
@@ -157,6 +181,9 @@ def test_triage_decides_field_by_field() -> None:
     )
     assert decision.fields["labels"] == ["bug"]
     assert decision.fields["priority"] == "p2"
+    (conflict,) = [c for c in decision.conflicts if c.type == "field"]
+    assert (conflict.subject, conflict.resolution) == ("priority", "p2")
+    assert conflict.positions == {"a": "p1", "b": "p3", "c": "p2"}
     assert decision.summary == "r"
 
 

@@ -68,6 +68,16 @@ def test_one_provider_that_says_it_twice_has_one_voice() -> None:
     assert group.providers == {"claude"}
 
 
+def test_the_same_words_about_two_files_are_two_findings() -> None:
+    title = "user input reaches the query unescaped"
+    places = [("a.py", 4), ("b.py", 90)]
+    groups = merge([say(who, title, n, path=path, start_line=line) for who in ("claude", "grok") for n, (path, line) in enumerate(places)])
+    assert [({m.path for m in group.members}, len(group.providers), group.tier) for group in groups] == [
+        ({"a.py"}, 2, "same"),
+        ({"b.py"}, 2, "same"),
+    ]
+
+
 def test_a_cluster_holds_one_group_of_each_provider() -> None:
     groups = merge(
         [say("claude", "cart total wrong", 0), say("grok", "cart total wrong for empty cart", 0), say("grok", "lock retry missing", 1)]

@@ -88,6 +88,22 @@ def test_texts_and_numbers_are_bounded() -> None:
     assert (len(finding["title"]), len(finding["body"]), finding["start_line"]) == (400, 6_000, 0)
 
 
+def test_a_triage_names_only_labels_of_the_closed_list() -> None:
+    """An issue that talks a reviewer into naming a label must not get one that starts something."""
+    triage = {
+        "kind": "bug",
+        "labels": [" Needs Info", "deploy-to-production", "BUG", "bug"],
+        "components": [],
+        "priority": "p2",
+        "duplicate_of": [],
+        "needs_info": [],
+        "suggested_reply": "",
+        "verdict": "triaged",
+        "abstain_reason": None,
+    }
+    assert parse_answer(Kind.ISSUE_TRIAGE, json.dumps(triage)).payload["labels"] == ["bug", "needs info"]
+
+
 def test_an_abstention_carries_its_reason() -> None:
     parsed = parse_answer(Kind.GENERAL, json.dumps({"summary": "", "verdict": "abstain", "abstain_reason": "cannot see it"}))
     assert (parsed.abstained, parsed.reason) == (True, "cannot see it")

@@ -66,6 +66,10 @@ def test_what_does_not(line: str) -> None:
         ("error=tiemout", "did you mean 'timeout'"),
         ("since=yesterday", "is no time"),
         ('text="open', "no closing quotation"),
+        ("inverted=1", "unknown filter key 'inverted'"),
+        ("now_ms=1", "unknown filter key"),
+        ("cls=1", "unknown filter key"),
+        ("since=" + "9" * 400, "is no time"),
     ],
 )
 def test_mistakes_are_named_with_the_nearest_word(line: str, said: str) -> None:

@@ -44,7 +44,13 @@ def test_every_type_gets_a_kind_or_is_ignored_with_a_reason(type: str) -> None:
         (facts("pull_request", "synchronize", paths=["src/a.py", "README.md"]), Kind.CODE_REVIEW, Priority.NORMAL),
         (facts("pull_request", "opened", draft=True), Kind.CODE_REVIEW, Priority.LOW),
         (facts("pull_request", "opened", labels=("Security",)), Kind.CODE_REVIEW, Priority.HIGH),
-        (facts("pull_request", "opened", additions=4000, deletions=0), Kind.CODE_REVIEW, Priority.LOW),
+        (facts("pull_request", "opened", additions=3000, deletions=1), Kind.CODE_REVIEW, Priority.LOW),
+        (facts("pull_request", "opened", additions=3000, deletions=0), Kind.CODE_REVIEW, Priority.NORMAL),
+        (facts("pull_request", "opened", additions=4000, labels=("hotfix",)), Kind.CODE_REVIEW, Priority.HIGH),
+        (facts("pull_request", "opened", draft=True, labels=("urgent",)), Kind.CODE_REVIEW, Priority.HIGH),
+        (facts("pull_request", "opened", paths=["requirements.txt"]), Kind.CODE_REVIEW, Priority.NORMAL),
+        (facts("pull_request", "opened", paths=["src/CHANGELOG_tools.py"]), Kind.CODE_REVIEW, Priority.NORMAL),
+        (facts("pull_request", "opened", paths=["LICENSE", "docs/api.txt"]), Kind.DOCUMENTATION, Priority.LOW),
         (facts("pull_request", "opened", paths=["docs/a.md", "README.md"]), Kind.DOCUMENTATION, Priority.LOW),
         (facts("push", ref="refs/heads/main", paths=["src/a.py"]), Kind.PUSH_REVIEW, Priority.NORMAL),
         (facts("push", ref="refs/heads/main", paths=["docs/x/a.rst"]), Kind.DOCUMENTATION, Priority.LOW),
@@ -93,6 +99,11 @@ def test_rules_of_the_settings_come_first_and_the_first_match_wins() -> None:
     second = classify(facts("push", repository="other/x", ref="refs/heads/main"), rules)
     assert (second.ignored, second.reason, second.rule) == (True, "ignored by rule", "settings rule 2")
     assert classify(facts("issues", "opened"), rules).rule == "built-in"
+
+
+def test_a_priority_the_settings_give_is_not_raised_by_a_label() -> None:
+    rules = (Rule(when=RuleMatch(type="pull_request"), kind="code_review", priority="bulk"),)
+    assert classify(facts("pull_request", "opened", labels=("urgent",)), rules).priority is Priority.BULK
 
 
 @pytest.mark.parametrize(

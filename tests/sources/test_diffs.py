@@ -54,6 +54,19 @@ def test_a_diff_without_git_headers() -> None:
     assert (file.path, file.additions, file.deletions) == ("x.py", 1, 1)
 
 
+def test_several_files_without_git_headers_and_lines_that_look_like_some() -> None:
+    text = (
+        "--- a/q.sql\n+++ b/q.sql\n@@ -1,2 +1,2 @@\n--- old comment\n+++ new comment\n same\n"
+        "--- a/y.py\n+++ b/y.py\n@@ -1 +1 @@\n-a\n+b\n\\ No newline at end of file\n"
+    )
+    assert [(f.path, f.additions, f.deletions) for f in parse_unified_diff(text, BOUNDS).files] == [("q.sql", 1, 1), ("y.py", 1, 1)]
+
+
+def test_a_hunk_that_promises_more_lines_than_it_has_ends_at_the_next_file() -> None:
+    text = "diff --git a/x b/x\n@@ -1,999999999 +1,9 @@\n-a\ndiff --git a/y b/y\n@@ -1 +1 @@\n-a\n+b\n"
+    assert [f.path for f in parse_unified_diff(text, BOUNDS).files] == ["x", "y"]
+
+
 def test_what_is_cut_is_said() -> None:
     bounds = SourceSettings(max_diff_bytes=1_000, max_files=2, max_file_bytes=500)
     long = "".join(f"diff --git a/f{n} b/f{n}\n--- a/f{n}\n+++ b/f{n}\n@@ -0,0 +1 @@\n+{'é' * 20}\n" for n in range(30))
