@@ -1,0 +1,64 @@
+"""``paths`` and ``docs``."""
+
+from __future__ import annotations
+
+import os
+import sys
+from importlib import resources
+from pathlib import Path
+
+import click
+
+from gitbridge_console.commands.lazy import options_of
+from gitbridge_console.commands.output import JSON_OPTION, print_json, say
+from gitbridge_console.commands.running import log_path
+from gitbridge_console.operations.errors import NotFound
+from gitbridge_console.operations.session import state_dir
+from gitbridge_console.settings.files import FILE_NAME, user_file
+
+
+@click.command()
+@JSON_OPTION
+@click.pass_context
+def paths(ctx: click.Context, as_json: bool) -> None:
+    """Where files are kept."""
+    options = options_of(ctx)
+    loaded = options.load()
+    state = state_dir(loaded.settings)
+    found = {
+        "settings read": ", ".join(str(path) for path in loaded.files) or "none",
+        "settings of this user": str(user_file(os.environ)),
+        "settings of this folder": str(Path(FILE_NAME).absolute()),
+        "state": str(state),
+        "embedded store": str(state / "store"),
+        "log": str(log_path(options, loaded.settings) or "stderr"),
+        "program": str(resources.files("gitbridge_console")),
+    }
+    if as_json:
+        print_json(found)
+    else:
+        click.echo("\n".join(f"{name:<24} {path}" for name, path in found.items()))
+
+
+@click.command()
+@click.argument("topic", required=False)
+def docs(topic: str | None) -> None:
+    """Read the documentation here: a TOPIC, or the list of them."""
+    folder = resources.files("gitbridge_console").joinpath("docs")
+    texts = {entry.name.removesuffix(".md"): entry for entry in folder.iterdir() if entry.name.endswith(".md")}
+    if topic is None:
+        for name in sorted(texts):
+            click.echo(f"{name:<24} {_title(texts[name].read_text('utf-8'))}")
+        say("read one with: gitbridge-console docs TOPIC")
+        return
+    if topic not in texts:
+        raise NotFound(f"no topic {topic[:60]!r}; there are {', '.join(sorted(texts))}")
+    text = texts[topic].read_text("utf-8")
+    if sys.stdout.isatty():
+        click.echo_via_pager(text)
+    else:
+        click.echo(text)
+
+
+def _title(text: str) -> str:
+    return text.partition("\n")[0].lstrip("# ")

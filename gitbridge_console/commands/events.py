@@ -1,0 +1,101 @@
+"""``events list`` and ``events show``."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+import click
+
+from gitbridge_console.commands.filters import event_filter, filter_options
+from gitbridge_console.commands.output import JSON_OPTION, plain, print_json, print_json_line, say, seconds, table
+from gitbridge_console.commands.running import with_operations
+from gitbridge_console.domain.snapshots import EventDetail, TaskDetail
+
+
+@click.group()
+def events() -> None:
+    """List events or show one."""
+
+
+@events.command("list")
+@click.argument("words", nargs=-1, metavar="[FILTER]...")
+@filter_options
+@click.option("--limit", type=click.IntRange(1, 5000), default=100, show_default=True, help="At most so many.")
+@click.option("--json", "as_json", is_flag=True, help="One JSON document a line.")
+@click.pass_context
+def list_events(ctx: click.Context, /, words: tuple[str, ...], limit: int, as_json: bool, **options: str | None) -> None:
+    """Events that match, newest first. A FILTER is like `state=failed provider=grok repo=acme/*`."""
+    wanted = event_filter(words, options)
+    found = with_operations(ctx, lambda operations: operations.list_events(wanted, limit))
+    if as_json:
+        for event in found:
+            print_json_line(event)
+        return
+    rows = (
+        (
+            event.id,
+            event.state,
+            event.priority,
+            event.kind,
+            seconds(event.age_s),
+            event.repository,
+            event.subject,
+            event.error_class or event.title,
+        )
+        for event in found
+    )
+    click.echo(table(("ID", "STATE", "PRIORITY", "KIND", "AGE", "REPOSITORY", "SUBJECT", "ABOUT"), rows))
+    say(f"{len(found)} events")
+
+
+@events.command()
+@click.argument("event_id", metavar="ID")
+@click.option("--payload", is_flag=True, help="With the payload as it came.")
+@JSON_OPTION
+@click.pass_context
+def show(ctx: click.Context, event_id: str, payload: bool, as_json: bool) -> None:
+    """All of one event, down to attempts and answers."""
+    event = with_operations(ctx, lambda operations: operations.show_event(event_id, payload=payload))
+    if as_json:
+        print_json(event)
+    else:
+        click.echo("\n".join(_lines(event)))
+
+
+def _lines(event: EventDetail) -> Iterable[str]:
+    yield f"{event.id}  {event.state}  {event.kind or '-'}  {event.priority}  run {event.run}"
+    yield f"{event.type} {plain(event.repository)} {plain(event.subject)}: {plain(event.title, 100)}"
+    yield f"delivery {plain(event.delivery)}, received {event.received_at}"
+    if event.reason:
+        yield f"reason: {plain(event.reason)}"
+    if event.error is not None:
+        yield f"error: {event.error.code} {event.error.cls}: {plain(event.error.message)}"
+    for line in event.routing:
+        yield f"routing: {plain(line)}"
+    for task in event.tasks:
+        yield from _task_lines(task)
+    if event.decision is not None:
+        agreement = event.decision.agreement
+        yield (
+            f"decision {event.decision.id}: {plain(event.decision.verdict)} "
+            f"({agreement.verdict_k} of {agreement.verdict_n}, {event.decision.strategy}, {event.decision.state.value})"
+        )
+    if event.action is not None:
+        yield f"action: {plain(event.action, 200)}"
+    yield "timeline:"
+    for entry in event.timeline:
+        yield f"  {entry.at}  {plain(entry.what)}  {plain(entry.by)}"
+    if event.payload_text is not None:
+        yield "payload:"
+        yield from (plain(line) for line in event.payload_text.splitlines())
+
+
+def _task_lines(task: TaskDetail) -> Iterable[str]:
+    seat = "" if task.seat == task.provider else f" (for {task.seat})"
+    yield f"seat {task.id}  {task.provider}{seat}  {task.state}"
+    for attempt in task.attempts:
+        cost = "cost unknown" if attempt.cost_usd is None else f"${attempt.cost_usd:.4f}"
+        note = f": {plain(attempt.message, 120)}" if attempt.message else ""
+        yield f"  {attempt.started_at}  {attempt.model}  {attempt.outcome} -> {attempt.verdict}  {attempt.latency_ms:.0f} ms  {cost}{note}"
+    if task.answer is not None:
+        yield f"  answer: {task.answer.status.value} {plain(task.answer.verdict or '-')} {plain(task.answer.reason, 120)}".rstrip()

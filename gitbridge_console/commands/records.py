@@ -1,0 +1,84 @@
+"""``quarantine`` and ``audit``."""
+
+from __future__ import annotations
+
+import time
+
+import click
+
+from gitbridge_console.commands.output import JSON_OPTION, plain, print_json, print_json_line, say, table
+from gitbridge_console.commands.running import with_operations
+from gitbridge_console.domain.filters import moment_ms
+from gitbridge_console.domain.timestamps import ms_from_iso
+from gitbridge_console.operations.errors import NotFound
+
+_ALL = 100_000
+
+
+@click.group()
+def quarantine() -> None:
+    """What came in and could not be read as an event."""
+
+
+@quarantine.command("list")
+@click.option("--limit", type=click.IntRange(1, 5000), default=100, show_default=True, help="At most so many.")
+@click.option("--json", "as_json", is_flag=True, help="One JSON document a line.")
+@click.pass_context
+def list_quarantine(ctx: click.Context, limit: int, as_json: bool) -> None:
+    """The entries, newest first."""
+    found = with_operations(ctx, lambda operations: operations.list_quarantine(limit))
+    if as_json:
+        for entry in found:
+            print_json_line(entry)
+        return
+    click.echo(table(("ID", "AT", "SOURCE", "BYTES", "ERROR"), ((e.id, e.at, e.source, e.size, e.error) for e in found)))
+    say(f"{len(found)} in quarantine")
+
+
+@quarantine.command()
+@click.argument("entry_id", metavar="ID")
+@JSON_OPTION
+@click.pass_context
+def show(ctx: click.Context, entry_id: str, as_json: bool) -> None:
+    """One entry, with the beginning of what came in."""
+    found = [entry for entry in with_operations(ctx, lambda operations: operations.list_quarantine(_ALL)) if entry.id == entry_id]
+    if not found:
+        raise NotFound(f"nothing in quarantine has the id {plain(entry_id, 60)}")
+    entry = found[0]
+    if as_json:
+        print_json(entry)
+        return
+    click.echo(f"{entry.id}  {entry.at}  from {plain(entry.source)}  {entry.size} bytes")
+    click.echo(f"error: {plain(entry.error)}")
+    click.echo(plain(entry.sample))
+
+
+@click.command()
+@click.option("--since", metavar="T", help="From this moment on (2h, 2026-11-22T21:00Z).")
+@click.option("--limit", type=click.IntRange(1, 5000), default=100, show_default=True, help="At most so many.")
+@click.option("--json", "as_json", is_flag=True, help="One JSON document a line.")
+@click.pass_context
+def audit(ctx: click.Context, since: str | None, limit: int, as_json: bool) -> None:
+    """Who changed what, and why; newest first."""
+    earliest = _since_ms(since) if since else None
+    found = with_operations(ctx, lambda operations: operations.list_audit(limit))
+    if earliest is not None:
+        found = [entry for entry in found if ms_from_iso(entry.at) >= earliest]
+    if as_json:
+        for entry in found:
+            print_json_line(entry)
+        return
+    click.echo(
+        table(
+            ("AT", "WHO", "HOST", "WHAT", "TARGET", "RESULT", "REASON"),
+            ((e.at, e.who, e.host, e.what, e.target, e.result, e.reason) for e in found),
+        )
+    )
+    say(f"{len(found)} entries")
+
+
+def _since_ms(text: str) -> int:
+    try:
+        return moment_ms(text, round(time.time() * 1000))
+    except ValueError as error:
+        raise click.UsageError(f"--since: {error}") from None

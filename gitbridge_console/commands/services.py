@@ -1,0 +1,104 @@
+"""``worker`` and ``ingress``: processes without a screen."""
+
+from __future__ import annotations
+
+import asyncio
+from contextlib import suppress
+from typing import Any
+
+import click
+
+from gitbridge_console.commands.door import address, serve_webhooks, watch_settings
+from gitbridge_console.commands.lazy import options_of
+from gitbridge_console.commands.output import JSON_OPTION, print_json, say
+from gitbridge_console.commands.running import prepare, prepare_engine
+from gitbridge_console.commands.words import DURATION
+from gitbridge_console.operations.drain import wait_drained
+from gitbridge_console.operations.session import Session, open_session, run_until_signal
+from gitbridge_console.settings.holder import SettingsHolder
+
+
+@click.command()
+@click.option("--drain", is_flag=True, help="End once nothing is claimable or due within --drain-wait.")
+@click.option("--drain-wait", type=DURATION, default=30.0, metavar="S", help="How far --drain looks ahead; default 30s.")
+@click.option("--listen", metavar="HOST:PORT", help="Receive webhooks as well.")
+@JSON_OPTION
+@click.pass_context
+def worker(ctx: click.Context, drain: bool, drain_wait: float, listen: str | None, as_json: bool) -> int:
+    """Run the engine without a screen; as many as wanted, on any host. SIGTERM finishes what is in hand."""
+    place = address(listen) if listen else None
+    holder = SettingsHolder(prepare_engine(ctx, to_stderr=True))
+
+    async def work(stop: asyncio.Event) -> int:
+        async with open_session(holder, role="worker", engine=True) as session:
+            say("working; stop with Ctrl-C or SIGTERM")
+            beside = _beside(ctx, session, place, stop)
+            try:
+                if not drain:
+                    await _until(stop, beside)
+                    return 0
+                summary = await wait_drained(session, drain_wait, stop)
+            finally:
+                await _end(beside)
+        _print_summary(summary, as_json=as_json)
+        return 0 if summary["drained"] else 1
+
+    return asyncio.run(run_until_signal(work))
+
+
+@click.command()
+@click.option("--listen", required=True, metavar="HOST:PORT", help="Where; :PORT is this host only.")
+@click.pass_context
+def ingress(ctx: click.Context, listen: str) -> int:
+    """Receive webhooks: POST /webhook, and GET /healthz, /readyz, /metrics."""
+    place = address(listen)
+    holder = SettingsHolder(prepare(ctx, to_stderr=True))
+
+    async def work(stop: asyncio.Event) -> int:
+        async with open_session(holder, role="ingress", engine=False) as session:
+            beside = _beside(ctx, session, place, stop)
+            try:
+                await _until(stop, beside)
+            finally:
+                await _end(beside)
+        return 0
+
+    return asyncio.run(run_until_signal(work))
+
+
+def _beside(ctx: click.Context, session: Session, place: tuple[str, int] | None, stop: asyncio.Event) -> list[asyncio.Task[None]]:
+    watcher = watch_settings(session.holder, options_of(ctx), say)
+    tasks = [asyncio.create_task(watcher.run(), name="settings")]
+    if place is not None:
+        tasks.append(asyncio.create_task(serve_webhooks(session, *place, stop, say), name="ingress"))
+    return tasks
+
+
+async def _until(stop: asyncio.Event, beside: list[asyncio.Task[None]]) -> None:
+    """Until told to stop, or until one of the others ends: that is trouble, and it is raised."""
+    waiting = asyncio.create_task(stop.wait())
+    try:
+        done, _ = await asyncio.wait({waiting, *beside}, return_when=asyncio.FIRST_COMPLETED)
+    finally:
+        waiting.cancel()
+    for task in done - {waiting}:
+        task.result()
+
+
+async def _end(beside: list[asyncio.Task[None]]) -> None:
+    """The watch ends at once; the HTTP door finishes the requests it has in hand."""
+    for task in beside:
+        if task.get_name() != "ingress" or not task.done():
+            task.cancel()
+    for task in beside:
+        with suppress(asyncio.CancelledError):
+            await task
+
+
+def _print_summary(summary: dict[str, Any], *, as_json: bool) -> None:
+    if as_json:
+        print_json(summary)
+        return
+    finished = ", ".join(f"{name} {count}" for name, count in summary["finished"].items()) or "nothing to do"
+    left = ", ".join(f"{name} {value}" for name, value in summary["left"].items() if value) or "nothing"
+    say(f"{'drained' if summary['drained'] else 'interrupted'}: {finished}; left: {left}")

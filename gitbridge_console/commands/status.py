@@ -1,0 +1,99 @@
+"""``status``: the fleet in one page of text or one JSON document."""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+from collections.abc import Iterable
+
+import click
+
+from gitbridge_console.commands.output import JSON_OPTION, plain, print_json, print_json_line, seconds, table
+from gitbridge_console.commands.running import prepare, with_operations
+from gitbridge_console.domain.snapshots import FleetSnapshot, ProviderStatus
+from gitbridge_console.operations.operations import Operations
+
+
+@click.command()
+@JSON_OPTION
+@click.option("--watch", is_flag=True, help="Again and again, every console.refresh_s; with --json one document a line.")
+@click.pass_context
+def status(ctx: click.Context, as_json: bool, watch: bool) -> None:
+    """Lanes, providers, events and alerts, now."""
+    refresh_s = prepare(ctx).console.refresh_s
+
+    async def look(operations: Operations) -> None:
+        while True:
+            snapshot = await operations.status()
+            if watch and as_json:
+                print_json_line(snapshot)
+                sys.stdout.flush()
+            elif as_json:
+                print_json(snapshot)
+            else:
+                if watch:
+                    click.clear()
+                click.echo(as_text(snapshot))
+            if not watch:
+                return
+            await asyncio.sleep(refresh_s)
+
+    with_operations(ctx, look)
+
+
+def show_once(ctx: click.Context) -> int:
+    """The page of ``--once``."""
+    click.echo(as_text(with_operations(ctx, lambda operations: operations.status())))
+    return 0
+
+
+def as_text(snapshot: FleetSnapshot) -> str:
+    """The page."""
+    return "\n\n".join(part for part in _parts(snapshot) if part)
+
+
+def _parts(snapshot: FleetSnapshot) -> Iterable[str]:
+    rates, store = snapshot.rates, snapshot.store
+    yield (
+        f"{snapshot.namespace} at {snapshot.at}, store {plain(store.url)} {'ok' if store.ok else 'AWAY'}, "
+        f"{len(snapshot.engines)} engines, in {rates.get('in_per_s', 0):.1f}/s, out {rates.get('out_per_s', 0):.1f}/s"
+    )
+    yield "\n".join(f"{alert.level.upper()}: {plain(alert.text)}" for alert in snapshot.alerts)
+    yield table(
+        ("LANE", "READY", "WAITING", "LEASED", "OLDEST", "NOTE"),
+        (
+            (
+                name,
+                lane.depth,
+                lane.waiting,
+                lane.leased,
+                seconds(lane.oldest_age_s),
+                f"paused by {lane.paused.by}: {lane.paused.reason}" if lane.paused else "",
+            )
+            for name, lane in snapshot.lanes.items()
+        ),
+    )
+    yield table(
+        ("PROVIDER", "STATE", "IN FLIGHT", "15 MIN", "P50", "P95", "ERRORS", "NOTE"),
+        (_provider_row(name, provider) for name, provider in snapshot.providers.items()),
+    )
+    events = ", ".join(f"{state} {count}" for state, count in snapshot.events.items() if count)
+    yield f"events: {events or 'none'}; quarantined {snapshot.quarantined}, duplicates {snapshot.duplicates}"
+
+
+def _provider_row(name: str, provider: ProviderStatus) -> tuple[object, ...]:
+    latency = provider.latency_ms
+    return (
+        name,
+        provider.state,
+        f"{provider.in_flight}/{provider.limit}",
+        provider.calls.get("15m", 0),
+        _ms(latency.p50),
+        _ms(latency.p95),
+        f"{100 * provider.errors.rate:.0f} %",
+        provider.reason,
+    )
+
+
+def _ms(value: float | None) -> str:
+    return "-" if value is None else f"{value:.0f} ms"

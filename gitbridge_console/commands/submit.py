@@ -1,0 +1,111 @@
+"""``submit``: events by hand, from a file or a pipe."""
+
+from __future__ import annotations
+
+import sys
+import uuid
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, BinaryIO
+
+import click
+
+from gitbridge_console.commands.output import plain, print_json, print_json_line, say
+from gitbridge_console.commands.running import prepare, with_operations
+from gitbridge_console.commands.words import DURATION
+from gitbridge_console.domain.events import EventState, IncomingEvent, Priority
+from gitbridge_console.operations.operations import Operations
+
+
+@click.command()
+@click.argument("file", metavar="FILE|-")
+@click.option("--type", "event_type", required=True, metavar="TYPE", help="Event type of the code host, such as pull_request.")
+@click.option("--diff", metavar="FILE", help="Unified diff of the change; nothing is fetched then.")
+@click.option("--delivery", metavar="ID", help="Delivery id; one that was seen before is a duplicate. Default: a new one.")
+@click.option("--priority", type=click.Choice([priority.label for priority in Priority]), help="In place of what the rules say.")
+@click.option("--lines", is_flag=True, help="Each line of FILE is an event.")
+@click.option("--wait", is_flag=True, help="Until the event is finished or awaits an operator.")
+@click.option("--timeout", "timeout_s", type=DURATION, default=300.0, metavar="5m", help="How long --wait waits; default 5m.")
+@click.option("--json", "as_json", is_flag=True, help="JSON: one document, with --lines one a line.")
+@click.pass_context
+def submit(ctx: click.Context, /, file: str, lines: bool, wait: bool, timeout_s: float, as_json: bool, **words: str | None) -> int:
+    """Hand in an event: its payload as JSON in FILE, or on stdin with -."""
+    if lines and words["delivery"]:
+        raise click.UsageError("--delivery names one event and cannot go with --lines")
+    most = prepare(ctx).queue.payload_max_bytes
+    diff = _read_text(words["diff"]) if words["diff"] else None
+
+    async def run(operations: Operations) -> int:
+        worst = 0
+        for payload in _payloads(file, lines, most):
+            result = await _one(operations, _event(payload, diff, words), timeout_s if wait else None)
+            _print(result, as_json=as_json, lines=lines)
+            failed = result["status"] == "quarantined" or result.get("event", {}).get("state") == EventState.FAILED
+            worst = max(worst, int(failed))
+        return worst
+
+    return with_operations(ctx, run)
+
+
+async def _one(operations: Operations, event: IncomingEvent, wait_s: float | None) -> dict[str, Any]:
+    result = await operations.submit(event)
+    document: dict[str, Any] = {"id": result.id, "status": result.status}
+    if result.error:
+        document["error"] = result.error
+    if wait_s is not None and result.status != "quarantined":
+        detail = await operations.wait_finished(result.id, wait_s)
+        document["event"] = detail.model_dump(mode="json", by_alias=True)
+    return document
+
+
+def _event(payload: bytes, diff: str | None, words: dict[str, str | None]) -> IncomingEvent:
+    priority = words["priority"]
+    return IncomingEvent(
+        delivery=words["delivery"] or f"submit-{uuid.uuid4()}",
+        type=words["event_type"] or "",
+        payload=payload,
+        source="submit",
+        priority=Priority.parse(priority) if priority else None,
+        diff=diff,
+    )
+
+
+def _print(document: dict[str, Any], *, as_json: bool, lines: bool) -> None:
+    if as_json:
+        (print_json_line if lines else print_json)(document)
+        return
+    click.echo(document["id"])
+    state = f", {document['event']['state']}" if "event" in document else ""
+    error = f": {plain(document['error'], 200)}" if "error" in document else ""
+    say(f"{document['status']}{state}{error}")
+
+
+def _payloads(file: str, lines: bool, most: int) -> Iterator[bytes]:
+    """The payloads of a file, one byte over ``most`` at the longest: the store says what is too large, memory stays bounded."""
+    if file == "-":
+        yield from _split(sys.stdin.buffer, lines, most)
+        return
+    try:
+        with Path(file).open("rb") as opened:
+            yield from _split(opened, lines, most)
+    except OSError as error:
+        raise click.UsageError(f"{file}: {error.strerror or error}") from None
+
+
+def _split(opened: BinaryIO, lines: bool, most: int) -> Iterator[bytes]:
+    if not lines:
+        yield opened.read(most + 1)
+        return
+    while line := opened.readline(most + 1):
+        rest = line
+        while rest and not rest.endswith(b"\n"):
+            rest = opened.readline(most + 1)
+        if line.strip():
+            yield line.strip()
+
+
+def _read_text(name: str) -> str:
+    try:
+        return Path(name).read_text("utf-8", "replace")
+    except OSError as error:
+        raise click.UsageError(f"{name}: {error.strerror or error}") from None
