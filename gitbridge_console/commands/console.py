@@ -63,18 +63,16 @@ def receive(fleet: EngineThread, host: str, port: int) -> None:
         serving.result()
 
 
-def show(fleet: EngineThread, snapshot: str | None = None) -> int:
+def show(fleet: EngineThread, snapshot: str | None = None, *, demo: bool = False) -> int:
     """The screen over a running fleet; its exit code."""
-    from gitbridge_console.console.app import run_console
+    from gitbridge_console.console.run import run_console, save_snapshot
 
     settings = fleet.holder.current
     if snapshot is not None:
-        from gitbridge_console.console.app import save_snapshot
-
         save_snapshot(fleet, settings, snapshot)
         click.echo(snapshot)
         return 0
-    return run_console(fleet, settings) or 0
+    return run_console(fleet, settings, demo=demo)
 
 
 def need_terminal() -> None:

@@ -15,6 +15,7 @@ from gitbridge_console.domain.facts import read_facts
 from gitbridge_console.domain.failures import ERROR_CODES, FailureClass
 from gitbridge_console.domain.snapshots import TaskDetail
 from gitbridge_console.domain.timestamps import iso_from_ms
+from gitbridge_console.router.ai_router import AIRouter
 from gitbridge_console.settings.model import KindSettings, Settings
 from gitbridge_console.sources.diffs import material_from
 from gitbridge_console.store.event_queue import ClaimedJob, RedisEventQueue
@@ -24,6 +25,9 @@ from gitbridge_console.store.reader import EventReader
 logger = logging.getLogger(__name__)
 
 STILL_OUT = frozenset({"queued", "in_progress", "waiting"})
+
+STEP_IN_S = 3.0
+"""With less time than this to the deadline the reserve is not asked to step in any more."""
 
 
 def answers_of(panel: Sequence[TaskDetail]) -> tuple[Answer, ...]:
@@ -55,9 +59,12 @@ def failure_of(panel: Sequence[TaskDetail]) -> tuple[FailureClass, str]:
 class DecisionStage:
     """Works on the ``decide`` lane."""
 
-    def __init__(self, queue: RedisEventQueue, reader: EventReader, metrics: Metrics, settings: Callable[[], Settings]) -> None:
+    def __init__(
+        self, queue: RedisEventQueue, reader: EventReader, router: AIRouter, metrics: Metrics, settings: Callable[[], Settings]
+    ) -> None:
         self._queue = queue
         self._reader = reader
+        self._router = router
         self._metrics = metrics
         self._settings = settings
         self._manager = ConsensusManager()
@@ -78,6 +85,9 @@ class DecisionStage:
                 decision_id=f"{job.id}-{job.number('run', 1)}",
             )
         )
+        if (stand_in := self._stand_in(job, policy, panel, decision)) is not None:
+            await self._queue.widen(job, stand_in, note=f"{stand_in} steps in: {decision.answered} answers gave too few votes")
+            return
         if decision.state is DecisionState.FAILED:
             await self._without_votes(job, policy, panel, decision)
             return
@@ -99,6 +109,20 @@ class DecisionStage:
         await self._queue.hand_on(job, lane, state, by="consensus", why=why, cancel_waiting_seats=True, decision=stored, header=header)
         if state is EventState.RESOLVED:
             self._metrics.count("out")
+
+    def _stand_in(self, job: ClaimedJob, policy: KindSettings, panel: Sequence[TaskDetail], decision: Decision) -> str | None:
+        """Who of the reserve may fill up a panel that lacks votes: once per run, in time, and not after a refusal.
+
+        What one provider refuses on grounds of policy is not passed round to others.
+        """
+        if decision.state is not DecisionState.DEGRADED or len(panel) > policy.seats or any(task.state in STILL_OUT for task in panel):
+            return None
+        if any(answer.status is AnswerStatus.REFUSED for answer in decision.answers):
+            return None
+        if job.number("deadline") - job.claimed_ms < STEP_IN_S * 1000:
+            return None
+        asked = {name for task in panel for name in (task.provider, task.seat)}
+        return next(iter(self._router.candidates(policy, exclude=tuple(asked))), None)
 
     async def _without_votes(self, job: ClaimedJob, policy: KindSettings, panel: Sequence[TaskDetail], decision: Decision) -> None:
         """Nobody voted: wait on while a seat is still out, resolve when all abstained, else fail, replayable."""

@@ -60,7 +60,7 @@ class Engine:
         self.leases = LeaseKeeper(store.queue, store.trouble)
         self._events = EventRouter(store.queue, self.router, store.metrics, holder)
         self._tasks = TaskProcessor(store.queue, self.router, store.metrics, store.trouble, holder)
-        self._decide = DecisionStage(store.queue, store.reader, store.metrics, holder)
+        self._decide = DecisionStage(store.queue, store.reader, self.router, store.metrics, holder)
         self._act = ActionStage(store.queue, store.reader, store.metrics, holder)
         self._lanes: dict[str, Lane] = {}
         self._stop = asyncio.Event()

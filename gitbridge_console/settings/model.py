@@ -227,9 +227,7 @@ def default_providers() -> dict[str, ProviderSettings]:
 def default_kinds() -> dict[KindName, KindSettings]:
     """The plan's routes: reviews by Claude and Grok, documentation by ChatGPT and Claude, the rest by Grok."""
     return {
-        "code_review": KindSettings(
-            seats=2, prefer=("claude", "grok"), reserve=("chatgpt",), quorum=2, strategy="policy", action="review"
-        ),
+        "code_review": KindSettings(seats=2, prefer=("claude", "grok"), reserve=("chatgpt",), quorum=2, strategy="policy", action="review"),
         "push_review": KindSettings(seats=2, prefer=("claude", "grok"), reserve=("chatgpt",), quorum=2, action="status"),
         "documentation": KindSettings(seats=2, prefer=("chatgpt", "claude"), reserve=("grok",), quorum=2, action="comment"),
         "issue_triage": KindSettings(seats=2, prefer=("grok", "chatgpt"), reserve=("claude",), quorum=2, action="labels"),

@@ -92,7 +92,8 @@ def _feed(fleet: EngineThread, options: DemoOptions, stop: threading.Event) -> N
 
 
 async def _set_when(source: threading.Event, target: asyncio.Event) -> None:
-    while not source.is_set():
+    """Carry a thread's event over to a loop."""
+    while not source.is_set():  # noqa: ASYNC110 - the source is no asyncio event
         await asyncio.sleep(0.1)
     target.set()
 

@@ -283,6 +283,10 @@ class RedisEventQueue:
             )
         )
 
+    async def widen(self, job: ClaimedJob, lane: str, *, note: str) -> bool:
+        """Add a seat to the panel of an event held in ``decide``; it waits for it. ``False``: the fence is void."""
+        return bool(await self._scripts.run("widen", job.id, job.fence, lane, note[:200]))
+
     async def retry_task(
         self,
         job: ClaimedJob,

@@ -1,0 +1,222 @@
+"""The application: modes, the paint timer, and questions to the fleet. It never waits for the store."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections import deque
+from collections.abc import Awaitable, Callable
+from typing import Any, ClassVar, TypeVar
+
+from textual.app import App
+from textual.binding import Binding, BindingType
+from textual.screen import Screen
+
+from gitbridge_console.console.bridge import Fleet
+from gitbridge_console.console.screens.base import FleetScreen
+from gitbridge_console.console.screens.lanes import ProvidersScreen, PulseScreen
+from gitbridge_console.console.screens.work import ConsensusScreen, FailuresScreen, LogScreen, QueueScreen
+from gitbridge_console.console.style import CSS
+from gitbridge_console.console.themes import load_themes
+from gitbridge_console.console.views.fleet import UNDECIDED, flow_point, flow_rates
+from gitbridge_console.domain.snapshots import FleetSnapshot
+from gitbridge_console.operations.errors import OperationError
+from gitbridge_console.operations.operations import Operations
+
+logger = logging.getLogger(__name__)
+
+T = TypeVar("T")
+
+RATES_S = (0.2, 0.5, 1.0, 2.0, 4.0, 10.0)
+HISTORY_POINTS = 300
+FLOW_POINTS = 30
+
+
+class ConsoleApp(App[int]):
+    """The operator's terminal on a fleet."""
+
+    CSS = CSS
+    TITLE = "GitBridge Console"
+    ENABLE_COMMAND_PALETTE = False
+    MODES: ClassVar[dict[str, str | Callable[[], Screen[Any]]]] = {
+        "pulse": PulseScreen,
+        "queue": QueueScreen,
+        "providers": ProvidersScreen,
+        "failures": FailuresScreen,
+        "consensus": ConsensusScreen,
+        "log": LogScreen,
+    }
+    BINDINGS: ClassVar[list[BindingType]] = [Binding("ctrl+c", "quit_console", "Quit", show=False, priority=False)]
+
+    def __init__(
+        self,
+        fleet: Fleet,
+        *,
+        read_only: bool = False,
+        demo: bool = False,
+        ascii_mode: bool = False,
+        no_colour: bool = False,
+        refresh_s: float = 1.0,
+        theme: str = "gitbridge-dark",
+        painting: bool = True,
+    ) -> None:
+        """``painting=False`` leaves the timer off: the tests paint when they want to."""
+        super().__init__(ansi_color=True if no_colour else None)
+        self.fleet = fleet
+        self.read_only = read_only
+        self.demo = demo
+        self.ascii_mode = ascii_mode
+        self.no_colour = no_colour
+        self.refresh_s = refresh_s
+        self.frozen = False
+        self.snapshot: FleetSnapshot | None = None
+        self.depth_history: deque[float | None] = deque(maxlen=HISTORY_POINTS)
+        self.flow: deque[tuple[float, int, int]] = deque(maxlen=FLOW_POINTS)
+        """(seconds, events received, events finished) of the last pictures: what the rates of the header come from."""
+        self.command_history: list[str] = []
+        self.reason_history: list[str] = []
+        self.pending_filter = ""
+        self._painting = painting
+        self._timer_generation = 0
+        self._questions: dict[tuple[int, str], int] = {}
+        self._asked: set[tuple[int, str]] = set()
+        self._wanted_theme = theme
+        themes, self.theme_problems = load_themes()
+        for file in themes.values():
+            self.register_theme(file.theme())
+        self.own_themes = list(themes)
+
+    def on_mount(self) -> None:
+        """Put the theme on, open the Pulse, start painting."""
+        if self.no_colour:
+            self.theme = "ansi-dark"
+        elif self._wanted_theme in self.available_themes:
+            self.theme = self._wanted_theme
+        elif self.own_themes:
+            self.theme = self.own_themes[0]
+            self.theme_problems.append(f"no theme {self._wanted_theme}: there are {', '.join(self.own_themes)}")
+        self.switch_mode("pulse")
+        self._restart_timer()
+        for problem in self.theme_problems:
+            logger.warning("%s", problem)
+
+    def _restart_timer(self) -> None:
+        if not self._painting:
+            return
+        self._timer_generation += 1
+        generation = self._timer_generation
+
+        def tick() -> None:
+            if generation == self._timer_generation:
+                if not self.frozen and not self.backlog():
+                    self.paint()
+                self.set_timer(self.refresh_s, tick)
+
+        self.set_timer(min(0.1, self.refresh_s), tick)
+
+    def backlog(self) -> int:
+        """Frames the terminal has not taken yet; while there are any, painting is skipped so that this loop never blocks."""
+        thread = getattr(self._driver, "_writer_thread", None)
+        waiting = getattr(thread, "_queue", None)
+        return waiting.qsize() if waiting is not None else 0
+
+    def paint(self) -> None:
+        """Show the newest picture on the screen in front."""
+        if not self.frozen:
+            newest = self.fleet.snapshot
+            if newest is not None and newest is not self.snapshot:
+                self.depth_history.append(float(sum(newest.events.get(state, 0) for state in UNDECIDED)))
+                self.flow.append(flow_point(newest))
+            self.snapshot = newest
+        screen = self.screen
+        if isinstance(screen, FleetScreen) and screen.is_mounted:
+            screen.paint(self.snapshot)
+
+    @property
+    def rates(self) -> tuple[float, float] | None:
+        """Events in and out per second over the last pictures, ``None`` before there are two."""
+        return flow_rates(self.flow[0], self.flow[-1]) if len(self.flow) > 1 else None
+
+    def fetch(self, screen: FleetScreen, operation: Callable[[Operations], Awaitable[T]], then: Callable[[T], None], group: str) -> None:
+        """Ask the fleet; the answer reaches ``then`` on this loop unless a newer question of the group was asked.
+
+        Lists are asked for one at a time: while one is under way, asking again does nothing.
+        """
+        key = (id(screen), group)
+        if group in ("list", "event") and key in self._asked:
+            return
+        generation = self._questions[key] = self._questions.get(key, 0) + 1
+        self._asked.add(key)
+
+        async def ask() -> None:
+            try:
+                result = await asyncio.wrap_future(self.fleet.call(operation))
+            except OperationError as error:
+                if screen.is_attached:
+                    screen.bottom.say(str(error), "bad")
+            else:
+                if screen.is_attached and self._questions.get(key) == generation:
+                    then(result)
+            finally:
+                self._asked.discard(key)
+
+        self.run_worker(ask(), group=f"{key}", exit_on_error=True)
+
+    def action_mode(self, name: str) -> None:
+        """Go to a mode; inside one, back to its list."""
+        if name == self.current_mode:
+            while len(self.screen_stack) > 1:
+                self.pop_screen()
+        else:
+            self.switch_mode(name)
+
+    async def action_back(self) -> None:
+        """Up one level; on top nothing happens but a word about how to quit."""
+        if len(self.screen_stack) > 1:
+            self.pop_screen()
+        elif self.current_mode != "pulse":
+            self.switch_mode("pulse")
+        elif isinstance(self.screen, FleetScreen):
+            self.screen.bottom.say("ctrl+c or :q quits", "dim")
+
+    def action_freeze(self) -> None:
+        """Hold the display still; the engine runs on."""
+        self.frozen = not self.frozen
+        self.paint()
+
+    def action_rate(self, step: int) -> None:
+        """Paint more or less often."""
+        nearest = min(range(len(RATES_S)), key=lambda n: abs(RATES_S[n] - self.refresh_s))
+        self.refresh_s = RATES_S[max(0, min(len(RATES_S) - 1, nearest + step))]
+        self._restart_timer()
+        self.paint()
+
+    def action_redraw(self) -> None:
+        """Draw everything anew."""
+        self.refresh(repaint=True, layout=True)
+        self.screen.refresh(repaint=True, layout=True)
+
+    def action_mouse(self) -> None:
+        """Let the mouse act here, or leave it to the terminal for selecting text."""
+        driver = self._driver
+        on = not getattr(driver, "_mouse", False)
+        if driver is not None and hasattr(driver, "_enable_mouse_support"):
+            driver._mouse = True
+            driver._enable_mouse_support() if on else driver._disable_mouse_support()  # type: ignore[attr-defined]
+            driver._mouse = on
+        if isinstance(self.screen, FleetScreen):
+            self.screen.bottom.say(f"mouse {'on' if on else 'off'}", "dim")
+
+    def action_theme(self) -> None:
+        """The next theme."""
+        if self.no_colour or not self.own_themes:
+            return
+        at = self.own_themes.index(self.theme) if self.theme in self.own_themes else -1
+        self.theme = self.own_themes[(at + 1) % len(self.own_themes)]
+        if isinstance(self.screen, FleetScreen):
+            self.screen.bottom.say(f"theme {self.theme}", "dim")
+        self.action_redraw()
+
+    def action_quit_console(self) -> None:
+        """Leave; whoever started the console drains the engine."""
+        self.exit(0)

@@ -1,0 +1,29 @@
+"""What the console needs of the fleet it shows: a snapshot that is replaced whole, and a way to ask for things."""
+
+from __future__ import annotations
+
+import concurrent.futures
+from collections.abc import Awaitable, Callable
+from typing import Protocol, TypeVar
+
+from gitbridge_console.domain.snapshots import FleetSnapshot
+from gitbridge_console.operations.operations import Operations
+
+T = TypeVar("T")
+
+
+class Fleet(Protocol):
+    """Satisfied by :class:`gitbridge_console.operations.thread.EngineThread`."""
+
+    @property
+    def snapshot(self) -> FleetSnapshot | None:
+        """The newest picture, ``None`` before the first."""
+        ...
+
+    def call(self, operation: Callable[[Operations], Awaitable[T]]) -> concurrent.futures.Future[T]:
+        """Run an operation on the engine's loop; the future carries its result or its error."""
+        ...
+
+    def request_stop(self) -> None:
+        """Begin to drain; safe from a signal handler."""
+        ...

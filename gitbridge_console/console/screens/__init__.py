@@ -1,0 +1,1 @@
+"""Screens of the console, each a mode with its own way down."""

@@ -1,0 +1,143 @@
+"""Pulse and Providers: lanes, their health, and holding them."""
+
+from __future__ import annotations
+
+from textual.app import ComposeResult
+from textual.containers import Container, Horizontal
+
+from gitbridge_console.console.screens.base import bindings_for
+from gitbridge_console.console.screens.listing import TableScreen
+from gitbridge_console.console.views.cells import Row, line
+from gitbridge_console.console.views.fleet import (
+    LANE_COLUMNS,
+    PROVIDER_COLUMNS,
+    alert_lines,
+    count_lines,
+    first_run_lines,
+    lane_rows,
+    log_lines,
+    provider_detail,
+    provider_rows,
+)
+from gitbridge_console.console.widgets.bottom_row import Question
+from gitbridge_console.console.widgets.chart import Chart
+from gitbridge_console.console.widgets.lines import Lines, Page
+from gitbridge_console.console.widgets.row_table import RowTable
+from gitbridge_console.domain.snapshots import FleetSnapshot
+
+
+class LaneScreen(TableScreen):
+    """A table whose rows are lanes or providers, which can be paused."""
+
+    def action_open(self) -> None:
+        """From a lane to its work."""
+        if self.table.current is not None:
+            self.console.pending_filter = self.table.current.id
+            self.app.call_later(self.console.action_mode, "queue")
+
+    def action_pause(self) -> None:
+        """Pause or resume the lane under the cursor; the last healthy provider wants its name typed."""
+        row, snapshot = self.table.current, self.console.snapshot
+        if row is None or snapshot is None or not self.may_write():
+            return
+        pause_lane(self, row.id, snapshot)
+
+
+def pause_lane(screen: TableScreen, lane: str, snapshot: FleetSnapshot) -> None:
+    """Ask for what a pause needs, then pause; a paused lane is resumed."""
+    status = snapshot.lanes.get(lane)
+    if status is not None and status.paused is not None:
+        screen.write(lambda door: door.resume([lane]), f"resume {lane}")
+        return
+    healthy = [name for name, provider in snapshot.providers.items() if provider.state in ("ok", "slow", "limited", "half_open")]
+    waiting = status.depth + status.waiting if status is not None else 0
+
+    def why(_: str = "") -> None:
+        screen.bottom.ask(
+            Question(
+                f"pause {lane} ({waiting} wait, {status.leased if status else 0} in hand), why?",
+                lambda reason: screen.write(lambda door: door.pause([lane], reason), f"pause {lane}"),
+                required=True,
+                history=screen.console.reason_history,
+            )
+        )
+
+    if healthy == [lane]:
+        screen.bottom.ask(Question(f"{lane} is the last healthy provider. Type {lane} to pause it:", why, wanted=lane))
+    else:
+        why()
+
+
+class PulseScreen(LaneScreen):
+    """The fleet at a glance."""
+
+    scope = "pulse"
+    BINDINGS = bindings_for("pulse")
+
+    def make_table(self) -> RowTable:
+        """Lanes."""
+        return RowTable(LANE_COLUMNS, empty="no lanes yet", id="lanes")
+
+    def body(self) -> ComposeResult:
+        """Alerts, lanes, charts, counts, log."""
+        yield Lines(id="alerts")
+        with Horizontal(id="pulse"):
+            with Container(id="left"):
+                yield self.make_table()
+                yield Chart("p95 ms", "-15m", id="latency")
+                yield Chart("open events", "earlier", id="depth")
+                yield Lines(id="counts")
+            with Container(id="right"):
+                yield Lines(id="right-title")
+                yield Lines(id="log")
+
+    def show(self, snapshot: FleetSnapshot) -> None:
+        """Fill everything from one picture."""
+        wide = self.size.width >= 160
+        self.query_one("#alerts", Lines).set_lines(alert_lines(snapshot, 3 if self.size.height >= 32 else 1))
+        self.set_rows(lane_rows(snapshot, ascii_mode=self.console.ascii_mode))
+        first_run = first_run_lines(snapshot)
+        self.query_one("#counts", Lines).set_lines(first_run or count_lines(snapshot))
+        self.query_one("#counts", Lines).styles.height = len(first_run) or 3
+        trends = {
+            name: provider.latency_trend_ms
+            for name, provider in snapshot.providers.items()
+            if any(v is not None for v in provider.latency_trend_ms)
+        }
+        self.query_one("#latency", Chart).set_series(trends)
+        self.query_one("#depth", Chart).set_series({"open": tuple(self.console.depth_history)})
+        self.query_one("#right-title", Lines).set_lines([line("RECENT")])
+        self.query_one("#log", Lines).set_lines(log_lines(snapshot.log, 60 if wide or self.size.height >= 32 else 4))
+
+
+class ProvidersScreen(LaneScreen):
+    """Providers and everything known of the one under the cursor."""
+
+    scope = "providers"
+    BINDINGS = bindings_for("providers")
+
+    def make_table(self) -> RowTable:
+        """Providers."""
+        return RowTable(PROVIDER_COLUMNS, empty="no providers are configured", id="providers")
+
+    def body(self) -> ComposeResult:
+        """Table above, detail below."""
+        yield self.make_table()
+        yield Page(id="detail")
+
+    def show(self, snapshot: FleetSnapshot) -> None:
+        """Rows and the detail of the chosen one."""
+        self.set_rows(provider_rows(snapshot))
+        self.table.styles.height = len(self.all_rows) + 2
+        self._detail(self.table.current, snapshot)
+
+    def on_row_table_moved(self) -> None:
+        """Another provider, another detail."""
+        if self.console.snapshot is not None:
+            self._detail(self.table.current, self.console.snapshot)
+
+    def _detail(self, row: Row | None, snapshot: FleetSnapshot) -> None:
+        if row is not None and row.id in snapshot.providers:
+            self.query_one("#detail", Page).set_lines(
+                [line(""), *provider_detail(row.id, snapshot.providers[row.id], snapshot.lanes.get(row.id))]
+            )

@@ -1,0 +1,1 @@
+"""Pure view models: snapshots in, rows and lines of plain cells out. Nothing here imports Textual."""

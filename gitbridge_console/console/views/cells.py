@@ -1,0 +1,108 @@
+"""Cells, columns, rows and lines: what every screen is made of before it has colours."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+TONES = ("", "good", "warn", "bad", "dim", "accent", "head", "strong")
+"""What a cell means; the theme decides how that looks. State is always in the words too."""
+
+
+@dataclass(frozen=True, slots=True)
+class Cell:
+    """A short text with a tone."""
+
+    text: str
+    tone: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Column:
+    """A column. ``width`` in cells; ``flex`` columns share what is left; ``drop`` hides it first when there is no room (0: never)."""
+
+    title: str
+    width: int
+    right: bool = False
+    flex: bool = False
+    drop: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """A row with an identity that survives refreshes; ``keys`` are what sorting goes by."""
+
+    id: str
+    cells: tuple[Cell, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """A line of toned parts."""
+
+    parts: tuple[Cell, ...]
+
+    @property
+    def plain(self) -> str:
+        """The text alone."""
+        return "".join(part.text for part in self.parts)
+
+
+def line(*parts: str | Cell) -> Line:
+    """A line from texts and cells."""
+    return Line(tuple(part if isinstance(part, Cell) else Cell(part) for part in parts))
+
+
+def age(seconds: float | None) -> str:
+    """``850ms``-free ages for people: ``4s``, ``12m``, ``3h05``, ``2d04``."""
+    if seconds is None:
+        return "-"
+    seconds = max(0, round(seconds))
+    if seconds < 100:
+        return f"{seconds}s"
+    minutes, s = divmod(seconds, 60)
+    if minutes < 60:
+        return f"{minutes}m{s:02d}"
+    hours, m = divmod(minutes, 60)
+    if hours < 48:
+        return f"{hours}h{m:02d}"
+    return f"{hours // 24}d{hours % 24:02d}"
+
+
+def millis(value: float | None) -> str:
+    """``840ms``, ``2.4s``."""
+    if value is None:
+        return "-"
+    return f"{value:.0f}ms" if value < 1_000 else f"{value / 1000:.1f}s"
+
+
+def percent(rate: float | None) -> str:
+    """``0.4%``, ``61%``."""
+    if rate is None:
+        return "-"
+    return f"{100 * rate:.1f}%" if rate < 0.1 else f"{100 * rate:.0f}%"
+
+
+def money(usd: float | None) -> str:
+    """Dollars, or ``unknown``."""
+    return "unknown" if usd is None else f"${usd:.2f}" if usd >= 1 else f"${usd:.4f}"
+
+
+def clock(iso: str) -> str:
+    """The time of day of an ISO text, in UTC as stored."""
+    return iso[11:19] if len(iso) >= 19 else iso
+
+
+SPARKS, ASCII_SPARKS = "▁▂▃▄▅▆▇█", "_.-=+*#@"
+
+
+def sparkline(values: tuple[float | None, ...], width: int, *, ascii_mode: bool = False) -> str:
+    """The newest ``width`` values as bars; gaps are spaces."""
+    shown = values[-width:]
+    known = [value for value in shown if value is not None]
+    if not known:
+        return " " * width
+    signs = ASCII_SPARKS if ascii_mode else SPARKS
+    low, high = min(known), max(known)
+    scale = (len(signs) - 1) / (high - low) if high > low else 0
+    bars = "".join(" " if value is None else signs[round((value - low) * scale)] for value in shown)
+    return bars.rjust(width)

@@ -1,0 +1,289 @@
+"""Header, alerts, lanes and providers."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from gitbridge_console.console.text import safe
+from gitbridge_console.console.views.cells import Cell, Column, Line, Row, age, clock, line, millis, money, percent, sparkline
+from gitbridge_console.domain.snapshots import FleetSnapshot, LaneStatus, LogLine, ProviderStatus
+from gitbridge_console.domain.timestamps import ms_from_iso
+
+STATE_TONES = {
+    "ok": "good",
+    "slow": "warn",
+    "limited": "warn",
+    "half_open": "warn",
+    "paused": "accent",
+    "draining": "accent",
+    "open": "bad",
+    "disabled": "bad",
+    "no_key": "bad",
+}
+LEVEL_TONES = {"error": "bad", "critical": "bad", "warning": "warn", "info": "dim"}
+UNDECIDED = ("received", "routed", "parked", "consensus_pending")
+
+LANE_COLUMNS = (
+    Column("LANE", 9),
+    Column("STATE", 8),
+    Column("QUEUE", 6, right=True),
+    Column("WAIT", 5, right=True),
+    Column("BUSY", 5, right=True),
+    Column("OLDEST", 6, right=True),
+    Column("P50", 6, right=True),
+    Column("P95", 6, right=True, drop=2),
+    Column("ERR", 5, right=True),
+    Column("/MIN", 5, right=True, drop=3),
+    Column("TREND", 12, flex=True, drop=1),
+)
+"""Without the calls a minute they fit into 80 columns."""
+
+
+def lane_rows(snapshot: FleetSnapshot, *, ascii_mode: bool = False) -> list[Row]:
+    """Every lane in the order work takes; providers with their health."""
+    return [
+        _provider_lane(name, lane, snapshot.providers[name], ascii_mode) if name in snapshot.providers else _stage_lane(name, lane)
+        for name, lane in snapshot.lanes.items()
+    ]
+
+
+def _common(lane: LaneStatus) -> tuple[Cell, ...]:
+    old = lane.oldest_age_s is not None and lane.oldest_age_s > 60
+    return (
+        Cell(f"{lane.depth:,}", "strong" if lane.depth else "dim"),
+        Cell(str(lane.waiting), "" if lane.waiting else "dim"),
+        Cell(str(lane.leased), "" if lane.leased else "dim"),
+        Cell(age(lane.oldest_age_s), "warn" if old else "dim"),
+    )
+
+
+def _stage_lane(name: str, lane: LaneStatus) -> Row:
+    state = Cell("PAUSED", "accent") if lane.paused else Cell("stage", "dim")
+    return Row(name, (Cell(name), state, *_common(lane), *(Cell("") for _ in range(5))))
+
+
+def _provider_lane(name: str, lane: LaneStatus, provider: ProviderStatus, ascii_mode: bool) -> Row:
+    return Row(
+        name,
+        (
+            Cell(name, "strong"),
+            state_cell(provider.state),
+            *_common(lane),
+            Cell(millis(provider.latency_ms.p50)),
+            Cell(millis(provider.latency_ms.p95)),
+            error_cell(provider),
+            Cell(str(provider.calls.get("1m", 0))),
+            Cell(sparkline(provider.latency_trend_ms, 12, ascii_mode=ascii_mode), "dim"),
+        ),
+    )
+
+
+def state_cell(state: str) -> Cell:
+    """A provider's state as a word that can be told without colour: everything but ok in capitals."""
+    return Cell("ok" if state == "ok" else state.upper().replace("_", " "), STATE_TONES.get(state, ""))
+
+
+def error_cell(provider: ProviderStatus) -> Cell:
+    """Share of failed calls."""
+    if not provider.calls.get("15m"):
+        return Cell("-", "dim")
+    rate = provider.errors.rate
+    return Cell(percent(rate), "bad" if rate >= 0.25 else "warn" if rate >= 0.05 else "")
+
+
+def flow_point(snapshot: FleetSnapshot) -> tuple[float, int, int]:
+    """When, and how many events had come in and been finished by then."""
+    finished = sum(snapshot.totals.get(state, 0) for state in ("resolved", "ignored", "failed", "superseded", "cancelled"))
+    return ms_from_iso(snapshot.at) / 1000, snapshot.totals.get("received", 0), finished
+
+
+def flow_rates(first: tuple[float, int, int], last: tuple[float, int, int]) -> tuple[float, float]:
+    """Events in and out per second between two such points."""
+    seconds = max(0.001, last[0] - first[0])
+    return (last[1] - first[1]) / seconds, (last[2] - first[2]) / seconds
+
+
+def header_line(
+    snapshot: FleetSnapshot | None, flags: Mapping[str, bool], rates: tuple[float, float] | None, *, clock_s: float | None = None
+) -> Line:
+    """Who, how much, how bad: one line. ``clock_s``: the paint interval, shown with the time where there is room."""
+    shown = [Cell(f" {word} ", "head") for word, on in flags.items() if on]
+    if snapshot is None:
+        return line(Cell(" GitBridge ", "head"), *shown, " starting…")
+    undecided = sum(snapshot.events.get(state, 0) for state in UNDECIDED)
+    calls = sum(p.calls.get("15m", 0) for p in snapshot.providers.values())
+    failed = sum(p.errors.rate * p.calls.get("15m", 0) for p in snapshot.providers.values())
+    p95 = max((p.latency_ms.p95 for p in snapshot.providers.values() if p.latency_ms.p95 is not None), default=None)
+    full = undecided >= 0.8 * snapshot.max_waiting if snapshot.max_waiting else False
+    into, out = rates or (snapshot.rates.get("in_per_s", 0.0), snapshot.rates.get("out_per_s", 0.0))
+    parts: list[str | Cell] = [Cell(f" GitBridge {safe(snapshot.namespace)} ", "head"), *shown]
+    if not snapshot.store.ok:
+        parts.append(Cell(f" STORE AWAY, picture is {age(snapshot.store.age_s)} old ", "bad"))
+    parts += [
+        "  open ",
+        Cell(f"{undecided:,}", "bad" if full else "strong"),
+        "  in ",
+        Cell(f"{into:.1f}/s", "strong"),
+        "  out ",
+        Cell(f"{out:.1f}/s", "strong"),
+        "  err ",
+        Cell(percent(failed / calls if calls else None), "strong"),
+        "  p95 ",
+        Cell(millis(p95), "strong"),
+    ]
+    if clock_s is not None:
+        parts.append(Cell(f"   {clock(snapshot.at)} UTC, every {clock_s:g}s", "dim"))
+    return line(*parts)
+
+
+def alert_lines(snapshot: FleetSnapshot, limit: int) -> list[Line]:
+    """What wants the operator, worst first; one calm line when nothing does."""
+    if not snapshot.store.ok:
+        return [line(Cell(f"! store: {safe(snapshot.store.error or 'does not answer')}", "bad"))]
+    if not snapshot.alerts:
+        return [line(Cell("all well", "good"))]
+    rest = len(snapshot.alerts) - limit
+    lines = [
+        line(
+            Cell("!! " if alert.level == "critical" else "!  ", LEVEL_TONES.get(alert.level, "")),
+            Cell(safe(alert.text), LEVEL_TONES.get(alert.level, "")),
+        )
+        for alert in snapshot.alerts[:limit]
+    ]
+    if rest > 0:
+        lines[-1] = line(*lines[-1].parts, Cell(f"  (+{rest} more)", "dim"))
+    return lines
+
+
+def first_run_lines(snapshot: FleetSnapshot) -> list[Line]:
+    """What to do when no provider has a key; empty otherwise."""
+    if not snapshot.providers or any(p.state != "no_key" for p in snapshot.providers.values()):
+        return []
+    return [
+        line(Cell("No provider has a key yet, so events are kept and wait.", "strong")),
+        *(line(f"  {safe(name)}: ", Cell(safe(p.reason), "warn")) for name, p in snapshot.providers.items()),
+        line("Set one and start again, or see all of it at work without any key:  ", Cell("gitbridge-console demo", "accent")),
+    ]
+
+
+def count_lines(snapshot: FleetSnapshot) -> list[Line]:
+    """Events by state, waiting work by priority, decisions by outcome."""
+    events = [
+        part
+        for state, n in snapshot.events.items()
+        if n
+        for part in (f"  {state.replace('_', ' ')} ", Cell(f"{n:,}", "bad" if state == "failed" else "strong"))
+    ]
+    totals: dict[str, int] = {}
+    for lane in snapshot.lanes.values():
+        for name, n in lane.by_priority.items():
+            totals[name] = totals.get(name, 0) + n
+    queue = [part for name, n in totals.items() for part in (f"  {name} ", Cell(f"{n:,}", "strong" if n else "dim"))]
+    made = snapshot.consensus
+    decided = sum(made.get(word, 0) for word in ("complete", "partial", "degraded", "failed"))
+    consensus = [
+        part
+        for word in ("complete", "partial", "degraded", "failed", "split")
+        for part in (f"  {word} ", Cell(f"{made.get(word, 0):,}", "strong" if made.get(word) else "dim"))
+    ]
+    return [
+        line(Cell("EVENTS", "dim"), *(events or ["  none yet"])),
+        line(Cell("READY ", "dim"), *queue),
+        line(Cell("AGREED", "dim"), *consensus, Cell(f"  of {decided:,}", "dim")),
+    ]
+
+
+def log_lines(log: tuple[LogLine, ...], limit: int) -> list[Line]:
+    """The newest lines of the event log, newest first."""
+    return [
+        line(
+            Cell(f"{clock(entry.at)} ", "dim"),
+            Cell(f"{entry.level[:1].upper()} ", LEVEL_TONES.get(entry.level, "")),
+            Cell(f"{safe(entry.what):<10} "),
+            Cell(f"{safe(entry.id)} ", "dim"),
+            Cell(safe(entry.text)),
+        )
+        for entry in reversed(log[-limit:] if limit else ())
+    ]
+
+
+PROVIDER_COLUMNS = (
+    Column("PROVIDER", 10),
+    Column("STATE", 9),
+    Column("MODEL", 18, flex=True, drop=3),
+    Column("BUSY", 7, right=True),
+    Column("P50", 6, right=True),
+    Column("P95", 6, right=True),
+    Column("P99", 6, right=True, drop=1),
+    Column("ERR", 5, right=True),
+    Column("CALLS", 6, right=True),
+    Column("COST", 8, right=True, drop=2),
+)
+
+
+def provider_rows(snapshot: FleetSnapshot) -> list[Row]:
+    """One row per provider, in the order of the settings."""
+    return [
+        Row(
+            name,
+            (
+                Cell(safe(name), "strong"),
+                state_cell(p.state),
+                Cell(safe(p.model), "dim"),
+                Cell(f"{p.in_flight}/{p.limit}"),
+                Cell(millis(p.latency_ms.p50)),
+                Cell(millis(p.latency_ms.p95)),
+                Cell(millis(p.latency_ms.p99)),
+                error_cell(p),
+                Cell(f"{p.calls.get('15m', 0):,}"),
+                Cell(money(p.cost_usd) if p.calls.get("15m") else "-"),
+            ),
+        )
+        for name, p in snapshot.providers.items()
+    ]
+
+
+def provider_detail(name: str, provider: ProviderStatus, lane: LaneStatus | None) -> list[Line]:
+    """Everything known of one provider, in words."""
+    errors = ", ".join(f"{safe(word)} {n}" for word, n in sorted(provider.errors.by_class.items(), key=lambda item: -item[1])) or "none"
+    breaker = provider.breaker
+    lines = [
+        line(
+            Cell(safe(name), "strong"),
+            "  ",
+            state_cell(provider.state),
+            Cell(f"  since {clock(provider.since)}" if provider.since else "", "dim"),
+        ),
+    ]
+    if provider.reason:
+        lines.append(line(Cell(safe(provider.reason), STATE_TONES.get(provider.state, ""))))
+    lines += [
+        line(Cell("model        ", "dim"), f"{safe(provider.model)} over {safe(provider.api)}"),
+        line(
+            Cell("calls        ", "dim"),
+            f"{provider.calls.get('1m', 0)} in 1 min, {provider.calls.get('15m', 0)} in 15 min",
+            f", {provider.in_flight} of {provider.limit} slots busy",
+        ),
+        line(
+            Cell("latency      ", "dim"),
+            f"p50 {millis(provider.latency_ms.p50)}  p95 {millis(provider.latency_ms.p95)}  p99 {millis(provider.latency_ms.p99)}",
+        ),
+        line(Cell("errors       ", "dim"), f"{percent(provider.errors.rate)}: {errors}"),
+        line(Cell("availability ", "dim"), percent(provider.availability)),
+        line(
+            Cell("breaker      ", "dim"),
+            f"{breaker.state}, {breaker.failures} failures" + (f", next probe {clock(breaker.next_probe)}" if breaker.next_probe else ""),
+        ),
+        line(Cell("last causes  ", "dim"), ", ".join(safe(cause) for cause in breaker.causes) or "none"),
+        line(Cell("rate gate    ", "dim"), f"until {clock(provider.gate_until)}" if provider.gate_until else "open"),
+        line(Cell("tokens       ", "dim"), f"{provider.tokens.get('in', 0):,} in, {provider.tokens.get('out', 0):,} out in 15 min"),
+        line(Cell("cost         ", "dim"), f"{money(provider.cost_usd)} in 15 min"),
+    ]
+    if lane is not None:
+        lines.append(
+            line(
+                Cell("lane         ", "dim"),
+                f"{lane.depth:,} ready, {lane.waiting} waiting, {lane.leased} leased, oldest {age(lane.oldest_age_s)}",
+            )
+        )
+    return lines

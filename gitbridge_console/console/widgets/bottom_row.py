@@ -1,0 +1,182 @@
+"""The one permanent bottom row: hints, messages, the ``:`` prompt, the ``/`` filter and every confirmation."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from rich.text import Text
+from textual import events
+from textual.widget import Widget
+
+from gitbridge_console.console.text import clip, safe
+from gitbridge_console.console.views.cells import Cell, Line, line
+from gitbridge_console.console.widgets.paint import Palette
+
+INPUT_MAX = 300
+MESSAGE_S = 6.0
+HISTORY_MAX = 50
+
+
+@dataclass(slots=True)
+class Question:
+    """Something typed in answer to ``label``. ``wanted``: only this text is taken. ``yes_no``: one key decides."""
+
+    label: str
+    done: Callable[[str], None]
+    text: str = ""
+    wanted: str = ""
+    yes_no: bool = False
+    required: bool = False
+    complete: Sequence[str] = ()
+    history: list[str] | None = None
+    at: int = 0
+
+
+class BottomRow(Widget, can_focus=True):
+    """Focus comes here while something is asked and goes back after; nothing else on the screen moves."""
+
+    DEFAULT_CSS = """
+    BottomRow { dock: bottom; height: 1; }
+    """
+
+    def __init__(self) -> None:
+        super().__init__(id="bottom")
+        self._hints: list[tuple[str, str]] = []
+        self._crumb = ""
+        self._message: Cell | None = None
+        self._question: Question | None = None
+        self._back: Widget | None = None
+        self._timer: object | None = None
+
+    @property
+    def asking(self) -> bool:
+        """Whether keys are being typed here."""
+        return self._question is not None
+
+    def set_hints(self, hints: list[tuple[str, str]], crumb: str = "") -> None:
+        """Keys worth knowing, and where the operator is."""
+        if (hints, crumb) != (self._hints, self._crumb):
+            self._hints, self._crumb = hints, crumb
+            self.refresh()
+
+    def say(self, text: str, tone: str = "") -> None:
+        """Show a message for a while."""
+        self._message = Cell(f" {safe(text)}", tone)
+        self.set_timer(MESSAGE_S, self._forget(self._message))
+        self.refresh()
+
+    def _forget(self, message: Cell) -> Callable[[], None]:
+        def forget() -> None:
+            if self._message is message:
+                self._message = None
+                self.refresh()
+
+        return forget
+
+    def ask(self, question: Question) -> None:
+        """Ask; a question that was open before is dropped."""
+        if self._question is None:
+            self._back = self.screen.focused
+        self._question = question
+        question.at = len(question.history or ())
+        self.focus(scroll_visible=False)
+        self.refresh()
+
+    def drop(self) -> None:
+        """Forget the open question."""
+        self._question = None
+        if self._back is not None and self._back.is_attached:
+            self._back.focus(scroll_visible=False)
+        self.refresh()
+
+    def check_consume_key(self, key: str, character: str | None) -> bool:
+        """While something is asked, every key belongs here."""
+        return self.asking
+
+    def on_key(self, event: events.Key) -> None:
+        """Type, complete, answer or give up."""
+        question = self._question
+        if question is None:
+            return
+        event.stop()
+        event.prevent_default()
+        if event.key in ("escape", "ctrl+c"):
+            self.drop()
+            self.say("not done", "dim")
+        elif question.yes_no:
+            self.drop()
+            if event.character in ("y", "Y"):
+                question.done("y")
+            else:
+                self.say("not done", "dim")
+        elif event.key == "enter":
+            self._answer(question)
+        else:
+            self._edit(question, event)
+            self.refresh()
+
+    def on_paste(self, event: events.Paste) -> None:
+        """Pasted text is cleaned and becomes one line."""
+        if self._question is not None and not self._question.yes_no:
+            self._question.text = (self._question.text + safe(event.text))[:INPUT_MAX]
+            self.refresh()
+
+    def _answer(self, question: Question) -> None:
+        text = question.text.strip()
+        if question.wanted and text != question.wanted:
+            self.say(f"that is not {question.wanted}: not done", "warn")
+        elif question.required and not text:
+            self._message = Cell(" a reason is required", "warn")
+            self.refresh()
+            return
+        if question.history is not None and text:
+            question.history.append(text)
+            del question.history[:-HISTORY_MAX]
+        self.drop()
+        if not question.wanted or text == question.wanted:
+            question.done(text)
+
+    def _edit(self, question: Question, event: events.Key) -> None:
+        history = question.history or []
+        if event.key == "backspace":
+            question.text = question.text[:-1]
+        elif event.key == "ctrl+u":
+            question.text = ""
+        elif event.key in ("up", "down") and history:
+            question.at = max(0, min(len(history), question.at + (-1 if event.key == "up" else 1)))
+            question.text = history[question.at] if question.at < len(history) else ""
+        elif event.key == "tab":
+            fitting = [word for word in question.complete if word.startswith(question.text)]
+            question.text = _common_start(fitting) or question.text
+        elif event.is_printable and event.character:
+            question.text = (question.text + event.character)[:INPUT_MAX]
+
+    def render(self) -> Text:
+        """The row as it stands."""
+        return Palette(self.app).rich([self._line()], self.size.width)
+
+    def _line(self) -> Line:
+        question = self._question
+        if question is not None:
+            label = f" {safe(question.label)} "
+            room = max(10, self.size.width - len(label) - 14)
+            shown = question.text if len(question.text) < room else "…" + question.text[-room + 1 :]
+            tail = Cell("" if question.yes_no else "   esc cancel", "dim")
+            return line(Cell(label, "accent"), Cell("" if question.yes_no else f"{shown}_", "strong"), tail)
+        if self._message is not None:
+            return line(self._message)
+        parts: list[str | Cell] = [Cell(f" {clip(self._crumb, 40)} ", "dim")] if self._crumb else []
+        for key, word in self._hints:
+            parts += [Cell(f" {key} ", "accent"), word]
+        return line(*parts)
+
+
+def _common_start(words: Sequence[str]) -> str:
+    if not words:
+        return ""
+    low, high = min(words), max(words)
+    for n, char in enumerate(low):
+        if n >= len(high) or high[n] != char:
+            return low[:n]
+    return low

@@ -1,0 +1,95 @@
+"""A line chart by plotext, behind one small widget: drawn only when its data or size changed, and at most every few seconds."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping, Sequence
+
+from rich.text import Text
+from textual.widget import Widget
+
+from gitbridge_console.console.text import to_ascii
+
+REDRAW_S = 5.0
+MARKERS, MARKERS_ASCII = ("braille", "•", "+", "x"), ("*", "+", "o", "x")
+SIGNS, SIGNS_ASCII = ("⠒", "•", "+", "x"), MARKERS_ASCII
+BOX_TO_ASCII = str.maketrans("┌┐└┘│─┤├┬┴┼", "+++++-++-++"[:11])
+
+
+def draw(series: Mapping[str, Sequence[float | None]], width: int, height: int, *, ascii_mode: bool, span: str = "") -> str:
+    """A chart in exactly ``width`` x ``height`` cells, without colour; each series with a marker of its own.
+
+    ``span`` says what the left edge is (``-15m``); the right one is now.
+
+    The plotting library has one figure for the whole process: call this from the screen's thread only.
+    """
+    known = {name: _downsampled(values, max(2, width - 8)) for name, values in series.items() if any(v is not None for v in values)}
+    if not known or width < 20 or height < 4:
+        return ""
+    import plotext
+
+    plotext.terminal.limit(False, False)
+    figure = plotext.figure
+    figure.clear()
+    figure.plot_size(width, height)
+    for n, values in enumerate(known.values()):
+        points = [(float(x), y) for x, y in enumerate(values) if y is not None]
+        marker = MARKERS_ASCII[n % 4] if ascii_mode else MARKERS[n % 4]
+        signal = figure.signal([x for x, _ in points], [y for _, y in points], marker=marker)
+        figure.draw(signal.lines(True) if len(points) > 1 else signal)
+    top = max(y for values in known.values() for y in values if y is not None)
+    figure.ruler("y").lim(0, max(1.0, top))
+    figure.ruler("y").ticks(
+        [0, top / 2, top] if top > 1 else [0, 1], [_short(value) for value in ([0, top / 2, top] if top > 1 else [0, 1])]
+    )
+    longest = max(len(values) for values in known.values())
+    figure.ruler("x").ticks([0, longest - 1], [span, "now"])
+    figure.axes(False, axis=0)
+    figure.axes(False, axis=1, side=1)
+    text: str = figure.build().string(True)
+    return to_ascii(text.translate(BOX_TO_ASCII)) if ascii_mode else text
+
+
+def _downsampled(values: Sequence[float | None], most: int) -> list[float | None]:
+    """At most ``most`` points, each the greatest of its stretch, so that no spike is lost."""
+    if len(values) <= most:
+        return list(values)
+    out: list[float | None] = []
+    for n in range(most):
+        stretch = [v for v in values[n * len(values) // most : (n + 1) * len(values) // most] if v is not None]
+        out.append(max(stretch) if stretch else None)
+    return out
+
+
+def _short(value: float) -> str:
+    return f"{value / 1000:.1f}k" if value >= 10_000 else f"{value:,.0f}"
+
+
+class Chart(Widget):
+    """``title`` above, the chart below."""
+
+    def __init__(self, title: str, span: str, *, id: str | None = None) -> None:
+        super().__init__(id=id)
+        self.title = title
+        self.span = span
+        self._series: dict[str, tuple[float | None, ...]] = {}
+        self._drawn: tuple[object, ...] = ()
+        self._text = ""
+        self._drawn_at = 0.0
+
+    def set_series(self, series: Mapping[str, Sequence[float | None]]) -> None:
+        """Show other data, when it is time to draw again."""
+        self._series = {name: tuple(values) for name, values in series.items()}
+        if self._drawn != (self._series, self.size) and (time.monotonic() - self._drawn_at >= REDRAW_S or not self._text):
+            self.refresh()
+
+    def render(self) -> Text:
+        """Title and chart."""
+        ascii_mode = bool(getattr(self.app, "ascii_mode", False))
+        state = (self._series, self.size, ascii_mode)
+        if state != self._drawn:
+            self._text = draw(self._series, self.size.width, self.size.height - 1, ascii_mode=ascii_mode, span=self.span)
+            self._drawn, self._drawn_at = state, time.monotonic()
+        signs = SIGNS_ASCII if ascii_mode else SIGNS
+        names = "   ".join(f"{signs[n % 4]} {name}" for n, name in enumerate(self._series)) if len(self._series) > 1 else ""
+        return Text(f" {self.title}   {names}\n{self._text or '  no data yet'}", no_wrap=True, end="")

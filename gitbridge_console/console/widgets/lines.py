@@ -1,0 +1,58 @@
+"""A block of toned lines that is repainted only when it changed."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from rich.text import Text
+from textual.geometry import Size
+from textual.scroll_view import ScrollView
+from textual.strip import Strip
+from textual.widget import Widget
+
+from gitbridge_console.console.views.cells import Line
+from gitbridge_console.console.widgets.paint import Palette
+
+
+class Lines(Widget):
+    """A few lines of fixed place."""
+
+    def __init__(self, *, id: str | None = None, classes: str | None = None) -> None:
+        super().__init__(id=id, classes=classes)
+        self.lines: tuple[Line, ...] = ()
+
+    def set_lines(self, lines: Sequence[Line]) -> None:
+        """Show other lines."""
+        if tuple(lines) != self.lines:
+            self.lines = tuple(lines)
+            self.refresh()
+
+    def render(self) -> Text:
+        """All lines, cut at the right edge."""
+        return Palette(self.app).rich(self.lines[: max(1, self.size.height)], self.size.width)
+
+
+class Page(ScrollView, can_focus=True):
+    """Many lines to scroll through."""
+
+    DEFAULT_CSS = """
+    Page { height: 1fr; scrollbar-size: 0 0; overflow-x: hidden; }
+    """
+
+    def __init__(self, *, id: str | None = None) -> None:
+        super().__init__(id=id)
+        self.lines: tuple[Line, ...] = ()
+
+    def set_lines(self, lines: Sequence[Line]) -> None:
+        """Show other lines, from where the eye is."""
+        if tuple(lines) != self.lines:
+            self.lines = tuple(lines)
+            self.virtual_size = Size(self.size.width, len(self.lines))
+            self.refresh()
+
+    def render_line(self, y: int) -> Strip:
+        """One line of the screen."""
+        n = y + int(self.scroll_offset.y)
+        palette = Palette(self.app)
+        line = self.lines[n] if n < len(self.lines) else Line(())
+        return palette.strip(line, self.size.width, self.rich_style)

@@ -1,0 +1,65 @@
+"""Turns toned cells into styled strips. The only place where tones become colours."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from rich.segment import Segment
+from rich.style import Style
+from rich.text import Text
+from textual.app import App
+from textual.strip import Strip
+
+from gitbridge_console.console.text import clip, to_ascii
+from gitbridge_console.console.views.cells import Cell, Line
+
+
+class Palette:
+    """Styles of all tones under the application's theme; without colour only bold, dim and reverse are left."""
+
+    def __init__(self, app: App[object]) -> None:
+        theme = app.current_theme
+        plain = bool(getattr(app, "no_colour", False))
+
+        def style(colour: str | None, *, bold: bool = False) -> Style:
+            return Style(color=None if plain else colour, bold=bold)
+
+        self.ascii_mode = bool(getattr(app, "ascii_mode", False))
+        self.tones: dict[str, Style] = {
+            "": Style(),
+            "good": style(theme.success),
+            "warn": style(theme.warning),
+            "bad": style(theme.error, bold=True),
+            "dim": style(theme.variables.get("gb-dim", theme.secondary)),
+            "accent": style(theme.accent),
+            "head": style(theme.accent, bold=True),
+            "strong": Style(bold=True),
+        }
+
+    def text(self, text: str) -> str:
+        """Our own signs, in ASCII where asked for."""
+        return to_ascii(text) if self.ascii_mode else text
+
+    def segments(self, cells: Iterable[Cell], base: Style) -> list[Segment]:
+        """Styled segments of cells."""
+        return [Segment(self.text(cell.text), base + self.tones[cell.tone]) for cell in cells]
+
+    def strip(self, line: Line, width: int, base: Style) -> Strip:
+        """A line in exactly ``width`` cells."""
+        return Strip(self.segments(line.parts, base)).adjust_cell_length(width, base)
+
+    def rich(self, lines: Iterable[Line], width: int | None = None) -> Text:
+        """Lines as one Rich text, never parsed as markup."""
+        out = Text(no_wrap=True, end="")
+        for n, line in enumerate(lines):
+            if n:
+                out.append("\n")
+            left = width
+            for part in line.parts:
+                shown = part.text if left is None else clip(part.text, left)
+                out.append(self.text(shown), self.tones[part.tone])
+                if left is not None:
+                    left -= len(shown)
+                    if left <= 0:
+                        break
+        return out
