@@ -182,6 +182,10 @@ def _queue_alerts(settings: Settings, stats: QueueStats, lanes: Mapping[str, Lan
             yield Alert(
                 level="warning", code="old_work", text=f"{name}: oldest has waited {lane.oldest_age_s:.0f} s", since=at, jump="queue"
             )
+    for name, lane in lanes.items():
+        if lane.paused is not None:
+            text = f"{name} paused by {lane.paused.by}: {lane.paused.reason} ({lane.depth + lane.waiting} wait)"
+            yield Alert(level="warning", code="paused", text=text, since=lane.paused.since, jump="queue")
     if waiting := stats.states.get(EventState.PARKED, 0):
         yield Alert(level="warning", code="parked", text=f"{waiting} parked: no provider can take them now", since=at, jump="queue")
     if quarantined:

@@ -127,8 +127,6 @@ class BottomRow(Widget, can_focus=True):
         if question.wanted and text != question.wanted:
             self.say(f"that is not {question.wanted}: not done", "warn")
         elif question.required and not text:
-            self._message = Cell(" a reason is required", "warn")
-            self.refresh()
             return
         if question.history is not None and text:
             question.history.append(text)

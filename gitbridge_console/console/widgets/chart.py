@@ -46,7 +46,7 @@ def draw(series: Mapping[str, Sequence[float | None]], width: int, height: int, 
     figure.ruler("x").ticks([0, longest - 1], [span, "now"])
     figure.axes(False, axis=0)
     figure.axes(False, axis=1, side=1)
-    text: str = figure.build().string(True)
+    text: str = figure.build().string(True).rstrip("\n")
     return to_ascii(text.translate(BOX_TO_ASCII)) if ascii_mode else text
 
 
