@@ -15,7 +15,7 @@ import pytest
 from gitbridge_console.domain.events import IncomingEvent
 from gitbridge_console.domain.snapshots import EventDetail
 from gitbridge_console.operations.session import Session, open_session
-from gitbridge_console.settings.model import RedisSettings, RetrySettings, Settings
+from gitbridge_console.settings.model import QueueSettings, RedisSettings, RetrySettings, Settings
 from gitbridge_console.simulator.profiles import FaultRates, Latency, Profiles, named_profiles
 from gitbridge_console.simulator.server import demo_settings, serve_services
 
@@ -85,6 +85,14 @@ async def finished(session: Session, event_id: str) -> EventDetail:
     return await session.operations.wait_finished(event_id, 20.0)
 
 
+async def until(session: Session, event_id: str, holds: Callable[[EventDetail], bool]) -> EventDetail:
+    """The event as soon as something holds of it."""
+    async with asyncio.timeout(20.0):
+        while not holds(event := await session.operations.show_event(event_id)):
+            await asyncio.sleep(0.01)
+    return event
+
+
 async def test_a_pull_request_is_reviewed_by_two_and_resolved_in_a_dry_run(fleet: Opened) -> None:
     async with fleet(quick()) as session:
         event = await finished(session, await submit(session, pull_request()))
@@ -148,8 +156,7 @@ async def test_without_any_key_the_event_is_parked_and_says_why(valkey_url: str,
     settings = Settings(namespace=namespace, redis=RedisSettings(url=valkey_url))
     async with open_session(settings, role="engine", engine=True) as session:
         event_id = await submit(session, pull_request())
-        while (event := await session.operations.show_event(event_id)).state != "parked":
-            await asyncio.sleep(0.01)
+        event = await until(session, event_id, lambda event: event.state == "parked")
         status = await session.operations.status()
     assert "ANTHROPIC_API_KEY" in event.reason
     assert status.providers["claude"].state == "no_key"
@@ -157,12 +164,9 @@ async def test_without_any_key_the_event_is_parked_and_says_why(valkey_url: str,
 
 async def test_an_answer_that_is_stored_is_not_asked_for_again_after_a_crash(fleet: Opened) -> None:
     """The first engine is cut off with one seat answered and the other under way; the second one only asks for the other."""
-    slow = quick()
-    slow["grok"] = replace(slow["grok"], latency=Latency(median_s=5.0, sigma=0.0))
-    async with fleet(slow) as session:
+    async with fleet(quick(grok=FaultRates(silence=1.0)), queue=QueueSettings(drain_s=0.1)) as session:
         event_id = await submit(session, pull_request())
-        while [t.state for t in (await session.operations.show_event(event_id)).tasks] != ["succeeded", "in_progress"]:
-            await asyncio.sleep(0.01)
+        await until(session, event_id, lambda event: [task.state for task in event.tasks] == ["succeeded", "in_progress"])
         # What a kill leaves behind: a lease nobody extends. Its end is not waited for but set.
         await session.store.client.zadd(session.store.keys.leased("grok"), {f"{event_id}.2": 1})
         session.engine.leases._held.clear()
@@ -180,3 +184,10 @@ async def test_new_settings_hold_without_a_restart(fleet: Opened) -> None:
         session.holder.current = current.model_copy(update={"kinds": {**current.kinds, "code_review": one_seat}})
         event = await finished(session, await submit(session, pull_request(2), "d2"))
     assert [task.seat for task in event.tasks] == ["chatgpt"]
+
+
+async def test_an_answer_nobody_can_read_is_asked_once_more_and_then_of_another(fleet: Opened) -> None:
+    async with fleet(quick(grok=FaultRates(invalid_json=1.0))) as session:
+        event = await finished(session, await submit(session, pull_request()))
+    moved = next(task for task in event.tasks if task.seat == "grok")
+    assert [(a.provider, a.outcome) for a in moved.attempts] == [("grok", "invalid_output"), ("grok", "invalid_output"), ("chatgpt", "ok")]

@@ -13,7 +13,7 @@ from gitbridge_console import __version__
 from gitbridge_console.domain.events import STAGE_LANES
 from gitbridge_console.ingress.legacy_list import pump
 from gitbridge_console.providers.base import Provider
-from gitbridge_console.providers.registry import build_provider, key_problem, resolve_key
+from gitbridge_console.providers.registry import build_provider, import_sdks, key_problem, resolve_key
 from gitbridge_console.router.ai_router import AIRouter
 from gitbridge_console.router.decision_stage import ActionStage, DecisionStage
 from gitbridge_console.router.event_router import EventRouter
@@ -75,6 +75,7 @@ class Engine:
         background = [asyncio.create_task(coroutine, name=name) for name, coroutine in self._background()]
         lanes: set[asyncio.Task[None]] = set()
         try:
+            await self._import_sdks()
             self._start_lanes(lanes)
             self.ready.set()
             while not self._stop.is_set():
@@ -85,6 +86,11 @@ class Engine:
                 task.cancel()
             await asyncio.gather(*background, return_exceptions=True)
             await self._leave()
+
+    async def _import_sdks(self) -> None:
+        """Load what the configured providers need before the first call is timed; it takes a second or two."""
+        apis = {state.settings.api for state in self.router.states.values() if state.provider is not None}
+        await asyncio.to_thread(import_sdks, apis)
 
     def _background(self) -> list[tuple[str, Coroutine[Any, Any, None]]]:
         jobs: list[tuple[str, Coroutine[Any, Any, None]]] = [

@@ -252,6 +252,20 @@ async def test_an_older_head_that_comes_late_is_born_superseded(queue: RedisEven
     assert (await queue.stats()).lanes["claude"].ready == 1
 
 
+async def test_a_panel_can_be_widened_by_one_seat_and_waits_for_it(queue: RedisEventQueue) -> None:
+    event_id = await routed(queue)
+    for lane in ("claude", "grok"):
+        await queue.settle_task(await one(queue, lane), TaskState.SUCCEEDED, answer="{}")
+    decide = await one(queue, "decide")
+    assert await queue.widen(decide, "chatgpt", note="chatgpt steps in")
+    assert not await queue.widen(decide, "chatgpt", note="a stale fence")
+    assert (await queue.claim("decide", 1)).jobs == ()
+    seat = await one(queue, "chatgpt")
+    assert (seat.id, seat.header["kind"]) == (f"{event_id}.3", "code_review")
+    await queue.settle_task(seat, TaskState.SUCCEEDED, answer="{}", vote=True)
+    assert (await one(queue, "decide")).id == event_id
+
+
 async def test_reprioritize_moves_the_event_and_its_seats_and_keeps_age(queue: RedisEventQueue) -> None:
     first = await routed(queue, "d1")
     second = await routed(queue, "d2")

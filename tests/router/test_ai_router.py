@@ -1,0 +1,174 @@
+"""Who may be asked, who should be, and why."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from gitbridge_console.domain.failures import Failure, FailureClass
+from gitbridge_console.router.ai_router import AIRouter
+from gitbridge_console.settings.model import Settings
+
+POLICY = Settings().kinds["code_review"]
+
+
+def fail(router: AIRouter, name: str, cls: FailureClass, times: int = 1, **more: Any) -> None:
+    for _ in range(times):
+        call = router.begin(name, 50)
+        assert call is not None
+        router.failed(call, Failure(cls, "x", **more))
+
+
+def answer(router: AIRouter, name: str, latency_s: float, times: int = 1) -> None:
+    for _ in range(times):
+        call = router.begin(name, 50)
+        assert call is not None
+        router.succeeded(call, latency_s)
+
+
+def test_preferred_providers_get_the_seats_and_the_reserve_none(router: AIRouter) -> None:
+    selection = router.select(POLICY)
+    assert selection.lanes == ("claude", "grok")
+    assert selection.reasons[0].startswith("claude: chosen")
+    assert selection.reasons[2].startswith("chatgpt: not needed")
+
+
+def test_a_preferred_provider_that_is_much_slower_loses_its_seat(router: AIRouter) -> None:
+    answer(router, "claude", 20.0, 5)
+    answer(router, "chatgpt", 1.0, 5)
+    assert set(router.select(POLICY).lanes) == {"grok", "chatgpt"}
+
+
+def test_errors_weigh_and_are_forgotten_with_time(router: AIRouter, clock: Any) -> None:
+    before = router.score("grok", POLICY)
+    fail(router, "grok", FailureClass.TRANSIENT, 4)
+    assert router.score("grok", POLICY) > 3 * before
+    clock.now = 300.0
+    assert router.score("grok", POLICY) == pytest.approx(before, rel=0.01)
+
+
+def test_load_weighs_against_the_limit(router: AIRouter) -> None:
+    before = router.score("grok", POLICY)
+    for _ in range(16):
+        router.begin("grok", 50)
+    assert router.score("grok", POLICY) == pytest.approx(2 * before)
+
+
+@pytest.mark.parametrize("cls", [FailureClass.QUOTA, FailureClass.CREDENTIAL, FailureClass.MODEL_GONE])
+def test_what_only_a_person_can_mend_disables_and_is_said(router: AIRouter, cls: FailureClass) -> None:
+    fail(router, "claude", cls)
+    gate = router.gate("claude")
+    assert not gate.open
+    assert gate.retry_in_s is None
+    assert router.select(POLICY).lanes == ("grok", "chatgpt")
+    assert router.describe("claude")["state"] == "disabled"
+
+
+def test_five_failures_in_a_row_open_the_breaker_and_it_says_when_it_looks_again(router: AIRouter, clock: Any) -> None:
+    fail(router, "grok", FailureClass.TRANSIENT, 5)
+    gate = router.gate("grok")
+    assert (gate.open, gate.retry_in_s) == (False, 15.0)
+    assert router.begin("grok", 50) is None
+    assert router.describe("grok")["state"] == "open"
+    clock.now = 15.0
+    assert router.gate("grok").open
+    router.begin("grok", 50)
+    assert router.describe("grok")["state"] == "half_open"
+
+
+def test_a_rate_limit_closes_the_gate_and_a_shorter_one_never_opens_it_earlier(router: AIRouter, clock: Any) -> None:
+    first, second = router.begin("claude", 50), router.begin("claude", 50)
+    assert first is not None
+    assert second is not None
+    router.failed(first, Failure(FailureClass.RATE_LIMIT, "x", retry_after_s=60.0))
+    router.failed(second, Failure(FailureClass.RATE_LIMIT, "x", retry_after_s=1.0))
+    assert router.gate("claude").retry_in_s == 60.0
+    assert router.describe("claude")["state"] == "limited"
+    clock.now = 60.0
+    assert router.gate("claude").open
+
+
+def test_a_paused_provider_keeps_its_own_seats_and_gets_no_others(router: AIRouter) -> None:
+    router.paused = frozenset({"claude", "chatgpt"})
+    assert "claude" in router.select(POLICY).lanes
+    fail(router, "grok", FailureClass.CREDENTIAL)
+    assert router.select(POLICY).lanes == ("claude",)
+    assert router.candidates(POLICY, exclude=["claude"]) == []
+
+
+def test_one_vendor_twice_is_not_two_votes(settings: Settings, clock: Any) -> None:
+    own = settings.providers["claude"].model_copy(update={"vendor": "one"})
+    both = settings.model_copy(update={"providers": {**settings.providers, "claude": own, "grok": own}})
+    router = AIRouter(both, {name: object() for name in both.providers}, clock=clock)  # type: ignore[misc]
+    assert router.select(POLICY).lanes == ("claude", "chatgpt")
+
+
+def test_without_a_key_nobody_is_chosen_and_every_reason_is_given(settings: Settings) -> None:
+    router = AIRouter(settings, {name: f"no key: set {name.upper()}" for name in settings.providers})
+    selection = router.select(POLICY)
+    assert selection.lanes == ()
+    assert selection.reasons == ("claude: no key: set CLAUDE", "grok: no key: set GROK", "chatgpt: no key: set CHATGPT")
+    assert router.describe("claude")["state"] == "no_key"
+
+
+def test_unknown_and_switched_off_providers_are_never_asked(router: AIRouter) -> None:
+    assert router.gate("nobody").reason == "not configured"
+    router.states["grok"].settings = router.states["grok"].settings.model_copy(update={"enabled": False})
+    assert "grok" not in router.select(POLICY).lanes
+    assert router.describe("grok")["state"] == "disabled"
+
+
+def test_a_cancelled_call_counts_for_nothing(router: AIRouter) -> None:
+    before = router.score("claude", POLICY)
+    call = router.begin("claude", 50)
+    assert call is not None
+    router.cancelled(call)
+    assert router.score("claude", POLICY) == before
+
+
+def test_a_provider_much_slower_than_usual_is_called_slow(router: AIRouter) -> None:
+    answer(router, "claude", 1.0, 20)
+    answer(router, "claude", 9.0, 4)
+    assert router.describe("claude")["state"] == "slow"
+
+
+@pytest.mark.anyio
+async def test_new_settings_keep_what_did_not_change(router: AIRouter, settings: Settings) -> None:
+    answer(router, "claude", 3.0)
+    kept, replaced = router.states["claude"], router.states["grok"]
+    providers = dict(settings.providers)
+    providers["grok"] = providers["grok"].model_copy(update={"model": "grok-next"})
+    del providers["chatgpt"]
+    new = settings.model_copy(update={"providers": providers})
+    assert await router.apply(new, settings, lambda name, own: "no key") == ["chatgpt"]
+    assert router.states["claude"] is kept
+    assert router.states["grok"] is not replaced
+    assert set(router.states) == {"claude", "grok"}
+
+
+@given(
+    st.lists(
+        st.tuples(st.sampled_from(["claude", "grok", "chatgpt"]), st.sampled_from([None, *FailureClass][:12]), st.floats(0, 20)),
+        max_size=40,
+    )
+)
+def test_whatever_happened_nothing_is_in_flight_after_and_panels_have_no_doubles(
+    steps: list[tuple[str, FailureClass | None, float]],
+) -> None:
+    settings, now = Settings(), [0.0]
+    router = AIRouter(settings, {name: object() for name in settings.providers}, clock=lambda: now[0])  # type: ignore[misc]
+    for name, cls, later in steps:
+        now[0] += later
+        call = router.begin(name, 50)
+        if call is None:
+            continue
+        if cls is None:
+            router.succeeded(call, later)
+        else:
+            router.failed(call, Failure(cls, "x"))
+    lanes = router.select(POLICY).lanes
+    assert len(set(lanes)) == len(lanes) <= POLICY.seats
+    assert all(state.in_flight == 0 for state in router.states.values())
