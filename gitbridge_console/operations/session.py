@@ -14,7 +14,7 @@ from types import FrameType
 import platformdirs
 
 from gitbridge_console.actions.outbox import check_actions
-from gitbridge_console.operations.errors import StoreAway, Usage
+from gitbridge_console.operations.errors import OperationError, StoreAway, Usage
 from gitbridge_console.operations.operations import Operations
 from gitbridge_console.router.engine import Engine
 from gitbridge_console.settings.holder import SettingsHolder
@@ -67,14 +67,38 @@ async def open_session(settings: Settings | SettingsHolder, *, role: str, engine
                 await _flush_once(store)
             return
         machine = Engine(store, holder, role=role)
-        running = asyncio.create_task(machine.run(), name="engine")
-        try:
+        async with _running(machine):
             yield Session(holder, store, operations, machine)
-        finally:
-            machine.stop()
-            await running
     finally:
         await opened.__aexit__(None, None, None)
+
+
+@asynccontextmanager
+async def _running(machine: Engine) -> AsyncIterator[None]:
+    """Run the engine while the block lasts. Should it end by a fault of its own, the block is cancelled.
+
+    Raises:
+        OperationError: the engine ended by itself; the log says why.
+    """
+    host = asyncio.current_task()
+    running = asyncio.create_task(machine.run(), name="engine")
+
+    def ended(task: asyncio.Task[None]) -> None:
+        if not task.cancelled() and (error := task.exception()) is not None:
+            logger.critical("the engine ended by a fault of its own", exc_info=error)
+            if host is not None:
+                host.cancel()
+
+    running.add_done_callback(ended)
+    try:
+        yield
+    except asyncio.CancelledError:
+        if running.done() and not running.cancelled() and running.exception() is not None:
+            raise OperationError("the engine ended by a fault of its own: the log says why") from running.exception()
+        raise
+    finally:
+        machine.stop()
+        await asyncio.wait({running})
 
 
 async def _flush_metrics(store: Store) -> None:

@@ -101,10 +101,13 @@ class EngineThread:
             asyncio.run(self._main())
         except OperationError as error:
             self._error = error
+            self._mark_stale(str(error))
         except Exception as error:
             logger.exception("the engine's thread ended for a reason nobody foresaw")
             self._error = error
+            self._mark_stale("the engine ended: the log says why")
         finally:
+            self._session = None
             self._opened.set()
 
     async def _main(self) -> None:

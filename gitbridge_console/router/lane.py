@@ -85,6 +85,10 @@ class Lane:
         except STORE_AWAY as error:
             self._trouble.report(error)
             return LOOK_EVERY_S
+        except Exception:
+            # Whatever the store answered, the lane lives on; it would be missed by everybody who waits in it.
+            logger.exception("claiming from lane %s failed for a reason nobody foresaw", self.name)
+            return FAULT_DELAY_S
         self._trouble.answered()
         for job in claim.jobs:
             self.active += 1
