@@ -38,7 +38,7 @@ CODES: dict[FailureClass, frozenset[str]] = {
         "invalid_api_key incorrect_api_key missing_api_key account_deactivated organization_on_hold invalid_organization "
         "ip_not_authorized unsupported_country_region_territory data_residency_mismatch"
     ),
-    C.MODEL_GONE: _words("model_not_found model_not_available model_deprecated model_decommissioned unknown_model"),
+    C.MODEL_GONE: _words("model_not_found model_not_available model_deprecated model_decommissioned unknown_model invalid_model"),
     C.TOO_LARGE: _words(
         "context_length_exceeded context_window_exceeded request_too_large content_too_large string_above_max_length "
         "prompt_too_long exceed_context_size_error"
@@ -58,7 +58,7 @@ MESSAGES: tuple[tuple[FailureClass, frozenset[int], re.Pattern[str]], ...] = (
         re.compile(
             r"exceeded your current quota|credit balance|(spend|spending|billing|usage) (hard )?limit (has been |was )?(reached|exceeded)"
             r"|(reached|exceeded) (your|its|the)( \w+){0,3} (spend|spending|billing|usage) limit|(used|run out of)( \w+){0,3} credits"
-            r"|insufficient (credits?|funds|balance|quota)|purchase (more )?credits"
+            r"|n't have (any|enough) credits|insufficient (credits?|funds|balance|quota)|purchase (more )?credits"
         ),
     ),
     (C.OVERLOADED, frozenset({200, 500, 502, 503}), re.compile(r"\boverloaded\b|(model|server|engine) is (currently )?at capacity")),
@@ -123,7 +123,7 @@ STATUSES: dict[int, FailureClass] = {
     499: C.TRANSIENT,
     529: C.OVERLOADED,
 }
-"""Other statuses from 300 to 499 are the caller's fault, from 500 the service's."""
+"""Others: a redirect is not followed and so no answer, up to 499 it is the caller's fault, from 500 the service's."""
 
 EXCEPTIONS: tuple[tuple[FailureClass, frozenset[str]], ...] = (
     (C.TRANSIENT, _words("ConnectTimeout PoolTimeout ConnectError ProxyError gaierror ConnectionRefusedError")),
@@ -221,6 +221,8 @@ def _of_status(status: int | None, code: str | None, kind: str | None) -> Failur
         if code or kind:  # an error reported within a stream, of a kind not known
             return C.CALLER_FAULT if "invalid_request_error" in (code, kind) else C.TRANSIENT
         return None
+    if status < 400:
+        return C.INVALID_OUTPUT
     return C.CALLER_FAULT if status < 500 else C.TRANSIENT
 
 

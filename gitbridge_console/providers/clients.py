@@ -6,6 +6,7 @@ one service must not reach another, so all of that is taken out again.
 
 from __future__ import annotations
 
+import os
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
@@ -17,6 +18,12 @@ if TYPE_CHECKING:
     import openai
 
 OPENAI_HOST = "api.openai.com"
+
+FROM_ENVIRONMENT = (
+    *("HTTPS_PROXY", "https_proxy", "HTTP_PROXY", "http_proxy", "ALL_PROXY", "all_proxy", "NO_PROXY", "no_proxy"),
+    *("SSL_CERT_FILE", "SSL_CERT_DIR"),
+)
+"""What the HTTP library takes from the environment, by design, and can fail on."""
 
 
 def host_of(base_url: str) -> str:
@@ -31,11 +38,15 @@ def anthropic_client(settings: ProviderSettings, key: str) -> anthropic.AsyncAnt
     """A client for the Messages API. A base URL that ends in ``/v1``, which the SDK adds by itself, is understood."""
     import anthropic
 
+    from gitbridge_console.providers.transport import client_options
+
+    timeout = _timeout(settings)
     client = anthropic.AsyncAnthropic(
         api_key=key,
         base_url=settings.base_url.rstrip("/").removesuffix("/v1"),
         max_retries=0,
-        timeout=_timeout(settings),
+        timeout=timeout,
+        http_client=anthropic.DefaultAsyncHttpxClient(**client_options(timeout)),
         open_telemetry=False,
     )
     client._custom_headers = {}  # what ANTHROPIC_CUSTOM_HEADERS put there; the SDK has no public way to refuse it
@@ -46,19 +57,30 @@ def openai_client(settings: ProviderSettings, key: str) -> openai.AsyncOpenAI:
     """A client for OpenAI or anything compatible; only OpenAI itself is told the organisation and project."""
     import openai
 
+    from gitbridge_console.providers.transport import client_options
+
+    timeout = _timeout(settings)
     client = openai.AsyncOpenAI(
         api_key=key,
         admin_api_key="",
         webhook_secret="",
         base_url=settings.base_url,
         max_retries=0,
-        timeout=_timeout(settings),
+        timeout=timeout,
+        http_client=openai.DefaultAsyncHttpxClient(**client_options(timeout)),
     )
     if host_of(settings.base_url) != OPENAI_HOST:
         client.organization = None
         client.project = None
     client._custom_headers = {}  # what OPENAI_CUSTOM_HEADERS put there; as above
     return client
+
+
+def unbuildable(error: Exception) -> str:
+    """One line about a client that could not be built. The error's own words may quote a proxy's password, so they stay out."""
+    named = [name for name in FROM_ENVIRONMENT if os.environ.get(name)]
+    hint = f"check {', '.join(named)} in the environment" if named else "check base_url and the system's certificates"
+    return f"no client for the service ({type(error).__name__}): {hint}"
 
 
 def _timeout(settings: ProviderSettings) -> httpx2.Timeout:

@@ -6,6 +6,7 @@ import json
 import re
 from collections.abc import Iterator, Mapping
 from typing import Any
+from urllib.parse import urlsplit
 
 from gitbridge_console.domain.failures import Failure
 from gitbridge_console.providers.classify import READ_CHARS, classify_signal, one_line
@@ -91,7 +92,8 @@ def redacted(text: str, secrets: tuple[str, ...]) -> str:
     """The text without the secrets, without recognisable beginnings of them, and without anything shaped like a key."""
     text = text[: 4 * READ_CHARS]
     for secret in secrets:
-        if len(secret) < SHORTEST_KEY:
+        if len(secret) < SHORTEST_KEY:  # as a word only, or a key such as "e" would leave nothing to read
+            text = re.sub(rf"(?<!\w){re.escape(secret)}(?!\w)", HIDDEN, text) if secret else text
             continue
         text = text.replace(secret, HIDDEN)
         if len(secret) >= 2 * SHORTEST_KEY:
@@ -111,6 +113,8 @@ def _body(exc: BaseException, response: object) -> object:
 
 
 def _own_words(exc: BaseException, status: int | None) -> str:
+    if status is not None and 300 <= status < 400:
+        return f"redirected to {_target(exc)}; base_url has to be the final address"
     if status is not None and status >= 300:
         text = getattr(getattr(exc, "response", None), "reason_phrase", "")
         return f"{text or 'error'}, without an explanation that could be read"
@@ -125,6 +129,14 @@ def _own_words(exc: BaseException, status: int | None) -> str:
             told = link
     name = type(told).__name__
     return one_line(f"{name}: {text or PLAIN_WORDS.get(name, '')}".rstrip(": "), READ_CHARS)
+
+
+def _target(exc: BaseException) -> str:
+    location = _headers(getattr(exc, "response", None)).get("location", "")
+    try:
+        return urlsplit(location).hostname or "another path"
+    except ValueError:
+        return "an address that is none"
 
 
 def _names(exc: BaseException) -> list[str]:

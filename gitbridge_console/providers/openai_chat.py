@@ -33,16 +33,18 @@ class ChatCompletionsProvider(OpenAIBase):
 
     async def open_stream(self, client: Any, request: ProviderRequest) -> httpx2.Response:
         """See StreamedProvider. A refused answer format is asked for in the next plainer way at once."""
+        asked = self._format
         while True:
-            asked = self._format
             try:
                 raw = await client.chat.completions.with_raw_response.create(**self._parameters(request, FORMATS[asked]))
             except Exception as error:  # narrowed by the test; everything else is raised again
                 if asked + 1 >= len(FORMATS) or not _names_format(error):
                     raise
-                self._format = max(self._format, asked + 1)
-                logger.info("%s does not take %s; asking with %s from now on", self.name, FORMATS[asked], FORMATS[self._format])
+                asked += 1
                 continue
+            if asked > self._format:  # remembered only now: a server may quote the whole question in any refusal
+                self._format = asked
+                logger.info("%s takes %s and nothing stricter; asking so from now on", self.name, FORMATS[asked])
             response: httpx2.Response = raw.http_response
             return response
 
@@ -91,6 +93,10 @@ class ChatCollector(Collector):
         choices = event.get("choices")
         if isinstance(choices, list) and choices:
             self._note_choice(table(choices[0]))
+        elif usage and self.stop_reason:
+            # By the specification the last chunk; some servers leave out the end mark and keep the connection open.
+            self.progress += 1
+            self.done = True
 
     def ending_of_reason(self, reason: str) -> Ending | None:
         """See Collector."""

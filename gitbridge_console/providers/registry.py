@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import logging
 import os
 from collections.abc import Iterable
 from pathlib import Path
@@ -26,6 +27,11 @@ WARM = {
     "responses": ("openai", "openai.resources.responses"),
     "chat": ("openai", "openai.resources.chat.completions"),
 }
+
+TALKATIVE = ("anthropic", "openai", "httpx2", "httpcore2")
+"""Loggers that at lower levels write down whole questions, which quote private source."""
+
+_imported: set[str] = set()
 
 
 def resolve_key(settings: ProviderSettings) -> str | None:
@@ -61,9 +67,22 @@ def build_provider(name: str, settings: ProviderSettings, key: str | None) -> Pr
 
 def import_sdks(apis: Iterable[str] = tuple(WARM)) -> None:
     """Import the SDKs that the given kinds of API need, and the price list: one to two seconds, so not in an event loop."""
-    for module in {module: None for api in apis for module in WARM[api]}:
+    asked = tuple(apis)
+    for module in {module: None for api in asked for module in WARM[api]}:
         importlib.import_module(module)
     importlib.import_module("genai_prices.data")
+    importlib.import_module("gitbridge_console.providers.transport")
+    for name in TALKATIVE:
+        logging.getLogger(name).setLevel(logging.WARNING)
+    _imported.update(asked)
+
+
+def imported(api: str) -> bool:
+    """Whether ``import_sdks`` has finished for that kind of API.
+
+    A module that another thread is still importing stands in ``sys.modules`` already; importing it then would block.
+    """
+    return api in _imported
 
 
 def _look_for_key(settings: ProviderSettings) -> tuple[str | None, str | None]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
 from typing import Any
 
 from gitbridge_console.providers.errors import AnswerTooLarge
@@ -20,8 +21,8 @@ class EventReader:
         self._size = 0
         self._data: list[bytes] = []
 
-    def feed(self, chunk: bytes) -> list[dict[str, Any]]:
-        """Events completed by this chunk.
+    def feed(self, chunk: bytes) -> Iterator[dict[str, Any]]:
+        """Events completed by this chunk, each parsed only when it is its turn, so that a broken one takes none along.
 
         Raises:
             AnswerTooLarge: one event is larger than ``MAX_EVENT_BYTES``.
@@ -32,21 +33,19 @@ class EventReader:
             raise AnswerTooLarge(f"an event of the stream is larger than {MAX_EVENT_BYTES >> 20} MiB")
         if b"\n" not in chunk:
             self._partial.append(chunk)
-            return []
+            return
         if self._partial:
             chunk = b"".join((*self._partial, chunk))
         *lines, rest = chunk.split(b"\n")
         self._partial = [rest] if rest else []
-        events: list[dict[str, Any]] = []
         for line in lines:
             if line.startswith(b"data:"):
                 self._data.append(line[5:])
             elif line in (b"", b"\r") and self._data:
-                events.append(self._event())
+                yield self._event()
         self._size = len(rest) + sum(map(len, self._data))
-        return events
 
-    def finish(self) -> list[dict[str, Any]]:
+    def finish(self) -> Iterator[dict[str, Any]]:
         """The last event of a body that ended without the blank line after it.
 
         Raises:

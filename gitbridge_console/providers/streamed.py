@@ -9,7 +9,6 @@ from __future__ import annotations
 import asyncio
 import json
 import logging
-import sys
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from contextlib import aclosing
@@ -18,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 from gitbridge_console.domain.failures import Failure, FailureClass
 from gitbridge_console.providers.base import ProviderError, ProviderReply, ProviderRequest, Usage
 from gitbridge_console.providers.classify import classify_signal, one_line
+from gitbridge_console.providers.clients import unbuildable
 from gitbridge_console.providers.collector import Collector
 from gitbridge_console.providers.errors import EventError, MissingKey, error_fields, failure_from_exception, redacted
 from gitbridge_console.providers.prices import cost_usd
@@ -150,13 +150,22 @@ class StreamedProvider(ABC):
             await client.close()
 
     async def _client(self) -> Any:
-        if self._sdk_client is None:
-            if self.sdk not in sys.modules:
-                from gitbridge_console.providers.registry import import_sdks
+        """The SDK's client.
 
-                await asyncio.to_thread(import_sdks, (self.settings.api,))
-            if self._sdk_client is None:
+        Raises:
+            ProviderError: it cannot be built, because of a proxy or certificate file that the environment names.
+        """
+        if self._sdk_client is not None:
+            return self._sdk_client
+        from gitbridge_console.providers.registry import import_sdks, imported
+
+        if not imported(self.settings.api):
+            await asyncio.to_thread(import_sdks, (self.settings.api,))
+        if self._sdk_client is None:
+            try:
                 self._sdk_client = self.build_client()
+            except Exception as error:  # what a broken environment makes of it is up to the SDK and the HTTP library
+                raise ProviderError(Failure(FailureClass.TRANSIENT, unbuildable(error))) from None
         return self._sdk_client
 
     async def _read(self, attempt: _Attempt, response: httpx2.Response, timer: asyncio.Timeout, loop: asyncio.AbstractEventLoop) -> None:
@@ -170,6 +179,8 @@ class StreamedProvider(ABC):
                     continue
                 for event in reader.feed(chunk):
                     collector.feed(event)
+                    if collector.done:
+                        break
                 if collector.progress != seen:
                     seen, now = collector.progress, loop.time()
                     if collector.done:

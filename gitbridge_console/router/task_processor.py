@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
 import logging
 import random
@@ -137,7 +136,8 @@ class TaskProcessor:
             failure, usage, ttft_ms = error.failure, error.usage, error.ttft_ms
         except AnswerError as error:
             failure = Failure(FailureClass.INVALID_OUTPUT, str(error), http_status=200, request_id=reply.request_id if reply else None)
-        except asyncio.CancelledError:
+        except BaseException:
+            # Cancelled, or a fault of our own: it says nothing about the provider, and its place must be free again.
             self._router.cancelled(call)
             raise
         latency_s = time.monotonic() - clock

@@ -117,8 +117,11 @@ async def make_report(door: Operations, options: DemoOptions, duration_s: float)
     settled = Counter(event.state for event in old)
     finished = sum(settled[state] for state in FINISHED)
     answers: Counter[int] = Counter()
+    asked = 0
     for row in await door.list_decisions(REPORT_MAX):
-        if row.kind.endswith("_review"):
+        if row.kind.endswith("_review") and row.needs_operator:
+            asked += 1
+        elif row.kind.endswith("_review"):
             decision = await door.show_decision(row.event_id)
             answers[sum(answer.status in (AnswerStatus.OK, AnswerStatus.ABSTAIN) for answer in decision.answers)] += 1
     snapshot = await door.status()
@@ -139,7 +142,11 @@ async def make_report(door: Operations, options: DemoOptions, duration_s: float)
         },
         "in_lanes": {lane: lanes[lane] for lane in STAGE_LANES},
         "sum_exact": at_rest + sum(lanes.values()) == len(events),
-        "reviews_decided": {"total": sum(answers.values()), "from_answers": {str(n): answers[n] for n in sorted(answers)}},
+        "reviews_decided": {
+            "total": sum(answers.values()),
+            "from_answers": {str(n): answers[n] for n in sorted(answers)},
+            "left_to_operator": asked,
+        },
         "providers": {
             name: {
                 "state": status.state,

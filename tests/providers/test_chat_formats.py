@@ -48,6 +48,20 @@ async def test_a_server_that_refuses_everything_is_a_callers_fault(server: Scrip
     assert len(server.received) == 3
 
 
+async def test_a_server_that_quotes_the_question_in_every_refusal_loses_no_format(server: ScriptedServer, build: Builder) -> None:
+    async def quoting(connection: Connection, request: Received) -> None:
+        message = f"cannot be served now: {json.dumps(request.body)} (json_schema)"
+        await connection.json(400, {"error": {"message": message, "type": "invalid_request_error"}})
+
+    server.script = quoting
+    provider = build(CHAT)
+    with pytest.raises(ProviderError):
+        await provider.ask(QUESTION, timeout_s=10)
+    server.script = answering(CHAT)
+    await provider.ask(QUESTION, timeout_s=10)
+    assert server.received[-1].body["response_format"]["type"] == "json_schema"
+
+
 async def test_other_refusals_change_nothing(server: ScriptedServer, build: Builder) -> None:
     async def script(connection: Connection, request: Received) -> None:
         await connection.json(400, {"error": {"message": "bad temperature", "type": "invalid_request_error"}})

@@ -39,7 +39,7 @@ from gitbridge_console.providers.errors import error_fields, failure_from_except
         ({"status": 408}, C.TRANSIENT),
         ({"status": 409}, C.TRANSIENT),
         ({"status": 418}, C.CALLER_FAULT),
-        ({"status": 301}, C.CALLER_FAULT),
+        ({"status": 301}, C.INVALID_OUTPUT),
         ({"status": 599}, C.TRANSIENT),
         ({"exceptions": ["APITimeoutError", "APIConnectionError", "ConnectTimeout", "TimeoutError"]}, C.TRANSIENT),
         ({"exceptions": ["APITimeoutError", "APIConnectionError", "ReadTimeout"]}, C.SILENT),

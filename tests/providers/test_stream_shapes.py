@@ -136,20 +136,27 @@ def test_events_survive_any_cutting(events: list[dict[str, str]], data: st.DataO
     reader, found = EventReader(), []
     for start, end in zip([0, *cuts], [*cuts, len(whole)], strict=True):
         found += reader.feed(whole[start:end])
-    assert found + reader.finish() == events
+    assert found + list(reader.finish()) == events
 
 
 def test_data_over_several_lines_is_one_event() -> None:
-    assert EventReader().feed(b'data: {"a":\ndata: 1}\n\ndata: [DONE]\n\n') == [{"a": 1}, DONE]
+    assert list(EventReader().feed(b'data: {"a":\ndata: 1}\n\ndata: [DONE]\n\n')) == [{"a": 1}, DONE]
+
+
+def test_a_broken_event_takes_none_along_that_came_before_it() -> None:
+    events = EventReader().feed(b'data: {"a": 1}\n\ndata: {broken\n\n')
+    assert next(events) == {"a": 1}
+    with pytest.raises(json.JSONDecodeError):
+        next(events)
 
 
 @pytest.mark.parametrize("piece", [b"x" * 65_536, b"data: " + b"x" * 65_530 + b"\n"])
 def test_an_endless_event_is_refused(piece: bytes) -> None:
     reader = EventReader()
     for _ in range(MAX_EVENT_BYTES // 65_536 - 1):
-        reader.feed(piece)
+        assert list(reader.feed(piece)) == []
     with pytest.raises(AnswerTooLarge):
-        reader.feed(piece * 2)
+        list(reader.feed(piece * 2))
 
 
 @pytest.mark.parametrize(

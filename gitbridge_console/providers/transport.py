@@ -1,0 +1,52 @@
+"""What the SDKs' HTTP clients are given on top of their defaults: no redirects, and a bound on bodies that are no stream.
+
+Imported only when a client is built, since it needs the HTTP library.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from typing import Any
+
+import httpx2
+
+MAX_BODY_BYTES = 4 * 1024 * 1024
+"""Of an error or a list of models no more is read, as it comes over the wire; the SDKs read such bodies whole."""
+
+STREAM_TYPE = "text/event-stream"
+
+
+class BoundedStream(httpx2.AsyncByteStream):
+    """A body that ends at ``limit`` bytes, whatever the other side goes on to send."""
+
+    def __init__(self, stream: httpx2.AsyncByteStream, limit: int) -> None:
+        self._stream = stream
+        self._left = limit
+
+    async def __aiter__(self) -> AsyncIterator[bytes]:
+        async for chunk in self._stream:
+            yield chunk[: self._left]
+            self._left -= len(chunk)
+            if self._left <= 0:
+                return
+
+    async def aclose(self) -> None:
+        """Close the connection, or give it back where the body was read to its end."""
+        await self._stream.aclose()
+
+
+async def bound_body(response: httpx2.Response) -> None:
+    """Event hook: answers that are no event stream get a bounded body."""
+    kind = response.headers.get("content-type", "").partition(";")[0].strip().lower()
+    if response.status_code < 300 and kind == STREAM_TYPE:
+        return
+    if isinstance(response.stream, httpx2.AsyncByteStream):
+        response.stream = BoundedStream(response.stream, MAX_BODY_BYTES)
+
+
+def client_options(timeout: httpx2.Timeout) -> dict[str, Any]:
+    """Options for an SDK's ``DefaultAsyncHttpxClient``.
+
+    A redirect would carry the question, which may quote private source, to an address nobody configured.
+    """
+    return {"timeout": timeout, "follow_redirects": False, "event_hooks": {"response": [bound_body]}}
