@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import time
 from collections import deque
 from collections.abc import Awaitable, Callable
 from typing import Any, ClassVar, TypeVar
@@ -59,8 +60,9 @@ class ConsoleApp(App[int]):
         refresh_s: float = 1.0,
         theme: str = "gitbridge-dark",
         painting: bool = True,
+        clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        """``painting=False`` leaves the timer off: the tests paint when they want to."""
+        """``painting=False`` leaves the timer off: the tests paint when they want to. ``clock`` counts seconds."""
         super().__init__(ansi_color=True if no_colour else None)
         self.fleet = fleet
         self.read_only = read_only
@@ -77,8 +79,9 @@ class ConsoleApp(App[int]):
         self.reason_history: list[str] = []
         self.pending_filter = ""
         self._painting = painting
+        self._clock = clock
+        self._changed_at = clock()
         self._timer_generation = 0
-        self._questions: dict[tuple[int, str], int] = {}
         self._asked: set[tuple[int, str]] = set()
         self._wanted_theme = theme
         themes, self.theme_problems = load_themes()
@@ -125,6 +128,7 @@ class ConsoleApp(App[int]):
         if not self.frozen:
             newest = self.fleet.snapshot
             if newest is not None and newest is not self.snapshot:
+                self._changed_at = self._clock()
                 self.depth_history.append(float(sum(newest.events.get(state, 0) for state in UNDECIDED)))
                 self.flow.append(flow_point(newest))
             self.snapshot = newest
@@ -133,19 +137,24 @@ class ConsoleApp(App[int]):
             screen.paint(self.snapshot)
 
     @property
+    def picture_age_s(self) -> float:
+        """Seconds since the fleet last gave a new picture; it grows when the engine hangs, too."""
+        return self._clock() - self._changed_at
+
+    @property
     def rates(self) -> tuple[float, float] | None:
         """Events in and out per second over the last pictures, ``None`` before there are two."""
         return flow_rates(self.flow[0], self.flow[-1]) if len(self.flow) > 1 else None
 
     def fetch(self, screen: FleetScreen, operation: Callable[[Operations], Awaitable[T]], then: Callable[[T], None], group: str) -> None:
-        """Ask the fleet; the answer reaches ``then`` on this loop unless a newer question of the group was asked.
+        """Ask the fleet; the answer reaches ``then`` on this loop, or a line about what went wrong reaches the bottom row.
 
-        Lists are asked for one at a time: while one is under way, asking again does nothing.
+        Everything but writes is asked for one at a time: while a question of the group is under way, asking again does nothing,
+        so a store that hangs does not collect questions.
         """
         key = (id(screen), group)
-        if group in ("list", "event") and key in self._asked:
+        if group != "write" and key in self._asked:
             return
-        generation = self._questions[key] = self._questions.get(key, 0) + 1
         self._asked.add(key)
 
         async def ask() -> None:
@@ -154,8 +163,13 @@ class ConsoleApp(App[int]):
             except OperationError as error:
                 if screen.is_attached:
                     screen.bottom.say(str(error), "bad")
+            except Exception:
+                # Whatever it is, the operator keeps the console; the log keeps the traceback.
+                logger.exception("a question of the console failed for a reason nobody foresaw")
+                if screen.is_attached:
+                    screen.bottom.say("that failed for a reason nobody foresaw: see the log", "bad")
             else:
-                if screen.is_attached and self._questions.get(key) == generation:
+                if screen.is_attached:
                     then(result)
             finally:
                 self._asked.discard(key)

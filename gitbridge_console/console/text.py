@@ -39,6 +39,8 @@ def safe(text: str, *, lines: bool = False) -> str:
             if marks <= COMBINING_MAX and out:
                 out.append(char)
             continue
+        elif category == "Cf":
+            continue
         elif category in ("Cn", "Co"):
             out.append("\ufffd")
         else:

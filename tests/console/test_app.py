@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
+from concurrent.futures import Future
 from contextlib import asynccontextmanager
 from typing import Any
 
@@ -303,3 +304,62 @@ async def test_every_action_of_the_table_has_a_method_on_its_screen(scope: str) 
             method = action.method.split("(")[0]
             owner: Any = pilot.app if method.startswith("app.") else pilot.app.screen
             assert callable(getattr(owner, f"action_{method.removeprefix('app.')}", None)), action.id
+
+
+async def test_what_nobody_foresaw_is_a_line_too() -> None:
+    fleet = StillFleet()
+
+    async def broken(*_: Any) -> Any:
+        raise RuntimeError("a fault of our own")
+
+    fleet.door.list_jobs = broken
+    async with opened(fleet) as pilot:
+        await press(pilot, "2")
+        assert "see the log" in bottom(pilot)
+        await press(pilot, "1")
+        assert pilot.app.current_mode == "pulse"
+
+
+async def test_a_fleet_that_gives_no_news_is_said_to() -> None:
+    now = [0.0]
+    async with opened(StillFleet(), clock=lambda: now[0]) as pilot:
+        header = pilot.app.screen.query_one("#header", Lines)
+        assert "NO NEWS" not in header.lines[0].plain
+        now[0] = 42.0
+        await settle(pilot)
+        assert "NO NEWS for 42s" in header.lines[0].plain
+
+
+async def test_a_store_that_hangs_does_not_collect_questions() -> None:
+    fleet = StillFleet()
+    async with opened(fleet) as pilot:
+        open_now: list[Future[Any]] = []
+
+        def hang(_: Any) -> Future[Any]:
+            open_now.append(Future())
+            return open_now[-1]
+
+        fleet.call = hang  # type: ignore[method-assign]
+        await pilot.press("4")
+        app: Any = pilot.app
+        for _ in range(5):
+            app.paint()
+            await pilot.pause()
+        assert len(open_now) == 1
+        open_now[0].set_exception(StoreAway("away"))
+        await app.workers.wait_for_complete()
+        assert "away" in bottom(pilot)
+
+
+async def test_many_events_at_once_want_their_number_typed() -> None:
+    fleet = StillFleet()
+    async with opened(fleet) as pilot:
+        await press(pilot, "4")
+        screen: Any = pilot.app.screen
+        done: list[str] = []
+        screen.confirm_all("replay", [str(n) for n in range(21)], lambda: done.append("done"))
+        await press(pilot, "y", "enter")
+        assert done == []
+        screen.confirm_all("replay", [str(n) for n in range(21)], lambda: done.append("done"))
+        await press(pilot, "2", "1", "enter")
+        assert done == ["done"]

@@ -71,6 +71,7 @@ def test_ascii_is_ascii(text: str) -> None:
         ("a\r\nb\nc", "a b c"),
         ("[bold]markup[/bold]", "[bold]markup[/bold]"),
         ("abc\u202efed", "abcfed"),
+        ("a\ufff9b\U0001d173c\u0600", "abc"),
         ("\ud800", "\ufffd"),
         ("a\tb", "a    b"),
         ("漢字", "漢字"),

@@ -6,13 +6,13 @@ import pytest
 from still_fleet import DECISIONS, EVENT, FAILED, HOSTILE, JOBS, provider, snapshot
 
 from gitbridge_console.console.actions import ACTIONS, COMMANDS, actions_for, hints_for
-from gitbridge_console.console.plain import render_report
 from gitbridge_console.console.screens.base import MODES
 from gitbridge_console.console.screens.help import help_lines
 from gitbridge_console.console.views.cells import Line, age, millis, money, percent, sparkline
-from gitbridge_console.console.views.event import event_lines, mark
+from gitbridge_console.console.views.event import event_lines, initials, mark
 from gitbridge_console.console.views.fleet import (
     alert_lines,
+    count_lines,
     first_run_lines,
     flow_point,
     flow_rates,
@@ -23,6 +23,7 @@ from gitbridge_console.console.views.fleet import (
     provider_rows,
 )
 from gitbridge_console.console.views.tables import decision_rows, event_rows, job_rows, log_rows, short_id
+from gitbridge_console.console.widgets.bottom_row import fitting_hints
 from gitbridge_console.console.widgets.chart import draw
 from gitbridge_console.console.widgets.row_table import layout_columns
 from gitbridge_console.domain.snapshots import FleetSnapshot, StoreStatus
@@ -86,7 +87,7 @@ def test_the_provider_page_has_breaker_errors_and_unknown_cost() -> None:
 
 def test_differences_are_unified_when_narrow_and_side_by_side_when_wide() -> None:
     narrow, wide = texts(event_lines(EVENT, 80)), texts(event_lines(EVENT, 140))
-    assert "C● C● Gx" in narrow
+    assert "Ch● Cl● Grx" in narrow
     assert "FINDINGS" in wide
     assert "│ CLAUDE" in wide
     assert "= critical 88 tax rounded" in wide
@@ -100,13 +101,6 @@ def test_marks_tell_who_said_it_without_colour() -> None:
     decision = EVENT.decision
     assert decision is not None
     assert [mark(decision.clusters[1], answer) for answer in decision.answers] == ["·", "●", "x"]
-
-
-def test_the_plain_report_needs_no_terminal() -> None:
-    report = render_report(snapshot(), 80)
-    assert max(len(line) for line in report.split("\n")) <= 80
-    for part in ("prod-eu", "grok", "OPEN", "612", "!! grok open", "failed 37"):
-        assert part in report
 
 
 def test_numbers_for_people() -> None:
@@ -185,4 +179,37 @@ def test_read_only_hides_writes_from_the_hints() -> None:
 def test_an_empty_fleet_has_no_rows_and_no_crash() -> None:
     empty = FleetSnapshot(at="2026-11-22T21:00:00.000Z", namespace="x", store=StoreStatus(url="unix", ok=True))
     assert lane_rows(empty) == []
-    assert render_report(empty)
+
+
+def test_providers_with_one_initial_are_told_apart() -> None:
+    assert initials(["claude", "chatgpt", "grok"]) == {"claude": "Cl", "chatgpt": "Ch", "grok": "Gr"}
+    assert initials(["claude", "grok"]) == {"claude": "C", "grok": "G"}
+    assert initials(["local", "local-eu"]) == {"local": "Local", "local-eu": "Local-"}
+    assert initials(["claude", "claude"]) == {"claude": "C"}
+    assert initials([]) == {}
+
+
+def test_what_wants_the_operator_is_counted_first() -> None:
+    shown = count_lines(snapshot(events={"resolved": 9120, "consensus_pending": 604, "failed": 37}))[0].plain
+    assert shown.startswith("EVENTS  failed 37")
+
+
+def test_a_share_near_all_is_not_shown_as_all() -> None:
+    assert [percent(rate) for rate in (0.998, 1.0, 0.61)] == ["99.8%", "100%", "61%"]
+
+
+def test_a_picture_that_stopped_coming_is_said_to_be_old() -> None:
+    assert "NO NEWS" not in header_line(snapshot(), {}, None, old_s=3.0).plain
+    assert "NO NEWS for 42s" in header_line(snapshot(), {}, None, old_s=42.0).plain
+
+
+def test_help_stays_in_the_bottom_row_when_room_is_short() -> None:
+    hints = hints_for("queue", read_only=False)
+    assert fitting_hints(hints, 400) == hints
+    assert [word for _, word in fitting_hints(hints, 40)][-2:] == ["command", "help"]
+    assert len(fitting_hints(hints, 0)) == 2
+
+
+def test_a_log_line_keeps_its_identity_when_older_ones_go() -> None:
+    log = snapshot().log
+    assert {row.id for row in log_rows(log[1:], [])} <= {row.id for row in log_rows(log, [])}

@@ -74,7 +74,13 @@ class FleetScreen(Screen[None]):
         """Show the newest picture; called on the timer, for the screen in front only."""
         app = self.console
         flags = {"DEMO": app.demo, "READ-ONLY": app.read_only, "FROZEN": app.frozen}
-        header = header_line(snapshot, flags, app.rates, clock_s=app.refresh_s if self.size.width >= 100 else None)
+        header = header_line(
+            snapshot,
+            flags,
+            app.rates,
+            clock_s=app.refresh_s if self.size.width >= 100 else None,
+            old_s=0.0 if app.frozen else app.picture_age_s,
+        )
         self.query_one("#header", Lines).set_lines([header])
         self.query_one("#tabs", Lines).set_lines([self._tabs(snapshot)])
         self.bottom.set_hints(hints_for(self.scope, read_only=app.read_only), self.crumb())

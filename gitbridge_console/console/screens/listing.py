@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from textual.app import ComposeResult
 
 from gitbridge_console.console.screens.base import FleetScreen
@@ -9,6 +11,9 @@ from gitbridge_console.console.views.cells import Row
 from gitbridge_console.console.widgets.bottom_row import Question
 from gitbridge_console.console.widgets.row_table import RowTable
 from gitbridge_console.domain.events import Priority
+
+BULK_YES_NO_MAX = 20
+"""Above so many events at once a y is not enough."""
 
 
 class TableScreen(FleetScreen):
@@ -105,13 +110,20 @@ class TableScreen(FleetScreen):
         """Replay the marked events, after y/N."""
         ids = [row.partition(".")[0] for row in self.table.chosen()]
         if ids and self.may_write():
-            self.confirm(f"replay {_count(ids)}", lambda: self.write(lambda door: door.replay(ids, "from the console"), "replay"))
+            self.confirm_all("replay", ids, lambda: self.write(lambda door: door.replay(ids, "from the console"), "replay"))
 
     def action_cancel(self) -> None:
         """Cancel the marked events, after y/N."""
         ids = [row.partition(".")[0] for row in self.table.chosen()]
         if ids and self.may_write():
-            self.confirm(f"cancel {_count(ids)}", lambda: self.write(lambda door: door.cancel(ids, "from the console"), "cancel"))
+            self.confirm_all("cancel", ids, lambda: self.write(lambda door: door.cancel(ids, "from the console"), "cancel"))
+
+    def confirm_all(self, word: str, ids: list[str], then: Callable[[], None]) -> None:
+        """Ask y/N; for many events their number has to be typed."""
+        if len(ids) <= BULK_YES_NO_MAX:
+            self.confirm(f"{word} {_count(ids)}", then)
+        else:
+            self.bottom.ask(Question(f"{word} {len(ids)} events? Type {len(ids)}:", lambda _: then(), wanted=str(len(ids))))
 
     def action_approve(self) -> None:
         """Approve the event under the cursor."""

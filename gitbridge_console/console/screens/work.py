@@ -48,9 +48,12 @@ class DetailScreen(TableScreen):
         if row is None or self.size.width < 100:
             return
         event_id = row.id.partition(".")[0]
-        self.fetch(lambda door: door.show_event(event_id), self._show_detail, group="detail")
+        self.fetch(lambda door: door.show_event(event_id), self._show_detail, group=f"detail {event_id}")
 
     def _show_detail(self, event: EventDetail) -> None:
+        row = self.table.current
+        if row is None or row.id.partition(".")[0] != event.id:
+            return  # the cursor went on while this was fetched
         detail = self.query_one("#detail", Page)
         detail.set_lines(event_lines(event, detail.size.width))
 

@@ -76,10 +76,10 @@ def millis(value: float | None) -> str:
 
 
 def percent(rate: float | None) -> str:
-    """``0.4%``, ``61%``."""
+    """``0.4%``, ``61%``, ``99.8%``: a decimal where it makes the difference to nothing or all."""
     if rate is None:
         return "-"
-    return f"{100 * rate:.1f}%" if rate < 0.1 else f"{100 * rate:.0f}%"
+    return f"{100 * rate:.1f}%" if rate < 0.1 or 0.9 < rate < 1 else f"{100 * rate:.0f}%"
 
 
 def money(usd: float | None) -> str:

@@ -114,9 +114,18 @@ def mark(cluster: Cluster, answer: Answer) -> str:
     return "?" if answer.status in (AnswerStatus.ABSTAIN, AnswerStatus.REFUSED) else "x"
 
 
+def initials(providers: Sequence[str]) -> dict[str, str]:
+    """The shortest beginnings, of one length, that tell the providers of a panel apart: ``Cl``, ``Ch``, ``Gr``."""
+    names = {name: safe(name) for name in providers}
+    longest = max((len(name) for name in names.values()), default=1)
+    length = next((n for n in range(1, longest) if len({name[:n].lower() for name in names.values()}) == len(names)), longest)
+    return {name: shown[:length].capitalize() for name, shown in names.items()}
+
+
 def cluster_head(cluster: Cluster, answers: Sequence[Answer]) -> tuple[str | Cell, ...]:
     """Number, severity, k of n and who."""
-    marks = " ".join(f"{answer.provider[:1].upper()}{mark(cluster, answer)}" for answer in answers)
+    short = initials([answer.provider for answer in answers])
+    marks = " ".join(f"{short[answer.provider]}{mark(cluster, answer)}" for answer in answers)
     return (
         f" {cluster.id:>2} ",
         Cell(fit(cluster.severity.upper(), 9), SEVERITY_TONES.get(cluster.severity, "")),
@@ -127,13 +136,15 @@ def cluster_head(cluster: Cluster, answers: Sequence[Answer]) -> tuple[str | Cel
 def unified(decision: Decision, width: int) -> list[Line]:
     """Below 100 columns: each finding, then who said it in which words."""
     lines: list[Line] = []
+    said_by = [str(member["provider"]) for cluster in decision.clusters for member in cluster.members]
+    short = initials([*(answer.provider for answer in decision.answers), *said_by])
     for cluster in decision.clusters:
         place = f"{safe(cluster.path)}:{cluster.line}" if cluster.path else "no file"
         lines.append(line(*cluster_head(cluster, decision.answers), Cell(f"{place}  ", "dim"), safe(cluster.title)))
         if cluster.k > 1:
             lines += [
                 line(
-                    Cell(f"        {safe(str(m['provider']))[:1].upper()}: ", "dim"),
+                    Cell(f"        {short[str(m['provider'])]}: ", "dim"),
                     f"{safe(str(m.get('severity', '')))} {m.get('start_line', '')} {safe(str(m.get('title', '')))}",
                 )
                 for m in cluster.members

@@ -21,6 +21,9 @@ STATE_TONES = {
     "no_key": "bad",
 }
 LEVEL_TONES = {"error": "bad", "critical": "bad", "warning": "warn", "info": "dim"}
+STALE_S = 10.0
+"""A picture older than this is said to be old."""
+WANT_OPERATOR = ("failed", "awaiting_approval", "parked")
 UNDECIDED = ("received", "routed", "parked", "consensus_pending")
 
 LANE_COLUMNS = (
@@ -104,9 +107,14 @@ def flow_rates(first: tuple[float, int, int], last: tuple[float, int, int]) -> t
 
 
 def header_line(
-    snapshot: FleetSnapshot | None, flags: Mapping[str, bool], rates: tuple[float, float] | None, *, clock_s: float | None = None
+    snapshot: FleetSnapshot | None,
+    flags: Mapping[str, bool],
+    rates: tuple[float, float] | None,
+    *,
+    clock_s: float | None = None,
+    old_s: float = 0.0,
 ) -> Line:
-    """Who, how much, how bad: one line. ``clock_s``: the paint interval, shown with the time where there is room."""
+    """Who, how much, how bad. ``clock_s``: the paint interval, shown with the time; ``old_s``: for how long no new picture came."""
     shown = [Cell(f" {word} ", "head") for word, on in flags.items() if on]
     if snapshot is None:
         return line(Cell(" GitBridge ", "head"), *shown, " starting…")
@@ -118,7 +126,9 @@ def header_line(
     into, out = rates or (snapshot.rates.get("in_per_s", 0.0), snapshot.rates.get("out_per_s", 0.0))
     parts: list[str | Cell] = [Cell(f" GitBridge {safe(snapshot.namespace)} ", "head"), *shown]
     if not snapshot.store.ok:
-        parts.append(Cell(f" STORE AWAY, picture is {age(snapshot.store.age_s)} old ", "bad"))
+        parts.append(Cell(f" STORE AWAY, picture is {age(max(snapshot.store.age_s, old_s))} old ", "bad"))
+    elif old_s >= STALE_S:
+        parts.append(Cell(f" NO NEWS for {age(old_s)} ", "bad"))
     parts += [
         "  open ",
         Cell(f"{undecided:,}", "bad" if full else "strong"),
@@ -167,10 +177,10 @@ def first_run_lines(snapshot: FleetSnapshot) -> list[Line]:
 
 
 def count_lines(snapshot: FleetSnapshot) -> list[Line]:
-    """Events by state, waiting work by priority, decisions by outcome."""
+    """Events by state (first those that want an operator), waiting work by priority, decisions by outcome."""
     events = [
         part
-        for state, n in snapshot.events.items()
+        for state, n in sorted(snapshot.events.items(), key=lambda item: item[0] not in WANT_OPERATOR)
         if n
         for part in (f"  {state.replace('_', ' ')} ", Cell(f"{n:,}", "bad" if state == "failed" else "strong"))
     ]

@@ -137,13 +137,13 @@ def log_rows(log: Sequence[LogLine], audit: Sequence[AuditEntry]) -> list[Row]:
         )
         for entry in audit
     ]
-    for n, entry in enumerate(log):
+    for entry in log:
         tone = {"error": "bad", "warning": "warn"}.get(entry.level, "dim")
         rows.append(
             (
                 entry.at,
                 Row(
-                    f"l{entry.at}{n}",
+                    f"l{entry.at}{entry.what}{entry.id}{entry.text}",
                     (
                         Cell(clock(entry.at), "dim"),
                         Cell("fleet", "dim"),

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
+from rich.cells import cell_len
 from rich.text import Text
 from textual import events
 from textual.widget import Widget
@@ -165,9 +166,17 @@ class BottomRow(Widget, can_focus=True):
         if self._message is not None:
             return line(self._message)
         parts: list[str | Cell] = [Cell(f" {clip(self._crumb, 40)} ", "dim")] if self._crumb else []
-        for key, word in self._hints:
+        for key, word in fitting_hints(self._hints, self.size.width - sum(cell_len(part.text) for part in line(*parts).parts)):
             parts += [Cell(f" {key} ", "accent"), word]
         return line(*parts)
+
+
+def fitting_hints(hints: Sequence[tuple[str, str]], width: int) -> list[tuple[str, str]]:
+    """As many hints as there is room for. The last two, which lead to all others, stay longest."""
+    first, last = list(hints[:-2]), list(hints[-2:])
+    while first and sum(len(key) + len(word) + 2 for key, word in (*first, *last)) > width:
+        first.pop()
+    return [*first, *last]
 
 
 def _common_start(words: Sequence[str]) -> str:

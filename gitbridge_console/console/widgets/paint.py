@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+from rich.cells import cell_len
 from rich.segment import Segment
 from rich.style import Style
 from rich.text import Text
@@ -59,7 +60,7 @@ class Palette:
                 shown = part.text if left is None else clip(part.text, left)
                 out.append(self.text(shown), self.tones[part.tone])
                 if left is not None:
-                    left -= len(shown)
+                    left -= cell_len(shown)
                     if left <= 0:
                         break
         return out
