@@ -14,7 +14,7 @@ from gitbridge_console.domain.events import EventState, Kind
 from gitbridge_console.domain.facts import read_facts
 from gitbridge_console.domain.failures import ERROR_CODES, FailureClass
 from gitbridge_console.domain.snapshots import TaskDetail
-from gitbridge_console.domain.timestamps import iso_from_ms
+from gitbridge_console.domain.timestamps import iso_from_ms, ms_from_iso
 from gitbridge_console.router.ai_router import AIRouter
 from gitbridge_console.settings.model import KindSettings, Settings
 from gitbridge_console.sources.diffs import material_from
@@ -56,6 +56,20 @@ def failure_of(panel: Sequence[TaskDetail]) -> tuple[FailureClass, str]:
     return FailureClass(name), f"{attempt.provider}: {attempt.message}"
 
 
+def digest_of(decision: Decision) -> dict[str, str]:
+    """What lists show of a decision, kept in the event's header so that no list has to read whole decisions."""
+    agreement = decision.agreement
+    return {
+        "verdict": decision.verdict[:60],
+        "agree": f"{agreement.verdict_k}/{agreement.verdict_n}",
+        "decided": decision.state.value,
+        "decided_ms": str(ms_from_iso(decision.created_at)),
+        "split": "1" if agreement.verdict_k < agreement.verdict_n else "0",
+        "findings": f"{agreement.findings_confirmed} of {agreement.findings_total} confirmed" if agreement.findings_total else "",
+        "conflicts": str(len(decision.conflicts)),
+    }
+
+
 class DecisionStage:
     """Works on the ``decide`` lane."""
 
@@ -91,13 +105,7 @@ class DecisionStage:
         if decision.state is DecisionState.FAILED:
             await self._without_votes(job, policy, panel, decision)
             return
-        agreement = decision.agreement
-        header = {
-            "verdict": decision.verdict[:60],
-            "agree": f"{agreement.verdict_k}/{agreement.verdict_n}",
-            "decided": decision.state.value,
-            "split": "1" if agreement.verdict_k < agreement.verdict_n else "0",
-        }
+        header = digest_of(decision)
         self._metrics.record_value("processing", job.claimed_ms - job.number("rx", job.claimed_ms))
         if decision.needs_operator or policy.approval == "operator":
             lane, state, why = "", EventState.AWAITING_APPROVAL, f"{decision.state}: {decision.verdict}, an operator decides"
@@ -137,14 +145,13 @@ class DecisionStage:
         stored = decision.model_dump_json()
         self._metrics.count("out")
         if all(task.answer is not None and task.answer.status in (AnswerStatus.ABSTAIN, AnswerStatus.REFUSED) for task in panel):
-            header = {"verdict": "none", "agree": "0/0"}
             why = "every reviewer abstained or refused; nothing is done"
             await self._queue.hand_on(
-                job, "", EventState.RESOLVED, by="consensus", why=why, decision=stored, header=header, texts={"reason": why}
+                job, "", EventState.RESOLVED, by="consensus", why=why, decision=stored, header=digest_of(decision), texts={"reason": why}
             )
             return
         failure, message = (FailureClass.EXPIRED, "no provider could be asked in time") if expired else failure_of(panel)
-        header = {"err": failure.value, "code": ERROR_CODES[failure], "decided": decision.state.value, "split": "0"}
+        header = digest_of(decision) | {"err": failure.value, "code": ERROR_CODES[failure]}
         await self._queue.hand_on(
             job,
             "",

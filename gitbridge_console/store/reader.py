@@ -226,19 +226,19 @@ class EventReader:
         return _decision(await self._client.get(self._keys.decision(event_id)))
 
     async def list_decisions(self, limit: int = 100) -> list[DecisionSummary]:
-        """The newest decisions, newest first, one per event."""
+        """The newest decisions, newest first, one per event, from what the events' headers keep of them."""
         entries = await newest_entries(self._client, self._keys.decisions, limit)
         ids = list(dict.fromkeys(text_of(fields[b"e"]) for _, fields in entries))
         pipe = self._client.pipeline(transaction=False)
         for event_id in ids:
-            pipe.get(self._keys.decision(event_id))
-            pipe.hgetall(self._keys.about(event_id))
+            pipe.hgetall(self._keys.job(event_id))
+            pipe.hmget(self._keys.about(event_id), "repository", "subject", "title")
         replies = await pipe.execute() if ids else []
         found = []
-        for n in range(len(ids)):
-            decision = _decision(replies[2 * n])
-            if decision is not None:
-                found.append(_decision_summary(decision, table_of(replies[2 * n + 1])))
+        for n, event_id in enumerate(ids):
+            header, about = table_of(replies[2 * n]), [text_of(raw) for raw in replies[2 * n + 1]]
+            if header.get("decided"):
+                found.append(_decision_summary(event_id, header, *about))
         return found
 
     async def list_quarantine(self, limit: int = 100) -> list[QuarantineEntry]:
@@ -316,23 +316,21 @@ def _decision(raw: Any) -> Decision | None:
         return None
 
 
-def _decision_summary(decision: Decision, about: dict[str, str]) -> DecisionSummary:
-    agreement = decision.agreement
-    findings = f"{agreement.findings_confirmed} of {agreement.findings_total} confirmed" if agreement.findings_total else ""
+def _decision_summary(event_id: str, header: dict[str, str], repository: str, subject: str, title: str) -> DecisionSummary:
     return DecisionSummary(
-        id=decision.id,
-        event_id=decision.event_id,
-        created_at=decision.created_at,
-        kind=decision.kind,
-        repository=about.get("repository", ""),
-        subject=about.get("subject", ""),
-        title=about.get("title", ""),
-        state=decision.state,
-        verdict=decision.verdict,
-        agreement=f"{agreement.verdict_k}/{agreement.verdict_n}",
-        findings=findings,
-        conflicts=len(decision.conflicts),
-        needs_operator=decision.needs_operator,
+        id=f"{event_id}-{header.get('run', '1')}",
+        event_id=event_id,
+        created_at=iso_from_ms(int(header.get("decided_ms", 0))),
+        kind=header.get("kind", ""),
+        repository=repository,
+        subject=subject,
+        title=title,
+        state=header["decided"],
+        verdict=header.get("verdict", ""),
+        agreement=header.get("agree", ""),
+        findings=header.get("findings", ""),
+        conflicts=int(header.get("conflicts", 0)),
+        needs_operator=header.get("state") == EventState.AWAITING_APPROVAL,
     )
 
 

@@ -108,6 +108,8 @@ async def test_two_votes_decide_and_the_action_is_prepared_not_sent(panel: Panel
     assert event.action is not None
     assert event.action["dry_run"] is True
     assert event.action["requests"][0]["path"] == "/repos/acme/shop/pulls/7/reviews"
+    (row,) = await panel.reader.list_decisions()
+    assert (row.event_id, row.state, row.verdict, row.agreement, row.needs_operator) == (panel.id, "complete", "comment", "2/2", False)
 
 
 async def test_a_kind_without_an_action_is_resolved_at_once(panel: Panel) -> None:

@@ -127,7 +127,7 @@ local function rerun(event, by, why)
   local run = redis.call('HINCRBY', job(event), 'run', 1)
   redis.call('HSET', job(event), 'ms', int(NOW), 'dv', 0, 'left', 0, 'votes', 0,
     'first', (tonumber(redis.call('HGET', job(event), 'tasks')) or 0) + 1)
-  redis.call('HDEL', job(event), 'err', 'code', 'deadline', 'verdict', 'agree', 'ran')
+  redis.call('HDEL', job(event), 'err', 'code', 'deadline', 'verdict', 'agree', 'ran', 'decided', 'decided_ms', 'split', 'findings', 'conflicts')
   redis.call('HDEL', T .. ':x:' .. event, 'error', 'reason')
   note(event, 'replay, run ' .. run .. ((why and why ~= '') and (': ' .. why) or ''), by)
   set_state(event, 'received', by)
