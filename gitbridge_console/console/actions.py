@@ -34,10 +34,12 @@ class Action:
             "plus": "+",
             "minus": "-",
             "equals_sign": "=",
+            "asterisk": "*",
         }
         return " ".join(names.get(key, key) for key in self.keys.split(","))
 
 
+ALL = ("queue", "providers", "failures", "consensus", "log", "pulse", "event", "help")
 TABLES = ("queue", "providers", "failures", "consensus", "log", "pulse")
 
 ACTIONS: tuple[Action, ...] = (
@@ -48,31 +50,31 @@ ACTIONS: tuple[Action, ...] = (
     Action("mode.consensus", "Consensus: decisions and differences", "5", "app.mode('consensus')"),
     Action("mode.log", "Log: the fleet's events and operators' writes", "6", "app.mode('log')"),
     Action("row.open", "Open the row under the cursor", "enter", "open", TABLES, hint="open"),
-    Action("row.down", "Down", "j,down", "cursor(1)", TABLES),
-    Action("row.up", "Up", "k,up", "cursor(-1)", TABLES),
-    Action("row.page_down", "Page down", "pagedown,ctrl+f", "page(1)", TABLES),
-    Action("row.page_up", "Page up", "pageup,ctrl+u", "page(-1)", TABLES),
-    Action("row.first", "First row", "g,home", "edge(-1)", TABLES),
-    Action("row.last", "Last row", "G,end", "edge(1)", TABLES),
+    Action("row.down", "Down", "j,down", "cursor(1)", ALL),
+    Action("row.up", "Up", "k,up", "cursor(-1)", ALL),
+    Action("row.page_down", "Page down", "pagedown,ctrl+f", "page(1)", ALL),
+    Action("row.page_up", "Page up", "pageup,ctrl+u", "page(-1)", ALL),
+    Action("row.first", "To the top", "g,home", "edge(-1)", ALL),
+    Action("row.last", "To the end", "G,end", "edge(1)", ALL),
+    Action("row.trouble", "Next row in trouble", "n", "trouble", TABLES),
+    Action("row.pane", "Next provider, or the other pane", "tab", "pane", TABLES),
     Action("row.mark", "Mark the row for bulk work", "space", "mark", ("queue", "failures", "consensus")),
-    Action("row.sort", "Sort by the next column", "s", "sort", TABLES),
+    Action("row.mark_all", "Mark all rows shown, or none", "asterisk", "mark_all", ("queue", "failures", "consensus")),
+    Action("column.next", "Pick the next column", "l,right", "column(1)", TABLES),
+    Action("column.previous", "Pick the previous column", "h,left", "column(-1)", TABLES),
+    Action("row.sort", "Sort by the picked column, again to undo", "s", "sort", TABLES),
     Action("row.reverse", "Reverse the order", "S", "reverse", TABLES),
-    Action("list.filter", "Filter the list; empty clears", "slash", "filter", TABLES, hint="filter"),
+    Action("list.filter", "Filter: words, column=text, ! inverts", "slash", "filter", TABLES, hint="filter"),
     Action(
         "lane.pause",
         "Pause or resume the lane or provider",
         "P",
         "pause",
         ("pulse", "providers", "queue"),
-        danger=1,
+        danger=2,
         write=True,
         hint="pause",
     ),
-    Action("priority.raise", "Raise the priority", "plus", "priority(-1)", ("queue", "event"), write=True, hint="raise"),
-    Action("priority.lower", "Lower the priority", "minus", "priority(1)", ("queue", "event"), write=True, hint="lower"),
-    Action("priority.set", "Set the priority by name", "equals_sign", "priority_set", ("queue", "event"), write=True),
-    Action("event.replay", "Replay", "R", "replay", ("failures", "consensus", "event"), danger=1, write=True, hint="replay"),
-    Action("event.cancel", "Cancel", "X", "cancel", ("queue", "failures", "consensus", "event"), danger=1, write=True, hint="cancel"),
     Action(
         "decision.approve",
         "Approve what waits for an operator",
@@ -86,6 +88,11 @@ ACTIONS: tuple[Action, ...] = (
     Action(
         "decision.reject", "Reject what waits for an operator", "D", "reject", ("consensus", "event"), danger=1, write=True, hint="reject"
     ),
+    Action("event.replay", "Replay", "R", "replay", ("failures", "consensus", "event"), danger=1, write=True, hint="replay"),
+    Action("event.cancel", "Cancel", "X", "cancel", ("queue", "failures", "consensus", "event"), danger=1, write=True, hint="cancel"),
+    Action("priority.raise", "Raise the priority", "plus", "priority(-1)", ("queue", "event"), write=True, hint="raise"),
+    Action("priority.lower", "Lower the priority", "minus", "priority(1)", ("queue", "event"), write=True, hint="lower"),
+    Action("priority.set", "Set the priority by name", "equals_sign", "priority_set", ("queue", "event"), write=True),
     Action("event.payload", "Show the payload as received", "p", "payload", ("event",), hint="payload"),
     Action("view.freeze", "Freeze the display; the engine runs on", "f", "app.freeze", hint="freeze"),
     Action("view.faster", "Paint more often", "right_square_bracket", "app.rate(-1)"),

@@ -11,6 +11,7 @@ from typing import Any, ClassVar, TypeVar
 
 from textual.app import App
 from textual.binding import Binding, BindingType
+from textual.events import Event, Key, Paste
 from textual.screen import Screen
 
 from gitbridge_console.console.bridge import Fleet
@@ -19,10 +20,11 @@ from gitbridge_console.console.screens.lanes import ProvidersScreen, PulseScreen
 from gitbridge_console.console.screens.work import ConsensusScreen, FailuresScreen, LogScreen, QueueScreen
 from gitbridge_console.console.style import CSS
 from gitbridge_console.console.themes import load_themes
-from gitbridge_console.console.views.fleet import UNDECIDED, flow_point, flow_rates
+from gitbridge_console.console.views.fleet import errors_of, flow_point, flow_rates, undecided
 from gitbridge_console.domain.snapshots import FleetSnapshot
 from gitbridge_console.operations.errors import OperationError
 from gitbridge_console.operations.operations import Operations
+from gitbridge_console.settings.model import Settings
 
 logger = logging.getLogger(__name__)
 
@@ -52,38 +54,44 @@ class ConsoleApp(App[int]):
     def __init__(
         self,
         fleet: Fleet,
+        settings: Settings,
         *,
         read_only: bool = False,
         demo: bool = False,
         ascii_mode: bool = False,
-        no_colour: bool = False,
-        refresh_s: float = 1.0,
-        theme: str = "gitbridge-dark",
-        painting: bool = True,
+        no_color: bool = False,
+        refresh_s: float | None = None,
+        theme: str | None = None,
         clock: Callable[[], float] = time.monotonic,
+        painting: bool = True,
     ) -> None:
-        """``painting=False`` leaves the timer off: the tests paint when they want to. ``clock`` counts seconds."""
-        super().__init__(ansi_color=True if no_colour else None)
+        """What is not given comes from the settings.
+
+        ``clock`` gives monotonic seconds; ``painting=False`` leaves the timer off: a test paints when it wants to.
+        """
+        super().__init__(ansi_color=True if no_color else None)
         self.fleet = fleet
-        self.read_only = read_only
+        self.read_only = read_only or settings.read_only
         self.demo = demo
-        self.ascii_mode = ascii_mode
-        self.no_colour = no_colour
-        self.refresh_s = refresh_s
+        self.ascii_mode = ascii_mode or settings.console.ascii
+        self.no_color = no_color
+        self.refresh_s = settings.console.refresh_s if refresh_s is None else refresh_s
+        self.clock = clock
         self.frozen = False
         self.snapshot: FleetSnapshot | None = None
         self.depth_history: deque[float | None] = deque(maxlen=HISTORY_POINTS)
+        self.latency_history: dict[str, deque[float | None]] = {}
+        """p95 in milliseconds by provider, as seen by this console."""
+        self.error_history: deque[float | None] = deque(maxlen=HISTORY_POINTS)
         self.flow: deque[tuple[float, int, int]] = deque(maxlen=FLOW_POINTS)
         """(seconds, events received, events finished) of the last pictures: what the rates of the header come from."""
         self.command_history: list[str] = []
         self.reason_history: list[str] = []
         self.pending_filter = ""
         self._painting = painting
-        self._clock = clock
-        self._changed_at = clock()
         self._timer_generation = 0
-        self._asked: set[tuple[int, str]] = set()
-        self._wanted_theme = theme
+        self._wanted_theme = theme or settings.console.theme
+        self._seen_at = clock()
         themes, self.theme_problems = load_themes()
         for file in themes.values():
             self.register_theme(file.theme())
@@ -91,7 +99,7 @@ class ConsoleApp(App[int]):
 
     def on_mount(self) -> None:
         """Put the theme on, open the Pulse, start painting."""
-        if self.no_colour:
+        if self.no_color:
             self.theme = "ansi-dark"
         elif self._wanted_theme in self.available_themes:
             self.theme = self._wanted_theme
@@ -117,6 +125,20 @@ class ConsoleApp(App[int]):
 
         self.set_timer(min(0.1, self.refresh_s), tick)
 
+    async def on_event(self, event: Event) -> None:
+        """Keys and pasted text belong to the bottom row while it asks something.
+
+        They are taken here, where every key comes by in the order it was typed: were the focus moved instead, keys that
+        come in one burst would still go to the widget that had it before.
+        """
+        if isinstance(event, Key | Paste) and event.is_forwarded and isinstance(self.screen, FleetScreen) and self.screen.bottom.asking:
+            if isinstance(event, Key):
+                self.screen.bottom.take(event)
+            else:
+                self.screen.bottom.paste(event.text)
+            return
+        await super().on_event(event)
+
     def backlog(self) -> int:
         """Frames the terminal has not taken yet; while there are any, painting is skipped so that this loop never blocks."""
         thread = getattr(self._driver, "_writer_thread", None)
@@ -128,34 +150,38 @@ class ConsoleApp(App[int]):
         if not self.frozen:
             newest = self.fleet.snapshot
             if newest is not None and newest is not self.snapshot:
-                self._changed_at = self._clock()
-                self.depth_history.append(float(sum(newest.events.get(state, 0) for state in UNDECIDED)))
+                self.depth_history.append(float(undecided(newest)))
+                for name, provider in newest.providers.items():
+                    self.latency_history.setdefault(name, deque(maxlen=HISTORY_POINTS)).append(provider.latency_ms.p95)
+                self.error_history.append(errors_of(newest))
                 self.flow.append(flow_point(newest))
+                self._seen_at = self.clock()
             self.snapshot = newest
         screen = self.screen
         if isinstance(screen, FleetScreen) and screen.is_mounted:
             screen.paint(self.snapshot)
 
     @property
-    def picture_age_s(self) -> float:
-        """Seconds since the fleet last gave a new picture; it grows when the engine hangs, too."""
-        return self._clock() - self._changed_at
+    def data_age_s(self) -> float:
+        """Seconds since the fleet last sent a new picture; more when that one was old already."""
+        return self.clock() - self._seen_at + (self.snapshot.store.age_s if self.snapshot else 0.0)
 
     @property
     def rates(self) -> tuple[float, float] | None:
         """Events in and out per second over the last pictures, ``None`` before there are two."""
         return flow_rates(self.flow[0], self.flow[-1]) if len(self.flow) > 1 else None
 
-    def fetch(self, screen: FleetScreen, operation: Callable[[Operations], Awaitable[T]], then: Callable[[T], None], group: str) -> None:
-        """Ask the fleet; the answer reaches ``then`` on this loop, or a line about what went wrong reaches the bottom row.
+    def fetch(
+        self, screen: FleetScreen, operation: Callable[[Operations], Awaitable[T]], then: Callable[[T], None], group: str, about: str = ""
+    ) -> None:
+        """Ask the fleet; the answer reaches ``then`` on this loop unless a newer question of the group was asked meanwhile.
 
-        Everything but writes is asked for one at a time: while a question of the group is under way, asking again does nothing,
-        so a store that hangs does not collect questions.
+        The same question (``group`` and ``about``) is under way once at most: asking again before its answer does nothing.
         """
-        key = (id(screen), group)
-        if group != "write" and key in self._asked:
+        if (group, about) in screen.asked:
             return
-        self._asked.add(key)
+        screen.asked.add((group, about))
+        generation = screen.generations[group] = screen.generations.get(group, 0) + 1
 
         async def ask() -> None:
             try:
@@ -164,17 +190,17 @@ class ConsoleApp(App[int]):
                 if screen.is_attached:
                     screen.bottom.say(str(error), "bad")
             except Exception:
-                # Whatever it is, the operator keeps the console; the log keeps the traceback.
-                logger.exception("a question of the console failed for a reason nobody foresaw")
+                # A fault of ours: the operator gets a line, the log the rest; the screen goes on.
+                logger.exception("%s failed for a reason nobody foresaw", group)
                 if screen.is_attached:
-                    screen.bottom.say("that failed for a reason nobody foresaw: see the log", "bad")
+                    screen.bottom.say(f"{group} failed for a reason nobody foresaw: see the log", "bad")
             else:
-                if screen.is_attached:
+                if screen.is_attached and screen.generations[group] == generation:
                     then(result)
             finally:
-                self._asked.discard(key)
+                screen.asked.discard((group, about))
 
-        self.run_worker(ask(), group=f"{key}", exit_on_error=True)
+        self.run_worker(ask(), group=group)
 
     def action_mode(self, name: str) -> None:
         """Go to a mode; inside one, back to its list."""
@@ -223,7 +249,7 @@ class ConsoleApp(App[int]):
 
     def action_theme(self) -> None:
         """The next theme."""
-        if self.no_colour or not self.own_themes:
+        if self.no_color or not self.own_themes:
             return
         at = self.own_themes.index(self.theme) if self.theme in self.own_themes else -1
         self.theme = self.own_themes[(at + 1) % len(self.own_themes)]

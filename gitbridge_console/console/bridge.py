@@ -13,7 +13,10 @@ T = TypeVar("T")
 
 
 class Fleet(Protocol):
-    """Satisfied by :class:`gitbridge_console.operations.thread.EngineThread`."""
+    """Satisfied by :class:`gitbridge_console.operations.thread.EngineThread`.
+
+    A fleet that also has ``request_stop()``, safe from a signal handler, is told to drain when a signal ends the console.
+    """
 
     @property
     def snapshot(self) -> FleetSnapshot | None:
@@ -22,8 +25,4 @@ class Fleet(Protocol):
 
     def call(self, operation: Callable[[Operations], Awaitable[T]]) -> concurrent.futures.Future[T]:
         """Run an operation on the engine's loop; the future carries its result or its error."""
-        ...
-
-    def request_stop(self) -> None:
-        """Begin to drain; safe from a signal handler."""
         ...

@@ -25,22 +25,36 @@ GRACE_S = 5.0
 RESTORE = b"\x1b[?1049l\x1b[?25h\x1b[?1000l\x1b[?1003l\x1b[?1006l\x1b[?2004l\x1b[0m\r\n"
 
 
-def run_console(fleet: Fleet, settings: Settings, *, read_only: bool = False, demo: bool = False, no_colour: bool | None = None) -> int:
-    """Show the console until the operator quits or a signal ends it; returns the exit code (128 + number for a signal)."""
+def run_console(
+    fleet: Fleet,
+    settings: Settings,
+    *,
+    read_only: bool = False,
+    demo: bool = False,
+    ascii_mode: bool = False,
+    no_color: bool | None = None,
+    mouse: bool | None = None,
+    refresh_s: float | None = None,
+    theme: str | None = None,
+) -> int:
+    """Show the console until the operator quits or a signal ends it; returns the exit code (128 + number for a signal).
+
+    What is not given comes from the settings; ``no_color`` from ``NO_COLOR`` in the environment.
+    """
     from gitbridge_console.console.app import ConsoleApp
 
-    plain = bool(os.environ.get("NO_COLOR")) if no_colour is None else no_colour
     app = ConsoleApp(
         fleet,
-        read_only=read_only or settings.read_only,
+        settings,
+        read_only=read_only,
         demo=demo,
-        ascii_mode=settings.console.ascii or not speaks_unicode(),
-        no_colour=plain,
-        refresh_s=settings.console.refresh_s,
-        theme=settings.console.theme,
+        ascii_mode=ascii_mode or not speaks_unicode(),
+        no_color=bool(os.environ.get("NO_COLOR")) if no_color is None else no_color,
+        refresh_s=refresh_s,
+        theme=theme,
     )
     with _signals(app, fleet, settings.queue.drain_s + GRACE_S) as received:
-        code = app.run(mouse=settings.console.mouse)
+        code = app.run(mouse=settings.console.mouse if mouse is None else mouse)
     return 128 + received[0] if received else code or 0
 
 
@@ -55,7 +69,7 @@ def save_snapshot(fleet: Fleet, settings: Settings, path: str, size: tuple[int, 
     from gitbridge_console.console.app import ConsoleApp
 
     async def draw() -> str:
-        app = ConsoleApp(fleet, read_only=True, theme=settings.console.theme, painting=False)
+        app = ConsoleApp(fleet, settings, read_only=True, painting=False)
         async with app.run_test(size=size) as pilot:
             while fleet.snapshot is None:  # noqa: ASYNC110 - it comes from another thread
                 await asyncio.sleep(0.05)
@@ -85,7 +99,9 @@ def _signals(app: Any, fleet: Fleet, limit_s: float) -> Iterator[list[int]]:
         if received:
             return
         received.append(number)
-        fleet.request_stop()
+        stop = getattr(fleet, "request_stop", None)
+        if stop is not None:
+            stop()
         watchdog = threading.Timer(limit_s, _end, (128 + number, saved))
         watchdog.daemon = True
         watchdog.start()

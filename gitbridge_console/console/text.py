@@ -72,5 +72,5 @@ ASCII_SIGNS = str.maketrans(
 
 
 def to_ascii(text: str) -> str:
-    """Our own signs as ASCII; whatever else is beyond it becomes ``?``."""
-    return text.translate(ASCII_SIGNS).encode("ascii", "replace").decode("ascii")
+    """Our own signs as ASCII; whatever else is beyond it becomes as many ``?`` as it is wide."""
+    return "".join(char if char < "\x7f" else "?" * cell_len(char) for char in text.translate(ASCII_SIGNS))

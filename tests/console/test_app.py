@@ -1,365 +1,521 @@
-"""The console under a pilot: every key does what help says it does."""
+"""Every action of the console, by its keys, over a fake fleet."""
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
-from concurrent.futures import Future
-from contextlib import asynccontextmanager
-from typing import Any
-
 import pytest
-from still_fleet import StillFleet, provider, snapshot
-from textual.pilot import Pilot
+from driving import Clock, driving
+from sample import calm, first_run, fleet, jobs, providers, store_away
+from textual.widget import Widget
 
-from gitbridge_console.console.actions import actions_for
-from gitbridge_console.console.app import ConsoleApp
-from gitbridge_console.console.screens.base import MODES
+from gitbridge_console.console.actions import ACTIONS, COMMANDS, actions_for, hints_for
 from gitbridge_console.console.screens.event import EventScreen
 from gitbridge_console.console.screens.help import HelpScreen
-from gitbridge_console.console.screens.listing import TableScreen
-from gitbridge_console.console.widgets.bottom_row import BottomRow
-from gitbridge_console.console.widgets.lines import Lines
+from gitbridge_console.console.widgets.lines import Page
 from gitbridge_console.domain.events import Priority
-from gitbridge_console.operations.errors import StoreAway
+from gitbridge_console.operations.errors import Refused
 
 pytestmark = pytest.mark.anyio
 
-
-@asynccontextmanager
-async def opened(fleet: StillFleet, size: tuple[int, int] = (120, 40), **more: Any) -> AsyncIterator[Pilot[int]]:
-    app = ConsoleApp(fleet, painting=False, **more)
-    async with app.run_test(size=size) as pilot:
-        await settle(pilot)
-        yield pilot
+MODES = ("pulse", "queue", "providers", "failures", "consensus", "log")
 
 
-async def settle(pilot: Pilot[int]) -> None:
-    """Paint, and let what was asked for arrive."""
-    app: Any = pilot.app
-    for _ in range(3):
-        app.paint()
-        await app.workers.wait_for_complete()
-        await pilot.pause()
+async def test_modes_by_their_digits() -> None:
+    """1 to 6, each with rows."""
+    async with driving() as d:
+        for key, mode in zip("234561", (*MODES[1:], MODES[0]), strict=True):
+            await d.press(key)
+            assert d.app.current_mode == mode
+            assert d.table.rows
 
 
-async def press(pilot: Pilot[int], *keys: str) -> None:
-    await pilot.press(*keys)
-    await settle(pilot)
+async def test_only_the_screen_in_front_asks_for_lists() -> None:
+    """The Pulse needs none."""
+    async with driving() as d:
+        assert d.fleet.door.asked == []
+        await d.press("2")
+        assert set(d.fleet.door.asked) == {"jobs"}
 
 
-def bottom(pilot: Pilot[int]) -> str:
-    return pilot.app.screen.query_one(BottomRow)._line().plain
+async def test_cursor_keys() -> None:
+    """j k g G and pages."""
+    async with driving() as d:
+        await d.press("2")
+        await d.press("j", "j", "k")
+        assert d.table.index == 1
+        await d.press("G")
+        assert d.table.index == 59
+        assert d.table.scroll_offset.y > 0
+        await d.press("g")
+        assert d.table.index == 0
+        await d.press("pagedown")
+        assert d.table.index > 5
 
 
-def table(pilot: Pilot[int]) -> Any:
-    screen = pilot.app.screen
-    assert isinstance(screen, TableScreen)
-    return screen.table
+async def test_enter_opens_the_event_and_esc_or_q_comes_back() -> None:
+    """The way down and up again."""
+    async with driving() as d:
+        for back in ("escape", "q"):
+            await d.press("4", "enter")
+            assert isinstance(d.screen, EventScreen)
+            assert "ERR_ROUTING_002" in d.shown()
+            assert "\x1b" not in d.shown()
+            await d.press(back)
+            assert d.app.current_mode == "failures"
+            assert not isinstance(d.screen, EventScreen)
 
 
-async def test_keys_one_to_six_open_the_modes_with_live_rows() -> None:
-    async with opened(StillFleet()) as pilot:
-        for key, mode, rows in [
-            ("2", "queue", 8),
-            ("3", "providers", 3),
-            ("4", "failures", 4),
-            ("5", "consensus", 5),
-            ("6", "log", 21),
-            ("1", "pulse", 7),
-        ]:
-            await press(pilot, key)
-            assert pilot.app.current_mode == mode
-            assert len(table(pilot).rows) == rows
+async def test_event_page_scrolls_and_shows_the_payload() -> None:
+    """j G g and p."""
+    async with driving() as d:
+        await d.press("5", "enter")
+        page = d.screen.query_one(Page)
+        await d.press("j")
+        assert page.scroll_offset.y == 1
+        await d.press("G")
+        assert page.scroll_offset.y == page.max_scroll_y
+        await d.press("g", "p", "G")
+        assert "[bold]Round[/bold] tax" in d.shown()
 
 
-async def test_pause_asks_why_and_writes_through_the_door() -> None:
-    fleet = StillFleet(snapshot(providers={"claude": provider("slow"), "grok": provider("ok")}))
-    async with opened(fleet) as pilot:
-        await press(pilot, "j", "j", "P")
-        assert "pause claude (15 wait, 4 in hand), why?" in bottom(pilot)
-        await press(pilot, "enter")
-        assert "why?" in bottom(pilot)
-        assert fleet.door.writes == []
-        await press(pilot, *"slow", "enter")
-        assert fleet.door.writes == [("pause", ["claude"], "slow")]
+async def test_pause_asks_for_a_reason() -> None:
+    """An empty one is not taken; esc gives up."""
+    async with driving() as d:
+        await d.press("3", "j", "P")
+        assert "pause grok (218 wait, 6 in hand), why?" in d.bottom
+        await d.press("enter")
+        assert d.writes == []
+        await d.press("escape")
+        assert d.writes == []
+        await d.press("P", "t", "o", "o", "space", "S", "backspace", "s", "enter")
+        assert d.writes == [("pause", ["grok"], "too s")]
+        assert "pause grok: 1 changed" in d.bottom
 
 
-async def test_a_paused_lane_is_resumed_by_the_same_key() -> None:
-    fleet = StillFleet()
-    async with opened(fleet) as pilot:
-        await press(pilot, "3", "G", "P")
-        assert fleet.door.writes == [("resume", ["chatgpt"])]
+async def test_pausing_the_last_healthy_provider_wants_its_name() -> None:
+    """A wrong name does nothing."""
+    gone = providers()["chatgpt"]
+    snapshot = fleet(providers={"claude": providers()["claude"], "grok": gone, "chatgpt": gone})
+    async with driving(snapshot) as d:
+        await d.press("3", "P")
+        assert "last healthy provider" in d.bottom
+        await d.type("grok")
+        assert d.writes == []
+        assert "not claude" in d.bottom
+        await d.press("P")
+        await d.type("claude")
+        await d.type("bill")
+        assert d.writes == [("pause", ["claude"], "bill")]
 
 
-async def test_the_last_healthy_provider_wants_its_name_typed() -> None:
-    picture = snapshot()
-    only = {"claude": provider("ok"), "grok": picture.providers["grok"]}
-    fleet = StillFleet(snapshot(providers=only))
-    async with opened(fleet) as pilot:
-        await press(pilot, "3", "P", *"grok", "enter")
-        assert "not claude: not done" in bottom(pilot)
-        assert fleet.door.writes == []
-        await press(pilot, "P", *"claude", "enter", *"why", "enter")
-        assert fleet.door.writes == [("pause", ["claude"], "why")]
+async def test_a_paused_lane_is_resumed_at_once() -> None:
+    """From the Pulse, where the stages are."""
+    async with driving() as d:
+        await d.press("G", "P")
+        assert d.writes == [("resume", ["act"])]
 
 
-async def test_escape_gives_up_a_question_and_nothing_is_written() -> None:
-    fleet = StillFleet()
-    async with opened(fleet) as pilot:
-        await press(pilot, "j", "j", "P", "q", "escape")
-        assert fleet.door.writes == []
-        assert pilot.app.current_mode == "pulse"
+async def test_pause_from_the_queue_takes_the_lane_of_the_job() -> None:
+    """The one under the cursor."""
+    async with driving() as d:
+        await d.press("2", "P")
+        await d.type("why not")
+        assert d.writes == [("pause", ["grok"], "why not")]
 
 
-@pytest.mark.parametrize(("key", "to"), [("plus", Priority.HIGH), ("minus", Priority.LOW)])
-async def test_priority_is_raised_and_lowered_by_one_class(key: str, to: Priority) -> None:
-    fleet = StillFleet()
-    async with opened(fleet) as pilot:
-        await press(pilot, "2", key)
-        assert fleet.door.writes == [("prioritize", ["00000a0000.1"], to)]
+async def test_priority_is_raised_lowered_and_set() -> None:
+    """Marked rows each from where they are, in one write per class."""
+    async with driving() as d:
+        await d.press("2")
+        await d.press("plus")
+        assert d.writes == []
+        assert "already the highest" in d.bottom
+        await d.press("minus")
+        assert d.writes.pop() == ("prioritize", ["00001000.0"], Priority.HIGH)
+        await d.press("equals_sign")
+        await d.type("bulk")
+        assert d.writes.pop() == ("prioritize", ["00001000.0"], Priority.BULK)
+        await d.press("j", "j", "space", "j", "space")
+        await d.press("minus")
+        assert d.writes == [("prioritize", ["00001002.0"], Priority.HIGH), ("prioritize", ["00001004.0"], Priority.NORMAL)]
+        await d.press("equals_sign")
+        await d.type("urgent")
+        assert "unknown priority" in d.bottom
+        assert len(d.writes) == 2
 
 
-async def test_priority_is_set_by_name_with_completion() -> None:
-    fleet = StillFleet()
-    async with opened(fleet) as pilot:
-        await press(pilot, "2", "equals_sign", "c", "tab", "enter")
-        assert fleet.door.writes == [("prioritize", ["00000a0000.1"], Priority.CRITICAL)]
-        await press(pilot, "equals_sign", *"urgent", "enter")
-        assert "unknown priority" in bottom(pilot)
+async def test_replay_counts_and_asks() -> None:
+    """Only y does it."""
+    async with driving() as d:
+        await d.press("4", "space", "space", "R")
+        assert "replay 2 events? y/N" in d.bottom
+        await d.press("n")
+        assert d.writes == []
+        await d.press("R", "y")
+        assert d.writes == [("replay", ["00000977", "00000969"], "from the console")]
 
 
-async def test_marked_failures_are_replayed_after_yes_and_not_after_no() -> None:
-    fleet = StillFleet()
-    async with opened(fleet) as pilot:
-        await press(pilot, "4", "space", "space", "R")
-        assert "replay 2 events? y/N" in bottom(pilot)
-        await press(pilot, "n")
-        assert fleet.door.writes == []
-        await press(pilot, "R", "y")
-        assert fleet.door.writes == [("replay", ["00000b0000", "00000b0100"], "from the console")]
+async def test_many_at_once_want_their_number_typed() -> None:
+    """More than twenty rows."""
+    async with driving() as d:
+        await d.press("2", "asterisk", "X")
+        assert "type 60 to do it" in d.bottom
+        await d.type("y")
+        assert d.writes == []
+        await d.press("X")
+        await d.type("60")
+        assert d.writes[0][0] == "cancel"
+        assert len(d.writes[0][1]) == 60
 
 
-async def test_cancel_from_the_queue_means_the_event() -> None:
-    fleet = StillFleet()
-    async with opened(fleet) as pilot:
-        await press(pilot, "2", "X", "y")
-        assert fleet.door.writes == [("cancel", ["00000a0000"], "from the console")]
+async def test_cancel_one() -> None:
+    """The task's event is what is cancelled."""
+    async with driving() as d:
+        await d.press("2", "X", "y")
+        assert d.writes == [("cancel", ["00001000"], "from the console")]
 
 
 @pytest.mark.parametrize(("key", "word"), [("O", "approve"), ("D", "reject")])
-async def test_an_operator_decides_from_the_list_and_from_the_event(key: str, word: str) -> None:
-    fleet = StillFleet()
-    async with opened(fleet) as pilot:
-        await press(pilot, "5", "j", key, "y", "enter", key, "y")
-        assert fleet.door.writes == [(word, "00000c0100"), (word, "00000c0100")]
+async def test_approve_and_reject(key: str, word: str) -> None:
+    """From the list and from the event."""
+    async with driving() as d:
+        await d.press("5", key, "y")
+        await d.press("enter", key, "y")
+        assert d.writes == [(word, "00000412"), (word, "00000412")]
 
 
-async def test_the_way_down_to_an_event_and_back() -> None:
-    fleet = StillFleet()
-    async with opened(fleet) as pilot:
-        await press(pilot, "4", "enter")
-        screen = pilot.app.screen
-        assert isinstance(screen, EventScreen)
-        assert screen.event is not None
-        await press(pilot, "p")
-        assert screen.event.payload_text is not None
-        await press(pilot, "plus", "R", "y", "X", "y", "equals_sign", *"low", "enter")
-        assert [write[0] for write in fleet.door.writes] == ["prioritize", "replay", "cancel", "prioritize"]
-        await press(pilot, "q")
-        assert not isinstance(pilot.app.screen, EventScreen)
-        await press(pilot, "escape")
-        assert pilot.app.current_mode == "pulse"
+async def test_writes_on_the_event_screen() -> None:
+    """Replay, cancel, priority."""
+    async with driving() as d:
+        await d.press("5", "enter")
+        await d.press("R", "y")
+        await d.press("X", "y")
+        await d.press("plus")
+        await d.press("equals_sign")
+        await d.type("low")
+        assert [write[0] for write in d.writes] == ["replay", "cancel", "prioritize", "prioritize"]
+        assert d.writes[2][2] is Priority.CRITICAL
+        assert d.writes[3][2] is Priority.LOW
 
 
 async def test_read_only_refuses_every_write_and_says_so() -> None:
-    fleet = StillFleet()
-    async with opened(fleet, read_only=True) as pilot:
-        for mode, keys in [("3", "P"), ("2", "X"), ("4", "R"), ("5", "O")]:
-            await press(pilot, mode, keys, "y")
-        await press(pilot, "2", "plus")
-        assert fleet.door.writes == []
+    """By key and by command."""
+    async with driving(read_only=True) as d:
+        assert "READ-ONLY" in d.shown()
+        for mode, keys in (("3", "P"), ("2", ("plus", "minus", "equals_sign", "X", "P")), ("4", ("R", "X")), ("5", ("O", "D", "R"))):
+            await d.press(mode)
+            for key in keys:
+                await d.press(key)
+                assert "read-only: not done" in d.bottom
+        await d.press("enter", "R")
+        assert "read-only: not done" in d.bottom
+        assert d.writes == []
 
 
-async def test_moving_sorting_filtering_and_marking() -> None:
-    async with opened(StillFleet()) as pilot:
-        await press(pilot, "2", "G")
-        assert table(pilot).current.id == "00000a0700.1"
-        await press(pilot, "k", "pageup", "g")
-        assert table(pilot).current.id == "00000a0000.1"
-        await press(pilot, "slash", *"grok", "enter")
-        assert {row.cells[1].text for row in table(pilot).rows} == {"grok"}
-        assert "/grok 4 of 8" in bottom(pilot)
-        await press(pilot, "slash", "ctrl+u", *"!grok", "enter")
-        assert {row.cells[1].text for row in table(pilot).rows} == {"claude"}
-        await press(pilot, "slash", "ctrl+u", "enter", "S")
-        assert table(pilot).rows[0].id == "00000a0700.1"
-        await press(pilot, "s", "S", "s")
-        assert [row.cells[1].text for row in table(pilot).rows][:4] == ["claude"] * 4
+async def test_a_refusal_is_one_line_in_the_bottom_row() -> None:
+    """Never a traceback."""
+    async with driving() as d:
+        await d.press("4")
+        d.fleet.door.refuse = Refused("event 977 is resolved already")
+        await d.press("R", "y")
+        assert "event 977 is resolved already" in d.bottom
+        d.fleet.door.refuse = ValueError("a fault of ours")  # type: ignore[assignment]
+        await d.press("R", "y")
+        assert "see the log" in d.bottom
 
 
-async def test_the_cursor_stays_on_its_row_when_others_go() -> None:
-    async with opened(StillFleet()) as pilot:
-        await press(pilot, "2", "j", "j", "j")
-        here = table(pilot).current.id
-        table(pilot).set_rows(table(pilot).rows[2:])
-        assert table(pilot).current.id == here
+async def test_filter_by_words_and_columns() -> None:
+    """Empty clears, nonsense is named."""
+    async with driving() as d:
+        await d.press("2", "slash")
+        await d.type("lane=claude pri=bulk")
+        assert {row.cells[1].text for row in d.table.rows} == {"claude"}
+        assert "/lane=claude pri=bulk" in d.screen.crumb()
+        await d.press("slash", "ctrl+u")
+        await d.type("")
+        assert len(d.table.rows) == 60
+        await d.press("slash")
+        await d.type("size=1")
+        assert "no column size" in d.bottom
 
 
-async def test_freeze_holds_the_picture_while_the_fleet_goes_on() -> None:
-    fleet = StillFleet()
-    async with opened(fleet) as pilot:
-        await press(pilot, "f")
-        fleet.snapshot = snapshot(namespace="later")
-        await settle(pilot)
-        header = pilot.app.screen.query_one("#header", Lines)
-        assert "FROZEN" in header.lines[0].plain
-        assert "prod-eu" in header.lines[0].plain
-        await press(pilot, "f")
-        assert "later" in header.lines[0].plain
+async def test_commands_by_name_with_filter_and_completion() -> None:
+    """``:queue /grok``; unknown ones are named; tab completes."""
+    async with driving() as d:
+        await d.press("colon")
+        await d.type("queue /grok")
+        assert d.app.current_mode == "queue"
+        assert {row.cells[1].text for row in d.table.rows} == {"grok"}
+        await d.press("colon")
+        await d.type("nonsense")
+        assert "no command nonsense" in d.bottom
+        await d.press("colon", "f", "a", "tab", "enter")
+        assert d.app.current_mode == "failures"
+        await d.press("colon", "up", "up", "enter")
+        assert "no command nonsense" in d.bottom
+        await d.press("colon")
+        await d.type("lane.pause")
+        assert "works on: pulse" in d.bottom
 
 
-async def test_rate_theme_mouse_and_redraw_keys() -> None:
-    async with opened(StillFleet()) as pilot:
-        app: Any = pilot.app
-        await press(pilot, "right_square_bracket")
-        assert app.refresh_s == 0.5
-        await press(pilot, "left_square_bracket", "left_square_bracket")
-        assert app.refresh_s == 2.0
-        before = app.theme
-        await press(pilot, "ctrl+t")
-        assert app.theme != before
-        await press(pilot, "m", "ctrl+l")
-        assert "mouse" in bottom(pilot)
+@pytest.mark.parametrize("keys", [("ctrl+c",), ("colon", "q", "enter")])
+async def test_quit(keys: tuple[str, ...]) -> None:
+    """ctrl+c and :q."""
+    async with driving() as d:
+        await d.pilot.press(*keys)
+        await d.pilot.pause()
+        assert d.app.return_code == 0
+        assert d.app._exit
 
 
-async def test_commands_by_name_with_history_and_mistakes_named() -> None:
-    async with opened(StillFleet()) as pilot:
-        await press(pilot, "colon", *"queue grok", "enter")
-        assert pilot.app.current_mode == "queue"
-        assert {row.cells[1].text for row in table(pilot).rows} == {"grok"}
-        await press(pilot, "colon", *"nonsense", "enter")
-        assert "no command nonsense" in bottom(pilot)
-        await press(pilot, "colon", "up", "up", "enter")
-        assert pilot.app.current_mode == "queue"
-        await press(pilot, "colon", *"event.payload", "enter")
-        assert "works on: event" in bottom(pilot)
-        await press(pilot, "colon", *"q", "enter")
-    assert pilot.app.return_code == 0
+async def test_esc_and_q_on_top_do_not_quit() -> None:
+    """They say what does."""
+    async with driving() as d:
+        await d.press("q")
+        assert "ctrl+c" in d.bottom
+        await d.press("2", "escape")
+        assert d.app.current_mode == "pulse"
 
 
-async def test_help_lists_the_keys_of_the_screen_it_was_asked_on() -> None:
-    async with opened(StillFleet()) as pilot:
-        await press(pilot, "4", "question_mark")
-        assert isinstance(pilot.app.screen, HelpScreen)
-        assert "failures > help" in bottom(pilot)
-        await press(pilot, "escape")
-        assert pilot.app.current_mode == "failures"
+async def test_freeze_holds_the_picture() -> None:
+    """The engine runs on; f again catches up."""
+    async with driving() as d:
+        await d.press("f")
+        d.fleet.snapshot = calm()
+        d.app.paint()
+        assert d.app.snapshot == fleet()
+        assert "FROZEN" in d.shown()
+        await d.press("f")
+        assert d.app.snapshot == calm()
+        assert "all well" in d.shown()
+
+
+async def test_rate_theme_redraw_and_mouse_keys() -> None:
+    """Looking only."""
+    async with driving() as d:
+        await d.press("left_square_bracket")
+        assert d.app.refresh_s == 2.0
+        await d.press("right_square_bracket", "right_square_bracket")
+        assert d.app.refresh_s == 0.5
+        await d.press("ctrl+t")
+        assert d.app.theme == "gitbridge-light"
+        await d.press("ctrl+l", "m")
+        assert "mouse" in d.bottom
+
+
+async def test_help_lists_every_action_of_the_screen() -> None:
+    """From the same table as the keys."""
+    async with driving(size=(100, 60)) as d:
+        await d.press("2", "question_mark")
+        assert isinstance(d.screen, HelpScreen)
+        for action in actions_for("queue"):
+            assert action.title in d.shown()
+        await d.press("q")
+        assert not isinstance(d.screen, HelpScreen)
+
+
+async def test_sorting_by_a_picked_column() -> None:
+    """l picks, s sorts, S reverses, s again undoes."""
+    async with driving() as d:
+        await d.press("2", "l", "l", "s")
+        assert d.table.sort_column == 1
+        assert d.table.rows[0].cells[1].text == "chatgpt"
+        await d.press("S")
+        assert d.table.rows[0].cells[1].text == "grok"
+        await d.press("h", "l", "s")
+        assert d.table.sort_column is None
+
+
+async def test_next_row_in_trouble() -> None:
+    """From the top again after the last; says when there is none."""
+    async with driving() as d:
+        await d.press("n")
+        assert d.table.current
+        assert d.table.current.id == "chatgpt"
+        d.fleet.snapshot = calm()
+        await d.press("1")
+        await d.press("n")
+        assert "no row is in trouble" in d.bottom
+
+
+async def test_tab_goes_to_the_next_provider_or_pane() -> None:
+    """On the split screens to the detail, whose lines then scroll."""
+    async with driving(size=(120, 30)) as d:
+        await d.press("tab")
+        assert d.table.index == 1
+        await d.press("5", "tab")
+        assert isinstance(d.screen.focused, Page)
+        await d.press("j", "j")
+        assert d.screen.query_one(Page).scroll_offset.y == 2
+        await d.press("tab", "j")
+        assert d.table.index == 1
 
 
 async def test_enter_on_a_lane_shows_its_work() -> None:
-    async with opened(StillFleet()) as pilot:
-        await press(pilot, "3", "j", "enter")
-        assert pilot.app.current_mode == "queue"
-        assert {row.cells[1].text for row in table(pilot).rows} == {"grok"}
+    """The queue, filtered."""
+    async with driving() as d:
+        await d.press("3", "enter")
+        assert d.app.current_mode == "queue"
+        assert {row.cells[1].text for row in d.table.rows} == {"claude"}
 
 
-async def test_a_store_that_is_away_is_a_line_and_not_a_crash() -> None:
-    fleet = StillFleet()
-
-    async def away(*_: Any) -> Any:
-        raise StoreAway("the store does not answer: connection refused")
-
-    fleet.door.list_jobs = away
-    async with opened(fleet) as pilot:
-        await press(pilot, "2")
-        assert "connection refused" in bottom(pilot)
+async def test_log_opens_the_event_of_a_line() -> None:
+    """Where there is one."""
+    async with driving() as d:
+        await d.press("6", "enter")
+        assert isinstance(d.screen, EventScreen)
+        assert d.screen.event_id == "991"
 
 
-async def test_before_the_first_picture_it_starts_empty() -> None:
-    fleet = StillFleet()
-    fleet.snapshot = None
-    async with opened(fleet) as pilot:
-        await press(pilot, "1", "2", "3")
-        assert "starting" in pilot.app.screen.query_one("#header", Lines).lines[0].plain
+async def test_before_the_first_picture() -> None:
+    """Every screen stands, and says that it waits."""
+    async with driving(None) as d:
+        assert "starting…" in d.shown()
+        for key in "23456":
+            await d.press(key)
+            assert "waiting for the first picture" in d.bottom
+        await d.press("3", "P", "enter", "R")
 
 
-async def test_a_terminal_that_is_too_small_says_what_it_has_and_needs() -> None:
-    async with opened(StillFleet(), size=(50, 12)) as pilot:
-        card = pilot.app.screen.query_one("#too-small", Lines)
-        assert card.display
-        assert "have 50x12, need 60x16" in card.lines[0].plain
-        await pilot.resize_terminal(80, 24)
-        await settle(pilot)
-        assert not card.display
+async def test_store_away_is_said_in_the_header_and_nothing_is_asked() -> None:
+    """The last picture stays, with its age."""
+    async with driving(store_away()) as d:
+        assert "STORE AWAY, picture is 42s old" in d.shown()
+        assert "Connection refused" in d.shown()
+        await d.press("2")
+        assert d.fleet.door.asked == []
 
 
-WAY_TO = {name: [str(n)] for n, name in enumerate(MODES, 1)} | {"event": ["4", "enter"]}
+async def test_a_fleet_that_sends_nothing_new_is_called_old() -> None:
+    """By the console's own clock."""
+    clock = Clock()
+    async with driving(size=(120, 30), clock=clock) as d:
+        clock.now += 30
+        d.app.paint()
+        await d.pilot.pause()
+        assert "picture is 30s old" in d.shown()
 
 
-@pytest.mark.parametrize("scope", WAY_TO)
-async def test_every_action_of_the_table_has_a_method_on_its_screen(scope: str) -> None:
-    async with opened(StillFleet()) as pilot:
-        await press(pilot, *WAY_TO[scope])
+async def test_first_run_tells_how_to_begin() -> None:
+    """At the smallest full size."""
+    async with driving(first_run()) as d:
+        for word in ("ANTHROPIC_API_KEY", "XAI_API_KEY", "OPENAI_API_KEY", "gitbridge-console demo"):
+            assert word in d.shown()
+
+
+async def test_too_small_a_terminal_says_what_it_needs() -> None:
+    """And still gives the vital numbers."""
+    async with driving(size=(50, 12)) as d:
+        assert "have 50x12, need 60x16" in d.shown()
+        assert "open 297  failed 37" in d.shown()
+        await d.pilot.resize_terminal(80, 24)
+        await d.press("1")
+        assert "claude" in d.shown()
+
+
+async def test_ascii_mode_prints_nothing_else() -> None:
+    """On every screen."""
+    async with driving(ascii_mode=True, size=(120, 40)) as d:
+        for key in "123456":
+            await d.press(key)
+            assert d.shown().isascii()
+        await d.press("5", "enter")
+        assert d.shown().isascii()
+
+
+async def test_no_colour_mode_has_no_colour() -> None:
+    """Only bold and reverse are left; words carry the state."""
+    async with driving(no_color=True, size=(120, 40)) as d:
+        for key in "1234":
+            await d.press(key)
+            for strip in d.app.screen._compositor.render_strips():
+                for segment in strip:
+                    for colour in (segment.style and segment.style.color, segment.style and segment.style.bgcolor):
+                        assert colour is None or colour.is_default
+
+
+async def test_no_widget_takes_hostile_text_as_markup() -> None:
+    """It is shown as it is."""
+    async with driving(size=(120, 40)) as d:
+        assert "[red]fix[/red]" in d.shown()
+        for key in "456":
+            await d.press(key)
+            assert "[red]fix[/r" in d.shown()
+            assert "\u202e" not in d.shown()
+            assert "\x9b" not in d.shown()
+
+
+async def test_pasted_text_is_cleaned() -> None:
+    """Line ends and escape codes cannot answer for the operator."""
+    from textual.events import Paste
+
+    async with driving() as d:
+        await d.press("slash")
+        d.app.post_message(Paste("gr\x1b[31mok\nx"))
+        await d.pilot.pause()
+        assert "grok x_" in d.bottom
+        await d.press("backspace", "backspace", "enter")
+        assert d.screen.crumb().startswith("pulse /grok 1 of 7")
+
+
+async def test_painting_goes_on_by_itself() -> None:
+    """With the timer on, a new picture shows up without a key."""
+    async with driving(painting=True, refresh_s=0.2) as d:
+        d.fleet.snapshot = calm()
+        for _ in range(50):
+            await d.pilot.pause(0.05)
+            if "all well" in d.shown():
+                break
+        assert "all well" in d.shown()
+        assert len(d.app.depth_history) == 2
+
+
+async def test_a_stale_answer_does_not_overwrite_a_newer_one() -> None:
+    """The older question's answer comes last and is dropped."""
+    async with driving() as d:
+        got: list[str] = []
+        d.screen.fetch(lambda door: door.list_jobs(), lambda _: got.append("old"), group="detail", about="a")
+        d.screen.fetch(lambda door: door.list_jobs(), lambda _: got.append("new"), group="detail", about="b")
+        d.screen.fetch(lambda door: door.list_jobs(), lambda _: got.append("again"), group="detail", about="b")
+        await d.app.workers.wait_for_complete()
+        assert got == ["new"]
+
+
+async def test_cursor_stays_on_its_row_when_others_come_and_go() -> None:
+    """By id, and marks with it; a mark whose row is gone is gone."""
+    async with driving() as d:
+        await d.press("2", "space", "j", "j")
+        at = d.table.current
+        assert at is not None
+        d.fleet.door.jobs = [*jobs(70)[60:], *jobs()[1:]]
+        await d.press("2")
+        assert d.table.current is not None
+        assert d.table.current.id == at.id
+        assert d.table.index == 12
+        assert d.table.marked == set()
+
+
+def test_every_action_has_a_method_and_no_key_twice_on_a_screen() -> None:
+    """What Textual itself does not check."""
+    from gitbridge_console.console.app import ConsoleApp
+
+    classes: dict[str, type[Widget] | object] = {mode: ConsoleApp.MODES[mode] for mode in MODES}
+    classes |= {"event": EventScreen, "help": HelpScreen}
+    assert len({action.id for action in ACTIONS}) == len(ACTIONS)
+    for scope, screen in classes.items():
+        keys = [key for action in actions_for(scope) for key in action.keys.split(",")]
+        assert len(keys) == len(set(keys)), scope
         for action in actions_for(scope):
-            method = action.method.split("(")[0]
-            owner: Any = pilot.app if method.startswith("app.") else pilot.app.screen
-            assert callable(getattr(owner, f"action_{method.removeprefix('app.')}", None)), action.id
+            name = action.method.split("(")[0]
+            owner, method = (ConsoleApp, name.removeprefix("app.")) if name.startswith("app.") else (screen, name)
+            assert callable(getattr(owner, f"action_{method}", None)), f"{scope}: {action.id}"
 
 
-async def test_what_nobody_foresaw_is_a_line_too() -> None:
-    fleet = StillFleet()
-
-    async def broken(*_: Any) -> Any:
-        raise RuntimeError("a fault of our own")
-
-    fleet.door.list_jobs = broken
-    async with opened(fleet) as pilot:
-        await press(pilot, "2")
-        assert "see the log" in bottom(pilot)
-        await press(pilot, "1")
-        assert pilot.app.current_mode == "pulse"
-
-
-async def test_a_fleet_that_gives_no_news_is_said_to() -> None:
-    now = [0.0]
-    async with opened(StillFleet(), clock=lambda: now[0]) as pilot:
-        header = pilot.app.screen.query_one("#header", Lines)
-        assert "NO NEWS" not in header.lines[0].plain
-        now[0] = 42.0
-        await settle(pilot)
-        assert "NO NEWS for 42s" in header.lines[0].plain
-
-
-async def test_a_store_that_hangs_does_not_collect_questions() -> None:
-    fleet = StillFleet()
-    async with opened(fleet) as pilot:
-        open_now: list[Future[Any]] = []
-
-        def hang(_: Any) -> Future[Any]:
-            open_now.append(Future())
-            return open_now[-1]
-
-        fleet.call = hang  # type: ignore[method-assign]
-        await pilot.press("4")
-        app: Any = pilot.app
-        for _ in range(5):
-            app.paint()
-            await pilot.pause()
-        assert len(open_now) == 1
-        open_now[0].set_exception(StoreAway("away"))
-        await app.workers.wait_for_complete()
-        assert "away" in bottom(pilot)
-
-
-async def test_many_events_at_once_want_their_number_typed() -> None:
-    fleet = StillFleet()
-    async with opened(fleet) as pilot:
-        await press(pilot, "4")
-        screen: Any = pilot.app.screen
-        done: list[str] = []
-        screen.confirm_all("replay", [str(n) for n in range(21)], lambda: done.append("done"))
-        await press(pilot, "y", "enter")
-        assert done == []
-        screen.confirm_all("replay", [str(n) for n in range(21)], lambda: done.append("done"))
-        await press(pilot, "2", "1", "enter")
-        assert done == ["done"]
+def test_writes_have_capital_keys_and_are_hidden_from_read_only_hints() -> None:
+    """Capitals and + - = write; G and S are the two that only look."""
+    signs = {"plus", "minus", "equals_sign"}
+    for action in ACTIONS:
+        key = action.keys.split(",")[0]
+        assert action.write == ((len(key) == 1 and key.isupper() and key not in "GS") or key in signs), action.id
+    assert ("P", "pause") in hints_for("pulse", read_only=False)
+    assert ("P", "pause") not in hints_for("pulse", read_only=True)
+    assert COMMANDS["q"].id == "app.quit"

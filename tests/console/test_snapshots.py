@@ -1,4 +1,4 @@
-"""How the screens look, in three sizes and without colour."""
+"""What the screens look like at the three sizes they are laid out for."""
 
 from __future__ import annotations
 
@@ -7,50 +7,51 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from still_fleet import StillFleet
+from driving import make_app, settle
+from fakes import FakeFleet
+from sample import first_run, fleet
 from textual.pilot import Pilot
 
-from gitbridge_console.console.app import ConsoleApp
-
-SIZES = [(80, 24), (120, 40), (200, 60)]
-KEYS = {
-    "pulse": [],
-    "queue": ["2"],
-    "providers": ["3"],
-    "failures": ["4"],
-    "consensus": ["5"],
-    "log": ["6"],
-    "event": ["4", "enter"],
-    "help": ["2", "question_mark"],
-}
+SIZES = {"80x24": (80, 24), "120x40": (120, 40), "200x60": (200, 60)}
+SCREENS = {"pulse": "1", "queue": "2", "providers": "3", "failures": "4", "consensus": "5", "event": "5 enter"}
 
 
-def pressing(keys: list[str]) -> Callable[[Pilot[int]], Any]:
-    async def run(pilot: Pilot[int]) -> None:
-        app: Any = pilot.app
-        await pilot.press(*keys)
-        for _ in range(3):
-            app.paint()
-            await app.workers.wait_for_complete()
-            await pilot.pause()
+def pressing(keys: str) -> Callable[[Pilot[Any]], Any]:
+    """Let a history of depths grow, then press keys and let everything settle."""
+
+    async def run(pilot: Pilot[Any]) -> None:
+        await settle(pilot)
+        app = pilot.app
+        app.depth_history.extend(float(200 + 40 * (n % 7)) for n in range(60))  # type: ignore[attr-defined]
+        app.error_history.extend(0.02 * (n % 5) for n in range(60))  # type: ignore[attr-defined]
+        await pilot.press(*keys.split())
+        await settle(pilot)
 
     return run
 
 
-@pytest.mark.parametrize("size", SIZES, ids=lambda size: f"{size[0]}x{size[1]}")
-@pytest.mark.parametrize("screen", KEYS)
-def test_screen(snap_compare: Any, screen: str, size: tuple[int, int]) -> None:
-    assert snap_compare(ConsoleApp(StillFleet(), painting=False), terminal_size=size, run_before=pressing(KEYS[screen]))
+@pytest.mark.parametrize("size", SIZES)
+@pytest.mark.parametrize("screen", SCREENS)
+def test_screen(snap_compare: Any, screen: str, size: str) -> None:
+    """A busy fleet with one provider away."""
+    app = make_app(FakeFleet(fleet()))
+    assert snap_compare(app, terminal_size=SIZES[size], run_before=pressing(SCREENS[screen]))
 
 
-@pytest.mark.parametrize("theme", ["gitbridge-light", "high-contrast"])
-def test_theme(snap_compare: Any, theme: str) -> None:
-    assert snap_compare(ConsoleApp(StillFleet(), painting=False, theme=theme), terminal_size=(80, 24), run_before=pressing([]))
+@pytest.mark.parametrize("name", ["gitbridge-light", "high-contrast"])
+def test_pulse_in_other_themes(snap_compare: Any, name: str) -> None:
+    """The same in other colours."""
+    assert snap_compare(make_app(FakeFleet(fleet()), theme=name), terminal_size=(80, 24), run_before=pressing("1"))
 
 
-def test_without_colour_and_in_ascii(snap_compare: Any) -> None:
-    app = ConsoleApp(StillFleet(), painting=False, no_colour=True, ascii_mode=True)
-    assert snap_compare(app, terminal_size=(80, 24), run_before=pressing([]))
+def test_first_run(snap_compare: Any) -> None:
+    """No keys yet."""
+    assert snap_compare(make_app(FakeFleet(first_run())), terminal_size=(80, 24), run_before=pressing("1"))
+
+
+def test_confirmation_in_the_bottom_row(snap_compare: Any) -> None:
+    """Nothing else on the screen moves."""
+    assert snap_compare(make_app(FakeFleet(fleet())), terminal_size=(80, 24), run_before=pressing("4 space space R"))
 
 
 def test_the_screenshot_of_the_readme_is_a_screen_the_tests_have_rendered() -> None:

@@ -1,215 +1,240 @@
-"""View models: what the screens say, without a screen."""
+"""From pictures to rows and lines, without a screen."""
 
 from __future__ import annotations
 
-import pytest
-from still_fleet import DECISIONS, EVENT, FAILED, HOSTILE, JOBS, provider, snapshot
+import subprocess
+import sys
+from collections.abc import Iterable
 
-from gitbridge_console.console.actions import ACTIONS, COMMANDS, actions_for, hints_for
-from gitbridge_console.console.screens.base import MODES
-from gitbridge_console.console.screens.help import help_lines
-from gitbridge_console.console.views.cells import Line, age, millis, money, percent, sparkline
-from gitbridge_console.console.views.event import event_lines, initials, mark
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from rich.cells import cell_len
+from sample import HOSTILE, audit, calm, decision, decisions, event, failures, first_run, fleet, jobs, store_away
+
+from gitbridge_console.console.views.cells import Cell, Column, Line, Row, age, line, millis, money, percent, sparkline, wrap
+from gitbridge_console.console.views.event import event_lines, payload_lines
+from gitbridge_console.console.views.filtering import filter_rows
 from gitbridge_console.console.views.fleet import (
     alert_lines,
     count_lines,
     first_run_lines,
     flow_point,
     flow_rates,
-    header_line,
     lane_rows,
     log_lines,
     provider_detail,
     provider_rows,
+    trends,
 )
-from gitbridge_console.console.views.tables import decision_rows, event_rows, job_rows, log_rows, short_id
-from gitbridge_console.console.widgets.bottom_row import fitting_hints
-from gitbridge_console.console.widgets.chart import draw
-from gitbridge_console.console.widgets.row_table import layout_columns
-from gitbridge_console.domain.snapshots import FleetSnapshot, StoreStatus
+from gitbridge_console.console.views.header import HeaderState, header_line, tabs_line
+from gitbridge_console.console.views.tables import decision_rows, event_rows, job_rows, log_rows
 
 
-def texts(lines: list[Line]) -> str:
-    return "\n".join(line.plain for line in lines)
+def texts(rows: Iterable[Row]) -> list[list[str]]:
+    return [[cell.text for cell in row.cells] for row in rows]
 
 
-def test_every_screen_shows_outside_text_as_harmless_text() -> None:
-    picture = snapshot()
-    shown = [
-        texts(event_lines(EVENT, 80)),
-        texts(event_lines(EVENT, 160)),
-        texts(log_lines(picture.log, 20)),
-        *(
-            cell.text
-            for rows in (job_rows(JOBS), event_rows(FAILED), decision_rows(DECISIONS), log_rows(picture.log, []))
-            for row in rows
-            for cell in row.cells
-        ),
-    ]
-    for text in shown:
-        for char in ("\x1b", "\x9b", "\u202e", "\x00", "\x07"):
-            assert char not in text
-    assert "[bold]markup[/bold]" in shown[0]
-    assert HOSTILE not in shown[0]
+def plain(lines: Iterable[Line]) -> str:
+    return "\n".join(part.plain for part in lines)
 
 
-def test_lanes_say_in_words_what_is_wrong() -> None:
-    rows = {row.id: [cell.text for cell in row.cells] for row in lane_rows(snapshot())}
-    assert rows["grok"][1] == "OPEN"
-    assert rows["chatgpt"][1] == "PAUSED"
-    assert rows["claude"][:5] == ["claude", "SLOW", "12", "3", "4"]
-    assert rows["grok"][8] == "61%"
+def assert_harmless(text: str) -> None:
+    assert "\x1b" not in text
+    assert "\u202e" not in text
+    assert "\ud800" not in text
 
 
-def test_the_worst_alert_comes_first_and_the_rest_is_counted() -> None:
-    assert texts(alert_lines(snapshot(), 1)) == "!! grok open: circuit breaker open after transient, silent  (+2 more)"
-    assert texts(alert_lines(snapshot(alerts=()), 3)) == "all well"
-    away = snapshot(store=StoreStatus(url="unix", ok=False, age_s=12.0, error="connection refused"))
-    assert "connection refused" in texts(alert_lines(away, 1))
-    assert "STORE AWAY, picture is 12s old" in header_line(away, {}, None).plain
+def test_every_lane_has_a_row_and_its_state_in_words() -> None:
+    """Stages too; a state is never told by colour alone."""
+    rows = {row[0]: row for row in texts(lane_rows(fleet()))}
+    assert list(rows) == ["fetch", "route", "claude", "grok", "chatgpt", "decide", "act"]
+    assert [rows[name][1] for name in ("claude", "grok", "chatgpt", "act")] == ["ok", "SLOW", "OPEN", "PAUSED"]
+    assert rows["act"][-1] == "ana: release freeze"
+    assert rows["grok"][2:6] == ["212", "6", "6", "3m11"]
 
 
-def test_without_any_key_it_says_how_to_set_one_and_offers_the_demo() -> None:
-    keyless = snapshot(providers={"claude": provider("no_key", reason="no key: set ANTHROPIC_API_KEY")})
-    text = texts(first_run_lines(keyless))
-    assert "ANTHROPIC_API_KEY" in text
-    assert "gitbridge-console demo" in text
-    assert first_run_lines(snapshot()) == []
+def test_alerts_come_worst_first_and_say_how_many_there_are() -> None:
+    """One line when there is room for one."""
+    [only] = alert_lines(fleet(), 1)
+    assert only.plain.startswith("!! 1 of 3  chatgpt open")
+    assert len(alert_lines(fleet(), 3)) == 3
+    assert plain(alert_lines(calm(), 3)) == "all well"
+    assert "Connection refused" in plain(alert_lines(store_away(), 3))
 
 
-def test_the_provider_page_has_breaker_errors_and_unknown_cost() -> None:
-    picture = snapshot()
-    text = texts(provider_detail("grok", picture.providers["grok"], picture.lanes["grok"]))
-    for part in ("OPEN", "next probe 21:00:12", "transient 200, silent 45", "612 ready"):
-        assert part in text
-    assert [cell.text for cell in provider_rows(picture)[2].cells][-1] == "unknown"
+def test_header_says_what_is_vital_and_leaves_out_what_does_not_fit() -> None:
+    """Depth, errors and latency come first."""
+    state = HeaderState("pulse", demo=True, read_only=True, rates=(1.5, 0.5))
+    full = header_line(fleet(), state, 200).plain
+    assert "DEMO" in full
+    assert "READ-ONLY" in full
+    assert "open 297" in full
+    assert "in 1.5/s  out 0.5/s" in full
+    assert full.endswith("every 1s")
+    narrow = header_line(fleet(), state, 60).plain
+    assert cell_len(narrow) <= 60
+    assert "open 297" in narrow
+    assert "every" not in narrow
+    assert "starting…" in header_line(None, state, 80).plain
 
 
-def test_differences_are_unified_when_narrow_and_side_by_side_when_wide() -> None:
-    narrow, wide = texts(event_lines(EVENT, 80)), texts(event_lines(EVENT, 140))
-    assert "Ch● Cl● Grx" in narrow
-    assert "FINDINGS" in wide
-    assert "│ CLAUDE" in wide
-    assert "= critical 88 tax rounded" in wide
-    for text in (narrow, wide):
-        assert "waits for an operator" in text
-        assert "POST /repos/acme/shop/pulls/412/reviews" in text
-        assert "transient → fail over" in text
+def test_header_owns_up_to_old_data() -> None:
+    """With the store away, and when no new picture comes."""
+    assert "STORE AWAY, picture is 44s old" in header_line(store_away(), HeaderState("pulse", age_s=44), 120).plain
+    assert "picture is 30s old" in header_line(fleet(), HeaderState("pulse", age_s=30), 120).plain
+    assert "old" not in header_line(fleet(), HeaderState("pulse", age_s=30, frozen=True), 120).plain
+    assert "old" not in header_line(fleet(), HeaderState("pulse", age_s=1), 120).plain
 
 
-def test_marks_tell_who_said_it_without_colour() -> None:
-    decision = EVENT.decision
-    assert decision is not None
-    assert [mark(decision.clusters[1], answer) for answer in decision.answers] == ["·", "●", "x"]
+def test_tabs_count_what_waits_for_the_operator() -> None:
+    """The mode in front stands in brackets."""
+    shown = tabs_line(fleet(), "queue").plain
+    assert "[2 Queue]" in shown
+    assert "4 Failures 37" in shown
+    assert "5 Consensus 2" in shown
+    assert cell_len(shown) <= 78
+
+
+def test_counts_put_what_is_wrong_in_front() -> None:
+    """A narrow line loses the rest."""
+    assert plain(count_lines(fleet())).startswith("EVENTS  failed 37  parked 2  awaiting approval 2")
+    assert "none yet" in plain(count_lines(first_run()))
+
+
+def test_first_run_names_each_missing_key_and_offers_the_demo() -> None:
+    """And says nothing once one provider has a key."""
+    shown = plain(first_run_lines(first_run()))
+    for key in ("ANTHROPIC_API_KEY", "XAI_API_KEY", "OPENAI_API_KEY", "gitbridge-console demo"):
+        assert key in shown
+    assert first_run_lines(fleet()) == []
+
+
+def test_provider_rows_and_detail_hold_health_limits_and_cost() -> None:
+    """An unknown price is called unknown."""
+    rows = {row[0]: row for row in texts(provider_rows(fleet()))}
+    assert rows["grok"][3] == "6/6"
+    assert rows["chatgpt"][-1] == "unknown"
+    snapshot = fleet()
+    detail = plain(provider_detail("chatgpt", snapshot.providers["chatgpt"], snapshot.lanes["chatgpt"]))
+    assert "next probe 21:14:40" in detail
+    assert "transient 30" in detail
+    assert_harmless(detail)
+
+
+def test_latency_chart_takes_what_the_console_saw_until_the_fleet_has_minutes() -> None:
+    """A fleet just started has a chart at once."""
+    assert trends(fleet(), {})[1] == "-15m"
+    young = calm().model_copy(
+        update={"providers": {"claude": fleet().providers["claude"].model_copy(update={"latency_trend_ms": (None, 900.0)})}}
+    )
+    assert trends(young, {"claude": [880.0, 900.0], "grok": [None]}) == ({"claude": (880.0, 900.0)}, "earlier")
+    assert trends(first_run(), {}) == ({}, "earlier")
+
+
+def test_flow_comes_from_two_pictures() -> None:
+    """Events in and out between them, by their own times."""
+    first = fleet()
+    later = fleet(at="2026-11-22T21:14:13.250Z", totals=first.totals | {"received": 20_316, "resolved": 18_447})
+    assert flow_rates(flow_point(first), flow_point(later)) == (2.0, 0.5)
+
+
+def test_lists_keep_identity_and_show_no_hostile_text() -> None:
+    """Rows are found again by id; what came from outside is clean."""
+    tables = [job_rows(jobs()), event_rows(failures()), decision_rows(decisions()), log_rows(fleet().log, audit())]
+    for rows in tables:
+        assert len({row.id for row in rows}) == len(rows)
+        assert_harmless(str(texts(rows)))
+    assert texts(job_rows(jobs()))[-1][3] == "in 12s"
+    assert texts(decision_rows(decisions()))[0][2] == "OPERATOR"
+    assert_harmless(plain(log_lines(fleet().log, 10)))
+    assert log_lines(fleet().log, 0) == []
+
+
+@pytest.mark.parametrize("width", [60, 80, 99, 100, 160, 200])
+def test_event_page_fits_and_is_clean(width: int) -> None:
+    """At every width, with everything an event can have."""
+    lines = event_lines(event(payload=True), width)
+    shown = plain(lines)
+    assert_harmless(shown)
+    assert all(cell_len(part.plain) <= width for part in lines)
+    for word in ("CONSENSUS", "TASKS", "ANSWERS", "ACTION", "TIMELINE", "PAYLOAD", "dry run", "tax is rounded twice"):
+        assert word in shown
+    assert ("│ CLAUDE" in shown) == (width >= 100)
+
+
+def test_differences_are_told_by_signs() -> None:
+    """Said, silent, failed: without colour."""
+    shown = plain(event_lines(event(), 80))
+    assert "2/2  Cl● Gr● Chx" in shown
+    assert "1/2  Cl● Gr· Chx" in shown
+    assert "severity #1" in shown
+
+
+def test_event_without_decision_or_tasks_still_shows() -> None:
+    """Just received."""
+    bare = event().model_copy(update={"tasks": (), "decision": None, "action": None, "timeline": (), "routing": (), "error": None})
+    assert "no tasks yet" in plain(event_lines(bare, 80))
+
+
+def test_one_answer_is_not_called_consensus() -> None:
+    """Kinds with a single seat."""
+    single = event().model_copy(update={"decision": decision().model_copy(update={"seats": 1})})
+    assert "ONE ANSWER" in plain(event_lines(single, 80))
+
+
+def test_payload_is_bounded_and_need_not_be_json() -> None:
+    """Rubbish is shown as it is, cleaned."""
+    assert "more lines" in plain(payload_lines("[" + ",".join("1" for _ in range(900)) + "]"))
+    assert_harmless(plain(payload_lines(HOSTILE)))
+
+
+COLUMNS = (Column("LANE", 9), Column("STATE", 9))
+ROWS = [Row(n, (Cell(n), Cell(s))) for n, s in (("claude", "ok"), ("grok", "SLOW"), ("act", "PAUSED"))]
+
+
+@pytest.mark.parametrize(
+    ("wanted", "left"),
+    [
+        ("", "claude grok act"),
+        ("GRO", "grok"),
+        ("!claude", "grok act"),
+        ("lane=a", "claude act"),
+        ("a state=pau", "act"),
+        ("http://x=1", ""),
+    ],
+)
+def test_filter(wanted: str, left: str) -> None:
+    """Words anywhere, ``column=text``, inverted by ``!``."""
+    assert [row.id for row in filter_rows(ROWS, COLUMNS, wanted)] == left.split()
+
+
+def test_filter_names_the_columns_there_are() -> None:
+    """A wrong one is no silent empty list."""
+    with pytest.raises(ValueError, match="no column size: there are lane, state"):
+        filter_rows(ROWS, COLUMNS, "size=3")
+
+
+@given(st.lists(st.text("ab 購", max_size=40), max_size=4), st.integers(8, 60))
+def test_wrapped_lines_fit_and_lose_nothing_but_spaces(parts: list[str], width: int) -> None:
+    """Whatever the width."""
+    whole = line(*parts)
+    lines = wrap(whole, width)
+    assert all(cell_len(part.plain) <= width for part in lines)
+    assert "".join(part.plain for part in lines).replace(" ", "") == whole.plain.replace(" ", "")
 
 
 def test_numbers_for_people() -> None:
-    assert [age(n) for n in (None, 4, 125, 7500, 200_000)] == ["-", "4s", "2m05", "2h05", "2d07"]
-    assert [millis(n) for n in (None, 840.4, 2400)] == ["-", "840ms", "2.4s"]
-    assert [percent(n) for n in (None, 0.004, 0.61)] == ["-", "0.4%", "61%"]
-    assert [money(n) for n in (None, 0.0123, 12.25)] == ["unknown", "$0.0123", "$12.25"]
-    assert short_id("0000001a00.2") == "1a00.2"
+    """Ages, durations, shares, money, bars."""
+    assert [age(s) for s in (None, 0, 99, 191, 11_100, 200_000)] == ["-", "0s", "99s", "3m11", "3h05", "2d07"]
+    assert [millis(v) for v in (None, 840.2, 2_400)] == ["-", "840ms", "2.4s"]
+    assert [percent(v) for v in (None, 0.004, 0.61)] == ["-", "0.4%", "61%"]
+    assert [money(v) for v in (None, 4.9381, 0.0365)] == ["unknown", "$4.94", "$0.0365"]
+    assert sparkline((1, None, 2), 5) == "  ▁ █"
+    assert sparkline((1, 2), 2, ascii_mode=True) == "_@"
+    assert sparkline((), 3) == "   "
 
 
-def test_sparklines_have_their_width_and_gaps() -> None:
-    assert sparkline((None, 1.0, 2.0), 5) == "   ▁█"
-    assert sparkline((1.0, 3.0), 2, ascii_mode=True) == "_@"
-    assert sparkline((None,), 3) == "   "
-
-
-def test_rates_come_from_two_pictures() -> None:
-    first = flow_point(snapshot())
-    later = flow_point(snapshot(at="2026-11-22T21:00:10.000Z", totals={"received": 1440, "resolved": 1234}))
-    assert flow_rates(first, later) == (4.0, 3.0)
-
-
-def test_before_the_first_picture_the_header_says_so() -> None:
-    assert "starting" in header_line(None, {"DEMO": True}, None).plain
-
-
-def test_columns_give_way_in_their_order() -> None:
-    from gitbridge_console.console.views.fleet import LANE_COLUMNS
-
-    wide, narrow, tiny = (layout_columns(LANE_COLUMNS, width) for width in (120, 79, 60))
-    assert 0 not in wide
-    assert sum(wide) + len(wide) - 1 == 120
-    assert [LANE_COLUMNS[n].title for n, width in enumerate(narrow) if not width] == ["/MIN"]
-    assert [LANE_COLUMNS[n].title for n, width in enumerate(tiny) if not width] == ["P95", "/MIN", "TREND"]
-
-
-@pytest.mark.parametrize("ascii_mode", [False, True])
-def test_a_chart_has_exactly_its_size(ascii_mode: bool) -> None:
-    text = draw({"claude": [1.0, None, 5.0, 900.0], "grok": [None, None, 3.0, 2.0]}, 60, 8, ascii_mode=ascii_mode, span="-15m")
-    rows = text.split("\n")
-    assert len(rows) == 8
-    assert max(len(row) for row in rows) <= 60
-    assert "now" in rows[-1]
-    assert not ascii_mode or text.isascii()
-
-
-def test_no_data_is_no_chart() -> None:
-    assert draw({"claude": [None, None]}, 60, 8, ascii_mode=False) == ""
-
-
-def test_help_footer_and_commands_come_from_one_table() -> None:
-    assert len({action.id for action in ACTIONS}) == len(ACTIONS)
-    for scope in (*MODES, "event"):
-        shown = texts(help_lines(scope))
-        for action in actions_for(scope):
-            assert action.title in shown
-        keys = [key for action in actions_for(scope) for key in action.keys.split(",")]
-        assert len(set(keys)) == len(keys), f"two actions of {scope} share a key"
-        hints = {key for key, _ in hints_for(scope, read_only=False)}
-        assert hints <= {key for action in actions_for(scope) for key in action.shown_keys.split(" ")}
-    assert all(name in COMMANDS for name in (*MODES, "q", "help", "lane.pause"))
-
-
-def test_capital_letters_and_signs_write_and_nothing_else_does() -> None:
-    for action in ACTIONS:
-        keys = action.keys.split(",")
-        capital = any((len(key) == 1 and key.isupper()) or key in ("plus", "minus", "equals_sign") for key in keys)
-        looks = action.id in ("row.last", "row.reverse")
-        assert action.write == (capital and not looks)
-
-
-def test_read_only_hides_writes_from_the_hints() -> None:
-    assert not {"P", "R", "X"} & {key for key, _ in hints_for("queue", read_only=True)}
-
-
-def test_an_empty_fleet_has_no_rows_and_no_crash() -> None:
-    empty = FleetSnapshot(at="2026-11-22T21:00:00.000Z", namespace="x", store=StoreStatus(url="unix", ok=True))
-    assert lane_rows(empty) == []
-
-
-def test_providers_with_one_initial_are_told_apart() -> None:
-    assert initials(["claude", "chatgpt", "grok"]) == {"claude": "Cl", "chatgpt": "Ch", "grok": "Gr"}
-    assert initials(["claude", "grok"]) == {"claude": "C", "grok": "G"}
-    assert initials(["local", "local-eu"]) == {"local": "Local", "local-eu": "Local-"}
-    assert initials(["claude", "claude"]) == {"claude": "C"}
-    assert initials([]) == {}
-
-
-def test_what_wants_the_operator_is_counted_first() -> None:
-    shown = count_lines(snapshot(events={"resolved": 9120, "consensus_pending": 604, "failed": 37}))[0].plain
-    assert shown.startswith("EVENTS  failed 37")
-
-
-def test_a_share_near_all_is_not_shown_as_all() -> None:
-    assert [percent(rate) for rate in (0.998, 1.0, 0.61)] == ["99.8%", "100%", "61%"]
-
-
-def test_a_picture_that_stopped_coming_is_said_to_be_old() -> None:
-    assert "NO NEWS" not in header_line(snapshot(), {}, None, old_s=3.0).plain
-    assert "NO NEWS for 42s" in header_line(snapshot(), {}, None, old_s=42.0).plain
-
-
-def test_help_stays_in_the_bottom_row_when_room_is_short() -> None:
-    hints = hints_for("queue", read_only=False)
-    assert fitting_hints(hints, 400) == hints
-    assert [word for _, word in fitting_hints(hints, 40)][-2:] == ["command", "help"]
-    assert len(fitting_hints(hints, 0)) == 2
-
-
-def test_a_log_line_keeps_its_identity_when_older_ones_go() -> None:
-    log = snapshot().log
-    assert {row.id for row in log_rows(log[1:], [])} <= {row.id for row in log_rows(log, [])}
+def test_views_need_no_textual() -> None:
+    code = "import sys, gitbridge_console.console.views.event, gitbridge_console.console.views.fleet; sys.exit('textual' in sys.modules)"
+    subprocess.run([sys.executable, "-c", code], check=True)

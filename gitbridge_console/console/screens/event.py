@@ -5,7 +5,7 @@ from __future__ import annotations
 from textual.app import ComposeResult
 
 from gitbridge_console.console.screens.base import FleetScreen, bindings_for
-from gitbridge_console.console.screens.listing import ask_priority, change_priority
+from gitbridge_console.console.screens.listing import ask_priority, next_priority, set_priority
 from gitbridge_console.console.text import safe
 from gitbridge_console.console.views.event import event_lines
 from gitbridge_console.console.views.tables import short_id
@@ -40,11 +40,11 @@ class EventScreen(FleetScreen):
     def show(self, snapshot: FleetSnapshot) -> None:
         """Fetch it anew."""
         with_payload = self._with_payload
-        self.fetch(lambda door: door.show_event(self.event_id, payload=with_payload), self._show, group="event")
+        self.look(lambda door: door.show_event(self.event_id, payload=with_payload), self._show, group="event", about=str(with_payload))
 
     def _show(self, event: EventDetail) -> None:
         self.event = event
-        self.query_one(Page).set_lines(event_lines(event, self.size.width))
+        self.query_one(Page).set_lines(event_lines(event, self.query_one(Page).content_size.width))
 
     def action_payload(self) -> None:
         """Show or hide the payload."""
@@ -80,7 +80,11 @@ class EventScreen(FleetScreen):
     def action_priority(self, step: int) -> None:
         """One class up or down."""
         if self.event is not None and self.may_write():
-            change_priority(self, self.event_id, self.event.priority, step)
+            to = next_priority(self.event.priority, step)
+            if to is None:
+                self.bottom.say(f"{self.event.priority} is the {'highest' if step < 0 else 'lowest'} priority", "dim")
+            else:
+                set_priority(self, [self.event_id], to)
 
     def action_priority_set(self) -> None:
         """Set the class by name."""

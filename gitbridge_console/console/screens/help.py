@@ -42,13 +42,13 @@ class HelpScreen(FleetScreen):
 def help_lines(scope: str) -> list[Line]:
     """Keys, words and commands of a scope; writes are marked."""
     own = actions_for(scope)
-    lines = [line(Cell(f" {scope.upper()}", "head"), "   capital letters and + - = write, nothing else does"), line("")]
+    lines = [line(Cell(f" {scope.upper()}", "head"), "   capital letters and + - = write; of them S and G only look"), line("")]
     for action in own:
         lines.append(
             line(
-                Cell(f"  {fit(action.shown_keys, 18)}", "accent"),
+                Cell(f"  {fit(action.shown_keys, 15)}", "accent"),
                 fit(action.title, 46),
-                Cell("write  " if action.write else "       ", "warn"),
+                Cell("W " if action.write else "  ", "warn"),
                 Cell(f":{action.id}", "dim"),
             )
         )

@@ -7,7 +7,7 @@ from textual.containers import Container, Horizontal
 
 from gitbridge_console.console.screens.base import bindings_for
 from gitbridge_console.console.screens.listing import TableScreen
-from gitbridge_console.console.views.cells import Row, line
+from gitbridge_console.console.views.cells import Cell, Row, line
 from gitbridge_console.console.views.fleet import (
     LANE_COLUMNS,
     PROVIDER_COLUMNS,
@@ -18,12 +18,16 @@ from gitbridge_console.console.views.fleet import (
     log_lines,
     provider_detail,
     provider_rows,
+    trends,
 )
 from gitbridge_console.console.widgets.bottom_row import Question
 from gitbridge_console.console.widgets.chart import Chart
 from gitbridge_console.console.widgets.lines import Lines, Page
 from gitbridge_console.console.widgets.row_table import RowTable
 from gitbridge_console.domain.snapshots import FleetSnapshot
+
+TALL = 32
+"""Lines from which there is room for more than the most urgent; as in the style sheet."""
 
 
 class LaneScreen(TableScreen):
@@ -84,8 +88,11 @@ class PulseScreen(LaneScreen):
         with Horizontal(id="pulse"):
             with Container(id="left"):
                 yield self.make_table()
-                yield Chart("p95 ms", "-15m", id="latency")
-                yield Chart("open events", "earlier", id="depth")
+                with Container(id="charts"):
+                    yield Chart("p95 ms", id="latency")
+                    yield Chart("open events", id="depth")
+                    yield Chart("failed calls %", id="errors")
+                yield Lines(id="first-run")
                 yield Lines(id="counts")
             with Container(id="right"):
                 yield Lines(id="right-title")
@@ -93,21 +100,21 @@ class PulseScreen(LaneScreen):
 
     def show(self, snapshot: FleetSnapshot) -> None:
         """Fill everything from one picture."""
-        wide = self.size.width >= 160
-        self.query_one("#alerts", Lines).set_lines(alert_lines(snapshot, 3 if self.size.height >= 32 else 1))
+        tall = self.size.height >= TALL
+        alerts = alert_lines(snapshot, 3 if tall else 1)
+        self.query_one("#alerts", Lines).set_lines(alerts)
+        self.query_one("#alerts", Lines).styles.height = len(alerts) + (1 if tall else 0)
         self.set_rows(lane_rows(snapshot, ascii_mode=self.console.ascii_mode))
+        self.table.styles.height = min(12, len(self.all_rows)) + 1
         first_run = first_run_lines(snapshot)
-        self.query_one("#counts", Lines).set_lines(first_run or count_lines(snapshot))
-        self.query_one("#counts", Lines).styles.height = len(first_run) or 3
-        trends = {
-            name: provider.latency_trend_ms
-            for name, provider in snapshot.providers.items()
-            if any(v is not None for v in provider.latency_trend_ms)
-        }
-        self.query_one("#latency", Chart).set_series(trends)
+        self.query_one("#first-run", Lines).set_lines(first_run)
+        self.set_class(bool(first_run), "-first-run")
+        self.query_one("#counts", Lines).set_lines(count_lines(snapshot))
+        self.query_one("#latency", Chart).set_series(*trends(snapshot, self.console.latency_history))
         self.query_one("#depth", Chart).set_series({"open": tuple(self.console.depth_history)})
-        self.query_one("#right-title", Lines).set_lines([line("RECENT")])
-        self.query_one("#log", Lines).set_lines(log_lines(snapshot.log, 60 if wide or self.size.height >= 32 else 4))
+        self.query_one("#errors", Chart).set_series({"failed": [None if v is None else 100 * v for v in self.console.error_history]})
+        self.query_one("#right-title", Lines).set_lines([line(Cell("RECENT", "dim"))])
+        self.query_one("#log", Lines).set_lines(log_lines(snapshot.log, 60 if tall else 4))
 
 
 class ProvidersScreen(LaneScreen):
@@ -121,15 +128,17 @@ class ProvidersScreen(LaneScreen):
         return RowTable(PROVIDER_COLUMNS, empty="no providers are configured", id="providers")
 
     def body(self) -> ComposeResult:
-        """Table above, detail below."""
+        """Table above, detail below, and where there is room the latencies."""
         yield self.make_table()
         yield Page(id="detail")
+        yield Chart("p95 ms", id="latency")
 
     def show(self, snapshot: FleetSnapshot) -> None:
         """Rows and the detail of the chosen one."""
         self.set_rows(provider_rows(snapshot))
-        self.table.styles.height = len(self.all_rows) + 2
+        self.table.styles.height = min(12, len(self.all_rows)) + 1
         self._detail(self.table.current, snapshot)
+        self.query_one("#latency", Chart).set_series(*trends(snapshot, self.console.latency_history))
 
     def on_row_table_moved(self) -> None:
         """Another provider, another detail."""

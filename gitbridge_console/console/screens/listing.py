@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 from textual.app import ComposeResult
 
 from gitbridge_console.console.screens.base import FleetScreen
 from gitbridge_console.console.views.cells import Row
+from gitbridge_console.console.views.filtering import filter_rows
 from gitbridge_console.console.widgets.bottom_row import Question
+from gitbridge_console.console.widgets.lines import Page
 from gitbridge_console.console.widgets.row_table import RowTable
 from gitbridge_console.domain.events import Priority
-
-BULK_YES_NO_MAX = 20
-"""Above so many events at once a y is not enough."""
 
 
 class TableScreen(FleetScreen):
@@ -56,13 +53,15 @@ class TableScreen(FleetScreen):
     def set_rows(self, rows: list[Row]) -> None:
         """New rows, through the filter."""
         self.all_rows = rows
-        wanted, inverted = self.filter.lower().removeprefix("!"), self.filter.startswith("!")
-        self.table.set_rows(
-            [row for row in rows if not wanted or (wanted in " ".join(cell.text for cell in row.cells).lower()) != inverted]
-        )
+        try:
+            shown = filter_rows(rows, self.table.columns, self.filter)
+        except ValueError as error:
+            self.filter, shown = "", rows
+            self.bottom.say(str(error), "warn")
+        self.table.set_rows(shown)
 
     def action_filter(self) -> None:
-        """``/``: rows that hold a text; ``!`` in front inverts."""
+        """``/``: words, ``column=text``; ``!`` in front inverts."""
         self.bottom.ask(Question("/", self._set_filter, text=self.filter))
 
     def _set_filter(self, text: str) -> None:
@@ -71,24 +70,54 @@ class TableScreen(FleetScreen):
         self.console.paint()
 
     def action_cursor(self, step: int) -> None:
-        """Move by rows."""
-        self.table.move_by(step)
+        """Move by rows, or scroll the pane beside them when that is in focus."""
+        if isinstance(self.focused, Page):
+            super().action_cursor(step)
+        else:
+            self.table.move_by(step)
 
     def action_page(self, direction: int) -> None:
         """Move by screens."""
-        self.table.page(direction)
+        if isinstance(self.focused, Page):
+            super().action_page(direction)
+        else:
+            self.table.page(direction)
 
     def action_edge(self, direction: int) -> None:
         """First or last row."""
-        self.table.move(len(self.table.rows) - 1 if direction > 0 else 0)
+        if isinstance(self.focused, Page):
+            super().action_edge(direction)
+        else:
+            self.table.move(len(self.table.rows) - 1 if direction > 0 else 0)
+
+    def action_trouble(self) -> None:
+        """To the next row with something bad in it."""
+        if not self.table.next_in_trouble():
+            self.bottom.say("no row is in trouble", "dim")
+
+    def action_pane(self) -> None:
+        """To the pane beside the table and back; without one, to the next row, from the top again after the last."""
+        panes = [pane for pane in self.query(Page) if pane.display and pane.size.width]
+        if panes:
+            (self.table if isinstance(self.focused, Page) else panes[0]).focus()
+        elif self.table.rows:
+            self.table.move((self.table.index + 1) % len(self.table.rows))
 
     def action_mark(self) -> None:
         """Mark the row."""
         self.table.toggle_mark()
 
+    def action_mark_all(self) -> None:
+        """Mark all rows shown, or none."""
+        self.table.mark_all()
+
+    def action_column(self, step: int) -> None:
+        """Pick another column to sort by."""
+        self.table.pick(step)
+
     def action_sort(self) -> None:
-        """Sort by the next column."""
-        title = self.table.sort_by_next()
+        """Sort by the picked column."""
+        title = self.table.sort_by_picked()
         self.bottom.say(f"sorted by {title}" if title else "in its own order", "dim")
 
     def action_reverse(self) -> None:
@@ -106,24 +135,29 @@ class TableScreen(FleetScreen):
 
         self.app.push_screen(EventScreen(event_id.partition(".")[0]))
 
+    def chosen_events(self) -> list[str]:
+        """Ids of the events of the marked rows, each once, else of the one under the cursor."""
+        return list(dict.fromkeys(row.partition(".")[0] for row in self.table.chosen()))
+
     def action_replay(self) -> None:
         """Replay the marked events, after y/N."""
-        ids = [row.partition(".")[0] for row in self.table.chosen()]
+        ids = self.chosen_events()
         if ids and self.may_write():
-            self.confirm_all("replay", ids, lambda: self.write(lambda door: door.replay(ids, "from the console"), "replay"))
+            self.confirm(
+                f"replay {_count(ids)}",
+                lambda: self.write(lambda door: door.replay(ids, "from the console"), "replay"),
+                count=len(ids),
+            )
 
     def action_cancel(self) -> None:
         """Cancel the marked events, after y/N."""
-        ids = [row.partition(".")[0] for row in self.table.chosen()]
+        ids = self.chosen_events()
         if ids and self.may_write():
-            self.confirm_all("cancel", ids, lambda: self.write(lambda door: door.cancel(ids, "from the console"), "cancel"))
-
-    def confirm_all(self, word: str, ids: list[str], then: Callable[[], None]) -> None:
-        """Ask y/N; for many events their number has to be typed."""
-        if len(ids) <= BULK_YES_NO_MAX:
-            self.confirm(f"{word} {_count(ids)}", then)
-        else:
-            self.bottom.ask(Question(f"{word} {len(ids)} events? Type {len(ids)}:", lambda _: then(), wanted=str(len(ids))))
+            self.confirm(
+                f"cancel {_count(ids)}",
+                lambda: self.write(lambda door: door.cancel(ids, "from the console"), "cancel"),
+                count=len(ids),
+            )
 
     def action_approve(self) -> None:
         """Approve the event under the cursor."""
@@ -146,8 +180,15 @@ class TableScreen(FleetScreen):
         """One class up or down, for each row from where it is."""
         if not self.may_write():
             return
-        for row in [row for row in self.table.rows if row.id in set(self.table.chosen())]:
-            change_priority(self, row.id, self.priority_of(row), step)
+        chosen = set(self.table.chosen())
+        moved: dict[Priority, list[str]] = {}
+        for row in self.table.rows:
+            if row.id in chosen and (to := next_priority(self.priority_of(row), step)) is not None:
+                moved.setdefault(to, []).append(row.id)
+        for to, ids in moved.items():
+            set_priority(self, ids, to)
+        if chosen and not moved:
+            self.bottom.say(f"already the {'highest' if step < 0 else 'lowest'} priority", "dim")
 
     def priority_of(self, row: Row) -> str:
         """The priority a row shows."""
@@ -161,15 +202,16 @@ class TableScreen(FleetScreen):
             ask_priority(self, ids)
 
 
-def change_priority(screen: FleetScreen, job_id: str, now: str, step: int) -> None:
-    """Move a job by one priority class."""
+def next_priority(now: str, step: int) -> Priority | None:
+    """The class ``step`` below (above: negative) ``now``; ``None`` at either end."""
     classes = list(Priority)
     at = classes.index(Priority.parse(now)) + step
-    if not 0 <= at < len(classes):
-        screen.bottom.say(f"{now} is the {'highest' if step < 0 else 'lowest'} priority", "dim")
-        return
-    to = classes[at]
-    screen.write(lambda door: door.prioritize([job_id], to), f"priority {to.label}")
+    return classes[at] if 0 <= at < len(classes) else None
+
+
+def set_priority(screen: FleetScreen, ids: list[str], to: Priority) -> None:
+    """Give jobs or events a priority class."""
+    screen.write(lambda door: door.prioritize(ids, to), f"priority {to.label}")
 
 
 def ask_priority(screen: FleetScreen, ids: list[str]) -> None:
@@ -182,7 +224,7 @@ def ask_priority(screen: FleetScreen, ids: list[str]) -> None:
         except ValueError as error:
             screen.bottom.say(str(error), "warn")
             return
-        screen.write(lambda door: door.prioritize(ids, to), f"priority {to.label}")
+        set_priority(screen, ids, to)
 
     screen.bottom.ask(Question(f"priority of {_count(ids)} ({', '.join(words)}):", set_it, complete=words))
 

@@ -7,7 +7,7 @@ import asyncio
 from textual.app import ComposeResult
 from textual.containers import Horizontal
 
-from gitbridge_console.console.screens.base import bindings_for
+from gitbridge_console.console.screens.base import SPLIT_WIDTH, bindings_for
 from gitbridge_console.console.screens.lanes import pause_lane
 from gitbridge_console.console.screens.listing import TableScreen
 from gitbridge_console.console.views.event import event_lines
@@ -34,7 +34,7 @@ class DetailScreen(TableScreen):
     """A table with the event of the row beside it where there is room."""
 
     def body(self) -> ComposeResult:
-        """Table left, detail right (from 100 columns)."""
+        """Table left, detail right (from ``SPLIT_WIDTH`` columns)."""
         with Horizontal(id="split"):
             yield self.make_table()
             yield Page(id="detail")
@@ -45,17 +45,17 @@ class DetailScreen(TableScreen):
 
     def _fetch_detail(self) -> None:
         row = self.table.current
-        if row is None or self.size.width < 100:
+        if row is None or self.size.width < SPLIT_WIDTH:
             return
         event_id = row.id.partition(".")[0]
-        self.fetch(lambda door: door.show_event(event_id), self._show_detail, group=f"detail {event_id}")
+        self.look(lambda door: door.show_event(event_id), self._show_detail, group="detail", about=event_id)
 
     def _show_detail(self, event: EventDetail) -> None:
         row = self.table.current
         if row is None or row.id.partition(".")[0] != event.id:
             return  # the cursor went on while this was fetched
         detail = self.query_one("#detail", Page)
-        detail.set_lines(event_lines(event, detail.size.width))
+        detail.set_lines(event_lines(event, detail.content_size.width))
 
 
 class QueueScreen(DetailScreen):
@@ -70,7 +70,7 @@ class QueueScreen(DetailScreen):
 
     def show(self, snapshot: FleetSnapshot) -> None:
         """Fetch the jobs."""
-        self.fetch(lambda door: door.list_jobs(None, LIST_MAX), lambda jobs: self.set_rows(job_rows(jobs)), group="list")
+        self.look(lambda door: door.list_jobs(None, LIST_MAX), lambda jobs: self.set_rows(job_rows(jobs)), group="list")
         self._fetch_detail()
 
     def action_pause(self) -> None:
@@ -92,7 +92,7 @@ class FailuresScreen(DetailScreen):
 
     def show(self, snapshot: FleetSnapshot) -> None:
         """Fetch them, failed ones first."""
-        self.fetch(_failures, lambda events: self.set_rows(event_rows(events)), group="list")
+        self.look(_failures, lambda events: self.set_rows(event_rows(events)), group="list")
         self._fetch_detail()
 
 
@@ -113,7 +113,7 @@ class ConsensusScreen(DetailScreen):
 
     def show(self, snapshot: FleetSnapshot) -> None:
         """Fetch them."""
-        self.fetch(lambda door: door.list_decisions(LIST_MAX), lambda rows: self.set_rows(decision_rows(rows)), group="list")
+        self.look(lambda door: door.list_decisions(LIST_MAX), lambda rows: self.set_rows(decision_rows(rows)), group="list")
         self._fetch_detail()
 
 
@@ -133,7 +133,7 @@ class LogScreen(TableScreen):
         def merge(audit: list[AuditEntry]) -> None:
             self.set_rows(log_rows(snapshot.log, audit))
 
-        self.fetch(lambda door: door.list_audit(LIST_MAX), merge, group="list")
+        self.look(lambda door: door.list_audit(LIST_MAX), merge, group="list")
 
     def action_open(self) -> None:
         """Open the event a line is about."""

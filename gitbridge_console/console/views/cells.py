@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
+
+from rich.cells import cell_len, chop_cells
 
 TONES = ("", "good", "warn", "bad", "dim", "accent", "head", "strong")
 """What a cell means; the theme decides how that looks. State is always in the words too."""
@@ -50,6 +53,25 @@ class Line:
 def line(*parts: str | Cell) -> Line:
     """A line from texts and cells."""
     return Line(tuple(part if isinstance(part, Cell) else Cell(part) for part in parts))
+
+
+def wrap(whole: Line, width: int, indent: int = 6) -> list[Line]:
+    """The line in as many lines of at most ``width`` cells as it needs, broken at spaces; later ones are indented."""
+    if width <= indent or sum(cell_len(part.text) for part in whole.parts) <= width:
+        return [whole]
+    lines: list[list[Cell]] = [[]]
+    left = width
+    for part in whole.parts:
+        for word in re.findall(r"\s+|\S+", part.text):
+            for piece in chop_cells(word, width - indent):
+                if cell_len(piece) > left:
+                    lines.append([Cell(" " * indent)])
+                    left = width - indent
+                    if piece.isspace():
+                        continue
+                lines[-1].append(Cell(piece, part.tone))
+                left -= cell_len(piece)
+    return [Line(tuple(cells)) for cells in lines]
 
 
 def age(seconds: float | None) -> str:

@@ -7,7 +7,7 @@ import textwrap
 from collections.abc import Sequence
 
 from gitbridge_console.console.text import clip, fit, safe
-from gitbridge_console.console.views.cells import Cell, Line, clock, line, millis, money
+from gitbridge_console.console.views.cells import Cell, Line, clock, line, millis, money, wrap
 from gitbridge_console.console.views.tables import DECISION_TONES, STATE_TONES, short_id
 from gitbridge_console.domain.decisions import Answer, AnswerStatus, Cluster, Decision
 from gitbridge_console.domain.snapshots import EventDetail, TaskDetail
@@ -37,7 +37,7 @@ def event_lines(event: EventDetail, width: int) -> list[Line]:
         sections.append([line(Cell("WHO WAS ASKED, AND WHY", "head")), *(line(f"  {safe(text)}") for text in event.routing)])
     if event.payload_text is not None:
         sections.append(payload_lines(event.payload_text))
-    return [row for section in sections for row in (*section, line(""))]
+    return [part for section in sections for row in (*section, line("")) for part in wrap(row, width)]
 
 
 def head_lines(event: EventDetail) -> list[Line]:
@@ -189,7 +189,7 @@ def task_lines(tasks: Sequence[TaskDetail]) -> list[Line]:
                 Cell(fit(short_id(task.id), 9), "dim"),
                 Cell(f"{safe(task.provider)}{moved} ", "strong"),
                 Cell(task.state.replace("_", " "), tone),
-                Cell(f"  {task.calls} calls, {task.deliveries} deliveries", "dim"),
+                Cell(f"  calls {task.calls}, deliveries {task.deliveries}", "dim"),
             )
         )
         for attempt in task.attempts:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from gitbridge_console.console.text import safe
 from gitbridge_console.console.views.cells import Cell, Column, Line, Row, age, clock, line, millis, money, percent, sparkline
@@ -21,11 +21,14 @@ STATE_TONES = {
     "no_key": "bad",
 }
 LEVEL_TONES = {"error": "bad", "critical": "bad", "warning": "warn", "info": "dim"}
-STALE_S = 10.0
-"""A picture older than this is said to be old."""
-WANT_OPERATOR = ("failed", "awaiting_approval", "parked")
+STATES_BY_URGENCY = (
+    "failed", "parked", "awaiting_approval", "shed", "received", "routed", "consensus_pending",
+    "resolved", "ignored", "superseded", "cancelled",
+)  # fmt: skip
+"""In a narrow line the last ones are cut."""
 UNDECIDED = ("received", "routed", "parked", "consensus_pending")
 
+FEWEST_MINUTES = 4
 LANE_COLUMNS = (
     Column("LANE", 9),
     Column("STATE", 8),
@@ -62,7 +65,8 @@ def _common(lane: LaneStatus) -> tuple[Cell, ...]:
 
 def _stage_lane(name: str, lane: LaneStatus) -> Row:
     state = Cell("PAUSED", "accent") if lane.paused else Cell("stage", "dim")
-    return Row(name, (Cell(name), state, *_common(lane), *(Cell("") for _ in range(5))))
+    why = f"{lane.paused.by}: {lane.paused.reason}" if lane.paused else ""
+    return Row(name, (Cell(name), state, *_common(lane), *(Cell("") for _ in range(4)), Cell(safe(why), "dim")))
 
 
 def _provider_lane(name: str, lane: LaneStatus, provider: ProviderStatus, ascii_mode: bool) -> Row:
@@ -106,44 +110,34 @@ def flow_rates(first: tuple[float, int, int], last: tuple[float, int, int]) -> t
     return (last[1] - first[1]) / seconds, (last[2] - first[2]) / seconds
 
 
-def header_line(
-    snapshot: FleetSnapshot | None,
-    flags: Mapping[str, bool],
-    rates: tuple[float, float] | None,
-    *,
-    clock_s: float | None = None,
-    old_s: float = 0.0,
-) -> Line:
-    """Who, how much, how bad. ``clock_s``: the paint interval, shown with the time; ``old_s``: for how long no new picture came."""
-    shown = [Cell(f" {word} ", "head") for word, on in flags.items() if on]
-    if snapshot is None:
-        return line(Cell(" GitBridge ", "head"), *shown, " starting…")
-    undecided = sum(snapshot.events.get(state, 0) for state in UNDECIDED)
+def trends(snapshot: FleetSnapshot, seen: Mapping[str, Sequence[float | None]]) -> tuple[dict[str, tuple[float | None, ...]], str]:
+    """The p95 by provider over time, and what the left edge of it is.
+
+    The fleet keeps one value a minute; until there are enough of those, what this console has ``seen`` is shown.
+    """
+    minutes = {name: p.latency_trend_ms for name, p in snapshot.providers.items()}
+    known = max((sum(v is not None for v in values) for values in minutes.values()), default=0)
+    chosen = minutes if known >= FEWEST_MINUTES else {name: tuple(values) for name, values in seen.items()}
+    return {name: values for name, values in chosen.items() if any(v is not None for v in values)}, (
+        "-15m" if chosen is minutes else "earlier"
+    )
+
+
+def undecided(snapshot: FleetSnapshot) -> int:
+    """Events that are not decided yet."""
+    return sum(snapshot.events.get(state, 0) for state in UNDECIDED)
+
+
+def errors_of(snapshot: FleetSnapshot) -> float | None:
+    """Share of failed calls of all providers over 15 minutes, ``None`` without calls."""
     calls = sum(p.calls.get("15m", 0) for p in snapshot.providers.values())
     failed = sum(p.errors.rate * p.calls.get("15m", 0) for p in snapshot.providers.values())
-    p95 = max((p.latency_ms.p95 for p in snapshot.providers.values() if p.latency_ms.p95 is not None), default=None)
-    full = undecided >= 0.8 * snapshot.max_waiting if snapshot.max_waiting else False
-    into, out = rates or (snapshot.rates.get("in_per_s", 0.0), snapshot.rates.get("out_per_s", 0.0))
-    parts: list[str | Cell] = [Cell(f" GitBridge {safe(snapshot.namespace)} ", "head"), *shown]
-    if not snapshot.store.ok:
-        parts.append(Cell(f" STORE AWAY, picture is {age(max(snapshot.store.age_s, old_s))} old ", "bad"))
-    elif old_s >= STALE_S:
-        parts.append(Cell(f" NO NEWS for {age(old_s)} ", "bad"))
-    parts += [
-        "  open ",
-        Cell(f"{undecided:,}", "bad" if full else "strong"),
-        "  in ",
-        Cell(f"{into:.1f}/s", "strong"),
-        "  out ",
-        Cell(f"{out:.1f}/s", "strong"),
-        "  err ",
-        Cell(percent(failed / calls if calls else None), "strong"),
-        "  p95 ",
-        Cell(millis(p95), "strong"),
-    ]
-    if clock_s is not None:
-        parts.append(Cell(f"   {clock(snapshot.at)} UTC, every {clock_s:g}s", "dim"))
-    return line(*parts)
+    return failed / calls if calls else None
+
+
+def slowest_p95(snapshot: FleetSnapshot) -> float | None:
+    """The greatest p95 of all providers in milliseconds."""
+    return max((p.latency_ms.p95 for p in snapshot.providers.values() if p.latency_ms.p95 is not None), default=None)
 
 
 def alert_lines(snapshot: FleetSnapshot, limit: int) -> list[Line]:
@@ -152,7 +146,6 @@ def alert_lines(snapshot: FleetSnapshot, limit: int) -> list[Line]:
         return [line(Cell(f"! store: {safe(snapshot.store.error or 'does not answer')}", "bad"))]
     if not snapshot.alerts:
         return [line(Cell("all well", "good"))]
-    rest = len(snapshot.alerts) - limit
     lines = [
         line(
             Cell("!! " if alert.level == "critical" else "!  ", LEVEL_TONES.get(alert.level, "")),
@@ -160,8 +153,9 @@ def alert_lines(snapshot: FleetSnapshot, limit: int) -> list[Line]:
         )
         for alert in snapshot.alerts[:limit]
     ]
-    if rest > 0:
-        lines[-1] = line(*lines[-1].parts, Cell(f"  (+{rest} more)", "dim"))
+    if len(snapshot.alerts) > limit:
+        sign, *text = lines[0].parts
+        lines[0] = line(sign, Cell(f"1 of {len(snapshot.alerts)}  ", "dim"), *text)
     return lines
 
 
@@ -171,17 +165,20 @@ def first_run_lines(snapshot: FleetSnapshot) -> list[Line]:
         return []
     return [
         line(Cell("No provider has a key yet, so events are kept and wait.", "strong")),
-        *(line(f"  {safe(name)}: ", Cell(safe(p.reason), "warn")) for name, p in snapshot.providers.items()),
-        line("Set one and start again, or see all of it at work without any key:  ", Cell("gitbridge-console demo", "accent")),
+        line(""),
+        *(line("  ", Cell(f"{safe(name):<10} ", "strong"), Cell(safe(p.reason), "warn")) for name, p in snapshot.providers.items()),
+        line(""),
+        line("Set one and start again, or see all of it at work without any key:"),
+        line("  ", Cell("gitbridge-console demo", "accent")),
     ]
 
 
 def count_lines(snapshot: FleetSnapshot) -> list[Line]:
-    """Events by state (first those that want an operator), waiting work by priority, decisions by outcome."""
+    """Events by state, waiting work by priority, decisions by outcome."""
     events = [
         part
-        for state, n in sorted(snapshot.events.items(), key=lambda item: item[0] not in WANT_OPERATOR)
-        if n
+        for state in STATES_BY_URGENCY
+        if (n := snapshot.events.get(state, 0))
         for part in (f"  {state.replace('_', ' ')} ", Cell(f"{n:,}", "bad" if state == "failed" else "strong"))
     ]
     totals: dict[str, int] = {}
@@ -198,8 +195,8 @@ def count_lines(snapshot: FleetSnapshot) -> list[Line]:
     ]
     return [
         line(Cell("EVENTS", "dim"), *(events or ["  none yet"])),
-        line(Cell("READY ", "dim"), *queue),
         line(Cell("AGREED", "dim"), *consensus, Cell(f"  of {decided:,}", "dim")),
+        line(Cell("READY ", "dim"), *queue),
     ]
 
 
@@ -210,7 +207,7 @@ def log_lines(log: tuple[LogLine, ...], limit: int) -> list[Line]:
             Cell(f"{clock(entry.at)} ", "dim"),
             Cell(f"{entry.level[:1].upper()} ", LEVEL_TONES.get(entry.level, "")),
             Cell(f"{safe(entry.what):<10} "),
-            Cell(f"{safe(entry.id)} ", "dim"),
+            Cell(f"{safe(entry.id).lstrip('0')} ", "dim"),
             Cell(safe(entry.text)),
         )
         for entry in reversed(log[-limit:] if limit else ())
@@ -279,7 +276,7 @@ def provider_detail(name: str, provider: ProviderStatus, lane: LaneStatus | None
             f"p50 {millis(provider.latency_ms.p50)}  p95 {millis(provider.latency_ms.p95)}  p99 {millis(provider.latency_ms.p99)}",
         ),
         line(Cell("errors       ", "dim"), f"{percent(provider.errors.rate)}: {errors}"),
-        line(Cell("availability ", "dim"), percent(provider.availability)),
+        line(Cell("availability ", "dim"), "-" if provider.availability is None else f"{100 * provider.availability:.1f}%"),
         line(
             Cell("breaker      ", "dim"),
             f"{breaker.state}, {breaker.failures} failures" + (f", next probe {clock(breaker.next_probe)}" if breaker.next_probe else ""),

@@ -12,7 +12,7 @@ from textual.widget import Widget
 
 from gitbridge_console.console.text import clip, safe
 from gitbridge_console.console.views.cells import Cell, Line, line
-from gitbridge_console.console.widgets.paint import Palette
+from gitbridge_console.console.widgets.paint import palette_of
 
 INPUT_MAX = 300
 MESSAGE_S = 6.0
@@ -34,8 +34,8 @@ class Question:
     at: int = 0
 
 
-class BottomRow(Widget, can_focus=True):
-    """Focus comes here while something is asked and goes back after; nothing else on the screen moves."""
+class BottomRow(Widget):
+    """While something is asked the application hands every key here; focus and layout stay as they are."""
 
     DEFAULT_CSS = """
     BottomRow { dock: bottom; height: 1; }
@@ -47,8 +47,6 @@ class BottomRow(Widget, can_focus=True):
         self._crumb = ""
         self._message: Cell | None = None
         self._question: Question | None = None
-        self._back: Widget | None = None
-        self._timer: object | None = None
 
     @property
     def asking(self) -> bool:
@@ -77,31 +75,20 @@ class BottomRow(Widget, can_focus=True):
 
     def ask(self, question: Question) -> None:
         """Ask; a question that was open before is dropped."""
-        if self._question is None:
-            self._back = self.screen.focused
         self._question = question
         question.at = len(question.history or ())
-        self.focus(scroll_visible=False)
         self.refresh()
 
     def drop(self) -> None:
         """Forget the open question."""
         self._question = None
-        if self._back is not None and self._back.is_attached:
-            self._back.focus(scroll_visible=False)
         self.refresh()
 
-    def check_consume_key(self, key: str, character: str | None) -> bool:
-        """While something is asked, every key belongs here."""
-        return self.asking
-
-    def on_key(self, event: events.Key) -> None:
+    def take(self, event: events.Key) -> None:
         """Type, complete, answer or give up."""
         question = self._question
         if question is None:
             return
-        event.stop()
-        event.prevent_default()
         if event.key in ("escape", "ctrl+c"):
             self.drop()
             self.say("not done", "dim")
@@ -117,10 +104,10 @@ class BottomRow(Widget, can_focus=True):
             self._edit(question, event)
             self.refresh()
 
-    def on_paste(self, event: events.Paste) -> None:
-        """Pasted text is cleaned and becomes one line."""
+    def paste(self, text: str) -> None:
+        """Pasted text is cleaned and becomes one line; it cannot answer yes."""
         if self._question is not None and not self._question.yes_no:
-            self._question.text = (self._question.text + safe(event.text))[:INPUT_MAX]
+            self._question.text = (self._question.text + safe(text))[:INPUT_MAX]
             self.refresh()
 
     def _answer(self, question: Question) -> None:
@@ -153,7 +140,7 @@ class BottomRow(Widget, can_focus=True):
 
     def render(self) -> Text:
         """The row as it stands."""
-        return Palette(self.app).rich([self._line()], self.size.width)
+        return palette_of(self.app).rich([self._line()], self.size.width)
 
     def _line(self) -> Line:
         question = self._question
@@ -165,18 +152,20 @@ class BottomRow(Widget, can_focus=True):
             return line(Cell(label, "accent"), Cell("" if question.yes_no else f"{shown}_", "strong"), tail)
         if self._message is not None:
             return line(self._message)
-        parts: list[str | Cell] = [Cell(f" {clip(self._crumb, 40)} ", "dim")] if self._crumb else []
-        for key, word in fitting_hints(self._hints, self.size.width - sum(cell_len(part.text) for part in line(*parts).parts)):
-            parts += [Cell(f" {key} ", "accent"), word]
-        return line(*parts)
+        crumb = f" {clip(self._crumb, max(20, self.size.width // 3))}  "
+        return line(Cell(crumb, "dim"), *fitting_hints(self._hints, self.size.width - cell_len(crumb)))
 
 
-def fitting_hints(hints: Sequence[tuple[str, str]], width: int) -> list[tuple[str, str]]:
-    """As many hints as there is room for. The last two, which lead to all others, stay longest."""
+def fitting_hints(hints: Sequence[tuple[str, str]], width: int) -> list[Cell]:
+    """As many hints as fit whole. The last two, which lead to all others, stay longest."""
     first, last = list(hints[:-2]), list(hints[-2:])
-    while first and sum(len(key) + len(word) + 2 for key, word in (*first, *last)) > width:
+    while first and sum(map(_hint_width, (*first, *last))) > width:
         first.pop()
-    return [*first, *last]
+    return [cell for key, word in (*first, *last) for cell in (Cell(f"{key} ", "accent"), Cell(f"{word}  "))]
+
+
+def _hint_width(hint: tuple[str, str]) -> int:
+    return len(hint[0]) + len(hint[1]) + 3
 
 
 def _common_start(words: Sequence[str]) -> str:

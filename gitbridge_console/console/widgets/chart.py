@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 from rich.text import Text
 from textual.widget import Widget
@@ -23,7 +23,7 @@ def draw(series: Mapping[str, Sequence[float | None]], width: int, height: int, 
 
     The plotting library has one figure for the whole process: call this from the screen's thread only.
     """
-    known = {name: _downsampled(values, max(2, width - 8)) for name, values in series.items() if any(v is not None for v in values)}
+    known = {name: _downsampled(values, max(2, width - 8)) for name, values in series.items() if _points(values) > 1}
     if not known or width < 20 or height < 4:
         return ""
     import plotext
@@ -36,7 +36,7 @@ def draw(series: Mapping[str, Sequence[float | None]], width: int, height: int, 
         points = [(float(x), y) for x, y in enumerate(values) if y is not None]
         marker = MARKERS_ASCII[n % 4] if ascii_mode else MARKERS[n % 4]
         signal = figure.signal([x for x, _ in points], [y for _, y in points], marker=marker)
-        figure.draw(signal.lines(True) if len(points) > 1 else signal)
+        figure.draw(signal.lines(True))
     top = max(y for values in known.values() for y in values if y is not None)
     figure.ruler("y").lim(0, max(1.0, top))
     figure.ruler("y").ticks(
@@ -48,6 +48,10 @@ def draw(series: Mapping[str, Sequence[float | None]], width: int, height: int, 
     figure.axes(False, axis=1, side=1)
     text: str = figure.build().string(True).rstrip("\n")
     return to_ascii(text.translate(BOX_TO_ASCII)) if ascii_mode else text
+
+
+def _points(values: Sequence[float | None]) -> int:
+    return sum(value is not None for value in values)
 
 
 def _downsampled(values: Sequence[float | None], most: int) -> list[float | None]:
@@ -68,20 +72,25 @@ def _short(value: float) -> str:
 class Chart(Widget):
     """``title`` above, the chart below."""
 
-    def __init__(self, title: str, span: str, *, id: str | None = None) -> None:
+    def __init__(self, title: str, *, id: str | None = None) -> None:
         super().__init__(id=id)
         self.title = title
-        self.span = span
+        self.span = ""
         self._series: dict[str, tuple[float | None, ...]] = {}
         self._drawn: tuple[object, ...] = ()
         self._text = ""
         self._drawn_at = 0.0
 
-    def set_series(self, series: Mapping[str, Sequence[float | None]]) -> None:
-        """Show other data, when it is time to draw again."""
-        self._series = {name: tuple(values) for name, values in series.items()}
-        if self._drawn != (self._series, self.size) and (time.monotonic() - self._drawn_at >= REDRAW_S or not self._text):
+    def set_series(self, series: Mapping[str, Sequence[float | None]], span: str = "earlier") -> None:
+        """Show other data, when it is time to draw again; ``span`` names the left edge."""
+        known = {name: tuple(values) for name, values in series.items()}
+        if known != self._series and (self._now() - self._drawn_at >= REDRAW_S or not self._text):
+            self._series, self.span = known, span
             self.refresh()
+
+    def _now(self) -> float:
+        clock: Callable[[], float] = getattr(self.app, "clock", time.monotonic)
+        return clock()
 
     def render(self) -> Text:
         """Title and chart."""
@@ -89,7 +98,7 @@ class Chart(Widget):
         state = (self._series, self.size, ascii_mode)
         if state != self._drawn:
             self._text = draw(self._series, self.size.width, self.size.height - 1, ascii_mode=ascii_mode, span=self.span)
-            self._drawn, self._drawn_at = state, time.monotonic()
+            self._drawn, self._drawn_at = state, self._now()
         signs = SIGNS_ASCII if ascii_mode else SIGNS
         names = "   ".join(f"{signs[n % 4]} {name}" for n, name in enumerate(self._series)) if len(self._series) > 1 else ""
-        return Text(f" {self.title}   {names}\n{self._text or '  no data yet'}", no_wrap=True, end="")
+        return Text(f" {self.title}   {names}\n{self._text or '   nothing measured yet'}", no_wrap=True, end="")

@@ -11,7 +11,7 @@ from textual.strip import Strip
 from textual.widget import Widget
 
 from gitbridge_console.console.views.cells import Line
-from gitbridge_console.console.widgets.paint import Palette
+from gitbridge_console.console.widgets.paint import palette_of
 
 
 class Lines(Widget):
@@ -29,10 +29,10 @@ class Lines(Widget):
 
     def render(self) -> Text:
         """All lines, cut at the right edge."""
-        return Palette(self.app).rich(self.lines[: max(1, self.size.height)], self.size.width)
+        return palette_of(self.app).rich(self.lines[: max(1, self.content_size.height)], self.content_size.width)
 
 
-class Page(ScrollView, can_focus=True):
+class Page(ScrollView, can_focus=True, inherit_bindings=False):
     """Many lines to scroll through."""
 
     DEFAULT_CSS = """
@@ -53,6 +53,6 @@ class Page(ScrollView, can_focus=True):
     def render_line(self, y: int) -> Strip:
         """One line of the screen."""
         n = y + int(self.scroll_offset.y)
-        palette = Palette(self.app)
+        palette = palette_of(self.app)
         line = self.lines[n] if n < len(self.lines) else Line(())
         return palette.strip(line, self.size.width, self.rich_style)

@@ -10,22 +10,26 @@ from rich.style import Style
 from rich.text import Text
 from textual.app import App
 from textual.strip import Strip
+from textual.theme import Theme
 
 from gitbridge_console.console.text import clip, to_ascii
 from gitbridge_console.console.views.cells import Cell, Line
 
 
-class Palette:
-    """Styles of all tones under the application's theme; without colour only bold, dim and reverse are left."""
+def palette_of(app: App[object]) -> Palette:
+    """The palette of the application's theme."""
+    return _palette(app.current_theme, bool(getattr(app, "no_color", False)), bool(getattr(app, "ascii_mode", False)))
 
-    def __init__(self, app: App[object]) -> None:
-        theme = app.current_theme
-        plain = bool(getattr(app, "no_colour", False))
+
+class Palette:
+    """Styles of all tones under a theme; with ``plain`` only bold and reverse are left."""
+
+    def __init__(self, theme: Theme, plain: bool, ascii_mode: bool) -> None:
 
         def style(colour: str | None, *, bold: bool = False) -> Style:
             return Style(color=None if plain else colour, bold=bold)
 
-        self.ascii_mode = bool(getattr(app, "ascii_mode", False))
+        self.ascii_mode = ascii_mode
         self.tones: dict[str, Style] = {
             "": Style(),
             "good": style(theme.success),
@@ -64,3 +68,15 @@ class Palette:
                     if left <= 0:
                         break
         return out
+
+
+_recent: dict[tuple[str, bool, bool], tuple[Theme, Palette]] = {}
+
+
+def _palette(theme: Theme, plain: bool, ascii_mode: bool) -> Palette:
+    """Made once per theme: it is asked for with every line drawn."""
+    key = (theme.name, plain, ascii_mode)
+    known = _recent.get(key)
+    if known is None or known[0] is not theme:
+        _recent[key] = known = (theme, Palette(theme, plain, ascii_mode))
+    return known[1]

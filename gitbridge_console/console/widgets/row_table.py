@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from rich.style import Style
+from textual.events import Click
 from textual.geometry import Region, Size
 from textual.message import Message
 from textual.scroll_view import ScrollView
@@ -12,7 +13,7 @@ from textual.strip import Strip
 
 from gitbridge_console.console.text import fit
 from gitbridge_console.console.views.cells import Cell, Column, Line, Row
-from gitbridge_console.console.widgets.paint import Palette
+from gitbridge_console.console.widgets.paint import palette_of
 
 
 def layout_columns(columns: Sequence[Column], width: int) -> list[int]:
@@ -30,7 +31,7 @@ def layout_columns(columns: Sequence[Column], width: int) -> list[int]:
     return widths
 
 
-class RowTable(ScrollView, can_focus=True):
+class RowTable(ScrollView, can_focus=True, inherit_bindings=False):
     """Rows with a heading, a cursor and marks."""
 
     DEFAULT_CSS = """
@@ -47,6 +48,7 @@ class RowTable(ScrollView, can_focus=True):
         self.rows: list[Row] = []
         self.marked: set[str] = set()
         self.sort_column: int | None = None
+        self.picked: int | None = None
         self.sort_down = False
         self._given: list[Row] = []
         self._cursor = 0
@@ -55,6 +57,11 @@ class RowTable(ScrollView, can_focus=True):
     def current(self) -> Row | None:
         """The row under the cursor."""
         return self.rows[self._cursor] if self._cursor < len(self.rows) else None
+
+    @property
+    def index(self) -> int:
+        """The number of the row under the cursor."""
+        return self._cursor
 
     def chosen(self) -> list[str]:
         """Ids of the marked rows, else of the one under the cursor."""
@@ -66,17 +73,26 @@ class RowTable(ScrollView, can_focus=True):
         self._given = list(rows)
         self._show(self._sorted(self._given))
 
-    def sort_by_next(self) -> str:
-        """Sort by the next column, after the last by none; returns its title or ``""``."""
-        following = 0 if self.sort_column is None else self.sort_column + 1
-        self.sort_column = following if following < len(self.columns) else None
+    def pick(self, step: int) -> None:
+        """Pick another of the columns shown; sorting goes by it."""
+        shown = [n for n, width in enumerate(layout_columns(self.columns, self.size.width - 1)) if width]
+        at = shown.index(self.picked) if self.picked in shown else (-1 if step > 0 else 0)
+        self.picked = shown[(at + step) % len(shown)]
+        self.refresh(Region(0, 0, self.size.width, 1))
+
+    def sort_by_picked(self) -> str:
+        """Sort by the picked column, or no more when it was sorted by that; returns its title or ``""``."""
+        wanted = 0 if self.picked is None else self.picked
+        self.sort_column = None if self.sort_column == wanted else wanted
         self._show(self._sorted(self._given))
+        self.refresh(Region(0, 0, self.size.width, 1))
         return "" if self.sort_column is None else self.columns[self.sort_column].title
 
     def reverse_sort(self) -> None:
         """Turn the order round."""
         self.sort_down = not self.sort_down
         self._show(self._sorted(self._given))
+        self.refresh(Region(0, 0, self.size.width, 1))
 
     def _sorted(self, rows: list[Row]) -> list[Row]:
         if self.sort_column is None:
@@ -92,15 +108,14 @@ class RowTable(ScrollView, can_focus=True):
         self._cursor = index if index is not None else min(self._cursor, max(0, len(rows) - 1))
         self.marked &= {row.id for row in rows}
         self.virtual_size = Size(self.size.width, len(rows) + 1)
-        if len(old) != len(rows):
-            self.refresh()
-            return
-        for n, (one, other) in enumerate(zip(old, rows, strict=True)):
-            if one != other:
+        for n in range(int(self.scroll_offset.y), int(self.scroll_offset.y) + self.size.height):
+            if old[n : n + 1] != rows[n : n + 1] or (n == 0 and not (old and rows)):
                 self._refresh_row(n)
         if before != self._cursor:
             self._refresh_row(before)
             self._refresh_row(self._cursor)
+            # Only after the layout it is known how far can be scrolled.
+            self.call_after_refresh(self._keep_in_sight)
 
     def _refresh_row(self, n: int) -> None:
         y = n + 1 - int(self.scroll_offset.y)
@@ -113,14 +128,29 @@ class RowTable(ScrollView, can_focus=True):
         if to == self._cursor or not self.rows:
             return
         before, self._cursor = self._cursor, to
-        top, room = int(self.scroll_offset.y), max(1, self.size.height - 1)
-        if to < top:
-            self.scroll_to(y=to, animate=False)
-        elif to >= top + room:
-            self.scroll_to(y=to - room + 1, animate=False)
+        self._keep_in_sight()
         self._refresh_row(before)
         self._refresh_row(to)
         self.post_message(self.Moved())
+
+    def _keep_in_sight(self) -> None:
+        top, room = int(self.scroll_offset.y), max(1, self.size.height - 1)
+        if self._cursor < top:
+            self.scroll_to(y=self._cursor, animate=False)
+        elif self._cursor >= top + room:
+            self.scroll_to(y=self._cursor - room + 1, animate=False)
+
+    def next_in_trouble(self) -> bool:
+        """Go to the next row with something bad in it, from the top again after the last; ``False`` when there is none."""
+        bad = [n for n, row in enumerate(self.rows) if any(cell.tone == "bad" and cell.text for cell in row.cells)]
+        if bad:
+            self.move(next((n for n in bad if n > self._cursor), bad[0]))
+        return bool(bad)
+
+    def on_click(self, event: Click) -> None:
+        """A click puts the cursor on a row."""
+        if event.y >= 1:
+            self.move(event.y - 1 + int(self.scroll_offset.y))
 
     def move_by(self, step: int) -> None:
         """Move the cursor relative to where it is."""
@@ -129,6 +159,12 @@ class RowTable(ScrollView, can_focus=True):
     def page(self, direction: int) -> None:
         """Move by a screenful."""
         self.move_by(direction * max(1, self.size.height - 2))
+
+    def mark_all(self) -> None:
+        """Mark every row shown, or none when all are."""
+        every = {row.id for row in self.rows}
+        self.marked = set() if self.marked == every else every
+        self.refresh()
 
     def toggle_mark(self) -> None:
         """Mark or unmark the row and go on to the next."""
@@ -141,7 +177,7 @@ class RowTable(ScrollView, can_focus=True):
     def render_line(self, y: int) -> Strip:
         """One line of the screen: the heading, or a row."""
         width = self.size.width
-        palette, base = Palette(self.app), self.rich_style
+        palette, base = palette_of(self.app), self.rich_style
         widths = layout_columns(self.columns, width - 1)
         if y == 0:
             return palette.strip(self._heading(widths), width, base)
@@ -156,7 +192,7 @@ class RowTable(ScrollView, can_focus=True):
 
     def _heading(self, widths: Sequence[int]) -> Line:
         titles = [
-            Cell(c.title + ("^" if n == self.sort_column and not self.sort_down else "v" if n == self.sort_column else ""), "dim")
+            Cell(c.title + (("v" if self.sort_down else "^") if n == self.sort_column else ""), "head" if n == self.picked else "dim")
             for n, c in enumerate(self.columns)
         ]
         return Line((Cell(" "), *_laid_out(self.columns, titles, widths)))

@@ -1,0 +1,108 @@
+"""A fleet without an engine: hand-made pictures, and a door that notes what is asked of it."""
+
+from __future__ import annotations
+
+import asyncio
+import concurrent.futures
+from collections.abc import Awaitable, Callable, Sequence
+from typing import Any, TypeVar
+
+from sample import audit, decisions, event, failures, fleet, jobs
+
+from gitbridge_console.domain.events import Priority
+from gitbridge_console.domain.filters import EventFilter
+from gitbridge_console.domain.snapshots import (
+    AuditEntry,
+    ChangeReport,
+    DecisionSummary,
+    EventDetail,
+    EventSummary,
+    FleetSnapshot,
+    JobSummary,
+)
+from gitbridge_console.operations.errors import OperationError
+
+T = TypeVar("T")
+
+
+class FakeDoor:
+    """Answers like ``Operations``; ``writes`` holds every write as (name, arguments)."""
+
+    def __init__(self) -> None:
+        self.writes: list[tuple[Any, ...]] = []
+        self.asked: list[str] = []
+        self.refuse: OperationError | None = None
+        self.jobs = jobs()
+        self.failures = failures()
+
+    def _note(self, *what: Any) -> ChangeReport:
+        if self.refuse is not None:
+            raise self.refuse
+        self.writes.append(what)
+        count = len(what[1]) if isinstance(what[1], list) else 1
+        return ChangeReport(changed=count)
+
+    def _ask(self, name: str) -> None:
+        self.asked.append(name)
+        if self.refuse is not None:
+            raise self.refuse
+
+    async def list_jobs(self, lane: str | None = None, limit: int = 200) -> list[JobSummary]:
+        self._ask("jobs")
+        return self.jobs
+
+    async def list_events(self, wanted: EventFilter | None = None, limit: int = 100) -> list[EventSummary]:
+        self._ask("events")
+        return [row for row in self.failures if wanted is None or wanted.matches(row)]
+
+    async def list_decisions(self, limit: int = 100) -> list[DecisionSummary]:
+        self._ask("decisions")
+        return decisions()
+
+    async def list_audit(self, limit: int = 100) -> list[AuditEntry]:
+        self._ask("audit")
+        return audit()
+
+    async def show_event(self, event_id: str, *, payload: bool = False) -> EventDetail:
+        self._ask("event")
+        return event(event_id, payload=payload)
+
+    async def pause(self, lanes: Sequence[str], reason: str, for_s: float | None = None) -> ChangeReport:
+        return self._note("pause", list(lanes), reason)
+
+    async def resume(self, lanes: Sequence[str]) -> ChangeReport:
+        return self._note("resume", list(lanes))
+
+    async def prioritize(self, ids: Sequence[str], to: Priority, *, front: bool = False) -> ChangeReport:
+        return self._note("prioritize", list(ids), to)
+
+    async def replay(self, ids: Sequence[str], reason: str) -> ChangeReport:
+        return self._note("replay", list(ids), reason)
+
+    async def cancel(self, ids: Sequence[str], reason: str) -> ChangeReport:
+        return self._note("cancel", list(ids), reason)
+
+    async def approve(self, event_id: str, note: str = "") -> ChangeReport:
+        return self._note("approve", event_id)
+
+    async def reject(self, event_id: str, note: str = "") -> ChangeReport:
+        return self._note("reject", event_id)
+
+
+class FakeFleet:
+    """Satisfies the console's ``Fleet``; operations run in a thread of their own, as the engine's do."""
+
+    def __init__(self, snapshot: FleetSnapshot | object | None = ...) -> None:
+        self.snapshot: Any = fleet() if snapshot is ... else snapshot
+        self.door = FakeDoor()
+        self.stopped = False
+        self._threads = concurrent.futures.ThreadPoolExecutor(1)
+
+    def call(self, operation: Callable[[Any], Awaitable[T]]) -> concurrent.futures.Future[T]:
+        async def run() -> T:
+            return await operation(self.door)
+
+        return self._threads.submit(lambda: asyncio.run(run()))
+
+    def request_stop(self) -> None:
+        self.stopped = True
