@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 from gitbridge_console.consensus.clusters import build_clusters
 from gitbridge_console.consensus.conflicts import find_conflicts
@@ -37,31 +38,7 @@ class ConsensusManager:
         votes = tuple(answer for answer in answers if is_vote(answer, given.kind))
         answered = sum(answer.status in ANSWERED for answer in answers)
         state = decision_state(len(answers), answered, len(votes), given.policy.quorum)
-        cost = sum_known(answers)
-        if not votes:
-            return Decision(
-                id=given.decision_id,
-                event_id=given.event_id,
-                run=given.run,
-                created_at=given.created_at,
-                kind=given.kind.value,
-                state=state,
-                strategy=given.policy.strategy,
-                verdict="none",
-                seats=len(answers),
-                quorum=given.policy.quorum,
-                answered=answered,
-                agreement=Agreement(verdict_k=0, verdict_n=0),
-                conflicts=find_conflicts(answers, votes, (), "none", given.policy.strategy, {}),
-                rationale=("nobody voted",),
-                answers=answers,
-                cost_usd=cost,
-            )
-        clusters = build_clusters(votes)
-        outcome = apply_strategy(given.policy.strategy, Panel(given.kind, votes, clusters))
-        fields, summary = decide_fields(given.kind, votes, outcome.verdict)
-        degraded = state is DecisionState.DEGRADED
-        return Decision(
+        bare = Decision(
             id=given.decision_id,
             event_id=given.event_id,
             run=given.run,
@@ -69,30 +46,44 @@ class ConsensusManager:
             kind=given.kind.value,
             state=state,
             strategy=given.policy.strategy,
-            verdict=outcome.verdict,
+            verdict="none",
             seats=len(answers),
             quorum=given.policy.quorum,
             answered=answered,
-            agreement=Agreement(
-                verdict_k=sum(vote.verdict == outcome.verdict for vote in votes),
-                verdict_n=len(votes),
-                findings_confirmed=sum(cluster.k >= 2 for cluster in clusters),
-                findings_total=len(clusters),
-            ),
-            clusters=clusters,
-            conflicts=find_conflicts(answers, votes, clusters, outcome.verdict, given.policy.strategy, fields),
-            dissent=tuple(
-                {"provider": vote.provider, "verdict": vote.verdict or "", "why": str((vote.payload or {}).get("summary", ""))[:300]}
-                for vote in votes
-                if vote.verdict != outcome.verdict
-            ),
-            rationale=(*_standing(state, len(votes), given.policy), *outcome.rationale),
+            agreement=Agreement(verdict_k=0, verdict_n=0),
+            conflicts=find_conflicts(answers, votes, (), "none", given.policy.strategy, {}),
+            rationale=("nobody voted",),
             answers=answers,
-            fields=fields,
-            summary=summary,
-            needs_operator=outcome.needs_operator or degraded,
-            cost_usd=cost,
+            cost_usd=sum_known(answers),
         )
+        return bare if not votes else bare.model_copy(update=_outcome(given, answers, votes, state))
+
+
+def _outcome(given: ConsensusInput, answers: tuple[Answer, ...], votes: tuple[Answer, ...], state: DecisionState) -> dict[str, Any]:
+    """The parts of a decision that come from votes."""
+    clusters = build_clusters(votes)
+    outcome = apply_strategy(given.policy.strategy, Panel(given.kind, votes, clusters))
+    fields, summary = decide_fields(given.kind, votes, outcome.verdict)
+    return {
+        "verdict": outcome.verdict,
+        "agreement": Agreement(
+            verdict_k=sum(vote.verdict == outcome.verdict for vote in votes),
+            verdict_n=len(votes),
+            findings_confirmed=sum(cluster.k >= 2 for cluster in clusters),
+            findings_total=len(clusters),
+        ),
+        "clusters": clusters,
+        "conflicts": find_conflicts(answers, votes, clusters, outcome.verdict, given.policy.strategy, fields),
+        "dissent": tuple(
+            {"provider": vote.provider, "verdict": vote.verdict or "", "why": str((vote.payload or {}).get("summary", ""))[:300]}
+            for vote in votes
+            if vote.verdict != outcome.verdict
+        ),
+        "rationale": (*_standing(state, len(votes), given.policy), *outcome.rationale),
+        "fields": fields,
+        "summary": summary,
+        "needs_operator": outcome.needs_operator or state is DecisionState.DEGRADED,
+    }
 
 
 def is_vote(answer: Answer, kind: Kind) -> bool:

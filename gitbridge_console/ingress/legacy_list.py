@@ -16,7 +16,7 @@ from typing import Any, NoReturn, Protocol
 
 from gitbridge_console.domain.events import IncomingEvent, Priority
 from gitbridge_console.ingress.legacy_payload import github_payload
-from gitbridge_console.store.event_queue import BackPressure, PayloadTooLarge
+from gitbridge_console.store.records import BackPressure, PayloadTooLarge
 from gitbridge_console.store.unavailable import STORE_AWAY_ERRORS
 
 logger = logging.getLogger(__name__)

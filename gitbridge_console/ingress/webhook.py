@@ -23,7 +23,7 @@ from gitbridge_console.ingress.body import BodyReader, Rejected, media_type, rea
 from gitbridge_console.ingress.secrets import SecretSource
 from gitbridge_console.ingress.signature import verify
 from gitbridge_console.settings.model import IngressSettings, Settings
-from gitbridge_console.store.event_queue import BackPressure, PayloadTooLarge
+from gitbridge_console.store.records import BackPressure, PayloadTooLarge
 from gitbridge_console.store.unavailable import STORE_AWAY_ERRORS
 
 logger = logging.getLogger(__name__)

@@ -25,8 +25,8 @@ from gitbridge_console.operations.errors import BackPressure, NotFound, Operatio
 from gitbridge_console.operations.status import build_snapshot
 from gitbridge_console.router.intake import Intake, SubmitResult
 from gitbridge_console.settings.model import Settings
-from gitbridge_console.store.event_queue import BackPressure as QueueBackPressure
 from gitbridge_console.store.keys import expand_id
+from gitbridge_console.store.records import BackPressure as QueueBackPressure
 from gitbridge_console.store.store import Store
 from gitbridge_console.store.trouble import STORE_AWAY
 

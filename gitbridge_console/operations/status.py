@@ -20,9 +20,9 @@ from gitbridge_console.domain.snapshots import (
 )
 from gitbridge_console.domain.timestamps import iso_from_ms
 from gitbridge_console.settings.model import AlertSettings, ProviderSettings, Settings
-from gitbridge_console.store.event_queue import LaneCounts, QueueStats
 from gitbridge_console.store.fleet import Beat
 from gitbridge_console.store.metrics import MetricsWindow, ProviderWindow
+from gitbridge_console.store.records import LaneCounts, QueueStats
 
 WORST_FIRST = ("disabled", "no_key", "open", "half_open", "limited", "slow", "ok")
 """Which engine's view of a provider is shown when they differ."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from typing import Any
 
@@ -23,7 +24,7 @@ class Ending:
     code: str | None = None
 
 
-class Collector:
+class Collector(ABC):
     """Base of the collectors: one per answer, fed with every event.
 
     ``started`` turns true with the first sign of generated output (reasoning included), ``progress`` counts events that
@@ -44,6 +45,7 @@ class Collector:
         self.cached_tokens: int | None = None
         self.exact_cost_usd: float | None = None
 
+    @abstractmethod
     def feed(self, event: dict[str, Any]) -> None:
         """Take one event.
 
@@ -51,7 +53,6 @@ class Collector:
             EventError: it reports an error.
             AnswerTooLarge: the answer is larger than ``MAX_ANSWER_CHARS``.
         """
-        raise NotImplementedError
 
     def text(self) -> str:
         """The answer so far."""
@@ -66,9 +67,9 @@ class Collector:
             return Ending(FailureClass.BROKEN_STREAM, "the stream ended before the answer was complete")
         return self.ending_of_reason(self.stop_reason) or self._emptiness()
 
+    @abstractmethod
     def ending_of_reason(self, reason: str) -> Ending | None:
         """What this service's stop reason means, where it is not good."""
-        raise NotImplementedError
 
     def add_text(self, text: object) -> None:
         """Add a piece of the answer."""

@@ -18,9 +18,10 @@ from gitbridge_console.domain.timestamps import iso_from_ms, ms_from_iso
 from gitbridge_console.router.ai_router import AIRouter
 from gitbridge_console.settings.model import KindSettings, Settings
 from gitbridge_console.sources.diffs import material_from
-from gitbridge_console.store.event_queue import ClaimedJob, RedisEventQueue
+from gitbridge_console.store.event_queue import RedisEventQueue
 from gitbridge_console.store.metrics import Metrics
 from gitbridge_console.store.reader import EventReader
+from gitbridge_console.store.records import ClaimedJob
 
 logger = logging.getLogger(__name__)
 

@@ -14,8 +14,9 @@ from gitbridge_console.router.ai_router import AIRouter, Selection
 from gitbridge_console.router.classifier import Classification, classify
 from gitbridge_console.settings.model import Settings
 from gitbridge_console.sources.diffs import material_from
-from gitbridge_console.store.event_queue import ClaimedJob, RedisEventQueue, RoutePlan
+from gitbridge_console.store.event_queue import RedisEventQueue
 from gitbridge_console.store.metrics import Metrics
+from gitbridge_console.store.records import ClaimedJob, RoutePlan
 
 logger = logging.getLogger(__name__)
 

@@ -8,8 +8,9 @@ from dataclasses import dataclass
 
 from gitbridge_console.domain.events import IncomingEvent
 from gitbridge_console.domain.facts import read_facts
-from gitbridge_console.store.event_queue import PayloadTooLarge, RedisEventQueue
+from gitbridge_console.store.event_queue import RedisEventQueue
 from gitbridge_console.store.metrics import Metrics
+from gitbridge_console.store.records import PayloadTooLarge
 
 TYPE_PATTERN = re.compile(r"[a-z][a-z0-9_]{0,59}")
 NEEDS_FILES = frozenset({"pull_request", "push"})

@@ -7,7 +7,8 @@ import logging
 from collections.abc import Awaitable, Callable
 
 from gitbridge_console.router.leases import LeaseKeeper
-from gitbridge_console.store.event_queue import ClaimedJob, RedisEventQueue
+from gitbridge_console.store.event_queue import RedisEventQueue
+from gitbridge_console.store.records import ClaimedJob
 from gitbridge_console.store.trouble import STORE_AWAY, StoreTrouble
 from gitbridge_console.store.wakeups import Wakeups
 

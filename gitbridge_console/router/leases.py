@@ -7,7 +7,8 @@ import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from gitbridge_console.store.event_queue import ClaimedJob, RedisEventQueue
+from gitbridge_console.store.event_queue import RedisEventQueue
+from gitbridge_console.store.records import ClaimedJob
 from gitbridge_console.store.trouble import STORE_AWAY, StoreTrouble
 
 logger = logging.getLogger(__name__)

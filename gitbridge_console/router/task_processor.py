@@ -22,8 +22,9 @@ from gitbridge_console.router.ai_router import AIRouter, Call
 from gitbridge_console.router.prompts import BuiltPrompt, build_request
 from gitbridge_console.settings.model import KindSettings, Settings
 from gitbridge_console.sources.diffs import material_from
-from gitbridge_console.store.event_queue import ClaimedJob, RedisEventQueue
+from gitbridge_console.store.event_queue import RedisEventQueue
 from gitbridge_console.store.metrics import Metrics
+from gitbridge_console.store.records import ClaimedJob
 from gitbridge_console.store.trouble import StoreTrouble, insist
 
 logger = logging.getLogger(__name__)

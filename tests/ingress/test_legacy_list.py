@@ -19,8 +19,9 @@ from gitbridge_console.ingress import legacy_list
 from gitbridge_console.ingress.legacy_list import MalformedEntry, parse_envelope, pump, read_priority
 from gitbridge_console.settings.model import LegacySettings, RedisSettings
 from gitbridge_console.store.connection import make_client
-from gitbridge_console.store.event_queue import BackPressure, PayloadTooLarge, RedisEventQueue
+from gitbridge_console.store.event_queue import RedisEventQueue
 from gitbridge_console.store.legacy import LegacyStore
+from gitbridge_console.store.records import BackPressure, PayloadTooLarge
 
 ENVELOPE_A = {
     "event": "pull_request",

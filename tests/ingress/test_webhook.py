@@ -26,7 +26,8 @@ from gitbridge_console.ingress.server import CannotListen, parse_listen, serve_i
 from gitbridge_console.ingress.signature import sign
 from gitbridge_console.ingress.webhook import build_ingress_app
 from gitbridge_console.settings.model import IngressSettings, Settings
-from gitbridge_console.store.event_queue import BackPressure, PayloadTooLarge, RedisEventQueue
+from gitbridge_console.store.event_queue import RedisEventQueue
+from gitbridge_console.store.records import BackPressure, PayloadTooLarge
 
 SECRET = "It's a Secret to Everybody"
 PAYLOADS = Path(__file__).resolve().parents[3] / "shared" / "data" / "webhooks"

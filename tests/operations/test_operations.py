@@ -13,7 +13,7 @@ from gitbridge_console.operations.actor import Actor, current_actor
 from gitbridge_console.operations.errors import BackPressure, NotFound, OperationError, Refused, Usage
 from gitbridge_console.operations.operations import Operations
 from gitbridge_console.settings.model import QueueSettings, Settings
-from gitbridge_console.store.event_queue import RoutePlan
+from gitbridge_console.store.records import RoutePlan
 from gitbridge_console.store.store import Store
 
 pytestmark = pytest.mark.anyio

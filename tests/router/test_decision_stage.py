@@ -14,9 +14,10 @@ from gitbridge_console.domain.tasks import Attempt, TaskState
 from gitbridge_console.router.ai_router import AIRouter
 from gitbridge_console.router.decision_stage import ActionStage, DecisionStage
 from gitbridge_console.settings.model import KindSettings, Settings
-from gitbridge_console.store.event_queue import ClaimedJob, RedisEventQueue, RoutePlan
+from gitbridge_console.store.event_queue import RedisEventQueue
 from gitbridge_console.store.metrics import Metrics
 from gitbridge_console.store.reader import EventReader
+from gitbridge_console.store.records import ClaimedJob, RoutePlan
 
 pytestmark = pytest.mark.anyio
 
