@@ -305,6 +305,18 @@ async def test_tasks_of_a_replay_are_new_and_the_old_ones_stay_readable(queue: R
     assert await queue.client.lrange(queue.keys.attempts(f"{event_id}.1"), 0, -1) == [b'{"old": 1}']
 
 
+async def test_a_seat_still_worked_on_when_its_event_is_replayed_is_given_up(queue: RedisEventQueue) -> None:
+    event_id = await routed(queue, plan=replace(PLAN, quorum=1, grace_s=0))
+    late = await one(queue, "grok")
+    await queue.settle_task(await one(queue, "claude"), TaskState.SUCCEEDED, answer="{}", vote=True)
+    await queue.hand_on(await one(queue, "decide"), "", EventState.RESOLVED)
+    await queue.replay([event_id], by="ana")
+    assert await queue.extend([(late.id, late.fence)]) == [False]
+    assert not await queue.settle_task(late, TaskState.SUCCEEDED, answer="{}", vote=True)
+    await queue.route(await one(queue, "route"), PLAN)
+    assert (await header(queue, event_id))["left"] == "2"
+
+
 async def test_cancel_takes_an_event_and_its_seats_out_wherever_they_are(queue: RedisEventQueue) -> None:
     event_id = await routed(queue)
     seat = await one(queue, "claude")

@@ -122,8 +122,10 @@ local function fail_event(event, class, code, message, by)
   log('error', 'failed', event, class)
 end
 
--- Start over as a new run: same id, same priority, new age, counters at zero; what earlier runs left stays readable.
+-- Start over as a new run: same id, same priority, new age, counters at zero; what earlier runs left stays readable, and a seat
+-- of theirs that is still being worked on is given up.
 local function rerun(event, by, why)
+  cancel_tasks(event, true)
   local run = redis.call('HINCRBY', job(event), 'run', 1)
   redis.call('HSET', job(event), 'ms', int(NOW), 'dv', 0, 'left', 0, 'votes', 0,
     'first', (tonumber(redis.call('HGET', job(event), 'tasks')) or 0) + 1)
