@@ -9,6 +9,7 @@ from gitbridge_console.domain.events import EventState
 from gitbridge_console.domain.snapshots import FleetSnapshot
 from gitbridge_console.operations.errors import OperationError
 from gitbridge_console.operations.session import Session
+from gitbridge_console.store.trouble import STORE_AWAY
 
 LOOK_EVERY_S = 0.25
 CALM_LOOKS = 2
@@ -27,7 +28,7 @@ async def wait_drained(session: Session, wait_s: float, stop: asyncio.Event) -> 
     while calm < CALM_LOOKS and not stop.is_set():
         try:
             calm = calm + 1 if await session.store.reader.nothing_due(session.operations.lanes, wait_s) else 0
-        except OperationError:
+        except (OperationError, *STORE_AWAY):
             calm = 0
         try:
             async with asyncio.timeout(LOOK_EVERY_S):

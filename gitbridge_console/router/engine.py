@@ -128,11 +128,23 @@ class Engine:
             self._lanes[name] = lane
             task = asyncio.create_task(lane.run(), name=f"lane {name}")
             running.add(task)
-            task.add_done_callback(running.discard)
+            task.add_done_callback(self._ended(name, lane, running))
+
+    def _ended(self, name: str, lane: Lane, running: set[asyncio.Task[None]]) -> Callable[[asyncio.Task[None]], None]:
+        """A lane that ended by a fault is said, and started again at the next beat."""
+
+        def ended(task: asyncio.Task[None]) -> None:
+            running.discard(task)
+            if not task.cancelled() and (error := task.exception()) is not None:
+                logger.critical("lane %s ended by a fault and is started again", name, exc_info=error)
+                if self._lanes.get(name) is lane:
+                    del self._lanes[name]
+
+        return ended
 
     def _note_claim(self, job: ClaimedJob) -> None:
         if job.number("dv") == 1 and not job.is_task:
-            self.store.metrics.record_value("queue_latency", max(0, job.claimed_ms - job.number("ms", job.claimed_ms)))
+            self.store.metrics.record_value("queue_latency", max(0, job.claimed_ms - job.number("since", job.claimed_ms)))
 
     async def _tick(self, lanes: set[asyncio.Task[None]]) -> None:
         """Sleep until stopped or for a beat; then take over new settings."""
@@ -140,8 +152,12 @@ class Engine:
             async with asyncio.timeout(BEAT_S):
                 await self._stop.wait()
         except TimeoutError:
-            if self._holder.current is not self._applied:
-                await self._apply(lanes)
+            try:
+                if self._holder.current is not self._applied:
+                    await self._apply(lanes)
+                self._start_lanes(lanes)
+            except Exception:
+                logger.exception("new settings could not be taken over whole; what holds is said by status")
 
     async def _apply(self, lanes: set[asyncio.Task[None]]) -> None:
         """Make new settings hold for providers and lanes; everything else reads the holder anyway."""
@@ -158,11 +174,12 @@ class Engine:
         while True:
             try:
                 await self.store.queue.recover()
+                if beats % TRIM_EVERY_BEATS == 0:
+                    # Before anything that needs room: at the memory limit this is what makes some.
+                    await self.store.queue.trim()
                 self.router.paused = frozenset((await self.store.queue.stats()).pauses)
                 await self.store.fleet.beat(self._beat())
                 await self.store.metrics.flush()
-                if beats % TRIM_EVERY_BEATS == 0:
-                    await self.store.queue.trim()
                 self.store.trouble.answered()
             except STORE_AWAY as error:
                 self.store.trouble.report(error)
@@ -179,6 +196,8 @@ class Engine:
                 await self.store.heal()
             except STORE_AWAY as error:
                 self.store.trouble.report(error)
+            except Exception:
+                logger.exception("the store could not be healed for a reason nobody foresaw")
 
     def _beat(self) -> Beat:
         return Beat(

@@ -86,7 +86,7 @@ class EventRouter:
         """Nobody may be asked now: the event waits, visibly, and fails only when it is older than ``expires_s``."""
         why = "no provider can be asked: " + "; ".join(selection.reasons)
         header = {"kind": Kind(verdict.kind).value}
-        if job.claimed_ms - job.number("ms") > settings.queue.expires_s * 1000:
+        if job.claimed_ms - job.number("since", job.claimed_ms) > settings.queue.expires_s * 1000:
             failure = FailureClass.NO_PROVIDER
             header |= {"err": failure.value, "code": ERROR_CODES[failure]}
             await self._queue.hand_on(job, "", EventState.FAILED, why=failure, header=header, texts={"error": why})

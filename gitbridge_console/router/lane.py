@@ -124,3 +124,5 @@ class Lane:
             await self._queue.release(job, delay_s=FAULT_DELAY_S if counted else 0.0, counted=counted, reason=reason)
         except STORE_AWAY as error:
             self._trouble.report(error)
+        except Exception:
+            logger.exception("job %s could not be handed back; its lease runs out", job.id)

@@ -46,6 +46,9 @@ class LeaseKeeper:
             except STORE_AWAY as error:
                 self._trouble.report(error)
                 continue
+            except Exception:
+                logger.exception("extending leases failed for a reason nobody foresaw; it is tried again")
+                continue
             for key, still_ours in zip(held, kept, strict=True):
                 task = self._held.get(key)
                 if not still_ours and task is not None:

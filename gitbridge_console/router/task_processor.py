@@ -81,6 +81,11 @@ class TaskProcessor:
         provider_settings = self._router.states[job.lane].settings
         remaining_s = (self._deadline_ms(job) - job.claimed_ms) / 1000
         if remaining_s < SHORTEST_ATTEMPT_S:
+            gate = self._router.gate(job.lane)
+            if not gate.open and gate.retry_in_s is not None and job.number("ca") == 0:
+                # Never asked, and nobody could be: the event parks at its deadline, and this seat gets a new one after.
+                await self._queue.release(job, delay_s=min(GATE_LOOK_S[1], max(1.0, remaining_s + 1.0)))
+                return
             failure = Failure(FailureClass.SILENT, "the event's deadline passed before this seat could be asked")
             await self._end_unasked(job, failure)
             return

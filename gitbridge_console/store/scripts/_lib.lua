@@ -114,6 +114,13 @@ local function count_down(task, gave_vote)
   end
 end
 
+-- A seat whose event was decided, or runs anew, meanwhile: a late answer is kept, but nobody is asked again for it.
+local function unwanted(task)
+  local e = redis.call('HMGET', job(event_of(task)), 'state', 'lane', 'run')
+  local open = (e[1] == 'routed' or e[1] == 'parked' or e[1] == 'consensus_pending') and e[2] == 'decide'
+  return not open or e[3] ~= redis.call('HGET', job(task), 'run')
+end
+
 local function fail_event(event, class, code, message, by)
   redis.call('HSET', job(event), 'err', class, 'code', code, 'st', 'settled')
   redis.call('HDEL', job(event), 'f', 'due')
@@ -127,7 +134,7 @@ end
 local function rerun(event, by, why)
   cancel_tasks(event, true)
   local run = redis.call('HINCRBY', job(event), 'run', 1)
-  redis.call('HSET', job(event), 'ms', int(NOW), 'dv', 0, 'left', 0, 'votes', 0,
+  redis.call('HSET', job(event), 'ms', int(NOW), 'since', int(NOW), 'dv', 0, 'left', 0, 'votes', 0,
     'first', (tonumber(redis.call('HGET', job(event), 'tasks')) or 0) + 1)
   redis.call('HDEL', job(event), 'err', 'code', 'deadline', 'verdict', 'agree', 'ran', 'decided', 'decided_ms', 'split', 'findings', 'conflicts')
   redis.call('HDEL', T .. ':x:' .. event, 'error', 'reason')

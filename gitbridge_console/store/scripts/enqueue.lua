@@ -22,7 +22,7 @@ if undecided >= tonumber(ARGV[10]) then
 end
 
 local id = string.format('%08x%s', redis.call('HINCRBY', T .. ':m', 'seq', 1), ARGV[11])
-redis.call('HSET', job(id), 'pr', ARGV[4], 'ms', int(NOW), 'rx', int(NOW), 'ty', ARGV[5], 'ac', ARGV[6], 'src', ARGV[7],
+redis.call('HSET', job(id), 'pr', ARGV[4], 'ms', int(NOW), 'rx', int(NOW), 'since', int(NOW), 'ty', ARGV[5], 'ac', ARGV[6], 'src', ARGV[7],
   'run', 1, 'dv', 0, 'tasks', 0, 'first', 1)
 if ARGV[12] == 'pin' then redis.call('HSET', job(id), 'pin', 1) end
 redis.call('SET', T .. ':p:' .. id, ARGV[8])

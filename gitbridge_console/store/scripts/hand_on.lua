@@ -19,6 +19,9 @@ if ARGV[10] ~= '' then redis.call('SET', T .. ':o:' .. id, ARGV[10]) end
 if lane == '' then
   redis.call('HSET', job(id), 'st', 'settled')
   redis.call('HDEL', job(id), 'f', 'due')
+elseif lane == 'decide' and (tonumber(redis.call('HGET', job(id), 'left')) or 1) <= 0 then
+  -- The last seat came in while this was being decided to wait for it.
+  push(id, lane)
 elseif tonumber(ARGV[4]) > 0 then
   redis.call('HINCRBY', job(id), 'dv', -1)
   wait_until(id, lane, NOW + tonumber(ARGV[4]))

@@ -3,7 +3,9 @@
 local from, to = ARGV[1], ARGV[2]
 local moved, kept = 0, 0
 local ids = redis.call('ZRANGE', T .. ':r:' .. from, 0, tonumber(ARGV[3]) - 1)
-for _, id in ipairs(redis.call('ZRANGE', T .. ':w:' .. from, 0, tonumber(ARGV[3]) - #ids - 1)) do ids[#ids + 1] = id end
+if #ids < tonumber(ARGV[3]) then
+  for _, id in ipairs(redis.call('ZRANGE', T .. ':w:' .. from, 0, tonumber(ARGV[3]) - #ids - 1)) do ids[#ids + 1] = id end
+end
 for _, id in ipairs(ids) do
   local taken = not is_task(id)
   if not taken then

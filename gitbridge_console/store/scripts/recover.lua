@@ -6,7 +6,9 @@ for _, lane in ipairs(redis.call('SMEMBERS', T .. ':lanes')) do
     redis.call('ZREM', T .. ':l:' .. lane, id)
     local deliveries = tonumber(redis.call('HGET', job(id), 'dv')) or 0
     local event = event_of(id)
-    if deliveries < tonumber(ARGV[2]) then
+    if is_task(id) and unwanted(id) then
+      settle(id, 'cancelled')
+    elseif deliveries < tonumber(ARGV[2]) then
       if is_task(id) then redis.call('HSET', job(id), 'state', 'queued') end
       note(event, (is_task(id) and ('seat ' .. id) or 'event') .. ' taken back: its lease ran out', lane)
       log('warning', 'recovered', id, lane)

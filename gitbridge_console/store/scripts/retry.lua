@@ -3,12 +3,16 @@
 -- Returns the lane it waits in now, "" when failing over was asked but no provider is free, or false when the fence is void.
 local id = ARGV[1]
 local event = event_of(id)
-if ARGV[3] ~= '' then
+if ARGV[3] ~= '' and redis.call('EXISTS', job(id)) == 1 then
   redis.call('RPUSH', T .. ':t:' .. id, ARGV[3])
   redis.call('LTRIM', T .. ':t:' .. id, -64, -1)
 end
 if not holds(id, ARGV[2]) then return false end
 local here = redis.call('HGET', job(id), 'lane')
+if unwanted(id) then
+  settle(id, 'cancelled')
+  return here
+end
 local target = here
 if #ARGV > 6 then
   local taken = {}

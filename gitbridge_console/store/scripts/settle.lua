@@ -2,7 +2,7 @@
 -- "vote" | "none", event log text. The answer is stored by the script that counts the panel down, so one that was paid for is never lost.
 -- Returns 1, or 0 when the fence is void (the attempt is recorded all the same: it cost money).
 local id = ARGV[1]
-if ARGV[4] ~= '' then
+if ARGV[4] ~= '' and redis.call('EXISTS', job(id)) == 1 then
   redis.call('RPUSH', T .. ':t:' .. id, ARGV[4])
   redis.call('LTRIM', T .. ':t:' .. id, -64, -1)
 end
