@@ -15,6 +15,9 @@ LOOK_EVERY_S = 0.25
 CALM_LOOKS = 2
 """So many looks in a row must find nothing to do: between two stages an event is in no lane for a moment."""
 
+MAY_PASS: tuple[type[Exception], ...] = (OperationError, *STORE_AWAY)
+"""What a look may meet while the store is away: it is looked again."""
+
 LEFT_STATES = (EventState.PARKED, EventState.AWAITING_APPROVAL, EventState.FAILED)
 
 
@@ -28,7 +31,7 @@ async def wait_drained(session: Session, wait_s: float, stop: asyncio.Event) -> 
     while calm < CALM_LOOKS and not stop.is_set():
         try:
             calm = calm + 1 if await session.store.reader.nothing_due(session.operations.lanes, wait_s) else 0
-        except (OperationError, *STORE_AWAY):
+        except MAY_PASS:
             calm = 0
         try:
             async with asyncio.timeout(LOOK_EVERY_S):
