@@ -51,7 +51,7 @@ class Operations:
         self._settings = settings
         self._actor = actor or current_actor()
         self._read_only = read_only
-        self._intake = Intake(store.queue, store.metrics)
+        self._intake = Intake(store.queue, store.metrics, lambda: settings().rules)
 
     @property
     def read_only(self) -> bool:

@@ -150,8 +150,8 @@ class AIRouter:
         weight = state.settings.weight * (PREFERRED_WEIGHT if name in policy.prefer else 1.0)
         return latency_s * load * errors / weight
 
-    def select(self, policy: KindSettings) -> Selection:
-        """Choose a panel for a new event among preferred and reserve providers.
+    def select(self, policy: KindSettings, seats: int | None = None) -> Selection:
+        """Choose a panel for a new event among preferred and reserve providers; ``seats`` of the policy, or fewer.
 
         A paused provider keeps the seats it is preferred for (they wait in its lane, as a pause promises) but gets none
         as a reserve.
@@ -175,7 +175,7 @@ class AIRouter:
         vendors: set[str] = set()
         for score, _, name in eligible:
             vendor = self.states[name].settings.vendor or name
-            if len(chosen) < policy.seats and vendor not in vendors:
+            if len(chosen) < (policy.seats if seats is None else seats) and vendor not in vendors:
                 chosen.append(name)
                 vendors.add(vendor)
                 reasons[name] = f"chosen: score {score:.2f}" + (", preferred" if name in policy.prefer else ", from the reserve")

@@ -124,6 +124,8 @@ class DecisionStage:
 
         What one provider refuses on grounds of policy is not passed round to others.
         """
+        if job.number("quorum", policy.quorum) < policy.quorum:
+            return None  # its panel was made small on purpose, see router/overload.py
         if decision.state is not DecisionState.DEGRADED or len(panel) > policy.seats or any(task.state in STILL_OUT for task in panel):
             return None
         if any(answer.status is AnswerStatus.REFUSED for answer in decision.answers):

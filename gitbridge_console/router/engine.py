@@ -20,6 +20,7 @@ from gitbridge_console.router.event_router import EventRouter
 from gitbridge_console.router.intake import Intake
 from gitbridge_console.router.lane import Lane
 from gitbridge_console.router.leases import LeaseKeeper
+from gitbridge_console.router.overload import Overload, measure
 from gitbridge_console.router.task_processor import TaskProcessor
 from gitbridge_console.settings.holder import SettingsHolder
 from gitbridge_console.settings.model import ProviderSettings
@@ -55,10 +56,11 @@ class Engine:
         self.id = f"{socket.gethostname()[:40]}-{os.getpid()}"
         self._holder = holder
         self._applied = holder.current
-        self.intake = Intake(store.queue, store.metrics)
+        self.intake = Intake(store.queue, store.metrics, lambda: holder.current.rules)
         self.router = AIRouter(holder.current, {name: client_or_problem(name, own) for name, own in holder.current.providers.items()})
         self.leases = LeaseKeeper(store.queue, store.trouble)
-        self._events = EventRouter(store.queue, self.router, store.metrics, holder)
+        self.overload = Overload()
+        self._events = EventRouter(store.queue, self.router, store.metrics, holder, lambda: self.overload)
         self._tasks = TaskProcessor(store.queue, self.router, store.metrics, store.trouble, holder)
         self._decide = DecisionStage(store.queue, store.reader, self.router, store.metrics, holder)
         self._act = ActionStage(store.queue, store.reader, store.metrics, holder)
@@ -111,6 +113,10 @@ class Engine:
             return lambda: self._holder.current.queue.stage_concurrency
         return lambda: self.router.states[name].settings.max_concurrency if name in self.router.states else 0
 
+    def _repository_max(self, name: str) -> Callable[[], int]:
+        """The cap holds where calls take long; a stage is quickly through with anybody's events."""
+        return (lambda: 0) if name in STAGE_LANES else lambda: self._holder.current.queue.repository_max
+
     def _start_lanes(self, running: set[asyncio.Task[None]]) -> None:
         for name, work in self._handlers().items():
             if name in self._lanes:
@@ -124,6 +130,8 @@ class Engine:
                 trouble=self.store.trouble,
                 slots=self._slots(name),
                 on_claim=self._note_claim,
+                payloads=name != "decide",
+                repository_max=self._repository_max(name),
             )
             self._lanes[name] = lane
             task = asyncio.create_task(lane.run(), name=f"lane {name}")
@@ -144,7 +152,7 @@ class Engine:
 
     def _note_claim(self, job: ClaimedJob) -> None:
         if job.number("dv") == 1 and not job.is_task:
-            self.store.metrics.record_value("queue_latency", max(0, job.claimed_ms - job.number("since", job.claimed_ms)))
+            self.store.metrics.record_value("queue_latency", max(0, job.claimed_ms - job.received_ms))
 
     async def _tick(self, lanes: set[asyncio.Task[None]]) -> None:
         """Sleep until stopped or for a beat; then take over new settings."""
@@ -163,6 +171,7 @@ class Engine:
         """Make new settings hold for providers and lanes; everything else reads the holder anyway."""
         new, old = self._holder.current, self._applied
         self._applied = new
+        self.store.queue.use(new.queue, new.retry, new.retention, new.shedding)
         gone = await self.router.apply(new, old, client_or_problem)
         for name in gone:
             self._lanes.pop(name).stop()
@@ -177,7 +186,8 @@ class Engine:
                 if beats % TRIM_EVERY_BEATS == 0:
                     # Before anything that needs room: at the memory limit this is what makes some.
                     await self.store.queue.trim()
-                self.router.paused = frozenset((await self.store.queue.stats()).pauses)
+                await self.store.queue.age()
+                await self._look_round()
                 await self.store.fleet.beat(self._beat())
                 await self.store.metrics.flush()
                 self.store.trouble.answered()
@@ -188,6 +198,16 @@ class Engine:
                 logger.exception("maintenance failed for a reason nobody foresaw; it goes on")
             beats += 1
             await asyncio.sleep(BEAT_S)
+
+    async def _look_round(self) -> None:
+        """See which lanes are held and how much there is to do; said once when it changes."""
+        settings = self._holder.current
+        stats, window = await self.store.queue.stats(), await self.store.metrics.read(minutes=2)
+        self.router.paused = frozenset(stats.pauses)
+        pace = {name: provider.calls_1m / 60 for name, provider in window.providers.items()}
+        before, self.overload = self.overload, measure(settings.queue, settings.shedding, stats, pace)
+        if self.overload.step is not before.step:
+            logger.warning("overload: %s%s", self.overload.step.label, f": {self.overload.reason}" if self.overload.reason else "")
 
     async def _heal(self) -> None:
         away_s = self.store.trouble.away_for_s

@@ -6,12 +6,14 @@ import json
 import logging
 import time
 from collections.abc import Callable
+from dataclasses import replace
 
 from gitbridge_console.domain.events import EventFacts, EventState, Kind
 from gitbridge_console.domain.facts import read_facts, supersede_version
 from gitbridge_console.domain.failures import ERROR_CODES, FailureClass
 from gitbridge_console.router.ai_router import AIRouter, Selection
 from gitbridge_console.router.classifier import Classification, classify
+from gitbridge_console.router.overload import Overload, Step, may_be_shed
 from gitbridge_console.settings.model import Settings
 from gitbridge_console.sources.diffs import material_from
 from gitbridge_console.store.event_queue import RedisEventQueue
@@ -24,11 +26,19 @@ logger = logging.getLogger(__name__)
 class EventRouter:
     """Turns an event into a panel of tasks, or says why not."""
 
-    def __init__(self, queue: RedisEventQueue, router: AIRouter, metrics: Metrics, settings: Callable[[], Settings]) -> None:
+    def __init__(
+        self,
+        queue: RedisEventQueue,
+        router: AIRouter,
+        metrics: Metrics,
+        settings: Callable[[], Settings],
+        overload: Callable[[], Overload] = Overload,
+    ) -> None:
         self._queue = queue
         self._router = router
         self._metrics = metrics
         self._settings = settings
+        self._overload = overload
 
     async def fetch(self, job: ClaimedJob) -> None:
         """See to it that the reviewers get to see the change: here, what the payload itself holds."""
@@ -48,16 +58,24 @@ class EventRouter:
             self._metrics.count("out")
             return
         policy = settings.kinds[verdict.kind.value]
-        selection = self._router.select(policy)
+        overload = self._overload()
+        sheddable = may_be_shed(job.priority if job.header.get("pin") else verdict.priority, settings.shedding)
+        seats = overload.seats(policy, may_be_shed=sheddable)
+        selection = self._router.select(policy, seats)
         if not selection.lanes:
             await self._park(job, verdict, selection, settings)
             return
+        if sheddable and overload.step is Step.SHEDDING and self._waits_too_long(selection, overload, settings):
+            await self._queue.hand_on(job, "", EventState.SHED, by="overload", why=overload.reason, texts={"reason": overload.reason})
+            return
+        if seats < policy.seats:
+            selection = replace(selection, reasons=(*selection.reasons, f"{seats} of {policy.seats} seats: {overload.reason}"))
         subject = supersede_version(job.event["ty"], payload)
         plan = RoutePlan(
             kind=verdict.kind,
             priority=verdict.priority,
             lanes=selection.lanes,
-            quorum=min(policy.quorum, policy.seats),
+            quorum=min(policy.quorum, seats),
             grace_s=policy.grace_s,
             deadline_s=policy.deadline_s,
             expires_s=settings.queue.expires_s,
@@ -69,6 +87,9 @@ class EventRouter:
         self._metrics.record_value("routing_latency", (time.monotonic() - started) * 1000)
         if other:
             logger.info("%s: %s, the other is %s", job.id, outcome, other)
+
+    def _waits_too_long(self, selection: Selection, overload: Overload, settings: Settings) -> bool:
+        return max((overload.waits_s.get(lane, 0.0) for lane in selection.lanes), default=0.0) >= settings.shedding.max_wait_s
 
     def _texts(
         self, facts: EventFacts, verdict: Classification, selection: Selection, job: ClaimedJob, settings: Settings
@@ -86,7 +107,7 @@ class EventRouter:
         """Nobody may be asked now: the event waits, visibly, and fails only when it is older than ``expires_s``."""
         why = "no provider can be asked: " + "; ".join(selection.reasons)
         header = {"kind": Kind(verdict.kind).value}
-        if job.claimed_ms - job.number("since", job.claimed_ms) > settings.queue.expires_s * 1000:
+        if job.claimed_ms - job.received_ms > settings.queue.expires_s * 1000:
             failure = FailureClass.NO_PROVIDER
             header |= {"err": failure.value, "code": ERROR_CODES[failure]}
             await self._queue.hand_on(job, "", EventState.FAILED, why=failure, header=header, texts={"error": why})

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from gitbridge_console.domain.events import IncomingEvent
+from gitbridge_console.domain.events import EventFacts, IncomingEvent, Priority
 from gitbridge_console.domain.facts import read_facts
+from gitbridge_console.router.classifier import classify
+from gitbridge_console.settings.model import Rule
 from gitbridge_console.store.event_queue import RedisEventQueue
 from gitbridge_console.store.metrics import Metrics
 from gitbridge_console.store.records import PayloadTooLarge
@@ -19,7 +22,7 @@ NEEDS_FILES = frozenset({"pull_request", "push"})
 
 @dataclass(frozen=True, slots=True)
 class SubmitResult:
-    """What became of something submitted: ``new``, ``duplicate``, ``requeued`` or ``quarantined`` (then ``id`` is its entry)."""
+    """What became of something submitted: ``new``, ``duplicate``, ``requeued``, ``shed`` or ``quarantined`` (then ``id`` is its entry)."""
 
     id: str
     status: str
@@ -29,11 +32,12 @@ class SubmitResult:
 class Intake:
     """Checks, reads the few facts a list shows, stores."""
 
-    def __init__(self, queue: RedisEventQueue, metrics: Metrics) -> None:
+    def __init__(self, queue: RedisEventQueue, metrics: Metrics, rules: Callable[[], Sequence[Rule]] = tuple) -> None:
         self._queue = queue
         self._metrics = metrics
+        self._rules = rules
 
-    async def submit(self, event: IncomingEvent) -> SubmitResult:
+    async def submit(self, event: IncomingEvent, *, edited_from: str = "") -> SubmitResult:
         """Store an event; what cannot be read as one goes to the quarantine, never nowhere.
 
         Raises:
@@ -52,11 +56,24 @@ class Intake:
         texts = {"repository": facts.repository, "subject": facts.subject, "title": facts.title, "author": facts.author, "url": facts.url}
         lane = "fetch" if event.type in NEEDS_FILES and event.diff is None else "route"
         try:
-            stored = await self._queue.enqueue(event, lane=lane, action=facts.action, texts=texts)
+            stored = await self._queue.enqueue(
+                event,
+                lane=lane,
+                priority=self._likely_priority(facts),
+                action=facts.action,
+                repository=str(facts.repository_id or facts.repository),
+                edited_from=edited_from,
+                texts=texts,
+            )
         except PayloadTooLarge as error:
             return await self._refuse(event, str(error))
         self._metrics.count("duplicates" if stored.status == "duplicate" else "in")
         return SubmitResult(stored.id, stored.status)
+
+    def _likely_priority(self, facts: EventFacts) -> Priority:
+        """The class it will most likely be routed with, so that what is urgent is urgent from the first lane on."""
+        verdict = classify(facts, self._rules())
+        return Priority.NORMAL if verdict.ignored else verdict.priority
 
     async def _refuse(self, event: IncomingEvent, why: str) -> SubmitResult:
         entry = await self._queue.quarantine(event.payload, source=event.source, error=" ".join(why.split()))

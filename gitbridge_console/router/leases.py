@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Iterator
-from contextlib import contextmanager
 
 from gitbridge_console.store.event_queue import RedisEventQueue
 from gitbridge_console.store.records import ClaimedJob
@@ -22,16 +20,15 @@ class LeaseKeeper:
         self._trouble = trouble
         self._held: dict[tuple[str, str], asyncio.Task[None]] = {}
 
-    @contextmanager
-    def holding(self, job: ClaimedJob) -> Iterator[None]:
-        """Keep the lease of ``job`` while the block runs; the running task is cancelled when the lease is lost."""
+    def hold(self, job: ClaimedJob) -> None:
+        """Keep the lease of ``job`` until :meth:`let_go`; the running task is cancelled when the lease is lost."""
         task = asyncio.current_task()
         assert task is not None
         self._held[job.id, job.fence] = task
-        try:
-            yield
-        finally:
-            self._held.pop((job.id, job.fence), None)
+
+    def let_go(self, job: ClaimedJob) -> None:
+        """Its work is over."""
+        self._held.pop((job.id, job.fence), None)
 
     def __len__(self) -> int:
         return len(self._held)

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 from gitbridge_console.domain.answers import AnswerError, ParsedAnswer, parse_answer
 from gitbridge_console.domain.decisions import Answer, AnswerStatus
-from gitbridge_console.domain.events import Kind
+from gitbridge_console.domain.events import EventState, Kind
 from gitbridge_console.domain.facts import read_facts
 from gitbridge_console.domain.failures import Failure, FailureClass, Verdict
 from gitbridge_console.domain.policy import RetryLimits, Step, next_step
@@ -79,7 +79,7 @@ class TaskProcessor:
         settings = self._settings()
         policy = settings.kinds[Kind(job.header["kind"]).value]
         provider_settings = self._router.states[job.lane].settings
-        remaining_s = (self._deadline_ms(job) - job.claimed_ms) / 1000
+        remaining_s = self._remaining_s(job, policy)
         if remaining_s < SHORTEST_ATTEMPT_S:
             gate = self._router.gate(job.lane)
             if not gate.open and gate.retry_in_s is not None and job.number("ca") == 0:
@@ -94,6 +94,15 @@ class TaskProcessor:
         if call is None:
             await self._pass_by(job, policy)
             return
+        try:
+            wanted = await self._queue.begin(job) is not None
+        except BaseException:
+            self._router.cancelled(call)
+            raise
+        if not wanted:
+            self._router.cancelled(call)
+            await self._queue.release(job)
+            return
         outcome = await self._attempt(job, call, timeout_s)
         self._record(job.lane, outcome.attempt)
         if outcome.failure is None:
@@ -101,8 +110,12 @@ class TaskProcessor:
         else:
             await self._after_failure(job, policy, settings, outcome, outcome.failure, remaining_s)
 
-    def _deadline_ms(self, job: ClaimedJob) -> float:
-        return float(job.event.get("deadline") or job.claimed_ms + 1000 * self._queue.settings.expires_s)
+    def _remaining_s(self, job: ClaimedJob, policy: KindSettings) -> float:
+        """Seconds to the event's deadline; it begins with the first seat that is asked, and anew after the event was parked."""
+        deadline = job.event.get("deadline")
+        if deadline is None or job.event["state"] != EventState.CONSENSUS_PENDING:
+            return float(job.event.get("limit", policy.deadline_s * 1000)) / 1000
+        return (float(deadline) - job.claimed_ms) / 1000
 
     async def _pass_by(self, job: ClaimedJob, policy: KindSettings) -> None:
         """The provider cannot be called now: move to another one, or wait in the lane, uncounted."""

@@ -111,10 +111,36 @@ class QueueSettings(Table):
     pause_hold_s: float = Field(0.0, ge=0)
     aging_ms: int = Field(0, ge=0)
     max_waiting: int = Field(10_000, ge=1)
+    memory_soft_bytes: int = Field(1024**3, ge=0)
+    memory_hard_bytes: int = Field(2 * 1024**3, ge=0)
+    repository_max: int = Field(0, ge=0, le=10_000)
+    partitions: int = Field(1, ge=1, le=256)
     payload_max_bytes: int = Field(25 * 1024 * 1024, ge=1024)
     expires_s: PositiveSeconds = 86_400.0
     park_check_s: PositiveSeconds = 15.0
     stage_concurrency: int = Field(16, ge=1, le=256)
+
+    @model_validator(mode="after")
+    def _soft_below_hard(self) -> QueueSettings:
+        if self.memory_hard_bytes and self.memory_soft_bytes > self.memory_hard_bytes:
+            raise ValueError(f"memory_soft_bytes {self.memory_soft_bytes} is more than memory_hard_bytes {self.memory_hard_bytes}")
+        return self
+
+
+class SheddingSettings(Table):
+    """What gives way when there is more work than can be done in time, in this order: seats, then events."""
+
+    enabled: bool = True
+    least_priority: Literal["high", "normal", "low", "bulk"] = "low"
+    smaller_panel_fill: Fraction = 0.7
+    single_seat_fill: Fraction = 0.85
+    max_wait_s: PositiveSeconds = 3600.0
+
+    @model_validator(mode="after")
+    def _in_order(self) -> SheddingSettings:
+        if self.single_seat_fill < self.smaller_panel_fill:
+            raise ValueError(f"single_seat_fill {self.single_seat_fill} is less than smaller_panel_fill {self.smaller_panel_fill}")
+        return self
 
 
 class RetentionSettings(Table):
@@ -122,6 +148,7 @@ class RetentionSettings(Table):
 
     finished_s: PositiveSeconds = 7 * 86_400.0
     finished_max: int = Field(50_000, ge=100)
+    finished_bytes: int = Field(512 * 1024**2, ge=0)
     delivery_ids_s: PositiveSeconds = 4 * 86_400.0
     event_log_max: int = Field(10_000, ge=100)
     audit_max: int = Field(100_000, ge=1000)
@@ -249,6 +276,7 @@ class Settings(Table):
     breaker: BreakerSettings = BreakerSettings()
     actions: ActionSettings = ActionSettings()
     queue: QueueSettings = QueueSettings()
+    shedding: SheddingSettings = SheddingSettings()
     retention: RetentionSettings = RetentionSettings()
     ingress: IngressSettings = IngressSettings()
     legacy: LegacySettings = LegacySettings()

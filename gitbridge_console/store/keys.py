@@ -1,17 +1,22 @@
 """Every key name, once. Scripts build the same names from the partition's tag, see ``scripts/_lib.lua``.
 
 ======================  =======================================================================================
-``<tag>:m``             hash: sequence, fence, pauses (``pause:<lane>`` JSON, ``until:<lane>`` ms), store version
-``<tag>:c``             hash: counters that only grow (``to:<state>``, ``duplicates``)
+``<tag>:m``             hash: sequence, fence, pauses (``pause:<lane>`` JSON, ``until:<lane>`` ms), length of the event log;
+                        in partition 0 also the store's version and its number of partitions
+``<tag>:c``             hash: counters that only grow (``to:<state>``, ``duplicates``, ``refused``)
+``<tag>:b``             hash: bytes counted for the events in each state, the sum of their ``sz``
 ``<tag>:lanes``         set of lane names ever used
 ``<tag>:r:<lane>``      ready jobs, score ``priority * 2**43 + ms``
 ``<tag>:l:<lane>``      leased jobs, score = expiry in ms; the only record of "being worked on"
 ``<tag>:w:<lane>``      jobs waiting for a time, score = due in ms
+``<tag>:g:<lane>:<rp>`` jobs of one repository over its cap, score as in the lane;  ``<tag>:held`` set: which of these there are
+``<tag>:k:<lane>:<rp>`` set: leased jobs of one repository, while a cap is set
 ``<tag>:e:<state>``     events in a state, score = since when in ms
 ``<tag>:j:<job>``       hash: header of an event or a task, short values only
 ``<tag>:x:<event>``     hash: outside text about an event (title, subject, reason, error message)
 ``<tag>:p:<event>``     payload as received, deflated;  ``<tag>:f:<event>`` its diff, deflated
 ``<tag>:a:<task>``      answer, JSON;  ``<tag>:t:<task>`` list of attempts, JSON
+``<tag>:v:<event>``     list: events that were made from this one with an edited payload
 ``<tag>:n:<event>``     decision, JSON;  ``<tag>:o:<event>`` action, JSON;  ``<tag>:h:<event>`` list: timeline
 ``<tag>:d:<delivery>``  event id of a delivery;  ``<tag>:s:<subject>`` newest head of a subject, ``id version``
 ``<tag>:ev``            stream: event log;  ``<tag>:q`` stream: quarantine;  ``<tag>:dn`` stream: decision ids
@@ -106,6 +111,20 @@ class Keys:
     def timeline(self, event_id: str) -> str:
         return f"{self.tag}:h:{event_id}"
 
+    def held(self, lane: str, repository: str) -> str:
+        return f"{self.tag}:g:{lane}:{repository}"
+
+    @property
+    def held_index(self) -> str:
+        return f"{self.tag}:held"
+
+    @property
+    def bytes_by_state(self) -> str:
+        return f"{self.tag}:b"
+
+    def edits(self, event_id: str) -> str:
+        return f"{self.tag}:v:{event_id}"
+
     def delivery(self, delivery: str) -> str:
         return f"{self.tag}:d:{delivery}"
 
@@ -118,6 +137,14 @@ class Keys:
     def audit(self) -> str:
         """Stream of operators' writes; fleet-wide."""
         return f"{{{self.namespace}:audit}}:log"
+
+
+def partition_of(job_id: str, count: int) -> int:
+    """Number of the partition a job lives in: the last two hex digits of its event's id. What is no id is looked for in the first."""
+    try:
+        return int(job_id[8:10], 16) % count
+    except ValueError:
+        return 0
 
 
 def expand_id(word: str) -> str:

@@ -27,7 +27,7 @@ from gitbridge_console.domain.snapshots import (
 )
 from gitbridge_console.domain.tasks import Attempt
 from gitbridge_console.domain.timestamps import iso_from_ms
-from gitbridge_console.store.keys import Keys
+from gitbridge_console.store.keys import Keys, partition_of
 from gitbridge_console.store.replies import entry_ms, newest_entries, server_now_ms, table_of, text_of, unpack
 
 logger = logging.getLogger(__name__)
@@ -37,18 +37,28 @@ SCAN_MAX = 5_000
 
 
 class EventReader:
-    """Views of one partition."""
+    """Views of the queue over all its partitions, given by their keys in order."""
 
-    def __init__(self, client: Redis, keys: Keys) -> None:
+    def __init__(self, client: Redis, *partitions: Keys) -> None:
         self._client = client
-        self._keys = keys
+        self._partitions = partitions
+        self._first = partitions[0]
+
+    def _of(self, job_id: str) -> Keys:
+        return self._partitions[partition_of(job_id, len(self._partitions))]
+
+    async def _newest(self, streams: Iterable[str], count: int) -> list[tuple[str, dict[bytes, bytes]]]:
+        """The newest entries of the partitions' streams, newest first; an entry's id begins with its time."""
+        found = [entry for stream in streams for entry in await newest_entries(self._client, stream, count)]
+        return sorted(found, key=lambda entry: entry_ms(entry[0]), reverse=True)[:count] if len(self._partitions) > 1 else found
 
     async def list_events(self, wanted: EventFilter, limit: int = 100) -> list[EventSummary]:
         """Events that match, newest first, looking at no more than :data:`SCAN_MAX` of each state."""
         states = [EventState(wanted.state)] if wanted.state else list(EventState)
         pipe = self._client.pipeline(transaction=False)
         for state in states:
-            pipe.zrevrange(self._keys.state(state), 0, SCAN_MAX - 1)
+            for keys in self._partitions:
+                pipe.zrevrange(keys.state(state), 0, SCAN_MAX - 1)
         ids = sorted({text_of(raw) for row in await pipe.execute() for raw in row}, reverse=True)
         now = await server_now_ms(self._client)
         found: list[EventSummary] = []
@@ -62,8 +72,9 @@ class EventReader:
     async def _summaries(self, ids: Sequence[str], now: int) -> list[tuple[EventSummary, tuple[str, ...]]]:
         pipe = self._client.pipeline(transaction=False)
         for event_id in ids:
-            pipe.hgetall(self._keys.job(event_id))
-            pipe.hgetall(self._keys.about(event_id))
+            keys = self._of(event_id)
+            pipe.hgetall(keys.job(event_id))
+            pipe.hgetall(keys.about(event_id))
         replies = await pipe.execute()
         out = []
         for n, event_id in enumerate(ids):
@@ -74,22 +85,24 @@ class EventReader:
 
     async def find_event(self, event_id: str) -> dict[str, str] | None:
         """The header of an event, ``None`` when there is none."""
-        header = table_of(await self._client.hgetall(self._keys.job(event_id)))
+        header = table_of(await self._client.hgetall(self._of(event_id).job(event_id)))
         return header if header.get("state") else None
 
     async def payload(self, event_id: str) -> bytes:
         """The payload as received."""
-        return unpack(await self._client.get(self._keys.payload(event_id)))
+        return unpack(await self._client.get(self._of(event_id).payload(event_id)))
 
     async def event_detail(self, event_id: str, *, with_payload: bool = False) -> EventDetail | None:
         """All of one event, ``None`` when there is none."""
         pipe = self._client.pipeline(transaction=False)
-        pipe.hgetall(self._keys.job(event_id))
-        pipe.hgetall(self._keys.about(event_id))
-        pipe.lrange(self._keys.timeline(event_id), 0, -1)
-        pipe.get(self._keys.decision(event_id))
-        pipe.get(self._keys.action(event_id))
-        raw_header, raw_about, timeline, raw_decision, raw_action = await pipe.execute()
+        keys = self._of(event_id)
+        pipe.hgetall(keys.job(event_id))
+        pipe.hgetall(keys.about(event_id))
+        pipe.lrange(keys.timeline(event_id), 0, -1)
+        pipe.get(keys.decision(event_id))
+        pipe.get(keys.action(event_id))
+        pipe.lrange(keys.edits(event_id), 0, -1)
+        raw_header, raw_about, timeline, raw_decision, raw_action, edits = await pipe.execute()
         header, about = table_of(raw_header), table_of(raw_about)
         if not header.get("state"):
             return None
@@ -110,12 +123,13 @@ class EventReader:
             state=summary.state,
             reason=summary.reason,
             received_at=summary.received_at,
-            timeline=tuple(_timeline(timeline)),
+            timeline=tuple(_timeline(timeline, summary.received_at, header.get("src", ""))),
             tasks=tuple(tasks),
             decision=_decision(raw_decision),
             action=json.loads(raw_action) if raw_action else None,
             error=_error(header, about),
             run=summary.run,
+            lineage={"edited_from": header.get("from"), "edits": [text_of(edit) for edit in edits]},
             payload_text=text_of(await self.payload(event_id)) if with_payload else None,
             material_note=about.get("material", ""),
             routing=tuple(line for line in about.get("routing", "").split("\n") if line),
@@ -124,10 +138,11 @@ class EventReader:
     async def _tasks(self, event_id: str, first: int, last: int) -> list[TaskDetail]:
         ids = [f"{event_id}.{n}" for n in range(first, last + 1)]
         pipe = self._client.pipeline(transaction=False)
+        keys = self._of(event_id)
         for task_id in ids:
-            pipe.hgetall(self._keys.job(task_id))
-            pipe.lrange(self._keys.attempts(task_id), 0, -1)
-            pipe.get(self._keys.answer(task_id))
+            pipe.hgetall(keys.job(task_id))
+            pipe.lrange(keys.attempts(task_id), 0, -1)
+            pipe.get(keys.answer(task_id))
         replies = await pipe.execute()
         tasks = []
         for n, task_id in enumerate(ids):
@@ -151,27 +166,23 @@ class EventReader:
         return await self._tasks(event_id, int(header.get("first", 1)), int(header.get("tasks", 0)))
 
     async def list_jobs(self, lanes: Iterable[str], limit: int = 200) -> list[JobSummary]:
-        """What is leased, ready and waiting in lanes: being worked on first, then in the order of claiming."""
-        lanes = list(lanes)
+        """What is leased, ready, held and waiting in lanes: being worked on first, then in the order of claiming."""
+        places = [place for keys in self._partitions for lane in lanes for place in await self._places(keys, lane)]
         pipe = self._client.pipeline(transaction=False)
-        for lane in lanes:
-            pipe.zrange(self._keys.leased(lane), 0, limit - 1, withscores=True)
-            pipe.zrange(self._keys.ready(lane), 0, limit - 1, withscores=True)
-            pipe.zrange(self._keys.waiting(lane), 0, limit - 1, withscores=True)
-        replies = await pipe.execute()
+        for _, _, _, key in places:
+            pipe.zrange(key, 0, limit - 1, withscores=True)
         now = await server_now_ms(self._client)
         found: list[tuple[int, float, str, str, str]] = []
-        for n, lane in enumerate(lanes):
-            for order, place in enumerate(("leased", "ready", "waiting")):
-                found.extend((order, score, text_of(raw), lane, place) for raw, score in replies[3 * n + order])
+        for (order, lane, place, _), reply in zip(places, await pipe.execute(), strict=True):
+            found.extend((order, score, text_of(raw), lane, place) for raw, score in reply)
         found.sort()
         found = found[:limit]
         pipe = self._client.pipeline(transaction=False)
         for _, _, job_id, _, _ in found:
-            event_id = job_id.partition(".")[0]
-            pipe.hgetall(self._keys.job(job_id))
-            pipe.hmget(self._keys.job(event_id), "rx", "kind")
-            pipe.hmget(self._keys.about(event_id), "repository", "subject")
+            event_id, keys = job_id.partition(".")[0], self._of(job_id)
+            pipe.hgetall(keys.job(job_id))
+            pipe.hmget(keys.job(event_id), "rx", "kind")
+            pipe.hmget(keys.about(event_id), "repository", "subject")
         rows = await pipe.execute() if found else []
         jobs = []
         for n, (_, score, job_id, lane, place) in enumerate(found):
@@ -195,44 +206,55 @@ class EventReader:
             )
         return jobs
 
+    async def _places(self, keys: Keys, lane: str) -> list[tuple[int, str, str, str]]:
+        """Where jobs of a lane can stand, as (order, lane, word, key)."""
+        index = [text_of(place).split(" ") for place in await self._client.smembers(keys.held_index)]
+        held = [(2, lane, "held", keys.held(lane, repository)) for its_lane, repository in index if its_lane == lane]
+        leased, ready, waiting = keys.leased(lane), keys.ready(lane), keys.waiting(lane)
+        return [(0, lane, "leased", leased), (1, lane, "ready", ready), *held, (3, lane, "waiting", waiting)]
+
     async def nothing_due(self, lanes: Iterable[str], within_s: float) -> bool:
         """Whether no lane holds work that is leased, claimable, or due within ``within_s`` seconds.
 
         Lanes on hold do not count, nor do parked events: both wait for somebody else.
         """
         names = list(lanes)
-        held = [value is not None for value in await self._client.hmget(self._keys.meta, [f"pause:{lane}" for lane in names])]
         until = await server_now_ms(self._client) + round(within_s * 1000)
-        pipe = self._client.pipeline(transaction=False)
-        for lane in names:
-            pipe.zcard(self._keys.leased(lane))
-            pipe.zcard(self._keys.ready(lane))
-            pipe.zrangebyscore(self._keys.waiting(lane), "-inf", until, start=0, num=SCAN_MAX)
-        replies = await pipe.execute()
-        due: list[str] = []
-        for n, on_hold in enumerate(held):
-            leased, ready, waiting = replies[3 * n : 3 * n + 3]
-            if leased or (ready and not on_hold):
+        for keys in self._partitions:
+            on_hold = [value is not None for value in await self._client.hmget(keys.meta, [f"pause:{lane}" for lane in names])]
+            pipe = self._client.pipeline(transaction=False)
+            for lane in names:
+                pipe.zcard(keys.leased(lane))
+                pipe.zcard(keys.ready(lane))
+                pipe.zrangebyscore(keys.waiting(lane), "-inf", until, start=0, num=SCAN_MAX)
+            replies = await pipe.execute()
+            due: list[str] = []
+            for n, paused in enumerate(on_hold):
+                leased, ready, waiting = replies[3 * n : 3 * n + 3]
+                if leased or (ready and not paused):
+                    return False
+                due.extend(text_of(raw) for raw in waiting if not paused)
+            pipe = self._client.pipeline(transaction=False)
+            for job_id in due:
+                pipe.hget(keys.job(job_id), "state")
+            states = await pipe.execute() if due else []
+            if any(text_of(state) != EventState.PARKED for state in states):
                 return False
-            due.extend(text_of(raw) for raw in waiting if not on_hold)
-        pipe = self._client.pipeline(transaction=False)
-        for job_id in due:
-            pipe.hget(self._keys.job(job_id), "state")
-        states = await pipe.execute() if due else []
-        return all(text_of(state) == EventState.PARKED for state in states)
+        return True
 
     async def decision(self, event_id: str) -> Decision | None:
         """The newest decision of an event."""
-        return _decision(await self._client.get(self._keys.decision(event_id)))
+        return _decision(await self._client.get(self._of(event_id).decision(event_id)))
 
     async def list_decisions(self, limit: int = 100) -> list[DecisionSummary]:
         """The newest decisions, newest first, one per event, from what the events' headers keep of them."""
-        entries = await newest_entries(self._client, self._keys.decisions, limit)
+        entries = await self._newest((keys.decisions for keys in self._partitions), limit)
         ids = list(dict.fromkeys(text_of(fields[b"e"]) for _, fields in entries))
         pipe = self._client.pipeline(transaction=False)
         for event_id in ids:
-            pipe.hgetall(self._keys.job(event_id))
-            pipe.hmget(self._keys.about(event_id), "repository", "subject", "title")
+            keys = self._of(event_id)
+            pipe.hgetall(keys.job(event_id))
+            pipe.hmget(keys.about(event_id), "repository", "subject", "title")
         replies = await pipe.execute() if ids else []
         found = []
         for n, event_id in enumerate(ids):
@@ -244,7 +266,7 @@ class EventReader:
     async def list_quarantine(self, limit: int = 100) -> list[QuarantineEntry]:
         """What could not be read as an event, newest first."""
         found = []
-        for entry_id, fields in await newest_entries(self._client, self._keys.quarantine, limit):
+        for entry_id, fields in await newest_entries(self._client, self._first.quarantine, limit):
             entry, raw = table_of({k: v for k, v in fields.items() if k != b"raw"}), unpack(fields.get(b"raw"))
             found.append(
                 QuarantineEntry(
@@ -261,7 +283,7 @@ class EventReader:
     async def log(self, limit: int = 50) -> tuple[LogLine, ...]:
         """The newest lines of the event log, oldest first."""
         lines = []
-        for entry_id, fields in reversed(await newest_entries(self._client, self._keys.log, limit)):
+        for entry_id, fields in reversed(await self._newest((keys.log for keys in self._partitions), limit)):
             entry, at = table_of(fields), iso_from_ms(entry_ms(entry_id))
             lines.append(
                 LogLine(at=at, level=entry.get("l", "info"), what=entry.get("w", ""), id=entry.get("i", ""), text=entry.get("t", ""))
@@ -300,7 +322,8 @@ def _summary(event_id: str, header: dict[str, str], about: dict[str, str], now: 
     )
 
 
-def _timeline(raw: Sequence[bytes]) -> Iterable[TimelineEntry]:
+def _timeline(raw: Sequence[bytes], received_at: str, source: str) -> Iterable[TimelineEntry]:
+    yield TimelineEntry(at=received_at, what=EventState.RECEIVED, by=source)
     for entry in raw:
         at, what, by = json.loads(entry.decode("utf-8", "replace"))
         yield TimelineEntry(at=iso_from_ms(int(at)), what=what, by=by)

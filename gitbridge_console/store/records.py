@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import zlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
@@ -16,9 +17,17 @@ class PayloadTooLarge(Exception):
     """The payload is over ``queue.payload_max_bytes``."""
 
 
+class PayloadDamaged(Exception):
+    """A stored payload cannot be read."""
+
+
 @dataclass(frozen=True, slots=True)
 class Enqueued:
-    """What became of a delivery: ``new``, ``duplicate`` (dropped, counted) or ``requeued`` (it had failed before)."""
+    """What became of a delivery.
+
+    ``new``, ``duplicate`` (dropped, counted), ``requeued`` (it had failed or was shed before, and runs again) or ``shed`` (stored, put
+    aside because there is too much work; it can be replayed).
+    """
 
     id: str
     status: str
@@ -34,10 +43,42 @@ class ClaimedJob:
     header: Mapping[str, str]
     event: Mapping[str, str]
     """Header of the event the job belongs to (the job's own for events)."""
-    payload: bytes = b""
-    diff: str | None = None
+    packed_payload: bytes = b""
+    """As stored; empty when it was not sent along with the claim."""
+    packed_diff: bytes = b""
     claimed_ms: int = 0
     """The server's clock at the claim."""
+
+    @property
+    def payload(self) -> bytes:
+        """The payload as received.
+
+        Raises:
+            PayloadDamaged: it is not there or cannot be inflated.
+        """
+        try:
+            return zlib.decompress(self.packed_payload)
+        except zlib.error as error:
+            raise PayloadDamaged(f"the stored payload of {self.event_id} cannot be read: {error}") from error
+
+    @property
+    def diff(self) -> str | None:
+        """The diff that came with the event.
+
+        Raises:
+            PayloadDamaged: it cannot be inflated.
+        """
+        if not self.packed_diff:
+            return None
+        try:
+            return zlib.decompress(self.packed_diff).decode("utf-8", "replace") or None
+        except zlib.error as error:
+            raise PayloadDamaged(f"the stored diff of {self.event_id} cannot be read: {error}") from error
+
+    @property
+    def received_ms(self) -> int:
+        """When it came in, or when an operator last had it start over."""
+        return int(self.event.get("since") or self.event.get("rx") or self.claimed_ms)
 
     @property
     def event_id(self) -> str:
@@ -81,6 +122,7 @@ class RoutePlan:
     expires_s: float
     subject: str = ""
     version: int = 0
+    """Orders the heads of ``subject``: the greater one is the newer."""
     texts: Mapping[str, str] = field(default_factory=dict)
 
 
@@ -91,16 +133,19 @@ class LaneCounts:
     ready: int
     waiting: int
     leased: int
+    held: int
+    """Kept back by the cap on jobs of one repository."""
     oldest_age_ms: int | None
     by_priority: tuple[int, ...]
 
 
 @dataclass(frozen=True, slots=True)
 class QueueStats:
-    """One consistent count of a partition, taken by a single script. ``now_ms`` is the server's clock."""
+    """One consistent count of each partition, taken by a single script, summed up. ``now_ms`` is the server's clock."""
 
     now_ms: int
     lanes: Mapping[str, LaneCounts]
     states: Mapping[str, int]
     counters: Mapping[str, int]
     pauses: Mapping[str, Mapping[str, str]]
+    bytes_by_state: Mapping[str, int]

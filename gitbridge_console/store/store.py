@@ -33,13 +33,14 @@ class Store:
             queue=settings.queue,
             retry=settings.retry,
             retention=settings.retention,
+            shedding=settings.shedding,
             server_major=connection.info.major,
         )
-        self.reader = EventReader(self.client, self.keys)
+        self.reader = EventReader(self.client, *(partition.keys for partition in self.queue.partitions))
         self.journal = AuditJournal(self.client, self.keys, keep=settings.retention.audit_max)
         self.fleet = FleetRegistry(self.client, self.keys)
         self.metrics = Metrics(self.client, settings.namespace, keep_s=settings.retention.metrics_s)
-        self.wakeups = Wakeups(connection.new_client(socket_timeout_s=None), self.keys)
+        self.wakeups = Wakeups(connection.new_client(socket_timeout_s=None), *(partition.keys for partition in self.queue.partitions))
         self.trouble = StoreTrouble()
 
     @property
@@ -57,13 +58,22 @@ class Store:
             await self.connection.embedded.ensure()
 
     async def claim_version(self) -> None:
-        """Mark a new store with this layout's version, refuse one with another.
+        """Mark a new store with this layout's version and number of partitions, refuse one with others.
 
         Raises:
-            StoreUnavailable: the store was written by an incompatible version.
+            StoreUnavailable: the store was written by an incompatible version, or is divided otherwise.
         """
-        await self.client.hsetnx(self.keys.meta, "store_version", str(STORE_VERSION))
-        found = text_of(await self.client.hget(self.keys.meta, "store_version"))
+        parts = len(self.queue.partitions)
+        new = await self.client.hsetnx(self.keys.meta, "store_version", str(STORE_VERSION))
+        # Stores from before there were partitions have one.
+        await self.client.hsetnx(self.keys.meta, "partitions", str(parts if new else 1))
+        marks = await self.client.hmget(self.keys.meta, "store_version", "partitions")
+        found, divided = map(text_of, marks)
+        if divided != str(parts):
+            raise StoreUnavailable(
+                f"namespace {self.keys.namespace} has {divided} partitions, queue.partitions is {parts}: "
+                "the number is fixed when a store is first used; set it back, or use another namespace"
+            )
         if found != str(STORE_VERSION):
             raise StoreUnavailable(
                 f"namespace {self.keys.namespace} has store version {found}, this program reads {STORE_VERSION}: "

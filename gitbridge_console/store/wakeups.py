@@ -20,9 +20,9 @@ RECONNECT_S = 1.0
 class Wakeups:
     """Turns published lane names into events that lanes wait on. ``client`` is its own, without a time limit on reading."""
 
-    def __init__(self, client: Redis, keys: Keys) -> None:
+    def __init__(self, client: Redis, *partitions: Keys) -> None:
         self._client = client
-        self._channel = keys.wake
+        self._channels = [keys.wake for keys in partitions]
         self._events: dict[str, set[asyncio.Event]] = defaultdict(set)
 
     def subscribe(self, lane: str, event: asyncio.Event) -> None:
@@ -42,7 +42,7 @@ class Wakeups:
         while True:
             try:
                 async with self._client.pubsub(ignore_subscribe_messages=True) as channel:
-                    await channel.subscribe(self._channel)
+                    await channel.subscribe(*self._channels)
                     while True:
                         message = await channel.get_message(timeout=1.0)
                         if message is not None:

@@ -52,6 +52,7 @@ class Panel:
 
     async def says(self, lane: str, verdict: str | None = "approve", status: AnswerStatus = AnswerStatus.OK) -> None:
         job = await self.claim(lane)
+        await self.queue.begin(job)
         payload = {"findings": [], "summary": "s", "verdict": verdict, "abstain_reason": None}
         answer = Answer(task_id=job.id, provider=lane, status=status, verdict=verdict, payload=payload)
         voted = status is AnswerStatus.OK
@@ -59,6 +60,7 @@ class Panel:
 
     async def fails(self, lane: str, outcome: str = "silent", status: AnswerStatus = AnswerStatus.TIMEOUT) -> None:
         job = await self.claim(lane)
+        await self.queue.begin(job)
         attempt = Attempt(
             provider=lane,
             model="m",

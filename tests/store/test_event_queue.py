@@ -147,11 +147,13 @@ async def test_routing_puts_one_task_into_each_lane_and_the_decision_waits(queue
 async def test_the_deadline_runs_from_the_first_seat_that_is_worked_on(queue: RedisEventQueue) -> None:
     event_id = await routed(queue)
     far = float((await header(queue, event_id))["due"])
-    await one(queue, "claude")
+    seat = await one(queue, "claude")
+    assert (await header(queue, event_id))["state"] == "routed", "claimed is not asked"
+    deadline = await queue.begin(seat)
     head = await header(queue, event_id)
     assert head["state"] == "consensus_pending"
     assert float(head["due"]) < far - 3_000_000
-    assert head["due"] == head["deadline"]
+    assert head["due"] == head["deadline"] == str(deadline)
 
 
 async def test_the_last_seat_pulls_the_decision_forward(queue: RedisEventQueue) -> None:
@@ -320,6 +322,7 @@ async def test_a_seat_still_worked_on_when_its_event_is_replayed_is_given_up(que
 async def test_cancel_takes_an_event_and_its_seats_out_wherever_they_are(queue: RedisEventQueue) -> None:
     event_id = await routed(queue)
     seat = await one(queue, "claude")
+    assert await queue.begin(seat)
     assert await queue.cancel([event_id], by="ana", why="not wanted") == ["consensus_pending"]
     stats = await queue.stats()
     assert all((row.ready, row.waiting, row.leased) == (0, 0, 0) for row in stats.lanes.values())
@@ -384,7 +387,7 @@ async def client_len(queue: RedisEventQueue) -> int:
 async def test_the_timeline_tells_what_happened(queue: RedisEventQueue) -> None:
     event_id = await routed(queue)
     entries = [json.loads(raw)[1] for raw in await queue.client.lrange(queue.keys.timeline(event_id), 0, -1)]
-    assert entries == ["received", "routed: claude, grok"]
+    assert entries == ["routed: claude, grok"], "that it was received stands in its header"
 
 
 def test_ids_may_be_typed_without_leading_zeros() -> None:

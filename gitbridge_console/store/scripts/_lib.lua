@@ -1,80 +1,184 @@
 -- Shared by every script; put in front of each when it is loaded. KEYS[1] is the partition's tag, all keys start with it.
+-- A script is the body of a function of its own ARGV: several of them can run in one round trip, see `commit` in scripts_loader.py.
 local T = KEYS[1]
-local clock = redis.call('TIME')
+local call = redis.call
+local J, M, C, B = T .. ':j:', T .. ':m', T .. ':c', T .. ':b'
+local clock = call('TIME')
 local NOW = clock[1] * 1000 + math.floor(clock[2] / 1000)
 local BAND = 8796093022208 -- 2^43: milliseconds fit below it, priorities (0..1023) above
-local LOG_MAX, TIMELINE_MAX = 10000, 200
+local TIMELINE_MAX, ATTEMPTS_MAX = 200, 64
+local UNDECIDED = {received = 1, routed = 1, parked = 1, consensus_pending = 1}
 
 local function int(n) return string.format('%.0f', n) end
-local function job(id) return T .. ':j:' .. id end
+local NOW_MS = int(NOW)
 local function event_of(id) return string.match(id, '^[^.]+') end
 local function is_task(id) return string.find(id, '.', 1, true) ~= nil end
 
+-- What many transitions of one script add to is written once, by `finish`.
+local tallies, woken, known_lanes = {}, {}, {}
+local fence, log_max, undecided
+
+local function tally(key, field, n)
+  local fields = tallies[key]
+  if not fields then fields = {} tallies[key] = fields end
+  fields[field] = (fields[field] or 0) + n
+end
+
+local function finish()
+  for key, fields in pairs(tallies) do
+    for field, n in pairs(fields) do
+      if n ~= 0 then call('HINCRBY', key, field, int(n)) end
+    end
+  end
+  if fence then call('HSET', M, 'fence', int(fence)) end
+  for lane in pairs(woken) do call('PUBLISH', T .. ':wake', lane) end
+end
+
 -- Monotone even after a failover to a replica with a stale counter: never below the clock in microseconds.
 local function next_fence()
-  local fence = math.max((tonumber(redis.call('HGET', T .. ':m', 'fence')) or 0) + 1, clock[1] * 1000000 + clock[2])
-  redis.call('HSET', T .. ':m', 'fence', int(fence))
+  if not fence then fence = math.max(tonumber(call('HGET', M, 'fence')) or 0, clock[1] * 1000000 + clock[2] - 1) end
+  fence = fence + 1
   return int(fence)
 end
 
-local function holds(id, fence)
-  local h = redis.call('HMGET', job(id), 'st', 'f')
-  return h[1] == 'leased' and h[2] == fence
-end
-
 local function log(level, what, id, text)
-  redis.call('XADD', T .. ':ev', 'MAXLEN', '~', LOG_MAX, '*', 'l', level, 'w', what, 'i', id, 't', text or '')
+  if not log_max then log_max = call('HGET', M, 'log_max') or '10000' end
+  call('XADD', T .. ':ev', 'MAXLEN', '~', log_max, '*', 'l', level, 'w', what, 'i', id, 't', text or '')
 end
 
 local function note(event, what, by)
-  redis.call('RPUSH', T .. ':h:' .. event, cjson.encode({int(NOW), what, by}))
-  redis.call('LTRIM', T .. ':h:' .. event, -TIMELINE_MAX, -1)
+  local key = T .. ':h:' .. event
+  if call('RPUSH', key, cjson.encode({NOW_MS, what, by})) > TIMELINE_MAX then call('LTRIM', key, -TIMELINE_MAX, -1) end
 end
 
--- Take a job out of whichever structure its header says it is in.
-local function lift(id)
-  local h = redis.call('HMGET', job(id), 'st', 'lane')
-  local where = h[1] == 'ready' and ':r:' or h[1] == 'leased' and ':l:' or h[1] == 'waiting' and ':w:'
-  if where then redis.call('ZREM', T .. where .. h[2], id) end
-  return h[1], h[2]
+local function lane_is_known(lane)
+  if not known_lanes[lane] then
+    known_lanes[lane] = true
+    call('SADD', T .. ':lanes', lane)
+  end
 end
 
 -- The one way back into a lane: priority and age come from the header and so survive every detour.
 local function push(id, lane)
-  local h = redis.call('HMGET', job(id), 'pr', 'ms')
-  redis.call('HSET', job(id), 'st', 'ready', 'lane', lane)
-  redis.call('HDEL', job(id), 'f', 'due')
-  redis.call('ZADD', T .. ':r:' .. lane, int(h[1] * BAND + h[2]), id)
-  redis.call('SADD', T .. ':lanes', lane)
-  redis.call('PUBLISH', T .. ':wake', lane)
+  local h = call('HMGET', J .. id, 'pr', 'ms')
+  call('HSET', J .. id, 'st', 'ready', 'lane', lane)
+  call('HDEL', J .. id, 'f', 'due')
+  call('ZADD', T .. ':r:' .. lane, int(h[1] * BAND + h[2]), id)
+  lane_is_known(lane)
+  woken[lane] = true
 end
 
 local function wait_until(id, lane, due)
-  redis.call('HSET', job(id), 'st', 'waiting', 'lane', lane, 'due', int(due))
-  redis.call('HDEL', job(id), 'f')
-  redis.call('ZADD', T .. ':w:' .. lane, int(due), id)
-  redis.call('SADD', T .. ':lanes', lane)
+  call('HSET', J .. id, 'st', 'waiting', 'lane', lane, 'due', int(due))
+  call('HDEL', J .. id, 'f')
+  call('ZADD', T .. ':w:' .. lane, int(due), id)
+  lane_is_known(lane)
+end
+
+-- Jobs of one repository over its cap stand apart, never at the head of the lane: `g:<lane>:<repository>`, in the lane's order.
+local function hold(id, lane, repository, score)
+  call('HSET', J .. id, 'st', 'held', 'lane', lane)
+  call('ZADD', T .. ':g:' .. lane .. ':' .. repository, score, id)
+  call('SADD', T .. ':held', lane .. ' ' .. repository)
+end
+
+local function let_one_go(lane, repository)
+  local key = T .. ':g:' .. lane .. ':' .. repository
+  local id = call('ZPOPMIN', key)[1]
+  if id then push(id, lane) end
+  if call('EXISTS', key) == 0 then call('SREM', T .. ':held', lane .. ' ' .. repository) end
+  return id
+end
+
+-- The end of a lease; what its repository's cap held back may go on.
+local function end_lease(id, lane, repository, counted)
+  call('ZREM', T .. ':l:' .. lane, id)
+  if counted then
+    call('SREM', T .. ':k:' .. lane .. ':' .. repository, id)
+    call('HDEL', J .. id, 'k')
+    let_one_go(lane, repository)
+  end
+end
+
+-- If this fence holds the job: ends its lease and returns the lane it was leased from.
+local function take(id, its_fence)
+  local h = call('HMGET', J .. id, 'st', 'f', 'lane', 'rp', 'k')
+  if h[1] ~= 'leased' or h[2] ~= its_fence then return nil end
+  end_lease(id, h[3], h[4], h[5])
+  return h[3]
+end
+
+local function holds(id, its_fence)
+  local h = call('HMGET', J .. id, 'st', 'f', 'lane')
+  return h[1] == 'leased' and h[2] == its_fence and h[3]
+end
+
+-- Take a job out of whichever structure its header says it is in.
+local function lift(id)
+  local h = call('HMGET', J .. id, 'st', 'lane', 'rp', 'k')
+  local st, lane = h[1], h[2]
+  if st == 'leased' then
+    end_lease(id, lane, h[3], h[4])
+  elseif st == 'ready' then
+    call('ZREM', T .. ':r:' .. lane, id)
+  elseif st == 'waiting' then
+    call('ZREM', T .. ':w:' .. lane, id)
+  elseif st == 'held' then
+    local key = T .. ':g:' .. lane .. ':' .. h[3]
+    call('ZREM', key, id)
+    if call('EXISTS', key) == 0 then call('SREM', T .. ':held', lane .. ' ' .. h[3]) end
+  end
+  return st, lane
 end
 
 local function settle(id, task_state)
   lift(id)
-  redis.call('HSET', job(id), 'st', 'settled', 'state', task_state)
-  redis.call('HDEL', job(id), 'f', 'due')
+  call('HSET', J .. id, 'st', 'settled', 'state', task_state)
+  call('HDEL', J .. id, 'f', 'due')
 end
 
--- An event's state, its index and its counter change together or not at all.
+-- Nothing more happens to an event that was lifted until it is pushed again.
+local function rest(event)
+  call('HSET', J .. event, 'st', 'settled')
+  call('HDEL', J .. event, 'f', 'due')
+end
+
+-- An event's state, its index, its counter and the bytes counted for its state change together or not at all.
 local function set_state(event, state, by, why)
-  local old = redis.call('HGET', job(event), 'state')
+  local h = call('HMGET', J .. event, 'state', 'sz')
+  local old, size = h[1], tonumber(h[2]) or 0
   if old == state then return end
-  if old then redis.call('ZREM', T .. ':e:' .. old, event) end
-  redis.call('ZADD', T .. ':e:' .. state, int(NOW), event)
-  redis.call('HSET', job(event), 'state', state)
-  redis.call('HINCRBY', T .. ':c', 'to:' .. state, 1)
-  note(event, state .. ((why and why ~= '') and (': ' .. why) or ''), by)
+  if old then
+    call('ZREM', T .. ':e:' .. old, event)
+    tally(B, old, -size)
+  end
+  call('ZADD', T .. ':e:' .. state, NOW_MS, event)
+  call('HSET', J .. event, 'state', state)
+  tally(C, 'to:' .. state, 1)
+  tally(B, state, size)
+  if undecided then undecided = undecided + (UNDECIDED[state] or 0) - (UNDECIDED[old] or 0) end
+  -- That it was received is known from its header; the timeline begins with what follows.
+  if old then note(event, state .. ((why and why ~= '') and (': ' .. why) or ''), by) end
+end
+
+local function grow(event, bytes)
+  local state = call('HGET', J .. event, 'state')
+  if not state or bytes == 0 then return end
+  call('HINCRBY', J .. event, 'sz', bytes)
+  tally(B, state, bytes)
+end
+
+-- Record an attempt once, however often the call is repeated because its reply was lost.
+local function book(task, attempt)
+  local key = T .. ':t:' .. task
+  if attempt == '' or call('EXISTS', J .. task) == 0 or call('LINDEX', key, -1) == attempt then return false end
+  if call('RPUSH', key, attempt) > ATTEMPTS_MAX then call('LTRIM', key, -ATTEMPTS_MAX, -1) end
+  grow(event_of(task), #attempt)
+  return true
 end
 
 local function tasks_of_run(event)
-  local h = redis.call('HMGET', job(event), 'first', 'tasks')
+  local h = call('HMGET', J .. event, 'first', 'tasks')
   local ids = {}
   for n = tonumber(h[1]) or 1, tonumber(h[2]) or 0 do ids[#ids + 1] = event .. '.' .. n end
   return ids
@@ -82,63 +186,123 @@ end
 
 -- Cancel what is still wanted of a panel. A holder finds out by its next extend, and its fence is void at once.
 local function cancel_tasks(event, in_flight_too)
-  local cancelled = 0
   for _, id in ipairs(tasks_of_run(event)) do
-    local st = redis.call('HGET', job(id), 'st')
-    if st == 'ready' or st == 'waiting' or (in_flight_too and st == 'leased') then
-      settle(id, 'cancelled')
-      cancelled = cancelled + 1
-    end
+    local st = call('HGET', J .. id, 'st')
+    if st == 'ready' or st == 'waiting' or st == 'held' or (in_flight_too and st == 'leased') then settle(id, 'cancelled') end
   end
-  return cancelled
 end
 
 -- One seat fewer to wait for. At the last seat, or at quorum plus grace, the delayed decision is pulled forward.
 local function count_down(task, gave_vote)
   local event = event_of(task)
-  local h = redis.call('HMGET', job(event), 'state', 'st', 'lane', 'due', 'quorum', 'grace', 'run')
-  if h[7] ~= redis.call('HGET', job(task), 'run') then return end
-  local left = redis.call('HINCRBY', job(event), 'left', -1)
-  local votes = tonumber(redis.call('HINCRBY', job(event), 'votes', gave_vote and 1 or 0))
-  if h[2] ~= 'waiting' or h[3] ~= 'decide' then
-    if gave_vote then redis.call('HSET', job(task), 'late', 1) end
+  local h = call('HMGET', J .. event, 'st', 'lane', 'due', 'quorum', 'grace', 'run')
+  if (h[6] or '1') ~= call('HGET', J .. task, 'run') then return end
+  local left = call('HINCRBY', J .. event, 'left', -1)
+  local votes = call('HINCRBY', J .. event, 'votes', gave_vote and 1 or 0)
+  if h[1] ~= 'waiting' or h[2] ~= 'decide' then
+    if gave_vote then call('HSET', J .. task, 'late', 1) end
     return
   end
   if left <= 0 then
-    redis.call('ZREM', T .. ':w:decide', event)
+    call('ZREM', T .. ':w:decide', event)
     push(event, 'decide')
-  elseif votes >= tonumber(h[5] or 1) then
-    local due = math.min(tonumber(h[4]), NOW + tonumber(h[6] or 0))
-    redis.call('ZADD', T .. ':w:decide', int(due), event)
-    redis.call('HSET', job(event), 'due', int(due))
+  elseif votes >= tonumber(h[4] or 1) then
+    local due = int(math.min(tonumber(h[3]), NOW + tonumber(h[5] or 0)))
+    call('ZADD', T .. ':w:decide', due, event)
+    call('HSET', J .. event, 'due', due)
   end
 end
 
 -- A seat whose event was decided, or runs anew, meanwhile: a late answer is kept, but nobody is asked again for it.
 local function unwanted(task)
-  local e = redis.call('HMGET', job(event_of(task)), 'state', 'lane', 'run')
+  local e = call('HMGET', J .. event_of(task), 'state', 'lane', 'run')
   local open = (e[1] == 'routed' or e[1] == 'parked' or e[1] == 'consensus_pending') and e[2] == 'decide'
-  return not open or e[3] ~= redis.call('HGET', job(task), 'run')
+  return not open or (e[3] or '1') ~= call('HGET', J .. task, 'run')
 end
 
 local function fail_event(event, class, code, message, by)
-  redis.call('HSET', job(event), 'err', class, 'code', code, 'st', 'settled')
-  redis.call('HDEL', job(event), 'f', 'due')
-  redis.call('HSET', T .. ':x:' .. event, 'error', message)
+  call('HSET', J .. event, 'err', class, 'code', code)
+  rest(event)
+  call('HSET', T .. ':x:' .. event, 'error', message)
   set_state(event, 'failed', by, class)
   log('error', 'failed', event, class)
+end
+
+-- A job whose lease ended and that is to run again: a seat nobody wants any more ends, one that was delivered too often is given
+-- up as poison, anything else goes back to its lane, at once or after a delay. Returns "again", "unwanted" or "buried".
+local function take_back(id, lane, deliveries_max, delay, why)
+  local event, task = event_of(id), is_task(id)
+  local deliveries = tonumber(call('HGET', J .. id, 'dv')) or 0
+  if task and unwanted(id) then
+    settle(id, 'cancelled')
+    return 'unwanted'
+  elseif deliveries < deliveries_max then
+    if task then call('HSET', J .. id, 'state', delay > 0 and 'waiting' or 'queued') end
+    if why ~= '' then note(event, (task and ('seat ' .. id) or 'event') .. ' taken back: ' .. why, lane) end
+    if delay > 0 then wait_until(id, lane, NOW + delay) else push(id, lane) end
+    return 'again'
+  elseif task then
+    call('HSET', J .. id, 'err', 'poison')
+    settle(id, 'failed')
+    note(event, 'seat ' .. id .. ' given up after ' .. deliveries .. ' deliveries', lane)
+    log('error', 'poison', id, lane)
+    count_down(id, false)
+  else
+    cancel_tasks(event, true)
+    fail_event(event, 'poison', 'ERR_ROUTING_010', 'given up after ' .. deliveries .. ' deliveries in lane ' .. lane, lane)
+  end
+  return 'buried'
 end
 
 -- Start over as a new run: same id, same priority, new age, counters at zero; what earlier runs left stays readable, and a seat
 -- of theirs that is still being worked on is given up.
 local function rerun(event, by, why)
   cancel_tasks(event, true)
-  local run = redis.call('HINCRBY', job(event), 'run', 1)
-  redis.call('HSET', job(event), 'ms', int(NOW), 'since', int(NOW), 'dv', 0, 'left', 0, 'votes', 0,
-    'first', (tonumber(redis.call('HGET', job(event), 'tasks')) or 0) + 1)
-  redis.call('HDEL', job(event), 'err', 'code', 'deadline', 'verdict', 'agree', 'ran', 'decided', 'decided_ms', 'split', 'findings', 'conflicts')
-  redis.call('HDEL', T .. ':x:' .. event, 'error', 'reason')
+  local h = call('HMGET', J .. event, 'run', 'tasks')
+  local run = (tonumber(h[1]) or 1) + 1
+  call('HSET', J .. event, 'run', run, 'ms', NOW_MS, 'since', NOW_MS, 'dv', 0, 'left', 0, 'votes', 0, 'first', (tonumber(h[2]) or 0) + 1)
+  call('HDEL', J .. event, 'err', 'code', 'deadline', 'verdict', 'agree', 'ran', 'decided', 'decided_ms', 'split', 'findings', 'conflicts')
+  call('HDEL', T .. ':x:' .. event, 'error', 'reason')
   note(event, 'replay, run ' .. run .. ((why and why ~= '') and (': ' .. why) or ''), by)
   set_state(event, 'received', by)
   push(event, 'route')
+end
+
+-- Put an event aside because there is more work than can be done in time; its payload stays and it can be replayed.
+local function shed(event, why)
+  cancel_tasks(event, true)
+  rest(event)
+  call('HSET', T .. ':x:' .. event, 'reason', why)
+  set_state(event, 'shed', 'overload', why)
+  log('warning', 'shed', event, why)
+end
+
+local function count_undecided()
+  if not undecided then
+    undecided = 0
+    for state in pairs(UNDECIDED) do undecided = undecided + call('ZCARD', T .. ':e:' .. state) end
+  end
+  return undecided
+end
+
+local function stored_bytes()
+  local sum = 0
+  for _, n in ipairs(call('HVALS', B)) do sum = sum + n end
+  for _, n in pairs(tallies[B] or {}) do sum = sum + n end
+  return sum
+end
+
+-- Forget everything of a finished event.
+local function forget_event(event)
+  local h = call('HMGET', J .. event, 'tasks', 'state', 'sz')
+  for n = 1, tonumber(h[1]) or 0 do
+    local task = event .. '.' .. n
+    lift(task)
+    call('DEL', J .. task, T .. ':a:' .. task, T .. ':t:' .. task)
+  end
+  if h[2] then
+    call('ZREM', T .. ':e:' .. h[2], event)
+    tally(B, h[2], -(tonumber(h[3]) or 0))
+  end
+  for _, part in ipairs({'j', 'x', 'p', 'f', 'n', 'o', 'h', 'v'}) do call('DEL', T .. ':' .. part .. ':' .. event) end
 end

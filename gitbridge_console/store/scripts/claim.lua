@@ -1,47 +1,82 @@
--- Claim up to N jobs of a lane under a lease. ARGV: lane, n, lease ms.
--- Returns {paused, ms until the next waiting job is due or -1, now, job...}; a job is {id, fence, header, payload, diff, event header}.
-local lane, n, lease = ARGV[1], tonumber(ARGV[2]), tonumber(ARGV[3])
-for _, id in ipairs(redis.call('ZRANGEBYSCORE', T .. ':w:' .. lane, '-inf', int(NOW), 'LIMIT', 0, 100)) do
-  redis.call('ZREM', T .. ':w:' .. lane, id)
+-- Claim up to N jobs of a lane under a lease. ARGV: lane, n, lease ms, bytes of payloads to send along (-1: none), most jobs of one
+-- repository at once (0: any), highest score to claim or "".
+-- Returns {paused, ms until the next waiting job is due or -1, now, job...}; a job is {id, fence, header, payload, diff, event header};
+-- a payload over the budget is sent as "" and fetched by itself.
+local lane, n, lease, room, cap, bound = ARGV[1], tonumber(ARGV[2]), tonumber(ARGV[3]), tonumber(ARGV[4]), tonumber(ARGV[5]), ARGV[6]
+local ready, waiting = T .. ':r:' .. lane, T .. ':w:' .. lane
+local due = call('ZRANGEBYSCORE', waiting, '-inf', NOW_MS, 'LIMIT', 0, 100)
+for _, id in ipairs(due) do
+  call('ZREM', waiting, id)
   push(id, lane)
 end
-local first = redis.call('ZRANGE', T .. ':w:' .. lane, 0, 0, 'WITHSCORES')
+local first = call('ZRANGE', waiting, 0, 0, 'WITHSCORES')
 local out = {0, first[2] and math.max(0, tonumber(first[2]) - NOW) or -1, int(NOW)}
 
-local until_ms = redis.call('HGET', T .. ':m', 'until:' .. lane)
+local until_ms = call('HGET', M, 'until:' .. lane)
 if until_ms then
   if until_ms == '0' or tonumber(until_ms) > NOW then
     out[1] = 1
     return out
   end
-  redis.call('HDEL', T .. ':m', 'until:' .. lane, 'pause:' .. lane)
+  call('HDEL', M, 'until:' .. lane, 'pause:' .. lane)
   log('info', 'resumed', lane, 'its pause ended')
 end
 
-local popped = redis.call('ZPOPMIN', T .. ':r:' .. lane, n)
-for i = 1, #popped, 2 do
-  local id = popped[i]
-  local fence = next_fence()
-  redis.call('HSET', job(id), 'st', 'leased', 'f', fence)
-  redis.call('HINCRBY', job(id), 'dv', 1)
-  redis.call('ZADD', T .. ':l:' .. lane, int(NOW + lease), id)
-  local event, event_header = event_of(id), {}
-  if is_task(id) then
-    redis.call('HSET', job(id), 'state', 'in_progress')
-    -- The deadline runs from the first seat that is worked on, and anew when a parked event moves again.
-    local h = redis.call('HMGET', job(event), 'state', 'limit', 'st', 'lane', 'votes')
-    if h[1] == 'routed' or h[1] == 'parked' then
-      local due = int(NOW + tonumber(h[2]))
-      redis.call('HSET', job(event), 'deadline', due)
-      set_state(event, 'consensus_pending', 'router')
-      if h[3] == 'waiting' and h[4] == 'decide' then
-        redis.call('ZADD', T .. ':w:decide', due, event)
-        redis.call('HSET', job(event), 'due', due)
-      end
-    end
-    event_header = redis.call('HGETALL', job(event))
+local function field(flat, name)
+  for i = 1, #flat, 2 do
+    if flat[i] == name then return flat[i + 1] end
   end
-  out[#out + 1] = {id, fence, redis.call('HGETALL', job(id)), redis.call('GET', T .. ':p:' .. event) or '',
-    redis.call('GET', T .. ':f:' .. event) or '', event_header}
 end
+
+local function pop(count)
+  if bound == '' then return call('ZPOPMIN', ready, count) end
+  local found = call('ZRANGEBYSCORE', ready, '-inf', bound, 'WITHSCORES', 'LIMIT', 0, count)
+  for i = 1, #found, 2 do call('ZREM', ready, found[i]) end
+  return found
+end
+
+local leases, looked = {}, 0
+while n > 0 and looked < 200 do
+  local popped = pop(n)
+  if #popped == 0 then break end
+  looked = looked + #popped / 2
+  for i = 1, #popped, 2 do
+    local id = popped[i]
+    local header = call('HGETALL', J .. id)
+    local repository = cap > 0 and field(header, 'rp')
+    if repository == '' then repository = nil end
+    if repository and call('SCARD', T .. ':k:' .. lane .. ':' .. repository) >= cap then
+      hold(id, lane, repository, popped[i + 1])
+    else
+      local its_fence, event, event_header = next_fence(), id, {}
+      local changed = {'st', 'leased', 'f', its_fence, 'dv', (field(header, 'dv') or 0) + 1}
+      if repository then
+        call('SADD', T .. ':k:' .. lane .. ':' .. repository, id)
+        changed[7], changed[8] = 'k', 1
+      end
+      local about = header
+      if is_task(id) then
+        event = event_of(id)
+        changed[#changed + 1], changed[#changed + 2] = 'state', 'in_progress'
+        event_header = call('HGETALL', J .. event)
+        about = event_header
+      end
+      call('HSET', J .. id, unpack(changed))
+      leases[#leases + 1] = int(NOW + lease)
+      leases[#leases + 1] = id
+      for c = 1, #changed do header[#header + 1] = changed[c] end
+      local payload, diff = '', ''
+      if room >= 0 then
+        room = room - (tonumber(field(about, 'sz')) or 0)
+        if room >= 0 or #out == 3 then
+          payload = call('GET', T .. ':p:' .. event) or ''
+          if field(about, 'df') then diff = call('GET', T .. ':f:' .. event) or '' end
+        end
+      end
+      out[#out + 1] = {id, its_fence, header, payload, diff, event_header}
+      n = n - 1
+    end
+  end
+end
+if #leases > 0 then call('ZADD', T .. ':l:' .. lane, unpack(leases)) end
 return out

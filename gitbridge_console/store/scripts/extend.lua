@@ -1,12 +1,8 @@
 -- Prolong leases. ARGV: lease ms, then id, fence pairs. Returns 1 (held) or 0 (lost or cancelled: stop working) for each.
-local out = {}
+local out, until_ms = {}, int(NOW + tonumber(ARGV[1]))
 for i = 2, #ARGV, 2 do
-  local id = ARGV[i]
-  if holds(id, ARGV[i + 1]) then
-    redis.call('ZADD', T .. ':l:' .. redis.call('HGET', job(id), 'lane'), 'XX', int(NOW + tonumber(ARGV[1])), id)
-    out[#out + 1] = 1
-  else
-    out[#out + 1] = 0
-  end
+  local lane = holds(ARGV[i], ARGV[i + 1])
+  if lane then call('ZADD', T .. ':l:' .. lane, 'XX', until_ms, ARGV[i]) end
+  out[#out + 1] = lane and 1 or 0
 end
 return out

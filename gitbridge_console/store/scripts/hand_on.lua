@@ -2,33 +2,39 @@
 -- "cancel" | "keep" (waiting seats), decision JSON or "", action JSON or "", number of header pairs, pairs for the header,
 -- then pairs for the text hash. Returns 1, or 0 when the fence is void.
 local id, lane, state = ARGV[1], ARGV[3], ARGV[5]
-if not holds(id, ARGV[2]) then return 0 end
-lift(id)
+if not take(id, ARGV[2]) then return 0 end
 local pairs_end = 11 + 2 * tonumber(ARGV[11])
-for i = 12, pairs_end, 2 do redis.call('HSET', job(id), ARGV[i], ARGV[i + 1]) end
-for i = pairs_end + 1, #ARGV, 2 do redis.call('HSET', T .. ':x:' .. id, ARGV[i], ARGV[i + 1]) end
+if pairs_end > 11 then call('HSET', J .. id, unpack(ARGV, 12, pairs_end)) end
+if #ARGV > pairs_end then call('HSET', T .. ':x:' .. id, unpack(ARGV, pairs_end + 1)) end
 if ARGV[8] == 'cancel' then cancel_tasks(id, false) end
 if ARGV[9] ~= '' then
-  redis.call('SET', T .. ':n:' .. id, ARGV[9])
-  redis.call('XADD', T .. ':dn', 'MAXLEN', '~', LOG_MAX, '*', 'e', id)
-  local made = redis.call('HMGET', job(id), 'decided', 'split')
-  if made[1] then redis.call('HINCRBY', T .. ':c', 'decided:' .. made[1], 1) end
-  if made[2] == '1' then redis.call('HINCRBY', T .. ':c', 'decided:split', 1) end
+  call('SET', T .. ':n:' .. id, ARGV[9])
+  call('XADD', T .. ':dn', 'MAXLEN', '~', 10000, '*', 'e', id)
+  local made = call('HMGET', J .. id, 'decided', 'split')
+  if made[1] then tally(C, 'decided:' .. made[1], 1) end
+  if made[2] == '1' then tally(C, 'decided:split', 1) end
 end
-if ARGV[10] ~= '' then redis.call('SET', T .. ':o:' .. id, ARGV[10]) end
+if ARGV[10] ~= '' then call('SET', T .. ':o:' .. id, ARGV[10]) end
+grow(id, #ARGV[9] + #ARGV[10])
+local delay = tonumber(ARGV[4])
 if lane == '' then
-  redis.call('HSET', job(id), 'st', 'settled')
-  redis.call('HDEL', job(id), 'f', 'due')
-elseif lane == 'decide' and (tonumber(redis.call('HGET', job(id), 'left')) or 1) <= 0 then
-  -- The last seat came in while this was being decided to wait for it.
-  push(id, lane)
-elseif tonumber(ARGV[4]) > 0 then
-  redis.call('HINCRBY', job(id), 'dv', -1)
-  wait_until(id, lane, NOW + tonumber(ARGV[4]))
+  rest(id)
+elseif delay > 0 then
+  call('HINCRBY', J .. id, 'dv', -1)
+  local h = call('HMGET', J .. id, 'left', 'votes', 'quorum', 'grace')
+  if lane == 'decide' and (tonumber(h[1]) or 1) <= 0 then
+    -- The last seat came in while this was being decided to wait for it.
+    push(id, lane)
+  else
+    local quorate = lane == 'decide' and tonumber(h[2] or 0) >= tonumber(h[3] or 1)
+    wait_until(id, lane, NOW + (quorate and math.min(delay, tonumber(h[4] or 0)) or delay))
+  end
 else
-  redis.call('HSET', job(id), 'dv', 0)
+  call('HSET', J .. id, 'dv', 0)
   push(id, lane)
 end
 set_state(id, state, ARGV[6], ARGV[7])
-if state == 'failed' then log('error', 'failed', id, ARGV[7]) elseif lane == '' then log('info', state, id, ARGV[7]) end
+if state == 'failed' then log('error', 'failed', id, ARGV[7])
+elseif state == 'shed' then log('warning', 'shed', id, ARGV[7])
+elseif lane == '' then log('info', state, id, ARGV[7]) end
 return 1

@@ -1,32 +1,22 @@
--- Take back expired leases, at most ARGV[1] a lane. ARGV: limit, deliveries after which a job is given up.
--- Priority and age are kept. Returns {recovered, buried}.
+-- Take back expired leases, at most ARGV[1] a lane. ARGV: limit, deliveries after which a job is given up, most jobs of one repository
+-- at once (0: any). Priority and age are kept. Lets go on what a cap holds that has room again. Returns {recovered, buried}.
 local recovered, buried = 0, 0
-for _, lane in ipairs(redis.call('SMEMBERS', T .. ':lanes')) do
-  for _, id in ipairs(redis.call('ZRANGEBYSCORE', T .. ':l:' .. lane, '-inf', int(NOW), 'LIMIT', 0, tonumber(ARGV[1]))) do
-    redis.call('ZREM', T .. ':l:' .. lane, id)
-    local deliveries = tonumber(redis.call('HGET', job(id), 'dv')) or 0
-    local event = event_of(id)
-    if is_task(id) and unwanted(id) then
-      settle(id, 'cancelled')
-    elseif deliveries < tonumber(ARGV[2]) then
-      if is_task(id) then redis.call('HSET', job(id), 'state', 'queued') end
-      note(event, (is_task(id) and ('seat ' .. id) or 'event') .. ' taken back: its lease ran out', lane)
+for _, lane in ipairs(call('SMEMBERS', T .. ':lanes')) do
+  for _, id in ipairs(call('ZRANGEBYSCORE', T .. ':l:' .. lane, '-inf', NOW_MS, 'LIMIT', 0, ARGV[1])) do
+    lift(id)
+    local how = take_back(id, lane, tonumber(ARGV[2]), 0, 'its lease ran out')
+    if how == 'again' then
       log('warning', 'recovered', id, lane)
-      push(id, lane)
       recovered = recovered + 1
-    elseif is_task(id) then
-      redis.call('HSET', job(id), 'err', 'poison')
-      settle(id, 'failed')
-      note(event, 'seat ' .. id .. ' given up after ' .. deliveries .. ' deliveries', lane)
-      log('error', 'poison', id, lane)
-      count_down(id, false)
-      buried = buried + 1
-    else
-      lift(event)
-      cancel_tasks(event, true)
-      fail_event(event, 'poison', 'ERR_ROUTING_010', 'given up after ' .. deliveries .. ' deliveries in lane ' .. lane, lane)
+    elseif how == 'buried' then
       buried = buried + 1
     end
   end
+end
+local cap, budget = tonumber(ARGV[3]), tonumber(ARGV[1])
+for _, place in ipairs(call('SRANDMEMBER', T .. ':held', budget)) do
+  local lane, repository = string.match(place, '^(%S+) (%S+)$')
+  local room = cap > 0 and cap - call('SCARD', T .. ':k:' .. lane .. ':' .. repository) or budget
+  while room > 0 and budget > 0 and let_one_go(lane, repository) do room, budget = room - 1, budget - 1 end
 end
 return {recovered, buried}

@@ -1,13 +1,12 @@
--- Hand a job back. ARGV: id, fence, delay ms, "counted" or "uncounted", reason. Returns 1, or 0 when the fence is void.
+-- Hand a job back. ARGV: id, fence, delay ms, "counted" or "uncounted", reason, deliveries after which a job is given up.
+-- Returns 1, or 0 when the fence is void.
 local id = ARGV[1]
-if not holds(id, ARGV[2]) then return 0 end
-if is_task(id) and unwanted(id) then
-  settle(id, 'cancelled')
-  return 1
+local lane = take(id, ARGV[2])
+if not lane then return 0 end
+local most = tonumber(ARGV[6])
+if ARGV[4] == 'uncounted' then
+  call('HINCRBY', J .. id, 'dv', -1)
+  most = math.huge
 end
-local _, lane = lift(id)
-if ARGV[4] == 'uncounted' then redis.call('HINCRBY', job(id), 'dv', -1) end
-if is_task(id) then redis.call('HSET', job(id), 'state', tonumber(ARGV[3]) > 0 and 'waiting' or 'queued') end
-if ARGV[5] ~= '' then note(event_of(id), ARGV[5], lane) end
-if tonumber(ARGV[3]) > 0 then wait_until(id, lane, NOW + tonumber(ARGV[3])) else push(id, lane) end
+take_back(id, lane, most, tonumber(ARGV[3]), ARGV[5])
 return 1

@@ -1,16 +1,18 @@
 -- Change priorities. ARGV: priority, "front" | "", by, then ids of events or tasks; an event takes its waiting seats along.
 -- Age is kept, so within its new class a job stands where it always would have. Returns how many jobs changed, per id.
 local function set(id)
-  if redis.call('EXISTS', job(id)) == 0 then return 0 end
-  local h = redis.call('HMGET', job(id), 'st', 'lane', 'pr')
-  if h[1] == 'settled' then return 0 end
+  local h = call('HMGET', J .. id, 'st', 'lane', 'pr', 'rp')
+  if not h[1] or h[1] == 'settled' then return 0 end
   if h[3] == ARGV[1] and ARGV[2] == '' then return 0 end
-  redis.call('HSET', job(id), 'pr', ARGV[1], 'pin', 1)
-  -- "Front of its class": older than anything real; a later front goes before an earlier one.
-  if ARGV[2] == 'front' then redis.call('HSET', job(id), 'ms', int(1000000000 - redis.call('HINCRBY', T .. ':m', 'bump', 1))) end
-  if h[1] == 'ready' then
-    redis.call('ZADD', T .. ':r:' .. h[2], 'XX', int(ARGV[1] * BAND + redis.call('HGET', job(id), 'ms')), id)
+  call('HSET', J .. id, 'pr', ARGV[1], 'pin', 1)
+  if ARGV[2] == 'front' then
+    -- "Front of its class": older than anything real; a later front goes before an earlier one. How long it waited is kept apart.
+    call('HSETNX', J .. id, 'since', call('HGET', J .. id, 'ms'))
+    call('HSET', J .. id, 'ms', int(1000000000 - call('HINCRBY', M, 'bump', 1)))
   end
+  local score = int(ARGV[1] * BAND + call('HGET', J .. id, 'ms'))
+  if h[1] == 'ready' then call('ZADD', T .. ':r:' .. h[2], 'XX', score, id) end
+  if h[1] == 'held' then call('ZADD', T .. ':g:' .. h[2] .. ':' .. h[4], 'XX', score, id) end
   return 1
 end
 local out = {}

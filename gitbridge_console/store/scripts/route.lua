@@ -2,50 +2,54 @@
 -- supersede key or "", version, number of seats, lane of each seat, then pairs for the text hash.
 -- Returns {"routed"} | {"superseded", newer id} | {"lost"}; with the id of an event this one replaced as the last element.
 local id = ARGV[1]
-if not holds(id, ARGV[2]) then return {'lost'} end
+if not take(id, ARGV[2]) then return {'lost'} end
 local subject, version, seats = ARGV[9], tonumber(ARGV[10]), tonumber(ARGV[11])
-for i = 12 + seats, #ARGV, 2 do redis.call('HSET', T .. ':x:' .. id, ARGV[i], ARGV[i + 1]) end
-local priority = redis.call('HGET', job(id), 'pin') and redis.call('HGET', job(id), 'pr') or ARGV[4]
-redis.call('HSET', job(id), 'kind', ARGV[3], 'pr', priority)
-lift(id)
+if #ARGV > 11 + seats then call('HSET', T .. ':x:' .. id, unpack(ARGV, 12 + seats)) end
+local h = call('HMGET', J .. id, 'pin', 'pr', 'ms', 'run', 'tasks', 'rp')
+local pin, ms, run, repository = h[1], h[3], h[4] or 1, h[6]
+local priority = pin and h[2] or ARGV[4]
 
 local replaced
 if subject ~= '' then
   local key = T .. ':s:' .. subject
-  local other, other_version = string.match(redis.call('GET', key) or '', '^(%S+) (%S+)$')
-  if other and other ~= id then
-    local state = redis.call('HGET', job(other), 'state')
-    local open = state == 'received' or state == 'routed' or state == 'parked' or state == 'consensus_pending' or state == 'awaiting_approval'
-    if tonumber(other_version) > version and (open or state == 'resolved') then
-      redis.call('HSET', job(id), 'st', 'settled')
-      redis.call('HDEL', job(id), 'f', 'due')
-      set_state(id, 'superseded', 'router', 'a newer head came first: ' .. other)
-      return {'superseded', other}
-    elseif open then
-      -- The newer head takes over the place in line, else a change pushed every minute would never be reviewed.
-      redis.call('HSET', job(id), 'ms', redis.call('HGET', job(other), 'ms'))
-      lift(other)
-      cancel_tasks(other, true)
-      redis.call('HSET', job(other), 'st', 'settled')
-      redis.call('HDEL', job(other), 'f', 'due')
-      set_state(other, 'superseded', 'router', 'replaced by ' .. id)
-      replaced = other
+  local other, other_version = string.match(call('GET', key) or '', '^(%S+) (%S+)$')
+  local is_older = other and other ~= id and tonumber(other_version) > version
+  local its = other and other ~= id and call('HMGET', J .. other, 'state', 'ms', 'pin', 'pr') or {}
+  local open = UNDECIDED[its[1]] or its[1] == 'awaiting_approval'
+  -- An operator may replay an older head once the newer one is out of the way; a late one by itself never runs.
+  if is_older and its[1] and (open or its[1] == 'resolved' or tonumber(run) == 1) then
+    call('HSET', J .. id, 'kind', ARGV[3], 'pr', priority)
+    rest(id)
+    set_state(id, 'superseded', 'router', 'a newer head came first: ' .. other)
+    return {'superseded', other}
+  elseif open then
+    -- The newer head takes over the place in line and a priority somebody asked for, else a change pushed every minute would
+    -- never be reviewed.
+    ms = its[2]
+    if its[3] and not pin then
+      pin, priority = 1, its[4]
+      call('HSET', J .. id, 'pin', 1)
     end
+    lift(other)
+    cancel_tasks(other, true)
+    rest(other)
+    set_state(other, 'superseded', 'router', 'replaced by ' .. id)
+    replaced = other
   end
-  redis.call('SET', key, id .. ' ' .. int(version), 'PX', 30 * 86400000)
+  if not is_older then call('SET', key, id .. ' ' .. int(version), 'PX', 30 * 86400000) end
 end
 
-local h = redis.call('HMGET', job(id), 'ms', 'run', 'tasks')
-local first = (tonumber(h[3]) or 0) + 1
+local first = (tonumber(h[5]) or 0) + 1
 for seat = 1, seats do
   local task = id .. '.' .. (first + seat - 1)
-  redis.call('HSET', job(task), 'pr', priority, 'ms', h[1], 'run', h[2], 'kind', ARGV[3], 'state', 'queued', 'dv', 0, 'ca', 0,
+  call('HSET', J .. task, 'pr', priority, 'ms', ms, 'run', run, 'kind', ARGV[3], 'state', 'queued', 'ca', 0, 'rp', repository or '',
     'seat', ARGV[11 + seat])
   push(task, ARGV[11 + seat])
 end
-redis.call('HSET', job(id), 'first', first, 'tasks', first + seats - 1, 'left', seats, 'votes', 0, 'quorum', ARGV[5], 'grace', ARGV[6],
-  'limit', ARGV[7], 'dv', 0)
-redis.call('HSETNX', job(id), 'ran', int(NOW))
+call('HSET', J .. id, 'kind', ARGV[3], 'pr', priority, 'ms', ms, 'first', first, 'tasks', first + seats - 1, 'left', seats, 'votes', 0,
+  'quorum', ARGV[5], 'grace', ARGV[6], 'limit', ARGV[7], 'dv', 0)
+call('HSETNX', J .. id, 'ran', NOW_MS)
+grow(id, 512 * seats)
 wait_until(id, 'decide', NOW + tonumber(ARGV[8]))
 set_state(id, 'routed', 'router', table.concat(ARGV, ', ', 12, 11 + seats))
 return replaced and {'routed', replaced} or {'routed'}

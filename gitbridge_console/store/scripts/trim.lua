@@ -1,21 +1,32 @@
--- Forget finished events past their time or number. ARGV: older than ms, most to keep of one state, limit.
--- Failed and shed events are never forgotten here. Returns how many went.
-local gone = 0
-for _, state in ipairs({'resolved', 'ignored', 'superseded', 'cancelled'}) do
-  local key = T .. ':e:' .. state
-  local ids = redis.call('ZRANGEBYSCORE', key, '-inf', int(NOW - tonumber(ARGV[1])), 'LIMIT', 0, tonumber(ARGV[3]))
-  local over = redis.call('ZCARD', key) - #ids - tonumber(ARGV[2])
-  if over > 0 then
-    for _, id in ipairs(redis.call('ZRANGE', key, #ids, #ids + math.min(over, tonumber(ARGV[3])) - 1)) do ids[#ids + 1] = id end
+-- Forget finished events past their time, number or bytes, oldest first. ARGV: older than ms, most to keep of one state, most bytes of
+-- all finished ones (0: any), limit. Failed and shed events are never forgotten here. Returns how many went.
+local limit, most_bytes = tonumber(ARGV[4]), tonumber(ARGV[3])
+local finished, gone = {'ignored', 'superseded', 'cancelled', 'resolved'}, 0
+local function forget(key, first, last)
+  for _, id in ipairs(call('ZRANGE', key, first, last)) do
+    forget_event(id)
+    gone = gone + 1
   end
-  for _, id in ipairs(ids) do
-    for n = 1, tonumber(redis.call('HGET', job(id), 'tasks')) or 0 do
-      local task = id .. '.' .. n
-      lift(task)
-      redis.call('DEL', job(task), T .. ':a:' .. task, T .. ':t:' .. task)
+end
+for _, state in ipairs(finished) do
+  local key = T .. ':e:' .. state
+  local over = math.max(call('ZCARD', key) - tonumber(ARGV[2]), call('ZCOUNT', key, '-inf', int(NOW - tonumber(ARGV[1]))))
+  if over > 0 and gone < limit then forget(key, 0, math.min(over, limit - gone) - 1) end
+end
+if most_bytes > 0 then
+  local function bytes()
+    local sum = 0
+    for _, state in ipairs(finished) do sum = sum + (call('HGET', B, state) or 0) + ((tallies[B] or {})[state] or 0) end
+    return sum
+  end
+  while gone < limit and bytes() > most_bytes do
+    local oldest, since
+    for _, state in ipairs(finished) do
+      local first = call('ZRANGE', T .. ':e:' .. state, 0, 0, 'WITHSCORES')
+      if first[1] and (not since or tonumber(first[2]) < since) then oldest, since = first[1], tonumber(first[2]) end
     end
-    redis.call('ZREM', key, id)
-    for _, part in ipairs({'j', 'x', 'p', 'f', 'n', 'o', 'h'}) do redis.call('DEL', T .. ':' .. part .. ':' .. id) end
+    if not oldest then break end
+    forget_event(oldest)
     gone = gone + 1
   end
 end

@@ -1,0 +1,98 @@
+"""Claiming jobs: reading what the claim script gives, and choosing among partitions."""
+
+from __future__ import annotations
+
+import asyncio
+import math
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from gitbridge_console.store.partition import Partition
+from gitbridge_console.store.records import Claim, ClaimedJob
+from gitbridge_console.store.replies import table_of, text_of
+
+PEEK_FOR_S = 0.1
+"""How long a look at the heads of all partitions is believed while it shows work; an empty one is never believed."""
+ROUNDS_MAX = 4
+"""Looks at the heads within one claim; what is still wanted then is taken wherever it is."""
+
+
+def claim_from(lane: str, reply: Sequence[Any]) -> Claim:
+    """The reply of the claim script as records."""
+    paused, due_ms, now_ms = int(reply[0]), int(reply[1]), int(reply[2])
+    jobs = []
+    for job_id, fence, header, payload, diff, event in reply[3:]:
+        own = table_of(header)
+        jobs.append(ClaimedJob(text_of(job_id), lane, text_of(fence), own, table_of(event) if event else own, payload, diff, now_ms))
+    return Claim(tuple(jobs), bool(paused), None if due_ms < 0 else due_ms / 1000)
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """What is asked of one claim. Times in milliseconds; ``payload_bytes`` -1: no payloads."""
+
+    lane: str
+    n: int
+    lease_ms: int
+    payload_bytes: int
+    repository_max: int
+
+    def args(self, n: int, bound: str) -> tuple[Any, ...]:
+        """Arguments of the script for ``n`` jobs no later in line than the score ``bound`` (empty: any)."""
+        return self.lane, n, self.lease_ms, self.payload_bytes, self.repository_max, bound
+
+
+@dataclass(frozen=True, slots=True)
+class _Heads:
+    """The score each partition's lane begins with: infinite where it is empty, minus one where a waiting job is due."""
+
+    at: float
+    scores: list[float]
+    next_due_s: float
+
+
+class Claimer:
+    """Claims from all partitions in the order of priority and age, as far as one look at their heads tells."""
+
+    def __init__(self, partitions: Sequence[Partition], clock: Callable[[], float] = time.monotonic) -> None:
+        self._partitions = partitions
+        self._clock = clock
+        self._seen: dict[str, _Heads] = {}
+
+    async def claim(self, request: Request) -> Claim:
+        """Up to ``request.n`` jobs."""
+        if len(self._partitions) == 1:
+            return claim_from(request.lane, await self._partitions[0].commit("claim", *request.args(request.n, "")))
+        jobs: list[ClaimedJob] = []
+        paused, due_s = False, math.inf
+        for round_ in range(ROUNDS_MAX):
+            seen = await self._heads(request.lane, fresh=round_ > 0)
+            heads, due_s = seen.scores, min(due_s, seen.next_due_s)
+            order = sorted((n for n, head in enumerate(heads) if head < math.inf), key=heads.__getitem__)
+            if not order:
+                break
+            for place, n in enumerate(order):
+                last = round_ == ROUNDS_MAX - 1 or place == len(order) - 1
+                bound = "" if last else f"{heads[order[place + 1]]:.0f}"
+                args = request.args(request.n - len(jobs), bound)
+                claim = claim_from(request.lane, await self._partitions[n].commit("claim", *args))
+                paused = paused or claim.paused
+                due_s = min(due_s, math.inf if claim.next_due_s is None else claim.next_due_s)
+                jobs.extend(claim.jobs)
+                if len(jobs) >= request.n or paused:
+                    return Claim(tuple(jobs), paused, None if due_s == math.inf else due_s)
+        return Claim(tuple(jobs), paused, None if due_s == math.inf else due_s)
+
+    async def _heads(self, lane: str, *, fresh: bool) -> _Heads:
+        seen = self._seen.get(lane)
+        if seen is not None and not fresh and self._clock() - seen.at < PEEK_FOR_S and min(seen.scores) < math.inf:
+            return seen
+        scores, dues = [], [math.inf]
+        for score, due_ms in await asyncio.gather(*(partition.run("peek", lane) for partition in self._partitions)):
+            scores.append(-1.0 if int(due_ms) == 0 else float(score) if score else math.inf)
+            if int(due_ms) > 0:
+                dues.append(int(due_ms) / 1000)
+        seen = self._seen[lane] = _Heads(self._clock(), scores, min(dues))
+        return seen

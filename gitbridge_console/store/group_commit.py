@@ -1,0 +1,92 @@
+"""Group commit: transitions of concurrent callers share round trips.
+
+When nothing is under way a transition leaves at once, with whatever else was asked for in the same turn of the event
+loop; while round trips are under way the next ones gather and leave together as soon as one is back. There is no timer,
+so nothing ever waits for company.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from collections.abc import Awaitable, Callable, Sequence
+from typing import Any
+
+FLIGHTS_MAX = 2
+"""Round trips under way at once: the server works on one while the other is written or read."""
+TOGETHER_MAX = 128
+"""Transitions in one script call; it stays well below the 5 ms that other clients may have to wait for it."""
+BYTES_MAX = 1 << 20
+"""Bytes of arguments in one call, but always at least one transition."""
+
+Transition = tuple[str, Sequence[Any]]
+
+
+class GroupCommit:
+    """Sends transitions through ``send``, which returns a reply or an exception for each.
+
+    Callers are bounded by their slots, and so is what gathers here.
+    """
+
+    def __init__(self, send: Callable[[list[Transition]], Awaitable[list[Any]]]) -> None:
+        self._send = send
+        self._gathered: deque[tuple[Transition, asyncio.Future[Any]]] = deque()
+        self._flights: set[asyncio.Task[None]] = set()
+        self._departing = False
+
+    async def run(self, name: str, *args: Any) -> Any:
+        """Run one transition and return its reply.
+
+        Raises:
+            redis.exceptions.RedisError: what the server answered, or that it is away; then it may have happened or not.
+        """
+        return await self.submit(name, args)
+
+    def submit(self, name: str, args: Sequence[Any]) -> asyncio.Future[Any]:
+        """As :meth:`run`, for callers that have several to wait for."""
+        loop = asyncio.get_running_loop()
+        future: asyncio.Future[Any] = loop.create_future()
+        self._gathered.append(((name, args), future))
+        if not self._departing and len(self._flights) < FLIGHTS_MAX:
+            self._departing = True
+            loop.call_soon(self._depart)
+        return future
+
+    def _depart(self) -> None:
+        self._departing = False
+        while self._gathered and len(self._flights) < FLIGHTS_MAX:
+            flight = asyncio.create_task(self._fly(self._load()), name="group commit")
+            self._flights.add(flight)
+            flight.add_done_callback(self._landed)
+
+    def _load(self) -> list[tuple[Transition, asyncio.Future[Any]]]:
+        load: list[tuple[Transition, asyncio.Future[Any]]] = []
+        size = 0
+        while self._gathered and len(load) < TOGETHER_MAX:
+            (_, args), _ = self._gathered[0]
+            size += sum(len(arg) for arg in args if isinstance(arg, bytes | str))
+            if load and size > BYTES_MAX:
+                break
+            load.append(self._gathered.popleft())
+        return load
+
+    def _landed(self, flight: asyncio.Task[None]) -> None:
+        self._flights.discard(flight)
+        self._depart()
+
+    async def _fly(self, load: list[tuple[Transition, asyncio.Future[Any]]]) -> None:
+        try:
+            replies = await self._send([transition for transition, _ in load])
+        except asyncio.CancelledError:
+            for _, future in load:
+                future.cancel()
+            raise
+        except Exception as error:
+            replies = [error] * len(load)
+        for (_, future), reply in zip(load, replies, strict=True):
+            if future.done():
+                continue
+            if isinstance(reply, Exception):
+                future.set_exception(reply)
+            else:
+                future.set_result(reply)

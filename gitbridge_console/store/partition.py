@@ -1,0 +1,39 @@
+"""One partition of the queue: its keys, its scripts, and the group commits that share its round trips."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from redis.asyncio import Redis
+
+from gitbridge_console.store.group_commit import GroupCommit, Transition
+from gitbridge_console.store.keys import Keys
+from gitbridge_console.store.scripts_loader import FIRST_WITH_FLAGS, ScriptRunner
+
+
+class Partition:
+    """Everything of one event lives in one partition, under one hash tag, so that every script touches a single slot."""
+
+    def __init__(self, client: Redis, keys: Keys, server_major: int = FIRST_WITH_FLAGS) -> None:
+        self.keys = keys
+        self._scripts = ScriptRunner(client, keys.tag, server_major)
+        self._accepts = GroupCommit(self._send_accepts)
+        self._commits = GroupCommit(self._send_commits)
+
+    async def _send_accepts(self, transitions: list[Transition]) -> list[Any]:
+        return await self._scripts.run_group("accept", transitions)
+
+    async def _send_commits(self, transitions: list[Transition]) -> list[Any]:
+        return await self._scripts.run_group("commit", transitions)
+
+    async def accept(self, *args: Any) -> Any:
+        """Enqueue one event, together with others that come at the same time. May be refused at the server's memory limit."""
+        return await self._accepts.run("enqueue", *args)
+
+    async def commit(self, transition: str, *args: Any) -> Any:
+        """Run a worker's transition, together with others."""
+        return await self._commits.run(transition, *args)
+
+    async def run(self, script: str, *args: Any) -> Any:
+        """Run an operator's or the maintenance's script by itself."""
+        return await self._scripts.run(script, *args)

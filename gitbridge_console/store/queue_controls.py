@@ -1,0 +1,167 @@
+"""What operators and the engine's maintenance do with the queue, over all its partitions."""
+
+from __future__ import annotations
+
+import asyncio
+import math
+from collections.abc import Sequence
+from typing import Any
+
+from redis.asyncio import Redis
+from redis.exceptions import OutOfMemoryError, ResponseError
+
+from gitbridge_console.domain.events import EventState, Priority
+from gitbridge_console.settings.model import QueueSettings, RetentionSettings, RetrySettings, SheddingSettings
+from gitbridge_console.store.claims import Claimer
+from gitbridge_console.store.keys import Keys, partition_of
+from gitbridge_console.store.partition import Partition
+from gitbridge_console.store.queue_stats import add_up, stats_from
+from gitbridge_console.store.records import BackPressure, QueueStats
+from gitbridge_console.store.replies import pack, text_of
+from gitbridge_console.store.scripts_loader import FIRST_WITH_FLAGS
+
+MOVE_CHUNK = 200
+"""Tasks one call of the move script looks at."""
+
+
+def milliseconds(seconds: float) -> int:
+    """Seconds as the scripts want them."""
+    return round(seconds * 1000)
+
+
+class QueueControls:
+    """The partitions of a queue and everything that is not a worker's transition.
+
+    ``client`` must return bytes (``decode_responses=False``) and must not repeat commands by itself: a claim that is
+    sent twice takes twice. The settings may be replaced while it works, but for the number of partitions.
+    """
+
+    def __init__(
+        self,
+        client: Redis,
+        keys: Keys,
+        *,
+        queue: QueueSettings | None = None,
+        retry: RetrySettings | None = None,
+        retention: RetentionSettings | None = None,
+        shedding: SheddingSettings | None = None,
+        server_major: int = FIRST_WITH_FLAGS,
+    ) -> None:
+        self.client = client
+        self.settings = queue or QueueSettings()
+        self.retry_settings = retry or RetrySettings()
+        self.retention = retention or RetentionSettings()
+        self.shedding = shedding or SheddingSettings()
+        names = [Keys(keys.namespace, n) for n in range(self.settings.partitions)]
+        self.keys = names[0]
+        """Of the first partition, which also holds what is not divided: the quarantine and the store's own marks."""
+        self.partitions = tuple(Partition(client, own, server_major) for own in names)
+        self._claimer = Claimer(self.partitions)
+
+    def use(self, queue: QueueSettings, retry: RetrySettings, retention: RetentionSettings, shedding: SheddingSettings) -> None:
+        """Go by new settings from now on; the number of partitions stays what the store was made with."""
+        self.settings = queue.model_copy(update={"partitions": len(self.partitions)})
+        self.retry_settings, self.retention, self.shedding = retry, retention, shedding
+
+    def _of(self, job_id: str) -> Partition:
+        return self.partitions[partition_of(job_id, len(self.partitions))]
+
+    def _share(self, limit: int) -> int:
+        return math.ceil(limit / len(self.partitions))
+
+    async def recover(self, limit: int = 100) -> tuple[int, int]:
+        """Take back expired leases, let go on what a cap no longer holds; returns (recovered, given up as poison)."""
+        args = (limit, self.retry_settings.deliveries_max, self.settings.repository_max)
+        replies = [await partition.run("recover", *args) for partition in self.partitions]
+        return sum(int(reply[0]) for reply in replies), sum(int(reply[1]) for reply in replies)
+
+    async def age(self, limit: int = 100) -> int:
+        """Raise work that waited for ``queue.aging_ms`` or longer, at most ``limit`` jobs a class and lane; returns how many."""
+        if not self.settings.aging_ms:
+            return 0
+        return sum([int(await partition.run("age", self.settings.aging_ms, limit)) for partition in self.partitions])
+
+    async def _each(self, script: str, ids: Sequence[str], *args: Any) -> list[Any]:
+        """Run a script over ids wherever they live; the replies stand in the order of the ids."""
+        replies: dict[str, Any] = {}
+        for partition in dict.fromkeys(map(self._of, ids)):
+            own = [job_id for job_id in ids if self._of(job_id) is partition]
+            replies |= zip(own, await partition.run(script, *args, *own), strict=True)
+        return [replies[job_id] for job_id in ids]
+
+    async def reprioritize(self, ids: Sequence[str], priority: Priority, *, front: bool = False, by: str = "operator") -> list[int]:
+        """Give jobs another priority, keeping their age; returns how many jobs changed for each id."""
+        return [int(n) for n in await self._each("reprioritize", ids, int(priority), "front" if front else "", by)]
+
+    async def replay(self, ids: Sequence[str], *, by: str, why: str = "") -> list[str]:
+        """Run finished events again under their id. Per id: its former state, ``""`` unknown, ``-state`` left alone.
+
+        Raises:
+            BackPressure: the server is at its memory limit.
+        """
+        try:
+            return [text_of(word) for word in await self._each("replay", ids, by, why[:200])]
+        except OutOfMemoryError as error:
+            raise BackPressure("the store is at its memory limit; replay when there is room") from error
+
+    async def cancel(self, ids: Sequence[str], *, by: str, why: str = "") -> list[str]:
+        """Cancel unfinished events, seats in flight included. Reply as :meth:`replay`."""
+        return [text_of(word) for word in await self._each("cancel", ids, by, why[:200])]
+
+    async def approve(self, event_id: str, *, approve: bool, by: str, note: str = "") -> str:
+        """An operator's word on an event that awaits it; returns the state it was in."""
+        word = "approve" if approve else "reject"
+        return text_of(await self._of(event_id).run("approve", event_id, word, by, note[:200]))
+
+    async def move(self, source: str, target: str, *, by: str, limit: int = 500) -> tuple[int, int]:
+        """Move up to ``limit`` unclaimed tasks to another provider's lane; returns (moved, left alone)."""
+        moved = kept = 0
+        for partition in self.partitions:
+            held = [text_of(place).split(" ") for place in await self.client.smembers(partition.keys.held_index)]
+            for place in ("r", "w", *(f"g:{repository}" for lane, repository in held if lane == source)):
+                passed_over = 0
+                while moved < limit:
+                    chunk = min(MOVE_CHUNK, limit - moved)
+                    gone, stay = map(int, await partition.run("move", source, target, place, passed_over, chunk, by))
+                    moved, passed_over = moved + gone, passed_over + stay
+                    if gone + stay < chunk:
+                        break
+                kept += passed_over
+        return moved, kept
+
+    async def pause(self, lane: str, *, by: str, reason: str, for_s: float | None = None) -> str:
+        """Hold a lane: nothing is claimed from it until resumed or until the time is over. Returns the pause before."""
+        for_ms = 0 if for_s is None else max(1, milliseconds(for_s))
+        return await self._switch("pause", lane, for_ms, by, reason[:200])
+
+    async def resume(self, lane: str, *, by: str) -> str:
+        """Let a lane go on; returns the pause that was in force."""
+        return await self._switch("resume", lane, 0, by, "")
+
+    async def _switch(self, *args: Any) -> str:
+        before = [text_of(await partition.run("pause", *args)) for partition in self.partitions]
+        return next(filter(None, before), "")
+
+    async def stats(self, lanes: Sequence[str] = ()) -> QueueStats:
+        """Count everything once."""
+        replies = await asyncio.gather(*(partition.run("stats", *lanes, "|", *EventState) for partition in self.partitions))
+        return add_up([stats_from(reply) for reply in replies])
+
+    async def trim(self, limit: int = 200) -> int:
+        """Forget finished events beyond retention, oldest first, at most ``limit`` in each partition; returns how many."""
+        bounds = self.retention
+        args = (milliseconds(bounds.finished_s), self._share(bounds.finished_max), self._share(bounds.finished_bytes), limit)
+        return sum([int(await partition.run("trim", *args)) for partition in self.partitions])
+
+    async def quarantine(self, raw: bytes, *, source: str, error: str) -> str:
+        """Keep something that could not be read as an event, for an operator to look at; the oldest go first."""
+        fields: dict[Any, Any] = {
+            "source": source[:60],
+            "error": error[:300],
+            "size": len(raw),
+            "raw": pack(raw[: self.settings.payload_max_bytes]),
+        }
+        try:
+            return text_of(await self.client.xadd(self.keys.quarantine, fields, maxlen=self.retention.quarantine_max, approximate=True))
+        except ResponseError as error:
+            raise BackPressure(f"the store refuses to quarantine: {error}") from error

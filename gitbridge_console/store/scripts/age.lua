@@ -1,0 +1,17 @@
+-- Let old work catch up. ARGV: aging ms, most jobs a class and lane. A job of class normal that waited for so long is claimed with the
+-- class high, low after twice and bulk after three times as long; at its age it stands before what came later. Critical work is never
+-- overtaken. Its own priority stays in the header. Returns how many were raised.
+local raised = 0
+local REAL = 100000000000 -- smaller places in line were given by "to the front" and say nothing of age
+for _, lane in ipairs(call('SMEMBERS', T .. ':lanes')) do
+  local key = T .. ':r:' .. lane
+  for class = 300, 500, 100 do
+    local oldest = NOW - ARGV[1] * (class / 100 - 2)
+    local found = call('ZRANGEBYSCORE', key, int(class * BAND + REAL), int(class * BAND + math.max(REAL, oldest)), 'WITHSCORES', 'LIMIT', 0, ARGV[2])
+    for i = 1, #found, 2 do
+      call('ZADD', key, 'XX', int(found[i + 1] - (class - 200) * BAND), found[i])
+      raised = raised + 1
+    end
+  end
+end
+return raised

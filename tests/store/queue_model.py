@@ -1,0 +1,303 @@
+"""Random operators, workers and zombies on one queue, and the audit that must hold after each of their steps."""
+
+from __future__ import annotations
+
+import random
+from dataclasses import replace
+from typing import Any
+
+from redis.asyncio import Redis
+
+from gitbridge_console.domain.events import FINISHED_STATES, EventState, IncomingEvent, Priority
+from gitbridge_console.domain.tasks import TaskState
+from gitbridge_console.settings.model import QueueSettings, RetentionSettings, RetrySettings
+from gitbridge_console.store.event_queue import RedisEventQueue
+from gitbridge_console.store.keys import Keys
+from gitbridge_console.store.records import BackPressure, ClaimedJob, RoutePlan
+from gitbridge_console.store.replies import text_of
+
+PROVIDERS = ("claude", "grok", "chatgpt")
+LANES = ("route", *PROVIDERS, "decide", "act")
+AT_REST = sorted({state.value for state in FINISHED_STATES} | {EventState.AWAITING_APPROVAL.value})
+CAP = 2
+"""Most leased tasks of one repository in a lane; claims sometimes ask for it and sometimes do not."""
+
+AUDIT = """
+local T, at_rest, wrong, where, owner = KEYS[1], {}, {}, {}, {}
+local function say(...) wrong[#wrong + 1] = table.concat({...}, ' ') end
+for i = 1, #ARGV do at_rest[ARGV[i]] = true end
+local function place(key, word, lane)
+  local found = redis.call('ZRANGE', key, 0, -1, 'WITHSCORES')
+  for i = 1, #found, 2 do
+    local id = found[i]
+    if where[id] then say(id, 'stands in', where[id], 'and in', word, lane) end
+    where[id] = word .. ' ' .. lane
+    local h = redis.call('HMGET', T .. ':j:' .. id, 'st', 'lane', 'pr', 'ms', 'due')
+    if h[1] ~= word or h[2] ~= lane then say(id, 'stands in', word, lane, 'and says', h[1] or '-', h[2] or '-') end
+    local due = word == 'waiting' and tonumber(h[5]) or (word == 'ready' or word == 'held') and h[3] * 8796093022208 + h[4]
+    -- Aged work stands in the class above.
+    local score = tonumber(found[i + 1])
+    if due and due ~= score and not (word ~= 'waiting' and score < due and (due - score) % 8796093022208 == 0) then
+      say(id, 'has the score', found[i + 1], 'and its header says', due)
+    end
+  end
+end
+for _, lane in ipairs(redis.call('SMEMBERS', T .. ':lanes')) do
+  place(T .. ':r:' .. lane, 'ready', lane)
+  place(T .. ':l:' .. lane, 'leased', lane)
+  place(T .. ':w:' .. lane, 'waiting', lane)
+end
+for _, name in ipairs(redis.call('SMEMBERS', T .. ':held')) do
+  local lane, repository = string.match(name, '^(%S+) (%S+)$')
+  place(T .. ':g:' .. lane .. ':' .. repository, 'held', lane)
+  if redis.call('SCARD', T .. ':k:' .. lane .. ':' .. repository) == 0 and redis.call('EXISTS', T .. ':g:' .. lane .. ':' .. repository) == 0 then
+    say('the index of held jobs names', name, 'for nothing')
+  end
+end
+local function check(id)
+  local h = redis.call('HMGET', T .. ':j:' .. id, 'st', 'lane', 'state', 'k', 'rp')
+  local expected = h[1] == 'settled' and 'nowhere' or (h[1] or '-') .. ' ' .. (h[2] or '-')
+  if (where[id] or 'nowhere') ~= expected then say(id, 'is', where[id] or 'nowhere', 'and says', expected) end
+  if (h[4] == '1') ~= (redis.call('SISMEMBER', T .. ':k:' .. (h[2] or '') .. ':' .. (h[5] or ''), id) == 1) then say(id, 'is counted wrongly') end
+  if h[4] == '1' and h[1] ~= 'leased' then say(id, 'is counted and not leased') end
+  where[id] = nil
+  return h[1], h[3]
+end
+local total = 0
+for _, key in ipairs(redis.call('KEYS', T .. ':e:*')) do
+  local state, size = string.sub(key, #T + 4), 0
+  for _, id in ipairs(redis.call('ZRANGE', key, 0, -1)) do
+    total = total + 1
+    if owner[id] then say(id, 'is in the states', owner[id], 'and', state) end
+    owner[id] = state
+    local st, says = check(id)
+    if says ~= state then say(id, 'is listed as', state, 'and says', says or '-') end
+    if (st == 'settled') ~= (at_rest[state] or false) and not (state == 'awaiting_approval' and st ~= 'settled') then
+      say(id, 'is', st or '-', 'in the state', state)
+    end
+    local h = redis.call('HMGET', T .. ':j:' .. id, 'tasks', 'first', 'sz')
+    size = size + tonumber(h[3])
+    for n = 1, tonumber(h[1]) or 0 do
+      local task_st = check(id .. '.' .. n)
+      if task_st ~= 'settled' and n < tonumber(h[2]) then say(id .. '.' .. n, 'belongs to an earlier run and is still wanted') end
+      if task_st ~= 'settled' and task_st ~= 'leased' and at_rest[state] then say(id .. '.' .. n, 'waits, its event is', state) end
+    end
+  end
+  if size ~= tonumber(redis.call('HGET', T .. ':b', state) or 0) then say(state, 'holds', size, 'bytes and counts', redis.call('HGET', T .. ':b', state) or '-') end
+end
+for id in pairs(where) do say(id, 'stands in', where[id], 'and belongs to no event') end
+return {total, wrong}
+"""
+
+
+class QueueModel:
+    """One queue under random treatment. Every method is one step; ``audit`` follows each."""
+
+    def __init__(self, client: Redis, namespace: str, seed: int) -> None:
+        self.queue = RedisEventQueue(
+            client,
+            Keys(namespace),
+            queue=QueueSettings(max_waiting=25, aging_ms=1, repository_max=CAP),
+            retry=RetrySettings(deliveries_max=6),
+            retention=RetentionSettings(finished_s=0.001),
+        )
+        self.random = random.Random(seed)
+        self.held: list[ClaimedJob] = []
+        self.events: dict[str, None] = {}
+        self.completed: set[tuple[str, str]] = set()
+        self.forgotten = 0
+        self.counts = {"shed": 0, "refused": 0, "superseded": 0, "stale": 0, "claimed": 0}
+        self._capped: dict[str, bool] = {}
+        self._delivery = 0
+
+    STEPS = (
+        *("submit",) * 4,
+        *("claim",) * 6,
+        *("work",) * 8,
+        *("zombie",) * 2,
+        *("cancel", "replay", "priority", "move", "pause", "approve", "expire", "begin", "extend", "age", "trim"),
+    )
+
+    async def step(self) -> str:
+        """Do something; says what."""
+        name = self.random.choice(self.STEPS)
+        await getattr(self, name)()
+        return name
+
+    def _any_event(self) -> str:
+        return self.random.choice(list(self.events)[-40:]) if self.events else "0000000000"
+
+    async def submit(self) -> None:
+        """New deliveries mostly, of few repositories; some are seen again."""
+        if self.random.random() < 0.8:
+            self._delivery += 1
+        event = IncomingEvent(f"d{self._delivery}", "push", b"{}", "chaos", priority=self.random.choice([None, *Priority]))
+        try:
+            found = await self.queue.enqueue(event, repository=f"r{self.random.randrange(3)}")
+        except BackPressure:
+            self.counts["refused"] += 1
+            return
+        self.counts["shed"] += found.status == "shed"
+        self.events[found.id] = None
+
+    async def claim(self) -> None:
+        """Claims come in order, and what stays in the lane is not before them; a paused lane gives nothing."""
+        lane, queue = self.random.choice(LANES), self.queue
+        capped = lane in PROVIDERS and self.random.random() < 0.5
+        claim = await queue.claim(lane, self.random.randint(1, 4), 30, repository_max=CAP if capped else 0)
+        places = [int(job.header["pr"]) * 2**43 + int(job.header["ms"]) for job in claim.jobs]
+        head = await queue.client.zrange(queue.keys.ready(lane), 0, 0, withscores=True)
+        if not capped and places and head:
+            assert max(self._aged(place) for place in places) <= head[0][1], f"{lane}: {head[0][0]!r} was passed over"
+        assert places == sorted(places) or queue.settings.aging_ms
+        self.held.extend(claim.jobs)
+        self.counts["claimed"] += len(claim.jobs)
+        if capped:
+            for job in claim.jobs:
+                key = f"{queue.keys.tag}:k:{lane}:{job.header['rp']}"
+                assert await queue.client.scard(key) <= CAP, "more of one repository than its cap"
+
+    @staticmethod
+    def _aged(place: int) -> int:
+        """The least score a job may have stood at: in the class ``high``, once aged."""
+        return min(place, int(Priority.HIGH) * 2**43 + place % 2**43)
+
+    async def work(self) -> None:
+        """Finish something that was claimed, one way or another."""
+        if not self.held:
+            return
+        job = self.held.pop(self.random.randrange(len(self.held)))
+        if self.random.random() < 0.15:
+            delay_s = self.random.choice([0, 0, 60])
+            await self.queue.release(job, delay_s=delay_s, counted=self.random.random() < 0.5)
+        elif job.is_task:
+            await self._work_task(job)
+        elif job.lane == "route":
+            await self._route(job)
+        elif job.lane == "decide":
+            await self._decide(job)
+        else:
+            self._once(job, await self.queue.hand_on(job, "", self.random.choice([EventState.RESOLVED, EventState.FAILED])))
+
+    def _once(self, job: ClaimedJob, done: bool) -> None:
+        if not done:
+            self.counts["stale"] += 1
+            return
+        assert (job.id, job.fence) not in self.completed, f"{job.id} was completed twice under one fence"
+        self.completed.add((job.id, job.fence))
+
+    async def _decide(self, job: ClaimedJob) -> None:
+        way = self.random.random()
+        if way < 0.2:
+            done = await self.queue.widen(job, self.random.choice(PROVIDERS), note="one more")
+        elif way < 0.4:
+            done = await self.queue.hand_on(job, "decide", EventState.PARKED, delay_s=60)
+        else:
+            ends = [
+                ("act", EventState.CONSENSUS_PENDING),
+                ("", EventState.RESOLVED),
+                ("", EventState.FAILED),
+                ("", EventState.AWAITING_APPROVAL),
+            ]
+            lane, state = self.random.choice(ends)
+            done = await self.queue.hand_on(job, lane, state, cancel_waiting_seats=True, decision='{"x": 1}')
+        self._once(job, done)
+
+    async def _work_task(self, job: ClaimedJob) -> None:
+        way = self.random.random()
+        if way < 0.25:
+            await self.queue.retry_task(job, attempt=f'{{"n": {self.random.random()}}}', delay_s=self.random.choice([0, 60]))
+        elif way < 0.45:
+            others = [name for name in PROVIDERS if name != job.lane]
+            if await self.queue.retry_task(job, attempt="{}", candidates=others) == "":
+                self.held.append(job)
+        else:
+            state = self.random.choice([TaskState.SUCCEEDED, TaskState.FAILED])
+            self._once(job, await self.queue.settle_task(job, state, answer='{"a": 1}', attempt="{}", vote=self.random.random() < 0.7))
+
+    async def _route(self, job: ClaimedJob) -> None:
+        seats = tuple(self.random.sample(PROVIDERS, 2))
+        priority = self.random.choice([Priority.NORMAL, Priority.BULK])
+        plan = RoutePlan("code_review", priority, seats, quorum=self.random.choice([1, 2]), grace_s=0, deadline_s=60, expires_s=600)
+        if self.random.random() < 0.6:
+            plan = replace(plan, subject=f"pr:{self.random.randrange(4)}", version=self.random.randrange(1, 9))
+        outcome, other = await self.queue.route(job, plan)
+        self.counts["superseded"] += outcome == "superseded" or other is not None
+        self._once(job, outcome != "lost")
+
+    async def expire(self) -> None:
+        """Half of all leases run out at once; what is taken back keeps its priority and place in line."""
+        client, keys = self.queue.client, self.queue.keys
+        lost: dict[str, list[bytes | None]] = {}
+        for lane in LANES:
+            for raw in await client.zrange(keys.leased(lane), 0, -1):
+                if self.random.random() < 0.5:
+                    await client.zadd(keys.leased(lane), {raw: 1})
+                    lost[text_of(raw)] = await client.hmget(keys.job(text_of(raw)), "pr", "ms")
+        await self.queue.recover()
+        for job_id, before in lost.items():
+            assert await client.hmget(keys.job(job_id), "pr", "ms") == before, f"{job_id} lost its place"
+
+    async def zombie(self) -> None:
+        """A worker that lost its lease does its work all the same, and keeps the job for later."""
+        kept = list(self.held)
+        await self.work()
+        self.held = kept[-60:]
+
+    async def begin(self) -> None:
+        """Some seats' providers are asked."""
+        for job in self.random.sample(self.held, min(3, len(self.held))):
+            if job.is_task:
+                await self.queue.begin(job)
+
+    async def extend(self) -> None:
+        """All leases at once, zombies' too."""
+        await self.queue.extend([(job.id, job.fence) for job in self.held])
+
+    async def cancel(self) -> None:
+        """Some event, wherever it is."""
+        if self.random.random() < 0.3:
+            await self.queue.cancel([self._any_event()], by="chaos")
+
+    async def replay(self) -> None:
+        """What is replayed keeps its priority."""
+        event_id = self._any_event()
+        before = await self.queue.client.hget(self.queue.keys.job(event_id), "pr")
+        await self.queue.replay([event_id], by="chaos")
+        assert await self.queue.client.hget(self.queue.keys.job(event_id), "pr") == before
+
+    async def priority(self) -> None:
+        """Another class, sometimes to its front."""
+        await self.queue.reprioritize([self._any_event()], self.random.choice(list(Priority)), front=self.random.random() < 0.3)
+
+    async def move(self) -> None:
+        """A failover by hand."""
+        source, target = self.random.sample(PROVIDERS, 2)
+        await self.queue.move(source, target, by="chaos")
+
+    async def pause(self) -> None:
+        """While a lane is paused nothing is claimed from it."""
+        lane = self.random.choice(LANES)
+        await self.queue.pause(lane, by="chaos", reason="x")
+        assert (await self.queue.claim(lane, 5)).jobs == ()
+        await self.queue.resume(lane, by="chaos")
+
+    async def approve(self) -> None:
+        """An operator's word, wanted or not."""
+        await self.queue.approve(self._any_event(), approve=self.random.random() < 0.5, by="chaos")
+
+    async def age(self) -> None:
+        """Old work catches up."""
+        await self.queue.age(limit=5)
+
+    async def trim(self) -> None:
+        """Finished events go now and then."""
+        if self.random.random() < 0.2:
+            self.forgotten += await self.queue.trim(limit=10)
+
+    async def audit(self) -> None:
+        """Every accepted event is in one state, every job in one place that its header names, and every byte is counted."""
+        client: Any = self.queue.client
+        total, wrong = await client.eval(AUDIT, 1, self.queue.keys.tag, *AT_REST)
+        assert not wrong, [text_of(line) for line in wrong]
+        assert total + self.forgotten == len(self.events), f"{len(self.events)} accepted, {total} there, {self.forgotten} forgotten"
