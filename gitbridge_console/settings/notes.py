@@ -90,7 +90,7 @@ NOTES: dict[str, dict[str, str]] = {
         "lease_s": "Seconds after which the work of an engine that fell silent is given to another",
         "drain_s": "Seconds an engine that stops may take to finish what it has in hand",
         "pause_hold_s": "Seconds after which waiting tasks of a paused provider go to the reserve; 0: never; not acted on yet",
-        "aging_ms": "Waiting, in milliseconds, after which normal work is claimed like high, low after twice and bulk after three times as long; 0: priority is strict",
+        "aging_ms": "Milliseconds after which normal work is claimed like high, low after twice, bulk after thrice as long; 0: never",
         "max_waiting": "Undecided events at most; low priorities are shed first, then newcomers are refused",
         "memory_soft_bytes": "Bytes stored for events from which low priorities are shed as they come in, with an alert; 0: no limit",
         "memory_hard_bytes": "Bytes stored for events from which newcomers are refused; 0: no limit",
@@ -106,7 +106,7 @@ NOTES: dict[str, dict[str, str]] = {
         "least_priority": "The most urgent class that may be shed; it and all below: high, normal, low or bulk",
         "smaller_panel_fill": "Fill of the queue from which panels have one seat fewer, but not fewer than their quorum",
         "single_seat_fill": "Fill of the queue from which events that may be shed get one seat, for an operator to confirm",
-        "max_wait_s": "Expected waiting, in seconds, from which an event that may be shed is shed; the steps before come at these shares of it",
+        "max_wait_s": "Expected waiting, in seconds, from which such events are shed; the steps before come at these shares of it",
     },
     "retention": {
         "finished_s": "Seconds finished events are kept; failed ones stay until an operator deals with them",
