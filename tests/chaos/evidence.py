@@ -103,19 +103,19 @@ async def misplaced(client: Redis, keys: Keys, lanes: Iterable[str], events: Seq
             states.setdefault(text_of(raw), []).append(state.value)
     headers = {job: [text_of(raw) for raw in row] for job, row in zip(jobs, replies[len(places) + len(EventState) :], strict=True)}
     return [
-        Fault("misplaced", job, f"{why}; header st, lane, state, first, tasks = {headers[job]}, in {found.get(job, [])}, {states.get(job, [])}")
+        Fault("misplaced", job, f"{why}; its header says {headers[job]}, it is in {found.get(job, [])} and {states.get(job, [])}")
         for job in jobs
         if (why := _place_fault(job, headers, found.get(job, []), states.get(job, [])))
     ]
 
 
 def _place_fault(job: str, headers: Mapping[str, list[str]], places: list[tuple[str, str]], states: list[str]) -> str:
-    st, lane, state, first, tasks = headers[job]
+    st, lane, state = headers[job][:3]
     event_id, dot, seat = job.partition(".")
     if not st:
         return "in a lane without a header" if places else "an event without a header" if not dot else ""
     if dot:
-        _, _, event_state, event_first, event_tasks = headers[event_id]
+        event_state, event_first, event_tasks = headers[event_id][2:]
         if int(seat) > int(event_tasks or 0):
             return "a seat its event does not count"
         if st != "settled" and (int(seat) < int(event_first or 1)):
@@ -146,7 +146,12 @@ async def unfinished(client: Redis, keys: Keys, lanes: Iterable[str]) -> dict[st
 
 
 async def audit(
-    client: Redis, keys: Keys, acknowledged: Mapping[str, str], heads: Mapping[str, tuple[str, int]], followed: Followed, lanes: Sequence[str]
+    client: Redis,
+    keys: Keys,
+    acknowledged: Mapping[str, str],
+    heads: Mapping[str, tuple[str, int]],
+    followed: Followed,
+    lanes: Sequence[str],
 ) -> tuple[list[Fault], list[EventDetail]]:
     """Everything that is wrong once all is at rest, and every event as it ended.
 
@@ -184,8 +189,8 @@ async def _deliveries(client: Redis, keys: Keys, acknowledged: Mapping[str, str]
         if by_delivery.get(delivery) != [event_id] or stored != event_id:
             evidence = f"acknowledged as {event_id}, events {by_delivery.get(delivery, [])}, its key says {stored!r}"
             faults.append(Fault("lost", f"delivery {delivery}", evidence))
-    faults += [Fault("contradiction", d, f"never acknowledged, yet events {ids}") for d, ids in by_delivery.items() if d not in acknowledged]
-    return faults
+    strangers = {delivery: ids for delivery, ids in by_delivery.items() if delivery not in acknowledged}
+    return faults + [Fault("contradiction", name, f"never acknowledged, yet it has events {ids}") for name, ids in strangers.items()]
 
 
 def _event_faults(event: EventDetail, followed: Followed) -> Iterable[Fault]:
@@ -196,10 +201,10 @@ def _event_faults(event: EventDetail, followed: Followed) -> Iterable[Fault]:
     if decisions > event.run:
         yield Fault("decided twice", event.id, f"{decisions} decisions in {event.run} runs: {story}")
     if (event.decision is None) != (decisions == 0):
-        yield Fault("contradiction", event.id, f"{decisions} decisions announced, {'none' if event.decision is None else 'one'} stored: {story}")
+        yield Fault("contradiction", event.id, f"{decisions} decisions announced, one stored: {event.decision is not None}: {story}")
     if event.state == EventState.RESOLVED and event.decision is None:
         yield Fault("contradiction", event.id, f"resolved without a decision: {story}")
-    acts = sum(entry.by == "act" for entry in event.timeline)
+    acts = sum(entry.by == "act" and entry.what.startswith(EventState.RESOLVED) for entry in event.timeline)
     resolved = followed.ends[event.id, EventState.RESOLVED.value]
     if acts > event.run or resolved > event.run:
         yield Fault("acted twice", event.id, f"acted {acts} times, resolved {resolved} times in {event.run} runs: {story}")

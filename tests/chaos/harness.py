@@ -30,6 +30,7 @@ from tests.chaos.traffic import Deliveries, deliveries
 
 LOOK_S = 0.2
 SUBMITTERS = 6
+UNDECIDED = (EventState.RECEIVED, EventState.ROUTED, EventState.PARKED, EventState.CONSENSUS_PENDING)
 START_LIMIT_S = 60.0
 
 
@@ -100,6 +101,7 @@ class Chaos:
         self._followed = Followed()
         self._calm = asyncio.Event()
         self._over = asyncio.Event()
+        self._open = 0
         self._seen: set[str] = set()
         self.report = Report(seed=plan.seed, submitted=plan.events)
 
@@ -147,12 +149,11 @@ class Chaos:
     async def _submit_all(self, stubs: Stubs) -> None:
         """Submit everything, then go on being troubled until there was enough of it."""
         plan, engines = self.plan, self.engines
-        waiting = iter(enumerate(self._deliveries.events))
-        began = time.monotonic()
+        waiting = iter(self._deliveries.events)
         try:
             async with asyncio.timeout(plan.chaos_limit_s), asyncio.TaskGroup() as group:
                 for _ in range(SUBMITTERS):
-                    group.create_task(self._submit_some(waiting, began))
+                    group.create_task(self._submit_some(waiting))
         except TimeoutError:
             self._fault("run", "submitting", f"{len(self._acknowledged)} of {plan.events} acknowledged after {plan.chaos_limit_s:.0f} s")
 
@@ -166,9 +167,11 @@ class Chaos:
 
         await self.until(enough, plan.chaos_limit_s, "enough chaos")
 
-    async def _submit_some(self, waiting: Iterator[tuple[int, IncomingEvent]], began: float) -> None:
-        for number, event in waiting:
-            await asyncio.sleep(max(0.0, began + number / self.plan.rate_per_s - time.monotonic()))
+    async def _submit_some(self, waiting: Iterator[IncomingEvent]) -> None:
+        for event in waiting:
+            while self._open >= self.plan.open_max:
+                await asyncio.sleep(LOOK_S)
+            self._open += 1
             await self._submit(event)
 
     async def _submit(self, event: IncomingEvent) -> None:
@@ -235,9 +238,7 @@ class Chaos:
         while await self._pause(1.0):
             async with self._store_may_be_away():
                 open_events = [
-                    event_id
-                    for state in (EventState.RECEIVED, EventState.ROUTED, EventState.PARKED, EventState.CONSENSUS_PENDING)
-                    for event_id in map(text_of, await self._client.zrange(self._keys.state(state), 0, -1))
+                    event_id for state in UNDECIDED for event_id in map(text_of, await self._client.zrange(self._keys.state(state), 0, -1))
                 ]
                 for fault in await misplaced(self._client, self._keys, lanes, sorted(set(open_events))):
                     self._fault(fault.what, fault.about, f"under way: {fault.evidence}")
@@ -247,6 +248,8 @@ class Chaos:
         while not self._over.is_set():
             async with self._store_may_be_away():
                 await self._followed.read(self._client, self._keys)
+                counts = await asyncio.gather(*(self._client.zcard(self._keys.state(state)) for state in UNDECIDED))
+                self._open = sum(counts)
             await asyncio.sleep(LOOK_S)
 
     async def _watch(self) -> None:
@@ -304,4 +307,7 @@ class Chaos:
         report.states = Counter(event.state for event in details)
         report.decisions = Counter(event.decision.state.value for event in details if event.decision is not None)
         report.acted = sum(event.action is not None for event in details)
-        report.calls = sum(len(task.attempts) for event in details for task in event.tasks)
+        tasks = [task for event in details for task in event.tasks]
+        report.calls = sum(len(task.attempts) for task in tasks)
+        good = sum(attempt.outcome == "ok" for task in tasks for attempt in task.attempts)
+        report.refused_answers = good - sum(task.state == "succeeded" for task in tasks)

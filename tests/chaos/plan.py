@@ -16,17 +16,19 @@ from gitbridge_console.settings.model import (
 )
 from gitbridge_console.simulator.profiles import Latency, Profiles, ServiceProfile
 
-STAGE_SLOTS = 8
+STAGE_SLOTS, PROVIDER_SLOTS = 4, 2
+"""Few, so that lanes are seldom empty when a stub comes."""
 
 
 @dataclass(frozen=True, slots=True)
 class Plan:
     """One run. Times in seconds; the faults go on until every event is acknowledged and each kind of fault happened ``*_min`` times."""
 
-    events: int = 300
+    events: int = 400
     seed: int = 7
     engines: int = 4
-    rate_per_s: float = 15.0
+    open_max: int = 60
+    """Undecided events at which submitting waits: there is always work to be killed in, and never so much that the end takes long."""
     lease_s: float = 2.0
     duplicates_share: float = 0.1
     kill_every_s: float = 2.0
@@ -46,7 +48,6 @@ SHORT = Plan()
 LONG = replace(
     SHORT,
     events=5000,
-    rate_per_s=20.0,
     kill_every_s=5.0,
     kills_min=20,
     stubs_min=100,
@@ -63,7 +64,7 @@ def services() -> Profiles:
 
     All speak the same API, so that an engine has one SDK to import and a killed one is replaced in a second.
     """
-    quick = Latency(median_s=0.12, sigma=0.5, cap_s=1.0)
+    quick = Latency(median_s=0.3, sigma=0.5, cap_s=1.5)
     return {
         "claude": ServiceProfile("openai", latency=quick),
         "grok": ServiceProfile("xai", latency=quick),
@@ -92,6 +93,7 @@ def settings_for(plan: Plan, redis_url: str, urls: dict[str, str], folder: Path)
                 timeout_connect_s=5.0,
                 timeout_first_token_s=15.0,
                 timeout_total_s=30.0,
+                max_concurrency=PROVIDER_SLOTS,
             )
             for name, url in urls.items()
         },

@@ -38,6 +38,8 @@ class Report:
     decisions: Counter[str] = field(default_factory=Counter)
     acted: int = 0
     calls: int = 0
+    refused_answers: int = 0
+    """Good answers that came under a void fence and were not taken: somebody else had the seat by then."""
     chaos_s: float = 0.0
     settle_s: float = 0.0
     faults: list[Fault] = field(default_factory=list)
@@ -64,7 +66,8 @@ class Report:
             f"server killed     {self.server_kills}",
             f"recovered leases  {self.recovered_leases}; engines found their job taken away {self.taken_away} times",
             f"events            {states}",
-            f"decisions         {decisions}; approved by an operator {self.approved}, acted {self.acted}, calls {self.calls}",
+            f"decisions         {decisions}; approved by an operator {self.approved}, acted {self.acted}",
+            f"calls             {self.calls}, of which {self.refused_answers} good answers were refused by a void fence",
             f"places checked    {self.looks} times under way and once at the end: misplaced {self.count('misplaced')}",
             f"lost              {self.count('lost')}",
             f"decided twice     {self.count('decided twice')}",
