@@ -8,28 +8,26 @@ import shutil
 import tempfile
 import time
 from collections import Counter
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
 
-from gitbridge_console.domain.events import EventState, IncomingEvent
+from gitbridge_console.domain.events import EventState
 from gitbridge_console.domain.filters import EventFilter
 from gitbridge_console.operations.errors import OperationError, StoreAway
 from gitbridge_console.operations.session import Session, open_session
-from gitbridge_console.settings.model import RedisSettings
 from gitbridge_console.settings.shown import as_toml
 from gitbridge_console.simulator.server import ServicesThread
-from gitbridge_console.store.connection import make_client
 from gitbridge_console.store.replies import text_of
 from gitbridge_console.store.trouble import STORE_AWAY
 from tests.chaos.evidence import Fault, Followed, audit, misplaced, unfinished
 from tests.chaos.plan import Plan, services, settings_for
 from tests.chaos.processes import Engines, Server, Stubs
 from tests.chaos.report import Report
+from tests.chaos.submitting import Submitter
 from tests.chaos.traffic import Deliveries, deliveries
 
 LOOK_S = 0.2
-SUBMITTERS = 6
 UNDECIDED = (EventState.RECEIVED, EventState.ROUTED, EventState.PARKED, EventState.CONSENSUS_PENDING)
 START_LIMIT_S = 60.0
 
@@ -51,7 +49,7 @@ async def _run(plan: Plan, say: Callable[[str], None]) -> Report:
         config = folder / "chaos.toml"
         config.write_text(as_toml(settings.model_dump(mode="json")), "utf-8")
         server.start()
-        await _answering(server)
+        await server.answering()
         engines = Engines(folder, server.url, config, plan.engines)
         engines.fill()
         names = list(settings.providers)
@@ -70,21 +68,6 @@ async def _run(plan: Plan, say: Callable[[str], None]) -> Report:
         shutil.rmtree(folder, ignore_errors=True)
 
 
-async def _answering(server: Server) -> None:
-    """Wait until the server has read its append-only file and answers."""
-    async with asyncio.timeout(START_LIMIT_S):
-        while True:
-            client = make_client(RedisSettings(url=server.url))
-            try:
-                await client.ping()
-                break
-            except STORE_AWAY:
-                await asyncio.sleep(0.05)
-            finally:
-                await client.aclose()
-    server.answers()
-
-
 class Chaos:
     """One run over processes that are there."""
 
@@ -97,11 +80,10 @@ class Chaos:
         self._random = random.Random(plan.seed)
         self._client, self._keys = session.store.client, session.store.keys
         self._deliveries: Deliveries = deliveries(plan.events, plan.seed, plan.duplicates_share)
-        self._acknowledged: dict[str, str] = {}
+        self._submitter = Submitter(session.operations, self._deliveries, plan.open_max, self._fault)
         self._followed = Followed()
         self._calm = asyncio.Event()
         self._over = asyncio.Event()
-        self._open = 0
         self._seen: set[str] = set()
         self.report = Report(seed=plan.seed, submitted=plan.events)
 
@@ -139,54 +121,22 @@ class Chaos:
         async with asyncio.TaskGroup() as group:
             for work in (self._kill_engines, self._freeze_engines, self._kill_server, self._check_places):
                 group.create_task(work())
-            await self._submit_all(stubs)
+            await self._submitter.submit_all(self.plan.chaos_limit_s)
+            await self.until(lambda: self._enough(stubs), self.plan.chaos_limit_s, "enough chaos")
             self._calm.set()
         if stubs.trouble:
             self._fault("run", "stubs", stubs.trouble)
         stubs.end()
         self.report.stubs_killed, self.report.stub_leases = stubs.deaths()
 
-    async def _submit_all(self, stubs: Stubs) -> None:
-        """Submit everything, then go on being troubled until there was enough of it."""
+    def _enough(self, stubs: Stubs) -> bool:
         plan, engines = self.plan, self.engines
-        waiting = iter(self._deliveries.events)
-        try:
-            async with asyncio.timeout(plan.chaos_limit_s), asyncio.TaskGroup() as group:
-                for _ in range(SUBMITTERS):
-                    group.create_task(self._submit_some(waiting))
-        except TimeoutError:
-            self._fault("run", "submitting", f"{len(self._acknowledged)} of {plan.events} acknowledged after {plan.chaos_limit_s:.0f} s")
-
-        def enough() -> bool:
-            return (
-                engines.killed >= plan.kills_min
-                and engines.frozen >= plan.freezes_min
-                and self._server.kills >= plan.server_kills
-                and (stubs.deaths()[0] >= plan.stubs_min or bool(stubs.trouble))
-            )
-
-        await self.until(enough, plan.chaos_limit_s, "enough chaos")
-
-    async def _submit_some(self, waiting: Iterator[IncomingEvent]) -> None:
-        for event in waiting:
-            while self._open >= self.plan.open_max:
-                await asyncio.sleep(LOOK_S)
-            self._open += 1
-            await self._submit(event)
-
-    async def _submit(self, event: IncomingEvent) -> None:
-        """As a code host would that repeats a delivery until it is acknowledged."""
-        while True:
-            try:
-                result = await self._session.operations.submit(event)
-                break
-            except StoreAway:
-                self.report.submit_retries += 1
-                await asyncio.sleep(LOOK_S)
-        self.report.duplicates += result.status == "duplicate"
-        known = self._acknowledged.setdefault(event.delivery, result.id)
-        if known != result.id or result.status not in ("new", "duplicate"):
-            self._fault("lost", f"delivery {event.delivery}", f"acknowledged as {known}, then as {result.status} {result.id}")
+        return (
+            engines.killed >= plan.kills_min
+            and engines.frozen >= plan.freezes_min
+            and self._server.kills >= plan.server_kills
+            and (stubs.deaths()[0] >= plan.stubs_min or bool(stubs.trouble))
+        )
 
     @asynccontextmanager
     async def _store_may_be_away(self) -> AsyncIterator[None]:
@@ -218,20 +168,20 @@ class Chaos:
                 continue
             engine = self._random.choice(able)
             self.engines.freeze(engine)
-            await self._pause(self.plan.freeze_for_s)
+            await asyncio.sleep(self.plan.freeze_for_s)
             self.engines.thaw(engine)
 
     async def _kill_server(self) -> None:
         """At even distances of the way, so that it happens in the middle of things however fast the machine is."""
         for number in range(1, self.plan.server_kills + 1):
             due = self.plan.events * number / (self.plan.server_kills + 1)
-            while len(self._acknowledged) < due:
+            while len(self._submitter.acknowledged) < due:
                 if not await self._pause(LOOK_S):
                     return
             self._server.kill()
             await asyncio.sleep(self.plan.server_down_s)
             self._server.start()
-            await _answering(self._server)
+            await self._server.answering()
 
     async def _check_places(self) -> None:
         lanes = self._session.operations.lanes
@@ -249,7 +199,7 @@ class Chaos:
             async with self._store_may_be_away():
                 await self._followed.read(self._client, self._keys)
                 counts = await asyncio.gather(*(self._client.zcard(self._keys.state(state)) for state in UNDECIDED))
-                self._open = sum(counts)
+                self._submitter.open_events = sum(counts)
             await asyncio.sleep(LOOK_S)
 
     async def _watch(self) -> None:
@@ -261,7 +211,7 @@ class Chaos:
     async def _progress(self) -> None:
         while not self._over.is_set():
             self._say(
-                f"acknowledged {len(self._acknowledged)} of {self.plan.events}; killed {self.engines.killed} engines, "
+                f"acknowledged {len(self._submitter.acknowledged)} of {self.plan.events}; killed {self.engines.killed} engines, "
                 f"{self._server.kills} servers; froze {self.engines.frozen}; recovered {self._followed.recovered}"
             )
             try:
@@ -296,11 +246,12 @@ class Chaos:
         report = self.report
         await self._followed.read(self._client, self._keys)
         lanes = self._session.operations.lanes
-        faults, details = await audit(self._client, self._keys, self._acknowledged, self._deliveries.heads, self._followed, lanes)
+        faults, details = await audit(self._client, self._keys, self._submitter.acknowledged, self._deliveries.heads, self._followed, lanes)
         report.faults += faults
         bad, report.taken_away = self.engines.logs()
         report.faults += [Fault("engine", "log", line) for line in bad]
-        report.acknowledged = len(self._acknowledged)
+        report.duplicates, report.submit_retries = self._submitter.duplicates, self._submitter.retries
+        report.acknowledged = len(self._submitter.acknowledged)
         report.engines_killed, report.freezes = self.engines.killed, self.engines.frozen
         report.engines_refused, report.server_kills = self.engines.refused, self._server.kills
         report.recovered_leases = self._followed.recovered

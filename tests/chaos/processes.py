@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import json
 import os
@@ -14,7 +15,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import gitbridge_console
+from gitbridge_console.settings.model import RedisSettings
+from gitbridge_console.store.connection import make_client
 from gitbridge_console.store.embedded_files import find_server_binary
+from gitbridge_console.store.unavailable import STORE_AWAY_ERRORS
 
 WORKING = "working; stop with"
 """What a worker says once its engine is there."""
@@ -22,6 +26,7 @@ WORKING = "working; stop with"
 UNFORESEEN = re.compile(r"nobody foresaw|by a fault|fault of the program|Traceback|CRITICAL")
 TAKEN_AWAY = "was taken away"
 TAIL_CHARS = 1500
+START_LIMIT_S = 60.0
 
 
 def clean_environment(folder: Path) -> dict[str, str]:
@@ -86,9 +91,25 @@ class Server:
         words += ["--appendonly", "yes", "--appendfsync", "always"]
         self._process = Process(words, self._folder, self._folder / "log")
 
-    def answers(self) -> None:
-        """To be told when it answers again."""
+    async def answering(self) -> None:
+        """Wait until it has read its append-only file and answers.
+
+        Raises:
+            TimeoutError: it does not.
+        """
+        async with asyncio.timeout(START_LIMIT_S):
+            while not await self._answers():
+                await asyncio.sleep(0.05)
         self.away_until = time.monotonic()
+
+    async def _answers(self) -> bool:
+        client = make_client(RedisSettings(url=self.url))
+        try:
+            return bool(await client.ping())
+        except STORE_AWAY_ERRORS:
+            return False
+        finally:
+            await client.aclose()
 
     def kill(self) -> None:
         """SIGKILL."""
