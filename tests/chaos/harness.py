@@ -22,7 +22,7 @@ from gitbridge_console.store.replies import text_of
 from gitbridge_console.store.trouble import STORE_AWAY
 from tests.chaos.evidence import Fault, Followed, audit, misplaced, unfinished
 from tests.chaos.plan import Plan, services, settings_for
-from tests.chaos.processes import Engines, Server, Stubs
+from tests.chaos.processes import Engines, Server, Stubs, Zombie
 from tests.chaos.report import Report
 from tests.chaos.submitting import Submitter
 from tests.chaos.traffic import Deliveries, deliveries
@@ -44,6 +44,7 @@ async def _run(plan: Plan, say: Callable[[str], None]) -> Report:
     simulated = ServicesThread(plan.seed, services())
     engines: Engines | None = None
     stubs: Stubs | None = None
+    zombie: Zombie | None = None
     try:
         settings = settings_for(plan, server.url, simulated.start(), folder)
         config = folder / "chaos.toml"
@@ -57,8 +58,11 @@ async def _run(plan: Plan, say: Callable[[str], None]) -> Report:
             chaos = Chaos(plan, session, server, engines, say)
             await chaos.until(lambda: len(chaos.engines.able()) == plan.engines, START_LIMIT_S, "all engines work")
             stubs = Stubs(folder, server.url, settings.namespace, names, lease_s=plan.lease_s, every_s=plan.stub_every_s)
-            return await chaos.run(stubs)
+            zombie = Zombie(folder, config)
+            return await chaos.run(stubs, zombie)
     finally:
+        if zombie is not None:
+            zombie.end()
         if stubs is not None:
             stubs.end()
         if engines is not None:
@@ -103,13 +107,13 @@ class Chaos:
             await asyncio.sleep(LOOK_S)
         return True
 
-    async def run(self, stubs: Stubs) -> Report:
+    async def run(self, stubs: Stubs, zombie: Zombie) -> Report:
         """Trouble it while events come in, let it settle, look into it."""
         started = time.monotonic()
         async with asyncio.TaskGroup() as group:
             for work in (self._follow, self._watch, self._progress):
                 group.create_task(work())
-            await self._trouble(stubs)
+            await self._trouble(stubs, zombie)
             self.report.chaos_s = time.monotonic() - started
             await self._settle()
             self.report.settle_s = time.monotonic() - started - self.report.chaos_s
@@ -117,25 +121,28 @@ class Chaos:
         await self._look_into()
         return self.report
 
-    async def _trouble(self, stubs: Stubs) -> None:
+    async def _trouble(self, stubs: Stubs, zombie: Zombie) -> None:
         async with asyncio.TaskGroup() as group:
             for work in (self._kill_engines, self._freeze_engines, self._kill_server, self._check_places):
                 group.create_task(work())
             await self._submitter.submit_all(self.plan.chaos_limit_s)
-            await self.until(lambda: self._enough(stubs), self.plan.chaos_limit_s, "enough chaos")
+            await self.until(lambda: self._enough(stubs, zombie), self.plan.chaos_limit_s, "enough chaos")
             self._calm.set()
-        if stubs.trouble:
-            self._fault("run", "stubs", stubs.trouble)
-        stubs.end()
+        for process in (stubs, zombie):
+            if process.trouble:
+                self._fault("run", "processes", process.trouble)
+            process.end()
         self.report.stubs_killed, self.report.stub_leases = stubs.deaths()
+        self.report.late_writes, self.report.late_refused = zombie.late_writes()
 
-    def _enough(self, stubs: Stubs) -> bool:
+    def _enough(self, stubs: Stubs, zombie: Zombie) -> bool:
         plan, engines = self.plan, self.engines
         return (
             engines.killed >= plan.kills_min
             and engines.frozen >= plan.freezes_min
             and self._server.kills >= plan.server_kills
             and (stubs.deaths()[0] >= plan.stubs_min or bool(stubs.trouble))
+            and (zombie.late_writes()[1] >= plan.late_writes_min or bool(zombie.trouble))
         )
 
     @asynccontextmanager

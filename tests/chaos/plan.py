@@ -38,6 +38,7 @@ class Plan:
     freeze_every_s: float = 3.0
     freeze_for_s: float = 4.0
     freezes_min: int = 2
+    late_writes_min: int = 10
     server_kills: int = 2
     server_down_s: float = 1.0
     chaos_limit_s: float = 120.0
@@ -53,6 +54,7 @@ LONG = replace(
     stubs_min=100,
     freeze_every_s=6.0,
     freezes_min=10,
+    late_writes_min=200,
     server_down_s=2.0,
     chaos_limit_s=1800.0,
     settle_limit_s=600.0,

@@ -13,6 +13,7 @@ import sys
 import time
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import gitbridge_console
 from gitbridge_console.settings.model import RedisSettings
@@ -71,6 +72,10 @@ class Process:
     def said(self) -> str:
         """All of its output."""
         return self.output.read_text("utf-8", "replace")
+
+    def told(self) -> list[dict[str, Any]]:
+        """The JSON lines of its output."""
+        return [json.loads(line) for line in self.said().splitlines() if line.startswith("{") and line.endswith("}")]
 
 
 class Server:
@@ -234,10 +239,31 @@ class Stubs:
 
     def deaths(self) -> tuple[int, int]:
         """How many died by SIGKILL, and how many jobs they knew to hold."""
-        lines = [json.loads(line) for line in self._process.said().splitlines() if line.startswith("{") and line.endswith("}")]
-        killed = [line for line in lines if line["signal"] == signal.SIGKILL]
+        killed = [line for line in self._process.told() if line["signal"] == signal.SIGKILL]
         return len(killed), sum(len(line["held"] or ()) for line in killed)
 
     def end(self) -> None:
         """Kill it, and whichever stub is alive."""
+        self._process.kill()
+
+
+class Zombie:
+    """The engine every write of which comes too late."""
+
+    def __init__(self, folder: Path, config: Path) -> None:
+        script = Path(__file__).with_name("zombie.py")
+        self._process = Process([sys.executable, str(script), "--config", str(config)], folder, folder / "zombie.log")
+
+    @property
+    def trouble(self) -> str:
+        """Why it ended by itself, empty while it runs."""
+        return f"the zombie ended by itself: {self._process.said()[-TAIL_CHARS:]}" if self._process.ended else ""
+
+    def late_writes(self) -> tuple[int, int]:
+        """How many writes came too late, and how many of them were refused by a void fence."""
+        lines = self._process.told()
+        return len(lines), sum(line["refused"] for line in lines)
+
+    def end(self) -> None:
+        """Kill it for good."""
         self._process.kill()

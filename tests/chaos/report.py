@@ -29,6 +29,9 @@ class Report:
     """How often an engine found that a job it worked on was no longer its own."""
     stubs_killed: int = 0
     stub_leases: int = 0
+    late_writes: int = 0
+    """Writes of an engine whose leases had run out; those still accepted found the job as they had left it."""
+    late_refused: int = 0
     server_kills: int = 0
     recovered_leases: int = 0
     approved: int = 0
@@ -63,6 +66,7 @@ class Report:
             f"duplicates        {self.duplicates} answered as such, {self.submit_retries} submissions tried again",
             f"engines killed    {self.engines_killed}, frozen {self.freezes}, refused to start without a store {self.engines_refused}",
             f"stubs killed      {self.stubs_killed}, with {self.stub_leases} leases they knew of",
+            f"zombie writes     {self.late_writes} long after the lease, {self.late_refused} of them refused",
             f"server killed     {self.server_kills}",
             f"recovered leases  {self.recovered_leases}; engines found their job taken away {self.taken_away} times",
             f"events            {states}",

@@ -26,6 +26,7 @@ def keeps_its_promise(plan: Plan) -> None:
     assert report.engines_killed >= plan.kills_min, told
     assert report.freezes >= plan.freezes_min, told
     assert report.stubs_killed >= plan.stubs_min, told
+    assert report.late_refused >= plan.late_writes_min, told
     assert report.server_kills == plan.server_kills, told
     assert report.recovered_leases > 0, told
     assert report.looks > 0, told
