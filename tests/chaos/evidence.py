@@ -215,6 +215,9 @@ def _event_faults(event: EventDetail, followed: Followed) -> Iterable[Fault]:
             yield Fault("contradiction", task.id, f"still {task.state} when all is at rest: {story}")
         if task.state == "succeeded" and task.answer is None:
             yield Fault("lost", task.id, f"its answer is gone: {story}")
+        ends = sum(entry.what.startswith((f"seat {task.id} succeeded", f"seat {task.id} failed")) for entry in event.timeline)
+        if ends > 1:
+            yield Fault("contradiction", task.id, f"this seat was counted down {ends} times: {story}")
 
 
 def _heads_faults(details: Sequence[EventDetail], heads: Mapping[str, tuple[str, int]]) -> Iterable[Fault]:

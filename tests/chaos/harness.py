@@ -134,6 +134,8 @@ class Chaos:
             process.end()
         self.report.stubs_killed, self.report.stub_leases = stubs.deaths()
         self.report.late_writes, self.report.late_refused = zombie.late_writes()
+        for line in zombie.wrongly_accepted():
+            self._fault("contradiction", "a write under a void fence was accepted", line)
 
     def _enough(self, stubs: Stubs, zombie: Zombie) -> bool:
         plan, engines = self.plan, self.engines

@@ -41,8 +41,8 @@ class Plan:
     late_writes_min: int = 10
     server_kills: int = 2
     server_down_s: float = 1.0
-    chaos_limit_s: float = 120.0
-    settle_limit_s: float = 90.0
+    chaos_limit_s: float = 300.0
+    settle_limit_s: float = 120.0
 
 
 SHORT = Plan()

@@ -264,6 +264,10 @@ class Zombie:
         lines = self._process.told()
         return len(lines), sum(line["refused"] for line in lines)
 
+    def wrongly_accepted(self) -> list[str]:
+        """The writes that were accepted though the job had another fence before they were sent."""
+        return [json.dumps(line) for line in self._process.told() if line["void"] and not line["refused"]]
+
     def end(self) -> None:
         """Kill it for good."""
         self._process.kill()

@@ -7,9 +7,11 @@ import json
 import pytest
 from redis.asyncio import Redis
 
-from gitbridge_console.domain.events import EventState, IncomingEvent
+from gitbridge_console.domain.events import EventState, IncomingEvent, Priority
+from gitbridge_console.domain.tasks import TaskState
 from gitbridge_console.store.event_queue import RedisEventQueue
 from gitbridge_console.store.keys import Keys
+from gitbridge_console.store.records import RoutePlan
 from tests.chaos.evidence import Followed, audit, misplaced
 from tests.chaos.harness import run
 from tests.chaos.plan import LONG, SHORT, Plan
@@ -96,6 +98,18 @@ class TestTheAuditSees:
         for _ in range(2):
             await client.xadd(queue.keys.log, {"l": "info", "w": "resolved", "i": ignored, "t": ""})
         assert "acted twice" in await faults_of(client, queue.keys, {"d1": ignored})
+
+    async def test_a_seat_that_was_counted_down_twice(self, client: Redis, queue: RedisEventQueue) -> None:
+        event_id = (await queue.enqueue(IncomingEvent("d1", "push", b"{}", "test"))).id
+        (job,) = (await queue.claim("route", 1)).jobs
+        await queue.route(job, RoutePlan("general", Priority.NORMAL, ("claude",), quorum=1, grace_s=0, deadline_s=60, expires_s=600))
+        (seat,) = (await queue.claim("claude", 1)).jobs
+        assert await queue.settle_task(seat, TaskState.FAILED, answer="")
+        (job,) = (await queue.claim("decide", 1)).jobs
+        assert await queue.hand_on(job, "", EventState.IGNORED)
+        assert await faults_of(client, queue.keys, {"d1": event_id}) == set()
+        await client.rpush(queue.keys.timeline(event_id), json.dumps(["1", f"seat {seat.id} succeeded", "claude"]))
+        assert await faults_of(client, queue.keys, {"d1": event_id}) == {"contradiction"}
 
     async def test_an_end_that_was_entered_twice(self, client: Redis, queue: RedisEventQueue, ignored: str) -> None:
         await client.hincrby(queue.keys.counters, "to:ignored", 1)

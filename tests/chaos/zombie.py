@@ -18,6 +18,8 @@ from gitbridge_console.settings.holder import SettingsHolder
 from gitbridge_console.settings.loading import load_settings
 from gitbridge_console.settings.model import Settings
 from gitbridge_console.store.event_queue import RedisEventQueue
+from gitbridge_console.store.records import ClaimedJob
+from gitbridge_console.store.replies import text_of
 from gitbridge_console.store.store import open_store
 
 WRITES = ("release", "route", "hand_on", "widen", "retry_task", "settle_task")
@@ -36,13 +38,20 @@ def make_late(queue: RedisEventQueue, name: str) -> None:
     """Let one write of the queue wait until it is too late, and tell what became of it."""
     write = getattr(queue, name)
 
-    async def late(*args: Any, **more: Any) -> Any:
+    async def late(job: ClaimedJob, *args: Any, **more: Any) -> Any:
         await asyncio.sleep(queue.settings.lease_s + random.uniform(0.0, LATE_WITHIN_S))
-        result = await write(*args, **more)
-        print(json.dumps({"late": name, "refused": (result[0] if isinstance(result, tuple) else result) in REFUSED}), flush=True)
+        void = await is_void(queue, job)
+        result = await write(job, *args, **more)
+        refused = (result[0] if isinstance(result, tuple) else result) in REFUSED
+        print(json.dumps({"late": name, "job": job.id, "fence": job.fence, "void": void, "refused": refused}), flush=True)
         return result
 
     setattr(queue, name, late)
+
+
+async def is_void(queue: RedisEventQueue, job: ClaimedJob) -> bool:
+    """Whether the job has another fence by now, or none. Once that is so it stays so."""
+    return job.header.get("f") == job.fence and text_of(await queue.client.hget(queue.keys.job(job.id), "f")) != job.fence
 
 
 async def never_prolong(held: list[tuple[str, str]], lease_s: float | None = None) -> list[bool]:
