@@ -7,7 +7,9 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 
 from gitbridge_console.settings.model import Settings
+from gitbridge_console.store.bounded_writes import BoundedWrites
 from gitbridge_console.store.connection import StoreConnection, StoreUnavailable, connect, make_client
+from gitbridge_console.store.durability import DiskWait
 from gitbridge_console.store.event_queue import RedisEventQueue
 from gitbridge_console.store.fleet import FleetRegistry
 from gitbridge_console.store.journal import AuditJournal
@@ -16,6 +18,7 @@ from gitbridge_console.store.legacy import LegacyStore
 from gitbridge_console.store.metrics import Metrics
 from gitbridge_console.store.reader import EventReader
 from gitbridge_console.store.replies import text_of
+from gitbridge_console.store.server_watch import ServerWatch
 from gitbridge_console.store.trouble import StoreTrouble
 from gitbridge_console.store.wakeups import Wakeups
 
@@ -36,9 +39,12 @@ class Store:
             server_major=connection.info.major,
         )
         self.reader = EventReader(self.client, self.keys)
-        self.journal = AuditJournal(self.client, self.keys, keep=settings.retention.audit_max)
-        self.fleet = FleetRegistry(self.client, self.keys)
-        self.metrics = Metrics(self.client, settings.namespace, keep_s=settings.retention.metrics_s)
+        self.disk = DiskWait(settings.redis.durability, socket_timeout_s=settings.redis.socket_timeout_s)
+        writes = BoundedWrites(self.client, connection.info.major)
+        self.journal = AuditJournal(self.client, self.keys, keep=settings.retention.audit_max, writes=writes, disk=self.disk)
+        self.fleet = FleetRegistry(self.client, self.keys, writes=writes)
+        self.metrics = Metrics(self.client, settings.namespace, keep_s=settings.retention.metrics_s, writes=writes)
+        self.server = ServerWatch(self.client, settings.redis.durability)
         self.wakeups = Wakeups(connection.new_client(socket_timeout_s=None), self.keys)
         self.trouble = StoreTrouble()
 
@@ -62,8 +68,11 @@ class Store:
         Raises:
             StoreUnavailable: the store was written by an incompatible version.
         """
-        await self.client.hsetnx(self.keys.meta, "store_version", str(STORE_VERSION))
         found = text_of(await self.client.hget(self.keys.meta, "store_version"))
+        if not found:
+            # Only for a new store: at the memory limit the server refuses even this, and a console must open there.
+            await self.client.hsetnx(self.keys.meta, "store_version", str(STORE_VERSION))
+            found = text_of(await self.client.hget(self.keys.meta, "store_version"))
         if found != str(STORE_VERSION):
             raise StoreUnavailable(
                 f"namespace {self.keys.namespace} has store version {found}, this program reads {STORE_VERSION}: "
