@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import logging
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
@@ -15,6 +16,8 @@ from gitbridge_console.domain.events import IncomingEvent
 from gitbridge_console.operations.actor import Actor
 from gitbridge_console.operations.errors import BackPressure
 from gitbridge_console.operations.operations import Operations
+from gitbridge_console.router.engine import HEAL_AFTER_S, Engine
+from gitbridge_console.settings.holder import SettingsHolder
 from gitbridge_console.settings.model import LegacySettings, RedisSettings, Settings
 from gitbridge_console.store.bounded_writes import BoundedWrites
 from gitbridge_console.store.fleet import FORGET_AFTER_S, Beat, FleetRegistry
@@ -23,6 +26,7 @@ from gitbridge_console.store.metrics import Metrics
 from gitbridge_console.store.store import Store, open_store
 from gitbridge_console.store.trouble import REPORT_EVERY_S, ROOM_AGAIN_S, StoreTrouble
 
+LIMIT_BYTES = 7 * 2**20
 FULL = OutOfMemoryError("command not allowed when used memory > 'maxmemory'.")
 
 
@@ -31,15 +35,13 @@ def beat(engine_id: str = "e1") -> Beat:
 
 
 async def fill(client: Redis) -> None:
-    """Write until the server takes not even a short text any more."""
-    n = 0
-    for size in (256 * 1024, 4 * 1024, 16):
-        while True:
-            n += 1
-            try:
-                await client.set(f"filler:{n}", b"x" * size)
-            except OutOfMemoryError:
-                break
+    """Write until the server refuses, then lower its limit a little: buffers that come and go make no room any more."""
+    for n in itertools.count():
+        try:
+            await client.set(f"filler:{n}", b"x" * 64 * 1024)
+        except OutOfMemoryError:
+            break
+    await client.config_set("maxmemory", LIMIT_BYTES)
 
 
 @pytest.fixture
@@ -82,12 +84,12 @@ async def test_an_operator_can_look_and_steer_and_a_newcomer_is_refused(full: tu
         status = await door.status()
         assert status.lanes["claude"].paused is not None
         assert status.lanes["route"].depth == 1
-        assert status.store.memory_max_bytes == 8 * 2**20
+        assert status.store.memory_max_bytes == LIMIT_BYTES
         assert status.store.memory_bytes is not None
         assert status.store.memory_bytes > 0.95 * status.store.memory_max_bytes
         (alert,) = [alert for alert in status.alerts if alert.code == "store_memory"]
         assert alert.level == "critical"
-        assert "of 8 MiB" in alert.text
+        assert "of 7 MiB" in alert.text
         assert [line.what for line in await door.list_audit()] == ["pause"]
 
 
@@ -163,3 +165,24 @@ def test_a_store_that_is_away_is_told_from_one_that_answers_that_it_is_full(capl
         "the store answers again after 3.0 s",
         "the store is full",
     ]
+
+
+@pytest.mark.anyio
+async def test_the_engine_starts_a_server_again_that_is_away_but_not_one_that_is_full(
+    valkey_url: str, namespace: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settings = Settings(namespace=namespace, redis=RedisSettings(url=valkey_url), legacy=LegacySettings(enabled=False))
+    clock, healed = Clock(), []
+
+    async def heal() -> None:
+        healed.append(clock.now)
+
+    async with open_store(settings, tmp_path) as store:
+        store.trouble = StoreTrouble(clock)
+        monkeypatch.setattr(store, "heal", heal)
+        engine = Engine(store, SettingsHolder(settings))
+        for error, times in ((FULL, 0), (RedisConnectionError("refused"), 1)):
+            store.trouble.report(error)
+            clock.now += HEAL_AFTER_S + 1
+            await engine._heal()
+            assert len(healed) == times
