@@ -1,4 +1,4 @@
-"""One real Valkey per test process; every test gets a namespace of its own in it."""
+"""One real Valkey per test process, where every test gets a namespace of its own; servers with other options on request."""
 
 from __future__ import annotations
 
@@ -8,7 +8,8 @@ import shutil
 import subprocess
 import tempfile
 import time
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import AsyncExitStack, ExitStack, contextmanager
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -46,16 +47,13 @@ def _server_binary() -> str:
     return found
 
 
-@pytest.fixture(scope="session")
-def valkey_url() -> Iterator[str]:
-    """URL of a server without persistence that lives as long as this test process."""
+@contextmanager
+def _running_server(*options: str) -> Iterator[str]:
+    """URL of a server of its own; what ``options`` do not say is off."""
     folder = Path(tempfile.mkdtemp(prefix="gb-test-"))
     socket = folder / "s"
-    server = subprocess.Popen(
-        [_server_binary(), "--port", "0", "--unixsocket", str(socket), "--save", "", "--appendonly", "no", "--dir", str(folder)],
-        stdout=subprocess.DEVNULL,
-        start_new_session=True,
-    )
+    plain = ("--port", "0", "--unixsocket", str(socket), "--save", "", "--appendonly", "no", "--dir", str(folder))
+    server = subprocess.Popen([_server_binary(), *plain, *options], stdout=subprocess.DEVNULL, start_new_session=True)
     try:
         client = SyncRedis(unix_socket_path=str(socket))
         deadline = time.monotonic() + 10
@@ -72,6 +70,33 @@ def valkey_url() -> Iterator[str]:
         server.terminate()
         server.wait()
         shutil.rmtree(folder, ignore_errors=True)
+
+
+@pytest.fixture(scope="session")
+def valkey_url() -> Iterator[str]:
+    """URL of a server without persistence that lives as long as this test process."""
+    with _running_server() as url:
+        yield url
+
+
+@pytest.fixture
+def start_server() -> Iterator[Callable[..., str]]:
+    """Starts servers for one test, each with the options it is given (``"--appendonly", "yes"``); returns the URL."""
+    with ExitStack() as servers:
+        yield lambda *options: servers.enter_context(_running_server(*options))
+
+
+@pytest.fixture
+async def connect_to() -> AsyncIterator[Callable[[str], Redis]]:
+    """Gives clients that return bytes, closed after the test."""
+    async with AsyncExitStack() as clients:
+
+        def client_of(url: str) -> Redis:
+            client = Redis.from_url(url)
+            clients.push_async_callback(client.aclose)
+            return client
+
+        yield client_of
 
 
 @pytest.fixture

@@ -17,13 +17,17 @@ class View(BaseModel):
 
 
 class StoreStatus(View):
-    """The store's health. ``url`` never holds a password; ``age_s`` is how old this picture is."""
+    """The store's health. ``url`` never holds a password; ``age_s`` is how old this picture is.
+
+    ``memory_max_bytes`` is the server's ``maxmemory``, ``None`` where it has none.
+    """
 
     url: str
     ok: bool
     age_s: float = 0.0
     error: str | None = None
     memory_bytes: int | None = None
+    memory_max_bytes: int | None = None
 
 
 class PauseInfo(View):

@@ -41,6 +41,7 @@ def _gauge(name: str, text: str, labels: list[str], rows: Iterable[tuple[list[st
 def _fleet(snapshot: FleetSnapshot) -> Iterable[Metric]:
     yield _gauge("store_up", "Whether the store answers", [], [([], float(snapshot.store.ok))])
     yield _gauge("store_memory_bytes", "Memory the store uses", [], [([], snapshot.store.memory_bytes)])
+    yield _gauge("store_memory_max_bytes", "Memory the store may use", [], [([], snapshot.store.memory_max_bytes)])
     yield _gauge("events", "Events by state", ["state"], (([state], n) for state, n in snapshot.events.items()))
     yield _gauge("engines", "Engines that report", [], [([], len(snapshot.engines))])
     yield _gauge("quarantined", "Entries in quarantine", [], [([], snapshot.quarantined)])

@@ -36,5 +36,9 @@ class StoreAway(OperationError):
     """The store does not answer; nothing was changed, or it is not known."""
 
 
+class NotConfirmed(OperationError):
+    """Done, but the store did not say in time that it is on disk."""
+
+
 class BackPressure(OperationError):
     """The store takes no new work now."""

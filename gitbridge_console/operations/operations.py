@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Callable, Sequence
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 
 from gitbridge_console.domain.decisions import Decision
@@ -21,14 +21,15 @@ from gitbridge_console.domain.snapshots import (
     QuarantineEntry,
 )
 from gitbridge_console.operations.actor import Actor, current_actor
-from gitbridge_console.operations.errors import BackPressure, NotFound, OperationError, Refused, StoreAway, Usage
+from gitbridge_console.operations.errors import BackPressure, NotConfirmed, NotFound, OperationError, Refused, StoreAway, Usage
 from gitbridge_console.operations.status import build_snapshot
 from gitbridge_console.router.intake import Intake, SubmitResult
 from gitbridge_console.settings.model import Settings
+from gitbridge_console.store.durability import NotDurable
 from gitbridge_console.store.keys import expand_id
 from gitbridge_console.store.records import BackPressure as QueueBackPressure
 from gitbridge_console.store.store import Store
-from gitbridge_console.store.trouble import STORE_AWAY
+from gitbridge_console.store.trouble import STORE_AWAY, is_full
 
 REPLAY_MAX = 200
 """Most events one call takes; more is a bulk operation."""
@@ -62,10 +63,13 @@ class Operations:
     async def _asking(self) -> AsyncIterator[None]:
         try:
             yield
+        except NotDurable as error:
+            raise NotConfirmed(str(error)) from error
         except QueueBackPressure as error:
             raise BackPressure(f"BACKPRESSURE: {error}") from error
         except STORE_AWAY as error:
-            raise StoreAway(f"the store does not answer: {' '.join(str(error).split())[:200]}") from error
+            what = "is full" if is_full(error) else "does not answer"
+            raise StoreAway(f"the store {what}: {' '.join(str(error).split())[:200]}") from error
 
     @asynccontextmanager
     async def _writing(self, what: str, target: str, reason: str = "") -> AsyncIterator[_Record]:
@@ -77,11 +81,12 @@ class Operations:
             record = _Record()
             try:
                 yield record
-            except OperationError as error:
-                record.result = f"failed: {error}"
+            except Exception as error:
+                # Why it failed is the news; that the audit could not be completed is not.
+                with suppress(NotDurable, *STORE_AWAY):
+                    await journal.end(entry, f"failed: {' '.join(str(error).split())}")
                 raise
-            finally:
-                await journal.end(entry, record.result)
+            await journal.end(entry, record.result)
 
     @property
     def lanes(self) -> tuple[str, ...]:
@@ -100,11 +105,11 @@ class Operations:
         """Everything the Pulse needs, in a handful of round trips."""
         async with self._asking():
             settings, store = self._settings(), self._store
-            stats, window, beats, log = await asyncio.gather(
-                store.queue.stats(self.lanes), store.metrics.read(), store.fleet.alive(), store.reader.log()
+            stats, window, beats, log, server = await asyncio.gather(
+                store.queue.stats(self.lanes), store.metrics.read(), store.fleet.alive(), store.reader.log(), store.server.look()
             )
             quarantined = await store.client.xlen(store.keys.quarantine)
-            return build_snapshot(settings, stats, window, beats, log, store_url=store.shown_url, quarantined=quarantined)
+            return build_snapshot(settings, stats, window, beats, log, store_url=store.shown_url, server=server, quarantined=quarantined)
 
     async def list_events(self, wanted: EventFilter | None = None, limit: int = 100) -> list[EventSummary]:
         """Events that match, newest first."""

@@ -23,6 +23,7 @@ from gitbridge_console.settings.model import AlertSettings, ProviderSettings, Se
 from gitbridge_console.store.fleet import Beat
 from gitbridge_console.store.metrics import MetricsWindow, ProviderWindow
 from gitbridge_console.store.records import LaneCounts, QueueStats
+from gitbridge_console.store.server_watch import ServerState
 
 WORST_FIRST = ("disabled", "no_key", "open", "half_open", "limited", "slow", "ok")
 """Which engine's view of a provider is shown when they differ."""
@@ -30,6 +31,8 @@ WORST_FIRST = ("disabled", "no_key", "open", "half_open", "limited", "slow", "ok
 UNDECIDED = (EventState.RECEIVED, EventState.ROUTED, EventState.PARKED, EventState.CONSENSUS_PENDING)
 FEWEST_CALLS_FOR_A_RATE = 10
 STALE_BEAT_S = 10.0
+MEMORY_WARNING, MEMORY_CRITICAL = 0.85, 0.95
+"""Shares of the server's memory limit."""
 SERIOUS = frozenset({"disabled", "open"})
 
 
@@ -41,6 +44,7 @@ def build_snapshot(
     log: tuple[LogLine, ...],
     *,
     store_url: str,
+    server: ServerState,
     quarantined: int,
 ) -> FleetSnapshot:
     """Everything of one moment in the words of the contract."""
@@ -63,7 +67,7 @@ def build_snapshot(
     return FleetSnapshot(
         at=at,
         namespace=settings.namespace,
-        store=StoreStatus(url=store_url, ok=True),
+        store=StoreStatus(url=store_url, ok=True, memory_bytes=server.memory_bytes, memory_max_bytes=server.memory_max_bytes),
         lanes=lanes,
         providers=providers,
         events={state.value: stats.states.get(state, 0) for state in EventState},
@@ -74,7 +78,7 @@ def build_snapshot(
         engines=engines,
         quarantined=quarantined,
         duplicates=stats.counters.get("duplicates", 0),
-        alerts=tuple(_alerts(settings, stats, lanes, providers, engines, quarantined, at)),
+        alerts=tuple(_alerts(settings, stats, lanes, providers, engines, server, quarantined, at)),
         consensus={name: stats.counters.get(f"decided:{name}", 0) for name in ("complete", "partial", "degraded", "failed", "split")},
         log=log,
         max_waiting=settings.queue.max_waiting,
@@ -145,12 +149,14 @@ def _alerts(
     lanes: Mapping[str, LaneStatus],
     providers: Mapping[str, ProviderStatus],
     engines: Sequence[EngineStatus],
+    server: ServerState,
     quarantined: int,
     at: str,
 ) -> Iterable[Alert]:
     """What wants the operator, worst first."""
     found = [
         *_fleet_alerts(engines, at),
+        *_store_alerts(server, at),
         *_queue_alerts(settings, stats, lanes, quarantined, at),
         *_provider_alerts(settings.alerts, providers, at),
     ]
@@ -164,6 +170,17 @@ def _fleet_alerts(engines: Sequence[EngineStatus], at: str) -> Iterable[Alert]:
         yield Alert(level="warning", code="version_drift", text="engines run different versions", since=at)
     if len({engine.settings for engine in engines}) > 1:
         yield Alert(level="warning", code="settings_drift", text="engines run with different settings", since=at)
+
+
+def _store_alerts(server: ServerState, at: str) -> Iterable[Alert]:
+    used, limit = server.memory_bytes, server.memory_max_bytes
+    if limit is not None and used >= limit * MEMORY_WARNING:
+        level = "critical" if used >= limit * MEMORY_CRITICAL else "warning"
+        share = f"{100 * used / limit:.0f} % full: {used / 2**20:,.0f} of {limit / 2**20:,.0f} MiB"
+        text = f"store memory {share}; at its limit new events are refused"
+        yield Alert(level=level, code="store_memory", text=text, since=at)
+    for line in server.warnings:
+        yield Alert(level="warning", code="store_warning", text=f"store: {line}", since=at)
 
 
 def _queue_alerts(settings: Settings, stats: QueueStats, lanes: Mapping[str, LaneStatus], quarantined: int, at: str) -> Iterable[Alert]:

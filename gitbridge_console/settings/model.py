@@ -10,6 +10,7 @@ Fraction = Annotated[float, Field(ge=0, le=1)]
 PositiveSeconds = Annotated[float, Field(gt=0, le=7 * 86400)]
 PriorityWord = Literal["critical", "high", "normal", "low", "bulk"]
 KindName = Literal["code_review", "push_review", "documentation", "issue_triage", "general"]
+Durability = Literal["everysec", "always", "waitaof"]
 PROVIDER_NAME = r"^[a-z][a-z0-9_-]{0,31}$"
 RESERVED_LANES = frozenset({"fetch", "route", "decide", "act"})
 
@@ -27,6 +28,7 @@ class RedisSettings(Table):
     socket_timeout_s: PositiveSeconds = 4.0
     connect_timeout_s: PositiveSeconds = 5.0
     max_connections: int = Field(64, ge=4, le=4096)
+    durability: Durability = "everysec"
 
 
 class ProviderSettings(Table):

@@ -39,6 +39,7 @@ NOTES: dict[str, dict[str, str]] = {
         "socket_timeout_s": "Longest wait for an answer of the store, in seconds",
         "connect_timeout_s": "Longest wait for a connection, in seconds",
         "max_connections": "Connections of one process at most",
+        "durability": "When what was answered is on disk: everysec, always, or waitaof; see `docs durability`",
     },
     "providers.NAME": {
         "api": "How it is spoken to: anthropic, responses (OpenAI, xAI) or chat (any OpenAI-compatible server)",

@@ -19,8 +19,9 @@ from redis.exceptions import AuthenticationError, AuthorizationError, RedisError
 from redis.exceptions import ConnectionError as RedisConnectionError
 from redis.exceptions import TimeoutError as RedisTimeoutError
 
-from gitbridge_console.settings.model import RedisSettings
+from gitbridge_console.settings.model import Durability, RedisSettings
 from gitbridge_console.store.embedded import EmbeddedServer
+from gitbridge_console.store.server_watch import read_appendfsync, server_warnings, version_of
 from gitbridge_console.store.unavailable import STORE_AWAY_ERRORS, EmbeddedUnavailable, StoreUnavailable
 
 __all__ = [
@@ -184,12 +185,13 @@ async def connect(settings: RedisSettings, state_dir: str | Path) -> AsyncIterat
     Raises:
         StoreUnavailable: it is away or unsuitable, in one line without a password.
     """
-    embedded = None if settings.url else EmbeddedServer(state_dir)
+    embedded = None if settings.url else EmbeddedServer(state_dir, durability=settings.durability)
     url = settings.url or await _started(embedded)
     try:
         client = make_client(settings, url)
         try:
-            yield StoreConnection(client, url, settings, await check_server(client, url), embedded)
+            info = await check_server(client, url, settings.durability)
+            yield StoreConnection(client, url, settings, info, embedded)
         finally:
             await client.aclose()
     finally:
@@ -202,7 +204,7 @@ async def _started(embedded: EmbeddedServer | None) -> str:
     return await embedded.start()
 
 
-async def check_server(client: Redis, url: str = "") -> ServerInfo:
+async def check_server(client: Redis, url: str = "", durability: Durability = "everysec") -> ServerInfo:
     """Ask the server what it is and refuse one that would lose work.
 
     Raises:
@@ -211,10 +213,11 @@ async def check_server(client: Redis, url: str = "") -> ServerInfo:
     shown = redact_url(url) if url else "the server"
     try:
         facts: dict[str, Any] = await client.info()
+        appendfsync = await read_appendfsync(client)
     except (RedisError, OSError) as error:
         raise StoreUnavailable(f"{shown}: {_one_line(error, url)}") from error
     version = str(facts.get("redis_version", "0"))
-    numbers = tuple(int(part) if part.isdigit() else 0 for part in version.split(".")[:2])
+    numbers = version_of(facts)
     policy = str(facts.get("maxmemory_policy", "noeviction"))
     limit = int(facts.get("maxmemory", 0))
     mode = str(facts.get("redis_mode", facts.get("server_mode", "standalone")))
@@ -233,17 +236,8 @@ async def check_server(client: Redis, url: str = "") -> ServerInfo:
         policy=policy,
         maxmemory_bytes=limit,
         append_only=bool(facts.get("aof_enabled", 0)),
-        warnings=tuple(_warnings(facts, policy)),
+        warnings=tuple(server_warnings(facts, durability, appendfsync)),
     )
-
-
-def _warnings(facts: dict[str, Any], policy: str) -> Iterable[str]:
-    if policy != "noeviction":
-        yield f"maxmemory-policy is {policy}: set it to noeviction before setting a memory limit"
-    if not facts.get("aof_enabled"):
-        yield "the append-only file is off: accepted events are lost when the server stops"
-    elif facts.get("aof_last_write_status", "ok") != "ok":
-        yield "the server cannot write its append-only file: see its log and its disk"
 
 
 def _one_line(error: Exception, url: str) -> str:

@@ -22,7 +22,10 @@ from pathlib import Path
 from typing import TypeVar
 from urllib.parse import quote
 
-from gitbridge_console.store.embedded_files import StoreFolder, find_server_binary, open_lock, try_lock
+from gitbridge_console.settings.model import Durability
+from gitbridge_console.store.durability import APPENDFSYNC, asks_for_more
+from gitbridge_console.store.embedded_files import StoreFolder, open_lock, try_lock
+from gitbridge_console.store.embedded_process import collect_children, spawn
 from gitbridge_console.store.unavailable import EmbeddedUnavailable
 
 log = logging.getLogger(__name__)
@@ -35,9 +38,6 @@ PING_TIMEOUT_S = 2.0
 STOP_TIMEOUT_S = 20.0
 _POLL_S = 0.01
 
-_children: list[subprocess.Popen[bytes]] = []
-"""Servers this process started; kept so that their exit status is collected whenever the next thing happens."""
-
 T = TypeVar("T")
 
 
@@ -47,8 +47,11 @@ class EmbeddedServer:
     ``start_now``, ``ensure_now`` and ``leave_now`` block; ``start``, ``ensure`` and ``leave`` do the same in a thread.
     """
 
-    def __init__(self, state_dir: str | os.PathLike[str], *, start_timeout_s: float = START_TIMEOUT_S) -> None:
+    def __init__(
+        self, state_dir: str | os.PathLike[str], *, durability: Durability = "everysec", start_timeout_s: float = START_TIMEOUT_S
+    ) -> None:
         self.state_dir = Path(state_dir)
+        self.durability: Durability = durability
         self.start_timeout_s = start_timeout_s
         self._folder: StoreFolder | None = None
         self._users_fd: int | None = None
@@ -67,7 +70,9 @@ class EmbeddedServer:
                 if self._users_fd is None:
                     self._users_fd = open_lock(folder.users_lock)
                     fcntl.flock(self._users_fd, fcntl.LOCK_SH)
-                return _url(self._find_or_start(folder))
+                path = self._find_or_start(folder)
+                _sync_at_least(path, self.durability, joining=not held_before)
+                return _url(path)
         except (OSError, EmbeddedUnavailable) as error:
             if not held_before:
                 self._drop_hold()
@@ -93,7 +98,7 @@ class EmbeddedServer:
             log.warning("leaving the embedded store: %s", error)
         finally:
             self._drop_hold()
-            _collect_children()
+            collect_children()
 
     async def start(self) -> str:
         """:meth:`start_now` in a thread. Cancelled, it takes its hold back before it ends."""
@@ -163,7 +168,7 @@ class EmbeddedServer:
             if process is None and answer == "away" and (alive_fd := folder.take_alive_lock()) is not None:
                 try:
                     path = folder.choose_socket()
-                    process = _spawn(folder, path, alive_fd)
+                    process = spawn(folder, path, alive_fd, APPENDFSYNC[self.durability])
                 finally:
                     os.close(alive_fd)
             self._pause_until(deadline, _silent(folder))
@@ -237,48 +242,18 @@ def _ask(path: str, command: bytes, timeout_s: float = PING_TIMEOUT_S) -> str:
             return ""
 
 
-def _spawn(folder: StoreFolder, path: str, alive_fd: int) -> subprocess.Popen[bytes]:
-    _collect_children()
-    Path(path).unlink(missing_ok=True)
-    folder.pid_file.unlink(missing_ok=True)
-    folder.shorten_log()
-    folder.socket_file.write_text(path, "utf-8", "surrogateescape")
-    binary = find_server_binary()
-    options = {
-        "port": "0",
-        "unixsocket": path,
-        "unixsocketperm": "600",
-        "dir": str(folder.path),
-        "pidfile": str(folder.pid_file),
-        "appendonly": "yes",
-        "appendfsync": "everysec",
-        "aof-load-truncated": "yes",
-        "maxmemory-policy": "noeviction",
-        "save": "",
-        # Only what matters: the log is shortened at the next start, and until then this keeps it small.
-        "loglevel": "warning",
-    }
-    arguments = [word for name, value in options.items() for word in (f"--{name}", value)]
-    try:
-        with folder.log.open("ab") as output:
-            process = subprocess.Popen(
-                [binary, *arguments],
-                stdin=subprocess.DEVNULL,
-                stdout=output,
-                stderr=output,
-                cwd=folder.path,
-                # The server outlives us; API keys and secrets of this process's environment must not live on in it.
-                env={"PATH": os.environ.get("PATH", os.defpath), "LC_ALL": "C"},
-                pass_fds=(alive_fd,),
-                start_new_session=True,
-                umask=0o077,
-            )
-    except OSError as error:
-        raise EmbeddedUnavailable(f"the embedded server cannot be started: {binary}: {error.strerror or error}") from error
-    _children.append(process)
-    return process
+def _sync_at_least(path: str, durability: Durability, *, joining: bool) -> None:
+    """Make a server that another user started sync as often as this one needs; it is never made to sync less.
 
-
-def _collect_children() -> None:
-    for process in [child for child in _children if child.poll() is not None]:
-        _children.remove(process)
+    Raises:
+        EmbeddedUnavailable: it refuses.
+    """
+    found = _ask(path, b"CONFIG GET appendfsync").split()[-1:]
+    in_force = found[0] if found else "no"
+    wanted = APPENDFSYNC[durability]
+    if asks_for_more(durability, in_force):
+        if not (refusal := _ask(path, f"CONFIG SET appendfsync {wanted}".encode())).startswith("+OK"):
+            raise EmbeddedUnavailable(f"the embedded server refuses appendfsync {wanted}: {refusal[1:].strip() or 'no answer'}")
+        log.warning("the embedded server had appendfsync %s and follows redis.durability %s now", in_force, durability)
+    elif joining and in_force != wanted:
+        log.warning("the embedded server has appendfsync %s, more than redis.durability %s needs; it is kept", in_force, durability)

@@ -8,6 +8,7 @@ from typing import Any
 
 from redis.asyncio import Redis
 
+from gitbridge_console.store.bounded_writes import BEAT, BoundedWrites
 from gitbridge_console.store.keys import Keys
 from gitbridge_console.store.replies import server_now_ms, table_of
 
@@ -31,12 +32,13 @@ class Beat:
 class FleetRegistry:
     """Who is alive."""
 
-    def __init__(self, client: Redis, keys: Keys) -> None:
+    def __init__(self, client: Redis, keys: Keys, *, writes: BoundedWrites | None = None) -> None:
         self._client = client
         self._key = keys.engines
+        self._writes = writes or BoundedWrites(client)
 
     async def beat(self, beat: Beat) -> None:
-        """Say that this process is alive."""
+        """Say that this process is alive, at the memory limit too, and forget those that fell silent."""
         body = {
             "host": beat.host,
             "role": beat.role,
@@ -45,7 +47,7 @@ class FleetRegistry:
             "providers": beat.providers,
             "at": await server_now_ms(self._client),
         }
-        await self._client.hset(self._key, beat.id, json.dumps(body))
+        await self._writes.run(BEAT, self._key, beat.id, json.dumps(body), round(FORGET_AFTER_S * 1000))
 
     async def leave(self, engine_id: str) -> None:
         """Say goodbye."""

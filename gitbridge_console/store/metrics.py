@@ -14,9 +14,11 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 
 from redis.asyncio import Redis
+from redis.exceptions import OutOfMemoryError
 
 from gitbridge_console.domain.failures import RULES, FailureClass
 from gitbridge_console.domain.snapshots import Percentiles
+from gitbridge_console.store.bounded_writes import COUNT, REMEMBER, BoundedWrites
 from gitbridge_console.store.latency_histogram import BOUNDS_MS, LatencyHistogram
 from gitbridge_console.store.unavailable import STORE_AWAY_ERRORS
 
@@ -27,6 +29,7 @@ FLEET = "_fleet"
 PENDING_MINUTES_MAX = 15
 """Minutes kept in memory while the store is away; older ones are dropped."""
 CLOCK_CHECK_S = 60.0
+_NOT_NOW: tuple[type[Exception], ...] = (*STORE_AWAY_ERRORS, OutOfMemoryError)
 UNAVAILABLE = frozenset(cls.value for cls, rule in RULES.items() if rule.breaker_weight >= 1 or rule.disables)
 """Outcomes in which the service was not there for us, as opposed to answering something unusable."""
 NOT_AN_ERROR = frozenset({"ok", "cancelled", FailureClass.NEUTRAL.value})
@@ -87,8 +90,17 @@ class Metrics:
     ``clock`` gives seconds since the epoch; the server's clock corrects it, so that engines agree on minutes.
     """
 
-    def __init__(self, client: Redis, namespace: str, *, keep_s: float = 26 * 3600, clock: Callable[[], float] = time.time) -> None:
+    def __init__(
+        self,
+        client: Redis,
+        namespace: str,
+        *,
+        keep_s: float = 26 * 3600,
+        clock: Callable[[], float] = time.time,
+        writes: BoundedWrites | None = None,
+    ) -> None:
         self._client = client
+        self._writes = writes or BoundedWrites(client)
         self._namespace = namespace
         self._keep_s = max(120, round(keep_s))
         self._clock = clock
@@ -149,11 +161,11 @@ class Metrics:
     async def flush(self) -> int:
         """Add what was counted to the store, in one round trip; returns the number of hashes written.
 
-        With the store away everything is kept for the next flush, up to :data:`PENDING_MINUTES_MAX` minutes. Where
+        With the store away or full everything is kept for the next flush, up to :data:`PENDING_MINUTES_MAX` minutes. Where
         only the reply was lost the same numbers are added twice: metrics are estimates, the journal is not.
 
         Raises:
-            redis.exceptions.RedisError: the store is away.
+            redis.exceptions.RedisError: the store is away, or older than version 7 and at its memory limit.
         """
         pending, self._pending = self._pending, defaultdict(Counter)
         if not pending:
@@ -162,17 +174,13 @@ class Metrics:
             await self._check_clock()
             async with self._client.pipeline(transaction=True) as pipe:
                 for (scope, minute), counts in pending.items():
-                    key = minute_key(self._namespace, scope, minute)
-                    for name, n in counts.items():
-                        if n:
-                            pipe.hincrby(key, name, n)
-                    pipe.expire(key, self._keep_s)
+                    pairs = [part for name, n in counts.items() if n for part in (name, n)]
+                    self._writes.add_to(pipe, COUNT, minute_key(self._namespace, scope, minute), self._keep_s, *pairs)
                 providers = sorted({scope for scope, _ in pending if scope != FLEET})
                 if providers:
-                    pipe.sadd(providers_key(self._namespace), *providers)
-                    pipe.expire(providers_key(self._namespace), self._keep_s)
+                    self._writes.add_to(pipe, REMEMBER, providers_key(self._namespace), self._keep_s, *providers)
                 await pipe.execute()
-        except STORE_AWAY_ERRORS:
+        except _NOT_NOW:
             self._take_back(pending)
             raise
         return len(pending)

@@ -7,7 +7,9 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 
 from gitbridge_console.settings.model import Settings
+from gitbridge_console.store.bounded_writes import BoundedWrites
 from gitbridge_console.store.connection import StoreConnection, StoreUnavailable, connect, make_client
+from gitbridge_console.store.durability import DiskWait
 from gitbridge_console.store.event_queue import RedisEventQueue
 from gitbridge_console.store.fleet import FleetRegistry
 from gitbridge_console.store.journal import AuditJournal
@@ -16,6 +18,7 @@ from gitbridge_console.store.legacy import LegacyStore
 from gitbridge_console.store.metrics import Metrics
 from gitbridge_console.store.reader import EventReader
 from gitbridge_console.store.replies import text_of
+from gitbridge_console.store.server_watch import ServerWatch
 from gitbridge_console.store.trouble import StoreTrouble
 from gitbridge_console.store.wakeups import Wakeups
 
@@ -36,11 +39,15 @@ class Store:
             shedding=settings.shedding,
             server_major=connection.info.major,
         )
-        self.reader = EventReader(self.client, *(partition.keys for partition in self.queue.partitions))
-        self.journal = AuditJournal(self.client, self.keys, keep=settings.retention.audit_max)
-        self.fleet = FleetRegistry(self.client, self.keys)
-        self.metrics = Metrics(self.client, settings.namespace, keep_s=settings.retention.metrics_s)
-        self.wakeups = Wakeups(connection.new_client(socket_timeout_s=None), *(partition.keys for partition in self.queue.partitions))
+        keys = [partition.keys for partition in self.queue.partitions]
+        self.reader = EventReader(self.client, *keys)
+        self.disk = DiskWait(settings.redis.durability, socket_timeout_s=settings.redis.socket_timeout_s)
+        writes = BoundedWrites(self.client, connection.info.major)
+        self.journal = AuditJournal(self.client, self.keys, keep=settings.retention.audit_max, writes=writes, disk=self.disk)
+        self.fleet = FleetRegistry(self.client, self.keys, writes=writes)
+        self.metrics = Metrics(self.client, settings.namespace, keep_s=settings.retention.metrics_s, writes=writes)
+        self.server = ServerWatch(self.client, settings.redis.durability)
+        self.wakeups = Wakeups(connection.new_client(socket_timeout_s=None), *keys)
         self.trouble = StoreTrouble()
 
     @property
@@ -64,11 +71,14 @@ class Store:
             StoreUnavailable: the store was written by an incompatible version, or is divided otherwise.
         """
         parts = len(self.queue.partitions)
-        new = await self.client.hsetnx(self.keys.meta, "store_version", str(STORE_VERSION))
-        # Stores from before there were partitions have one.
-        await self.client.hsetnx(self.keys.meta, "partitions", str(parts if new else 1))
-        marks = await self.client.hmget(self.keys.meta, "store_version", "partitions")
-        found, divided = map(text_of, marks)
+        found, divided = await self._marks()
+        if not found:
+            # Only for a new store: at the memory limit the server refuses even this, and a console must open there.
+            async with self.client.pipeline(transaction=True) as pipe:
+                pipe.hsetnx(self.keys.meta, "store_version", str(STORE_VERSION))
+                pipe.hsetnx(self.keys.meta, "partitions", str(parts))
+                await pipe.execute()
+            found, divided = await self._marks()
         if divided != str(parts):
             raise StoreUnavailable(
                 f"namespace {self.keys.namespace} has {divided} partitions, queue.partitions is {parts}: "
@@ -79,6 +89,11 @@ class Store:
                 f"namespace {self.keys.namespace} has store version {found}, this program reads {STORE_VERSION}: "
                 "use the matching version of GitBridge Console"
             )
+
+    async def _marks(self) -> tuple[str, str]:
+        """Version and number of partitions as marked; stores from before there were partitions have one."""
+        version, partitions = await self.client.hmget(self.keys.meta, "store_version", "partitions")
+        return text_of(version), text_of(partitions) or "1"
 
 
 @asynccontextmanager

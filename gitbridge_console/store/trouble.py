@@ -1,4 +1,4 @@
-"""What to do while the store does not answer: say so once a minute, not once an event."""
+"""What to do while the store does not answer, or takes nothing: say so once a minute, not once an event."""
 
 from __future__ import annotations
 
@@ -19,45 +19,88 @@ STORE_AWAY: tuple[type[Exception], ...] = (*STORE_AWAY_ERRORS, OutOfMemoryError,
 
 REPORT_EVERY_S = 60.0
 
+ROOM_AGAIN_S = 10.0
+"""A store that refused nothing for so long has room again. One call that goes through proves nothing: it may need no room."""
+
 T = TypeVar("T")
 
 
+def is_full(error: BaseException) -> bool:
+    """Whether the store answers, but is at its memory limit."""
+    return isinstance(error, OutOfMemoryError)
+
+
+class _Spell:
+    """One kind of trouble from its first failure to its end."""
+
+    def __init__(self, text: str) -> None:
+        self._text = text
+        self.since: float | None = None
+        self.last: float = 0.0
+        self._reported_at: float | None = None
+        self._count = 0
+
+    def report(self, now: float, error: str) -> None:
+        self._count += 1
+        self.last = now
+        if self.since is None:
+            self.since = now
+        if self._reported_at is None or now - self._reported_at >= REPORT_EVERY_S:
+            self._reported_at = now
+            logger.error(self._text, error, self._count)
+
+    def end(self) -> None:
+        self.since = self._reported_at = None
+        self._count = 0
+
+
 class StoreTrouble:
-    """Counts failures and logs the first and then one a minute; logs once more when the store is back."""
+    """Counts failures and logs the first and then one a minute, and once more when it is over.
+
+    "Away" and "full" are kept apart: a full store answers, and starting it again would help nobody.
+    """
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock = clock
-        self._reported_at: float | None = None
-        self._since: float | None = None
-        self._count = 0
+        self._away = _Spell("the store does not answer (%s); work waits, %d calls failed so far")
+        self._full = _Spell("the store is full (%s): it takes no new work until there is room, %d calls refused so far")
         self.last_error = ""
 
     @property
     def away_for_s(self) -> float | None:
-        """How long the store has been away, ``None`` while it answers."""
-        return None if self._since is None else self._clock() - self._since
+        """How long the store has been away, ``None`` while it answers, if only to say that it is full."""
+        return None if self._away.since is None else self._clock() - self._away.since
+
+    @property
+    def full_for_s(self) -> float | None:
+        """How long the store has been full, ``None`` while it is not known to be."""
+        return None if self._full.since is None else self._clock() - self._full.since
 
     def report(self, error: BaseException) -> None:
-        """A call failed because the store is away."""
-        now = self._clock()
-        self._count += 1
+        """A call failed because the store is away or full."""
         self.last_error = " ".join(str(error).split())[:200] or type(error).__name__
-        if self._since is None:
-            self._since = now
-        if self._reported_at is None or now - self._reported_at >= REPORT_EVERY_S:
-            self._reported_at = now
-            logger.error("the store does not answer (%s); work waits, %d calls failed so far", self.last_error, self._count)
+        if is_full(error):
+            self._back()
+            self._full.report(self._clock(), self.last_error)
+        else:
+            self._away.report(self._clock(), self.last_error)
 
     def answered(self) -> None:
         """A call went through."""
-        if self._since is not None:
-            logger.warning("the store answers again after %.1f s", self._clock() - self._since)
-            self._since = self._reported_at = None
-            self._count = 0
+        self._back()
+        now = self._clock()
+        if self._full.since is not None and now - self._full.last >= ROOM_AGAIN_S:
+            logger.warning("the store has room again after %.0f s", now - self._full.since)
+            self._full.end()
+
+    def _back(self) -> None:
+        if self._away.since is not None:
+            logger.warning("the store answers again after %.1f s", self._clock() - self._away.since)
+            self._away.end()
 
 
 async def insist(call: Callable[[], Awaitable[T]], trouble: StoreTrouble, for_s: float) -> T:
-    """Repeat a fenced write while the store is away, for at most ``for_s`` seconds: what was paid for should not be lost.
+    """Repeat a fenced write while the store is away or full, for at most ``for_s`` seconds: what was paid for should not be lost.
 
     Safe only for writes that check a fence: if the first one went through unseen, the next finds its fence void.
 

@@ -185,7 +185,7 @@ async def test_status_counts_lanes_and_states_and_says_that_no_engine_runs(door:
     assert status.lanes["route"].depth == 1
     assert status.lanes["route"].by_priority == {"critical": 0, "high": 0, "normal": 1, "low": 0, "bulk": 0}
     assert (status.events["received"], status.duplicates, status.totals) == (1, 1, {"received": 1})
-    assert [alert.code for alert in status.alerts] == ["no_engine"]
+    assert [alert.code for alert in status.alerts] == ["no_engine", "store_warning"]
 
 
 async def test_waiting_for_an_event_has_an_end(door: Operations) -> None:

@@ -53,9 +53,13 @@ async def listening(serve: Callable[[asyncio.StreamReader, asyncio.StreamWriter]
 
 @asynccontextmanager
 async def server_saying(info: dict[str, str], *, hang_on: bytes = b"none") -> AsyncIterator[tuple[str, list[bytes]]]:
-    """A server that answers INFO with these facts and everything else with OK; remembers what it was sent."""
+    """A server that answers INFO with these facts, CONFIG GET with everysec and all else with OK; remembers what it was sent."""
     heard: list[bytes] = []
     text = "".join(f"{name}:{value}\r\n" for name, value in info.items()).encode()
+    answers = {
+        b"INFO": b"$%d\r\n%s\r\n" % (len(text), text),
+        b"CONFIG": b"*2\r\n$11\r\nappendfsync\r\n$8\r\neverysec\r\n",
+    }
 
     async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         while line := await reader.readline():
@@ -65,7 +69,7 @@ async def server_saying(info: dict[str, str], *, hang_on: bytes = b"none") -> As
                 words.append((await reader.readexactly(size + 2))[:-2])
             heard.append(b" ".join(words))
             if words[0].upper() != hang_on:
-                writer.write(b"$%d\r\n%s\r\n" % (len(text), text) if words[0].upper() == b"INFO" else b"+OK\r\n")
+                writer.write(answers.get(words[0].upper(), b"+OK\r\n"))
 
     async with listening(serve) as port:
         yield f"redis://127.0.0.1:{port}/0", heard

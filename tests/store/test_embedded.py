@@ -17,6 +17,7 @@ from urllib.parse import unquote
 import pytest
 from redis import Redis
 
+from gitbridge_console.settings.model import Durability
 from gitbridge_console.store import embedded, embedded_files
 from gitbridge_console.store.embedded import EmbeddedServer, embedded_server
 from gitbridge_console.store.embedded_files import StoreFolder, find_server_binary, fits_socket_limit, own_private_folder
@@ -102,6 +103,38 @@ def test_what_was_stored_is_there_after_a_clean_stop(state_dir: Path) -> None:
     server.leave_now()
     server.leave_now()
     assert not (state_dir / "store" / "sock").exists()
+
+
+def appendfsync(url: str) -> str:
+    with Redis.from_url(url) as client:
+        return str(client.config_get("appendfsync")["appendfsync"])
+
+
+@pytest.mark.parametrize(("durability", "wanted"), [("everysec", "everysec"), ("always", "always"), ("waitaof", "everysec")])
+def test_it_syncs_as_the_settings_ask_and_still_does_when_it_was_healed(state_dir: Path, durability: Durability, wanted: str) -> None:
+    server = EmbeddedServer(state_dir, durability=durability)
+    url = server.start_now()
+    assert appendfsync(url) == wanted
+    kill(pid_of(url))
+    assert appendfsync(server.ensure_now()) == wanted
+    server.leave_now()
+
+
+def test_a_running_one_that_is_joined_syncs_more_where_more_is_asked_and_never_less(
+    state_dir: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    first, strict, last = (EmbeddedServer(state_dir, durability=word) for word in ("everysec", "always", "everysec"))
+    url = first.start_now()
+    assert not caplog.records
+    strict.start_now()
+    assert appendfsync(url) == "always"
+    assert "follows redis.durability always now" in caplog.text
+    last.start_now()
+    last.ensure_now()
+    assert appendfsync(url) == "always"
+    assert caplog.text.count("more than redis.durability everysec needs; it is kept") == 1
+    for server in (first, strict, last):
+        server.leave_now()
 
 
 def test_nothing_of_it_is_open_to_others(state_dir: Path) -> None:
