@@ -100,11 +100,11 @@ class Operations:
         """Everything the Pulse needs, in a handful of round trips."""
         async with self._asking():
             settings, store = self._settings(), self._store
-            stats, window, beats, log = await asyncio.gather(
-                store.queue.stats(self.lanes), store.metrics.read(), store.fleet.alive(), store.reader.log()
+            stats, window, beats, log, dead = await asyncio.gather(
+                store.queue.stats(self.lanes), store.metrics.read(), store.fleet.alive(), store.reader.log(), store.dead_letters.notices()
             )
             quarantined = await store.client.xlen(store.keys.quarantine)
-            return build_snapshot(settings, stats, window, beats, log, store_url=store.shown_url, quarantined=quarantined)
+            return build_snapshot(settings, stats, window, beats, log, store_url=store.shown_url, quarantined=quarantined, dead=dead)
 
     async def list_events(self, wanted: EventFilter | None = None, limit: int = 100) -> list[EventSummary]:
         """Events that match, newest first."""
@@ -142,7 +142,7 @@ class Operations:
     async def list_quarantine(self, limit: int = 100) -> list[QuarantineEntry]:
         """What came in and could not be read."""
         async with self._asking():
-            return await self._store.reader.list_quarantine(limit)
+            return await self._store.quarantine.newest(limit)
 
     async def list_audit(self, limit: int = 100) -> list[AuditEntry]:
         """Operators' writes, newest first."""

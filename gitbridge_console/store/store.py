@@ -8,12 +8,15 @@ from pathlib import Path
 
 from gitbridge_console.settings.model import Settings
 from gitbridge_console.store.connection import StoreConnection, StoreUnavailable, connect, make_client
+from gitbridge_console.store.dead_letters import DeadLetterStore
 from gitbridge_console.store.event_queue import RedisEventQueue
+from gitbridge_console.store.event_records import EventRecords
 from gitbridge_console.store.fleet import FleetRegistry
 from gitbridge_console.store.journal import AuditJournal
 from gitbridge_console.store.keys import STORE_VERSION, Keys
 from gitbridge_console.store.legacy import LegacyStore
 from gitbridge_console.store.metrics import Metrics
+from gitbridge_console.store.quarantine import QuarantineStore
 from gitbridge_console.store.reader import EventReader
 from gitbridge_console.store.replies import text_of
 from gitbridge_console.store.trouble import StoreTrouble
@@ -36,6 +39,9 @@ class Store:
             server_major=connection.info.major,
         )
         self.reader = EventReader(self.client, self.keys)
+        self.records = EventRecords(self.client, self.keys, self.reader)
+        self.dead_letters = DeadLetterStore(self.client, self.keys, server_major=connection.info.major)
+        self.quarantine = QuarantineStore(self.client, self.keys)
         self.journal = AuditJournal(self.client, self.keys, keep=settings.retention.audit_max)
         self.fleet = FleetRegistry(self.client, self.keys)
         self.metrics = Metrics(self.client, settings.namespace, keep_s=settings.retention.metrics_s)

@@ -142,3 +142,14 @@ local function rerun(event, by, why)
   set_state(event, 'received', by)
   push(event, 'route')
 end
+
+-- Everything kept of a finished event and its seats goes; its delivery id goes by its own time.
+local function forget_event(id)
+  for n = 1, tonumber(redis.call('HGET', job(id), 'tasks')) or 0 do
+    local task = id .. '.' .. n
+    lift(task)
+    redis.call('DEL', job(task), T .. ':a:' .. task, T .. ':t:' .. task)
+  end
+  redis.call('ZREM', T .. ':e:' .. redis.call('HGET', job(id), 'state'), id)
+  for _, part in ipairs({'j', 'x', 'p', 'f', 'n', 'o', 'h'}) do redis.call('DEL', T .. ':' .. part .. ':' .. id) end
+end
