@@ -14,7 +14,7 @@ from gitbridge_console.store.dead_letters import DeadLetterStore
 from gitbridge_console.store.event_queue import RedisEventQueue
 from gitbridge_console.store.event_records import EventRecords, UnreadableEvent
 from gitbridge_console.store.reader import EventReader
-from gitbridge_console.store.records import ClaimedJob, RoutePlan
+from gitbridge_console.store.records import BackPressure, ClaimedJob, RoutePlan
 
 pytestmark = pytest.mark.anyio
 
@@ -151,6 +151,20 @@ async def test_the_lock_of_one_that_died_goes_by_itself(letters: DeadLetterStore
     async with asyncio.timeout(10):
         while not await letters.hold("two", 60):
             pass
+
+
+async def test_at_the_memory_limit_letters_can_still_be_forgotten(client: Redis, queue: RedisEventQueue, letters: DeadLetterStore) -> None:
+    ids = await dead(queue, "a")
+    await client.config_set("maxmemory", 1)
+    try:
+        with pytest.raises(BackPressure):
+            await queue.enqueue(event("b"))
+        assert await letters.hold("one", 60)
+        await letters.complain("no room", engine="e-1")
+        assert await forget(letters, ids) == [True]
+    finally:
+        await client.config_set("maxmemory", 0)
+    assert (await letters.look(1)).total == 0
 
 
 async def test_a_record_is_all_of_an_event(queue: RedisEventQueue, records: EventRecords) -> None:
