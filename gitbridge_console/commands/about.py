@@ -14,6 +14,7 @@ from gitbridge_console.commands.output import JSON_OPTION, print_json, say
 from gitbridge_console.commands.running import log_path
 from gitbridge_console.operations.errors import NotFound
 from gitbridge_console.operations.session import state_dir
+from gitbridge_console.router.dead_letter_file import FOLDER
 from gitbridge_console.settings.files import FILE_NAME, user_file
 
 
@@ -31,6 +32,7 @@ def paths(ctx: click.Context, as_json: bool) -> None:
         "settings of this folder": str(Path(FILE_NAME).absolute()),
         "state": str(state),
         "embedded store": str(state / "store"),
+        "dead letters": str(state / FOLDER),
         "log": str(log_path(options, loaded.settings) or "stderr"),
         "program": str(resources.files("gitbridge_console")),
     }

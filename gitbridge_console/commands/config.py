@@ -11,6 +11,7 @@ import click
 from gitbridge_console.actions.outbox import check_actions
 from gitbridge_console.commands.lazy import options_of
 from gitbridge_console.commands.output import JSON_OPTION, print_json, say
+from gitbridge_console.commands.whole_file import replaced_whole
 from gitbridge_console.operations.errors import Refused
 from gitbridge_console.settings.defaults_file import commented_defaults
 from gitbridge_console.settings.errors import SettingsError
@@ -37,23 +38,11 @@ def init(ctx: click.Context, here: bool, force: bool) -> None:
         raise Refused(f"{path} is there already: --force replaces it")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        _write(path, commented_defaults())
+        with replaced_whole(path) as file:
+            file.write(commented_defaults().encode())
     except OSError as error:
         raise SettingsError([f"{path}: {error.strerror or error}"]) from None
     click.echo(path)
-
-
-def _write(path: Path, text: str) -> None:
-    """Replace the file whole, readable by its owner only, so that no reader ever sees half of it."""
-    beside = path.with_name(f".{path.name}.{os.getpid()}")
-    descriptor = os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    try:
-        with os.fdopen(descriptor, "w", encoding="utf-8") as file:
-            file.write(text)
-        beside.replace(path)
-    except OSError:
-        beside.unlink(missing_ok=True)
-        raise
 
 
 @config.command()

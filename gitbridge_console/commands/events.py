@@ -1,20 +1,26 @@
-"""``events list`` and ``events show``."""
+"""``events list``, ``events show`` and ``events export``."""
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterable
+from pathlib import Path
+from typing import BinaryIO
 
 import click
 
 from gitbridge_console.commands.filters import event_filter, filter_options
 from gitbridge_console.commands.output import JSON_OPTION, plain, print_json, print_json_line, say, seconds, table
 from gitbridge_console.commands.running import with_operations
+from gitbridge_console.commands.whole_file import replaced_whole
 from gitbridge_console.domain.snapshots import EventDetail, TaskDetail
+from gitbridge_console.operations.errors import OperationError, Refused
+from gitbridge_console.operations.operations import Operations
 
 
 @click.group()
 def events() -> None:
-    """List events or show one."""
+    """List events, show one, or export them."""
 
 
 @events.command("list")
@@ -60,6 +66,48 @@ def show(ctx: click.Context, event_id: str, payload: bool, as_json: bool) -> Non
         print_json(event)
     else:
         click.echo("\n".join(_lines(event)))
+
+
+@events.command()
+@click.argument("file", metavar="FILE.jsonl|-")
+@click.argument("words", nargs=-1, metavar="[FILTER]...")
+@filter_options
+@click.option("--force", is_flag=True, help="Replace a file that is there.")
+@click.pass_context
+def export(ctx: click.Context, /, file: str, words: tuple[str, ...], force: bool, **options: str | None) -> int:
+    """Write events that match with all that is kept of them, payloads included, one JSON document a line; - is stdout."""
+    wanted = event_filter(words, options)
+    path = None if file == "-" else Path(file)
+    if path is not None and path.exists() and not (force and path.is_file()):
+        raise Refused(f"{path} is there already: --force replaces it" if path.is_file() else f"{path} is there and no file")
+    unreadable = 0
+
+    def tell(problem: str) -> None:
+        nonlocal unreadable
+        unreadable += 1
+        say(plain(problem, 200))
+
+    async def copy(operations: Operations, target: BinaryIO) -> int:
+        count = 0
+        async for line in operations.export_events(wanted, tell):
+            target.write(line)
+            count += 1
+        return count
+
+    async def run(operations: Operations) -> int:
+        if path is None:
+            return await copy(operations, sys.stdout.buffer)
+        with replaced_whole(path) as target:
+            return await copy(operations, target)
+
+    try:
+        count = with_operations(ctx, run)
+    except BrokenPipeError:
+        raise
+    except OSError as error:
+        raise OperationError(f"{file}: {error.strerror or error}; nothing was exported") from None
+    say(f"{count} events exported" + (f", {unreadable} could not be read" if unreadable else ""))
+    return 1 if unreadable else 0
 
 
 def _lines(event: EventDetail) -> Iterable[str]:

@@ -10,6 +10,7 @@ from typing import Any
 import click
 
 JSON_OPTION = click.option("--json", "as_json", is_flag=True, help="One JSON document on stdout.")
+REASON = click.option("--reason", required=True, metavar="TEXT", help="Kept in the audit.")
 
 
 def say(text: str) -> None:

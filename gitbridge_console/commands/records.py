@@ -6,13 +6,10 @@ import time
 
 import click
 
-from gitbridge_console.commands.output import JSON_OPTION, plain, print_json, print_json_line, say, table
+from gitbridge_console.commands.output import JSON_OPTION, REASON, plain, print_changes, print_json, print_json_line, say, table
 from gitbridge_console.commands.running import with_operations
 from gitbridge_console.domain.filters import moment_ms
 from gitbridge_console.domain.timestamps import ms_from_iso
-from gitbridge_console.operations.errors import NotFound
-
-_ALL = 100_000
 
 
 @click.group()
@@ -41,16 +38,41 @@ def list_quarantine(ctx: click.Context, limit: int, as_json: bool) -> None:
 @click.pass_context
 def show(ctx: click.Context, entry_id: str, as_json: bool) -> None:
     """One entry, with the beginning of what came in."""
-    found = [entry for entry in with_operations(ctx, lambda operations: operations.list_quarantine(_ALL)) if entry.id == entry_id]
-    if not found:
-        raise NotFound(f"nothing in quarantine has the id {plain(entry_id, 60)}")
-    entry = found[0]
+    entry = with_operations(ctx, lambda operations: operations.show_quarantined(entry_id))
     if as_json:
         print_json(entry)
         return
     click.echo(f"{entry.id}  {entry.at}  from {plain(entry.source)}  {entry.size} bytes")
     click.echo(f"error: {plain(entry.error)}")
     click.echo(plain(entry.sample))
+
+
+@quarantine.command()
+@click.argument("entry_id", metavar="ID")
+@click.option("--type", "event_type", metavar="TYPE", help="Event type, such as pull_request; needed where none was recorded.")
+@click.option("--delivery", metavar="ID", help="Delivery id it came with; default: one made of the entry's id.")
+@JSON_OPTION
+@click.pass_context
+def retry(ctx: click.Context, entry_id: str, event_type: str | None, delivery: str | None, as_json: bool) -> None:
+    """Hand in again what came in; the entry goes only when it is accepted as an event."""
+    result = with_operations(
+        ctx, lambda operations: operations.retry_quarantined(entry_id, event_type=event_type or None, delivery=delivery or None)
+    )
+    if as_json:
+        print_json({"id": result.id, "status": result.status, "entry": entry_id})
+        return
+    click.echo(result.id)
+    say(f"{result.status}; {plain(entry_id)} left the quarantine")
+
+
+@quarantine.command()
+@click.argument("entry_id", metavar="ID")
+@REASON
+@JSON_OPTION
+@click.pass_context
+def drop(ctx: click.Context, entry_id: str, reason: str, as_json: bool) -> None:
+    """Remove an entry for good."""
+    print_changes(with_operations(ctx, lambda operations: operations.drop_quarantined(entry_id, reason)), "dropped", as_json=as_json)
 
 
 @click.command()

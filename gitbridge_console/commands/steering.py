@@ -5,15 +5,13 @@ from __future__ import annotations
 import click
 
 from gitbridge_console.commands.filters import event_filter
-from gitbridge_console.commands.output import JSON_OPTION, print_changes
+from gitbridge_console.commands.output import JSON_OPTION, REASON, print_changes
 from gitbridge_console.commands.running import with_operations
 from gitbridge_console.commands.words import DURATION
 from gitbridge_console.domain.events import Priority
 from gitbridge_console.domain.snapshots import ChangeReport
 from gitbridge_console.operations.errors import Refused
 from gitbridge_console.operations.operations import REPLAY_MAX, Operations
-
-REASON = click.option("--reason", required=True, metavar="TEXT", help="Kept in the audit.")
 
 
 @click.command()

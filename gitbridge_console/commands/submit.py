@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 import uuid
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -13,38 +14,59 @@ import click
 from gitbridge_console.commands.output import plain, print_json, print_json_line, say
 from gitbridge_console.commands.running import prepare, with_operations
 from gitbridge_console.commands.words import DURATION
+from gitbridge_console.domain.event_records import RecordError, decode
 from gitbridge_console.domain.events import EventState, IncomingEvent, Priority
 from gitbridge_console.operations.operations import Operations
+
+RECORD_FACTOR = 8
+"""How much longer than its payload a line may be: escapes, the diff, attempts and answers."""
 
 
 @click.command()
 @click.argument("file", metavar="FILE|-")
-@click.option("--type", "event_type", required=True, metavar="TYPE", help="Event type of the code host, such as pull_request.")
+@click.option("--type", "event_type", metavar="TYPE", help="Event type of the code host, such as pull_request; needed without --records.")
 @click.option("--diff", metavar="FILE", help="Unified diff of the change; nothing is fetched then.")
 @click.option("--delivery", metavar="ID", help="Delivery id; one that was seen before is a duplicate. Default: a new one.")
 @click.option("--priority", type=click.Choice([priority.label for priority in Priority]), help="In place of what the rules say.")
 @click.option("--lines", is_flag=True, help="Each line of FILE is an event.")
+@click.option("--records", is_flag=True, help="Each line is an event as `events export` and dead letter files hold it.")
 @click.option("--wait", is_flag=True, help="Until the event is finished or awaits an operator.")
 @click.option("--timeout", "timeout_s", type=DURATION, default=300.0, metavar="5m", help="How long --wait waits; default 5m.")
 @click.option("--json", "as_json", is_flag=True, help="JSON: one document, with --lines one a line.")
 @click.pass_context
-def submit(ctx: click.Context, /, file: str, lines: bool, wait: bool, timeout_s: float, as_json: bool, **words: str | None) -> int:
+def submit(
+    ctx: click.Context, /, file: str, lines: bool, records: bool, wait: bool, timeout_s: float, as_json: bool, **words: str | None
+) -> int:
     """Hand in an event: its payload as JSON in FILE, or on stdin with -."""
-    if lines and words["delivery"]:
-        raise click.UsageError("--delivery names one event and cannot go with --lines")
+    if (lines or records) and words["delivery"]:
+        raise click.UsageError("--delivery names one event and cannot go with --lines or --records")
+    if records and (lines or words["event_type"] or words["diff"]):
+        raise click.UsageError("with --records each line says its own type and diff")
+    if not (records or words["event_type"]):
+        raise click.UsageError("Missing option '--type'.")
     most = prepare(ctx).queue.payload_max_bytes
     diff = _read_text(words["diff"]) if words["diff"] else None
 
     async def run(operations: Operations) -> int:
         worst = 0
-        for payload in _payloads(file, lines, most):
-            result = await _one(operations, _event(payload, diff, words), timeout_s if wait else None)
-            _print(result, as_json=as_json, lines=lines)
-            failed = result["status"] == "quarantined" or result.get("event", {}).get("state") == EventState.FAILED
+        for raw in _payloads(file, lines or records, most * RECORD_FACTOR if records else most):
+            try:
+                event = _recorded(raw, words) if records else _event(raw, diff, words)
+            except RecordError as error:
+                result: dict[str, Any] = {"id": "", "status": "unreadable", "error": str(error)}
+            else:
+                result = await _one(operations, event, timeout_s if wait else None)
+            _print(result, as_json=as_json, lines=lines or records)
+            failed = result["status"] in {"quarantined", "unreadable"} or result.get("event", {}).get("state") == EventState.FAILED
             worst = max(worst, int(failed))
         return worst
 
     return with_operations(ctx, run)
+
+
+def _recorded(line: bytes, words: dict[str, str | None]) -> IncomingEvent:
+    event = decode(line).incoming()
+    return replace(event, priority=Priority.parse(words["priority"])) if words["priority"] else event
 
 
 async def _one(operations: Operations, event: IncomingEvent, wait_s: float | None) -> dict[str, Any]:
@@ -74,7 +96,8 @@ def _print(document: dict[str, Any], *, as_json: bool, lines: bool) -> None:
     if as_json:
         (print_json_line if lines else print_json)(document)
         return
-    click.echo(document["id"])
+    if document["id"]:
+        click.echo(document["id"])
     state = f", {document['event']['state']}" if "event" in document else ""
     error = f": {plain(document['error'], 200)}" if "error" in document else ""
     say(f"{document['status']}{state}{error}")

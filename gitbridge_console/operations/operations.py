@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 
 from gitbridge_console.domain.decisions import Decision
+from gitbridge_console.domain.event_records import encode
 from gitbridge_console.domain.events import FINISHED_STATES, STAGE_LANES, EventState, IncomingEvent, Priority
 from gitbridge_console.domain.filters import EventFilter
 from gitbridge_console.domain.snapshots import (
@@ -22,10 +24,13 @@ from gitbridge_console.domain.snapshots import (
 )
 from gitbridge_console.operations.actor import Actor, current_actor
 from gitbridge_console.operations.errors import BackPressure, NotConfirmed, NotFound, OperationError, Refused, StoreAway, Usage
+from gitbridge_console.operations.quarantine import as_event, hand_in, look_up
+from gitbridge_console.operations.reports import change_report, full_ids
 from gitbridge_console.operations.status import build_snapshot
 from gitbridge_console.router.intake import Intake, SubmitResult
 from gitbridge_console.settings.model import Settings
 from gitbridge_console.store.durability import NotDurable
+from gitbridge_console.store.event_records import UnreadableEvent
 from gitbridge_console.store.keys import expand_id
 from gitbridge_console.store.records import BackPressure as QueueBackPressure
 from gitbridge_console.store.store import Store
@@ -105,11 +110,18 @@ class Operations:
         """Everything the Pulse needs, in a handful of round trips."""
         async with self._asking():
             settings, store = self._settings(), self._store
-            stats, window, beats, log, server = await asyncio.gather(
-                store.queue.stats(self.lanes), store.metrics.read(), store.fleet.alive(), store.reader.log(), store.server.look()
+            stats, window, beats, log, server, dead = await asyncio.gather(
+                store.queue.stats(self.lanes),
+                store.metrics.read(),
+                store.fleet.alive(),
+                store.reader.log(),
+                store.server.look(),
+                store.dead_letters.notices(),
             )
             quarantined = await store.client.xlen(store.keys.quarantine)
-            return build_snapshot(settings, stats, window, beats, log, store_url=store.shown_url, server=server, quarantined=quarantined)
+            return build_snapshot(
+                settings, stats, window, beats, log, store_url=store.shown_url, server=server, quarantined=quarantined, dead=dead
+            )
 
     async def list_events(self, wanted: EventFilter | None = None, limit: int = 100) -> list[EventSummary]:
         """Events that match, newest first."""
@@ -147,7 +159,45 @@ class Operations:
     async def list_quarantine(self, limit: int = 100) -> list[QuarantineEntry]:
         """What came in and could not be read."""
         async with self._asking():
-            return await self._store.reader.list_quarantine(limit)
+            return await self._store.quarantine.newest(limit)
+
+    async def show_quarantined(self, entry_id: str) -> QuarantineEntry:
+        """One entry of the quarantine, with the beginning of what came in."""
+        async with self._asking():
+            return (await look_up(self._store.quarantine, entry_id)).entry
+
+    async def retry_quarantined(self, entry_id: str, *, event_type: str | None = None, delivery: str | None = None) -> SubmitResult:
+        """Hand the bytes of an entry in again; it leaves the quarantine only when they were accepted as an event."""
+        async with self._writing("quarantine retry", entry_id[:60], f"as {event_type}" if event_type else "") as record:
+            found = await look_up(self._store.quarantine, entry_id)
+            result = await hand_in(self._intake, self._store.quarantine, found, as_event(found, event_type, delivery))
+            record.result = f"{result.status}: event {result.id}"
+        return result
+
+    async def drop_quarantined(self, entry_id: str, reason: str) -> ChangeReport:
+        """Remove an entry of the quarantine for good."""
+        if not reason.strip():
+            raise Usage("say why: to drop an entry needs a reason")
+        async with self._writing("quarantine drop", entry_id[:60], reason) as record:
+            if not await self._store.quarantine.drop(entry_id):
+                raise NotFound(f"nothing in quarantine has the id {entry_id[:60]}")
+            record.result = "dropped"
+        return ChangeReport(changed=1, ids=(entry_id,))
+
+    async def export_events(self, wanted: EventFilter, on_unreadable: Callable[[str], None]) -> AsyncIterator[bytes]:
+        """Every event that matches, newest first, as one line of JSON each, newline included.
+
+        One that cannot be read whole is left out and told to ``on_unreadable``.
+        """
+        async with self._asking():
+            async for event_id in self._store.records.matching(wanted):
+                try:
+                    record = await self._store.records.read(event_id)
+                except UnreadableEvent as error:
+                    on_unreadable(str(error))
+                    continue
+                if record is not None:
+                    yield encode(record, at_ms=round(time.time() * 1000), by=self._actor.who)
 
     async def list_audit(self, limit: int = 100) -> list[AuditEntry]:
         """Operators' writes, newest first."""
@@ -199,7 +249,7 @@ class Operations:
 
     async def prioritize(self, ids: Sequence[str], to: Priority, *, front: bool = False) -> ChangeReport:
         """Give events or single tasks another priority; their age is kept."""
-        names = _ids(ids)
+        names = full_ids(ids)
         async with self._writing("prioritize", ", ".join(names), f"to {to.label}{', front' if front else ''}") as record:
             counts = await self._store.queue.reprioritize(names, to, front=front, by=self._actor.who)
             changed = tuple(name for name, count in zip(names, counts, strict=True) if count)
@@ -209,21 +259,21 @@ class Operations:
 
     async def replay(self, ids: Sequence[str], reason: str) -> ChangeReport:
         """Run finished events again under their ids."""
-        names = _ids(ids)
+        names = full_ids(ids)
         if len(names) > REPLAY_MAX:
             raise Usage(f"{len(names)} events at once, at most {REPLAY_MAX}")
         async with self._writing("replay", ", ".join(names), reason) as record:
             before = await self._store.queue.replay(names, by=self._actor.who, why=reason)
-            report = _report(names, before, "only failed, shed, cancelled and resolved events can be replayed")
+            report = change_report(names, before, "only failed, shed, cancelled and resolved events can be replayed")
             record.result = f"{report.changed} of {len(names)} replayed"
         return report
 
     async def cancel(self, ids: Sequence[str], reason: str) -> ChangeReport:
         """Cancel unfinished events and their seats, those in flight included."""
-        names = _ids(ids)
+        names = full_ids(ids)
         async with self._writing("cancel", ", ".join(names), reason) as record:
             before = await self._store.queue.cancel(names, by=self._actor.who, why=reason)
-            report = _report(names, before, "it is finished already")
+            report = change_report(names, before, "it is finished already")
             record.result = f"{report.changed} of {len(names)} cancelled"
         return report
 
@@ -259,22 +309,3 @@ class Operations:
                 raise Refused(f"event {name} is {before}, not awaiting approval")
             record.result = "approved" if approve else "rejected"
         return ChangeReport(changed=1, ids=(name,))
-
-
-def _ids(words: Sequence[str]) -> list[str]:
-    if not words:
-        raise Usage("name at least one id")
-    return list(dict.fromkeys(expand_id(word) for word in words))
-
-
-def _report(names: Sequence[str], before: Sequence[str], why_not: str) -> ChangeReport:
-    """Sort the replies of a script into what changed, what was left alone and what is not there."""
-    if not any(before):
-        raise NotFound(f"no event {', '.join(names)}")
-    changed = tuple(name for name, state in zip(names, before, strict=True) if state and not state.startswith("-"))
-    notes = tuple(
-        f"{name}: no such event" if not state else f"{name}: is {state[1:]}; {why_not}"
-        for name, state in zip(names, before, strict=True)
-        if not state or state.startswith("-")
-    )
-    return ChangeReport(changed=len(changed), unchanged=len(notes), ids=changed, notes=notes)

@@ -36,7 +36,7 @@ class Session:
 
 
 def state_dir(settings: Settings) -> Path:
-    """The folder that holds the embedded store and the log."""
+    """The folder that holds the embedded store, the log and exported dead letters."""
     return Path(settings.state_dir).expanduser() if settings.state_dir else Path(platformdirs.user_state_dir("gitbridge"))
 
 
@@ -66,7 +66,7 @@ async def open_session(settings: Settings | SettingsHolder, *, role: str, engine
                 flusher.cancel()
                 await _flush_once(store)
             return
-        machine = Engine(store, holder, role=role)
+        machine = Engine(store, holder, state_dir=state_dir(holder.current), role=role)
         async with _running(machine):
             yield Session(holder, store, operations, machine)
     finally:

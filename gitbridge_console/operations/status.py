@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
+from gitbridge_console.domain.dead_letters import DeadExports, DeadTrouble
 from gitbridge_console.domain.events import STAGE_LANES, EventState, Priority
 from gitbridge_console.domain.snapshots import (
     Alert,
@@ -46,6 +47,7 @@ def build_snapshot(
     store_url: str,
     server: ServerState,
     quarantined: int,
+    dead: tuple[DeadExports | None, DeadTrouble | None] = (None, None),
 ) -> FleetSnapshot:
     """Everything of one moment in the words of the contract."""
     lanes = {name: _lane(counts, stats.pauses.get(name)) for name, counts in _in_order(stats.lanes, settings)}
@@ -78,7 +80,7 @@ def build_snapshot(
         engines=engines,
         quarantined=quarantined,
         duplicates=stats.counters.get("duplicates", 0),
-        alerts=tuple(_alerts(settings, stats, lanes, providers, engines, server, quarantined, at)),
+        alerts=tuple(_alerts(settings, stats, lanes, providers, engines, server, quarantined, dead, at)),
         consensus={name: stats.counters.get(f"decided:{name}", 0) for name in ("complete", "partial", "degraded", "failed", "split")},
         log=log,
         max_waiting=settings.queue.max_waiting,
@@ -151,6 +153,7 @@ def _alerts(
     engines: Sequence[EngineStatus],
     server: ServerState,
     quarantined: int,
+    dead: tuple[DeadExports | None, DeadTrouble | None],
     at: str,
 ) -> Iterable[Alert]:
     """What wants the operator, worst first."""
@@ -158,6 +161,7 @@ def _alerts(
         *_fleet_alerts(engines, at),
         *_store_alerts(server, at),
         *_queue_alerts(settings, stats, lanes, quarantined, at),
+        *_dead_letter_alerts(*dead),
         *_provider_alerts(settings.alerts, providers, at),
     ]
     return sorted(found, key=lambda alert: alert.level != "critical")
@@ -209,6 +213,16 @@ def _queue_alerts(settings: Settings, stats: QueueStats, lanes: Mapping[str, Lan
         yield Alert(
             level="warning", code="quarantine", text=f"{quarantined} in quarantine: could not be read as events", since=at, jump="failures"
         )
+
+
+def _dead_letter_alerts(exports: DeadExports | None, trouble: DeadTrouble | None) -> Iterable[Alert]:
+    if trouble is not None:
+        text = f"dead letters could not be exported by {trouble.engine}: {trouble.text}"
+        yield Alert(level="warning", code="dead_export_failed", text=text, since=iso_from_ms(trouble.since_ms), jump="failures")
+    if exports is not None:
+        where = f"{exports.last_file} of {exports.engine}" + (f" and {exports.files - 1} more files" if exports.files > 1 else "")
+        text = f"{exports.count:,} dead letters left the store for dead-letters/{where}"
+        yield Alert(level="warning", code="dead_exported", text=text, since=iso_from_ms(exports.since_ms), jump="failures")
 
 
 def _provider_alerts(thresholds: AlertSettings, providers: Mapping[str, ProviderStatus], at: str) -> Iterable[Alert]:

@@ -7,6 +7,7 @@ import logging
 import os
 import socket
 from collections.abc import Awaitable, Callable, Coroutine
+from pathlib import Path
 from typing import Any
 
 from gitbridge_console import __version__
@@ -15,6 +16,7 @@ from gitbridge_console.ingress.legacy_list import pump
 from gitbridge_console.providers.base import Provider
 from gitbridge_console.providers.registry import build_provider, import_sdks, key_problem, resolve_key
 from gitbridge_console.router.ai_router import AIRouter
+from gitbridge_console.router.dead_letters import DeadLetterKeeper
 from gitbridge_console.router.decision_stage import ActionStage, DecisionStage
 from gitbridge_console.router.event_router import EventRouter
 from gitbridge_console.router.intake import Intake
@@ -50,7 +52,7 @@ def client_or_problem(name: str, settings: ProviderSettings) -> Provider | str:
 class Engine:
     """Runs every lane of one process. Build it inside a running loop."""
 
-    def __init__(self, store: Store, holder: SettingsHolder, *, role: str = "engine") -> None:
+    def __init__(self, store: Store, holder: SettingsHolder, *, state_dir: Path, role: str = "engine") -> None:
         self.store = store
         self.role = role
         self.id = f"{socket.gethostname()[:40]}-{os.getpid()}"
@@ -64,6 +66,7 @@ class Engine:
         self._tasks = TaskProcessor(store.queue, self.router, store.metrics, store.trouble, holder)
         self._decide = DecisionStage(store.queue, store.reader, self.router, store.metrics, holder)
         self._act = ActionStage(store.queue, store.reader, store.metrics, holder)
+        self._dead_letters = DeadLetterKeeper(store, state_dir, lambda: holder.current.retention, engine=self.id)
         self._lanes: dict[str, Lane] = {}
         self._stop = asyncio.Event()
         self.ready = asyncio.Event()
@@ -99,6 +102,8 @@ class Engine:
             ("leases", self.leases.run()),
             ("wakeups", self.store.wakeups.listen()),
             ("maintenance", self._maintenance()),
+            # Apart from the maintenance: a slow disk must hold up neither recovery nor heartbeat.
+            ("dead letters", self._dead_letters.run()),
         ]
         if self._holder.current.legacy.enabled:
             jobs.append(("legacy", self._legacy()))

@@ -29,6 +29,10 @@ class SubmitResult:
     error: str = ""
 
 
+class NotAnEvent(ValueError):
+    """What came in cannot be read as an event; one line says why."""
+
+
 class Intake:
     """Checks, reads the few facts a list shows, stores."""
 
@@ -45,13 +49,27 @@ class Intake:
             redis.exceptions.RedisError: the store is away; nothing was stored.
         """
         try:
+            return await self.accept(event, edited_from=edited_from)
+        except NotAnEvent as error:
+            entry = await self._queue.quarantine(event.payload, source=event.source, error=str(error))
+            return SubmitResult(entry, "quarantined", str(error))
+
+    async def accept(self, event: IncomingEvent, *, edited_from: str = "") -> SubmitResult:
+        """Store an event, or keep nothing of it.
+
+        Raises:
+            NotAnEvent: it cannot be read as one.
+            BackPressure: the store takes no more now.
+            redis.exceptions.RedisError: the store is away; nothing was stored.
+        """
+        try:
             payload = json.loads(event.payload)
         except (ValueError, RecursionError) as error:
-            return await self._refuse(event, f"the payload is not JSON: {error}")
+            raise NotAnEvent(f"the payload is not JSON: {' '.join(str(error).split())}") from None
         if not isinstance(payload, dict):
-            return await self._refuse(event, f"the payload is a JSON {type(payload).__name__}, not an object")
+            raise NotAnEvent(f"the payload is a JSON {type(payload).__name__}, not an object")
         if not TYPE_PATTERN.fullmatch(event.type):
-            return await self._refuse(event, f"{event.type[:60]!r} is no event type: lower-case letters, digits and _")
+            raise NotAnEvent(f"{event.type[:60]!r} is no event type: lower-case letters, digits and _")
         facts = read_facts(event.type, payload, event.diff)
         texts = {"repository": facts.repository, "subject": facts.subject, "title": facts.title, "author": facts.author, "url": facts.url}
         lane = "fetch" if event.type in NEEDS_FILES and event.diff is None else "route"
@@ -66,7 +84,7 @@ class Intake:
                 texts=texts,
             )
         except PayloadTooLarge as error:
-            return await self._refuse(event, str(error))
+            raise NotAnEvent(str(error)) from None
         self._metrics.count("duplicates" if stored.status == "duplicate" else "in")
         return SubmitResult(stored.id, stored.status)
 
@@ -74,7 +92,3 @@ class Intake:
         """The class it will most likely be routed with, so that what is urgent is urgent from the first lane on."""
         verdict = classify(facts, self._rules())
         return Priority.NORMAL if verdict.ignored else verdict.priority
-
-    async def _refuse(self, event: IncomingEvent, why: str) -> SubmitResult:
-        entry = await self._queue.quarantine(event.payload, source=event.source, error=" ".join(why.split()))
-        return SubmitResult(entry, "quarantined", why)

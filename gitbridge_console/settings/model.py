@@ -146,11 +146,13 @@ class SheddingSettings(Table):
 
 
 class RetentionSettings(Table):
-    """How long finished things are kept. Failed events stay until an operator deals with them."""
+    """How long finished things are kept. Failed and shed events beyond their bounds are exported to files before they go."""
 
     finished_s: PositiveSeconds = 7 * 86_400.0
     finished_max: int = Field(50_000, ge=100)
     finished_bytes: int = Field(512 * 1024**2, ge=0)
+    dead_max: int = Field(20_000, ge=100)
+    dead_s: float = Field(30 * 86_400.0, ge=0, le=3650 * 86_400.0)
     delivery_ids_s: PositiveSeconds = 4 * 86_400.0
     event_log_max: int = Field(10_000, ge=100)
     audit_max: int = Field(100_000, ge=1000)

@@ -30,7 +30,7 @@ TABLES: dict[str, str] = {
 NOTES: dict[str, dict[str, str]] = {
     "": {
         "namespace": "Prefix of every key in the store; fleets with different namespaces do not see each other",
-        "state_dir": "Folder of the embedded store and the log; not set: the state folder of this user",
+        "state_dir": "Folder of the embedded store, the log and exported dead letters; not set: the state folder of this user",
         "read_only": "Refuse every change by this process",
         "log_level": "debug, info, warning or error",
     },
@@ -110,9 +110,11 @@ NOTES: dict[str, dict[str, str]] = {
         "max_wait_s": "Expected waiting, in seconds, from which such events are shed; the steps before come at these shares of it",
     },
     "retention": {
-        "finished_s": "Seconds finished events are kept; failed ones stay until an operator deals with them",
+        "finished_s": "Seconds finished events are kept; failed and shed ones have bounds of their own",
         "finished_max": "Finished events kept at most",
         "finished_bytes": "Bytes of finished events kept at most, the oldest go first; 0: no limit",
+        "dead_max": "Failed and shed events kept at most; the oldest beyond go to files in `dead-letters` of the state folder",
+        "dead_s": "Seconds failed and shed events are kept before they go to such a file; 0: for ever",
         "delivery_ids_s": "Seconds a delivery id is remembered, so that a second delivery is a duplicate",
         "event_log_max": "Lines of the fleet's log kept; not acted on yet",
         "audit_max": "Entries of the audit kept",

@@ -20,12 +20,15 @@
 ``<tag>:n:<event>``     decision, JSON;  ``<tag>:o:<event>`` action, JSON;  ``<tag>:h:<event>`` list: timeline
 ``<tag>:d:<delivery>``  event id of a delivery;  ``<tag>:s:<subject>`` newest head of a subject, ``id version``
 ``<tag>:ev``            stream: event log;  ``<tag>:q`` stream: quarantine;  ``<tag>:dn`` stream: decision ids
+``<tag>:dl``            lock of the engine that exports dead letters: its token, gone by itself when it dies
+``<tag>:dx``            hash: what was exported lately (since, count, files, file, engine);  ``<tag>:dt`` hash: why it failed
 ``<tag>:wake``          channel: the name of a lane that has new work
 ======================  =======================================================================================
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 STORE_VERSION = 1
@@ -63,6 +66,14 @@ class Keys:
     @property
     def decisions(self) -> str:
         return f"{self.tag}:dn"
+
+    @property
+    def dead_exports(self) -> str:
+        return f"{self.tag}:dx"
+
+    @property
+    def dead_trouble(self) -> str:
+        return f"{self.tag}:dt"
 
     @property
     def wake(self) -> str:
@@ -145,6 +156,11 @@ def partition_of(job_id: str, count: int) -> int:
         return int(job_id[8:10], 16) % count
     except ValueError:
         return 0
+
+
+def home_of(job_id: str, partitions: Sequence[Keys]) -> Keys:
+    """The keys of the partition a job lives in."""
+    return partitions[partition_of(job_id, len(partitions))]
 
 
 def expand_id(word: str) -> str:

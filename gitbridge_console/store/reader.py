@@ -21,13 +21,12 @@ from gitbridge_console.domain.snapshots import (
     EventSummary,
     JobSummary,
     LogLine,
-    QuarantineEntry,
     TaskDetail,
     TimelineEntry,
 )
 from gitbridge_console.domain.tasks import Attempt
 from gitbridge_console.domain.timestamps import iso_from_ms
-from gitbridge_console.store.keys import Keys, partition_of
+from gitbridge_console.store.keys import Keys, home_of
 from gitbridge_console.store.replies import entry_ms, newest_entries, server_now_ms, table_of, text_of, unpack
 
 logger = logging.getLogger(__name__)
@@ -45,7 +44,7 @@ class EventReader:
         self._first = partitions[0]
 
     def _of(self, job_id: str) -> Keys:
-        return self._partitions[partition_of(job_id, len(self._partitions))]
+        return home_of(job_id, self._partitions)
 
     async def _newest(self, streams: Iterable[str], count: int) -> list[tuple[str, dict[bytes, bytes]]]:
         """The newest entries of the partitions' streams, newest first; an entry's id begins with its time."""
@@ -63,13 +62,14 @@ class EventReader:
         now = await server_now_ms(self._client)
         found: list[EventSummary] = []
         for start in range(0, min(len(ids), SCAN_MAX), 200):
-            rows = await self._summaries(ids[start : start + 200], now)
+            rows = await self.summaries(ids[start : start + 200], now)
             found.extend(summary for summary, providers in rows if wanted.matches(summary, providers))
             if len(found) >= limit:
                 break
         return found[:limit]
 
-    async def _summaries(self, ids: Sequence[str], now: int) -> list[tuple[EventSummary, tuple[str, ...]]]:
+    async def summaries(self, ids: Sequence[str], now: int) -> list[tuple[EventSummary, tuple[str, ...]]]:
+        """Rows of events with the providers of their panels; ids that are gone are left out. ``now`` in ms, for their age."""
         pipe = self._client.pipeline(transaction=False)
         for event_id in ids:
             keys = self._of(event_id)
@@ -261,23 +261,6 @@ class EventReader:
             header, about = table_of(replies[2 * n]), [text_of(raw) for raw in replies[2 * n + 1]]
             if header.get("decided"):
                 found.append(_decision_summary(event_id, header, *about))
-        return found
-
-    async def list_quarantine(self, limit: int = 100) -> list[QuarantineEntry]:
-        """What could not be read as an event, newest first."""
-        found = []
-        for entry_id, fields in await newest_entries(self._client, self._first.quarantine, limit):
-            entry, raw = table_of({k: v for k, v in fields.items() if k != b"raw"}), unpack(fields.get(b"raw"))
-            found.append(
-                QuarantineEntry(
-                    id=entry_id,
-                    at=iso_from_ms(entry_ms(entry_id)),
-                    source=entry.get("source", ""),
-                    error=entry.get("error", ""),
-                    size=int(entry.get("size", 0)),
-                    sample=raw[:2000].decode("utf-8", "replace"),
-                )
-            )
         return found
 
     async def log(self, limit: int = 50) -> tuple[LogLine, ...]:

@@ -10,12 +10,15 @@ from gitbridge_console.settings.model import Settings
 from gitbridge_console.store.bounded_writes import BoundedWrites
 from gitbridge_console.store.connection import StoreConnection, StoreUnavailable, connect, make_client
 from gitbridge_console.store.durability import DiskWait
+from gitbridge_console.store.dead_letters import DeadLetterStore
 from gitbridge_console.store.event_queue import RedisEventQueue
+from gitbridge_console.store.event_records import EventRecords
 from gitbridge_console.store.fleet import FleetRegistry
 from gitbridge_console.store.journal import AuditJournal
 from gitbridge_console.store.keys import STORE_VERSION, Keys
 from gitbridge_console.store.legacy import LegacyStore
 from gitbridge_console.store.metrics import Metrics
+from gitbridge_console.store.quarantine import QuarantineStore
 from gitbridge_console.store.reader import EventReader
 from gitbridge_console.store.replies import text_of
 from gitbridge_console.store.server_watch import ServerWatch
@@ -41,6 +44,9 @@ class Store:
         )
         keys = [partition.keys for partition in self.queue.partitions]
         self.reader = EventReader(self.client, *keys)
+        self.records = EventRecords(self.client, keys, self.reader)
+        self.dead_letters = DeadLetterStore(self.client, keys, server_major=connection.info.major)
+        self.quarantine = QuarantineStore(self.client, self.keys)
         self.disk = DiskWait(settings.redis.durability, socket_timeout_s=settings.redis.socket_timeout_s)
         writes = BoundedWrites(self.client, connection.info.major)
         self.journal = AuditJournal(self.client, self.keys, keep=settings.retention.audit_max, writes=writes, disk=self.disk)
