@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 import logging
-from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
+import sys
+from collections.abc import AsyncIterator, Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -21,11 +22,14 @@ from gitbridge_console.domain.snapshots import EventDetail
 from gitbridge_console.providers.base import Provider, ProviderReply, ProviderRequest, Usage
 from gitbridge_console.router import engine as engine_module
 from gitbridge_console.router import lane as lane_module
+from gitbridge_console.router.ai_router import AIRouter
 from gitbridge_console.router.engine import Engine
 from gitbridge_console.router.lane import Lane
 from gitbridge_console.settings.holder import SettingsHolder
 from gitbridge_console.settings.model import KindSettings, LegacySettings, ProviderSettings, QueueSettings, RedisSettings, Settings
-from gitbridge_console.store.connection import connect
+from gitbridge_console.store.connection import connect, make_client
+from gitbridge_console.store.event_queue import RedisEventQueue
+from gitbridge_console.store.keys import Keys
 from gitbridge_console.store.store import Store
 
 pytestmark = pytest.mark.anyio
@@ -57,14 +61,14 @@ class Told:
         self.closed = True
 
 
-def settings_for(namespace: str, url: str, *names: str, drain_s: float = PATIENCE_S, concurrency: int = 16) -> Settings:
+def settings_for(namespace: str, url: str, *names: str, concurrency: int = 16, **queue: Any) -> Settings:
     """Settings with these providers; events of no special kind are answered by one of them, best the first."""
     own = ProviderSettings(api="chat", model="told", base_url="http://127.0.0.1:9", max_concurrency=concurrency)
     return Settings(
         namespace=namespace,
         redis=RedisSettings(url=url),
         legacy=LegacySettings(enabled=False),
-        queue=QueueSettings(drain_s=drain_s),
+        queue=QueueSettings(**({"drain_s": PATIENCE_S} | queue)),
         providers=dict.fromkeys(names, own),
         kinds={"general": KindSettings(seats=1, quorum=1, prefer=names)},
     )
@@ -126,16 +130,14 @@ Built = Callable[..., Any]
 
 
 @pytest.fixture
-def house(
-    valkey_url: str, namespace: str, exposed: Redis, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> Callable[..., Any]:
+def house(valkey_url: str, namespace: str, exposed: Redis, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Any]:
     """``async with house("claude", …) as opened``: an engine, not started yet, that beats every few milliseconds."""
     monkeypatch.setattr(engine_module, "BEAT_S", 0.01, raising=False)
     monkeypatch.setattr(lane_module, "LOOK_EVERY_S", 0.05, raising=False)
     monkeypatch.setattr(lane_module, "FAULT_DELAY_S", 0.05, raising=False)
     monkeypatch.setattr(engine_module, "import_sdks", lambda apis: None)
 
-    @asynccontextmanager
+    @contextlib.asynccontextmanager
     async def opened(*names: str, **more: Any) -> AsyncIterator[House]:
         settings = settings_for(namespace, valkey_url, *names, **more)
         async with connect(settings.redis, tmp_path) as connection:
@@ -180,35 +182,22 @@ async def test_a_lane_that_ended_by_a_fault_is_said_and_started_again(house: Bui
     assert critical[0].exc_info is not None
 
 
-async def test_a_lane_that_falls_while_jobs_are_in_hand_loses_none(
-    house: Built, monkeypatch: pytest.MonkeyPatch, eventually: Callable[[Callable[[], Awaitable[bool]]], Awaitable[None]]
-) -> None:
-    async with house("claude") as opened:
-        await opened.start()
-        real = opened.store.metrics.record_value
-        fallen = False
+async def test_a_lane_that_falls_with_jobs_in_hand_loses_none(house: Built, monkeypatch: pytest.MonkeyPatch) -> None:
+    async with house("claude", lease_s=0.3) as opened:
+        ids = [await opened.submit(f"d{n}") for n in range(3)]
+        real, failed = opened.store.metrics.record_value, asyncio.Event()
 
         def record_value(*args: Any, **more: Any) -> None:
-            nonlocal fallen
-            if not fallen:
-                fallen = True
+            if not failed.is_set():
+                failed.set()
                 raise RuntimeError("counting fails")
             real(*args, **more)
 
         monkeypatch.setattr(opened.store.metrics, "record_value", record_value)
-        ids = [await opened.submit(f"d{n}") for n in range(3)]
-
-        async def under_way() -> bool:
-            return all((await opened.shown(event_id)).state != "received" or await leased(event_id) for event_id in ids)
-
-        async def leased(event_id: str) -> bool:
-            jobs = await opened.store.reader.list_jobs(["route"])
-            return any(job.id == event_id and job.place == "leased" for job in jobs)
-
-        await eventually(under_way)
-        assert fallen
-        assert not opened.task.done()
-        await opened.lanes("claude")
+        await opened.start()
+        for event_id in ids:
+            await opened.resolved(event_id)
+        assert failed.is_set()
 
 
 @pytest.mark.parametrize("fault", [ResponseError, RedisConnectionError])
@@ -229,9 +218,7 @@ async def test_an_added_provider_gets_a_lane_and_is_asked(house: Built, namespac
     async with house("claude") as opened:
         await opened.start()
         await opened.lanes("claude")
-        opened.holder.current = settings_for(namespace, valkey_url, "local")
-        opened.holder.current = settings_for(namespace, valkey_url, "local", "claude")
-        opened.providers["local"] = Told("local")
+        opened.holder.current = settings_for(namespace, valkey_url, "claude", "local")
         await opened.lanes("claude", "local")
         opened.engine.router.states["claude"].disabled = "so that the choice falls on the new one"
         event = await opened.resolved(await opened.submit())
@@ -278,7 +265,9 @@ async def test_a_provider_that_comes_back_gets_its_lane_again(house: Built, name
         assert opened.starts.count("claude") == 2
 
 
-async def test_settings_that_fail_to_apply_leave_the_engine_running(house: Built, namespace: str, valkey_url: str, caplog: Any) -> None:
+async def test_settings_that_fail_to_apply_leave_the_engine_running(
+    house: Built, namespace: str, valkey_url: str, caplog: pytest.LogCaptureFixture
+) -> None:
     async with house("claude") as opened:
         await opened.start()
         await opened.lanes("claude")
@@ -295,13 +284,33 @@ async def test_settings_that_fail_to_apply_leave_the_engine_running(house: Built
         await opened.resolved(await opened.submit("d2"))
 
 
-async def test_a_provider_that_cannot_be_built_stops_no_other_from_being_taken_over(house: Built, namespace: str, valkey_url: str) -> None:
-    async with house("claude") as opened:
-        await opened.start()
-        await opened.lanes("claude")
-        opened.refuses_to_build.add("broken")
-        opened.holder.current = settings_for(namespace, valkey_url, "claude", "broken", "local")
-        await opened.lanes("claude", "local")
+@pytest.mark.xfail(strict=True, reason="taking over stops at the first client that cannot be built, and is not tried again")
+async def test_a_provider_that_cannot_be_built_keeps_no_other_from_being_taken_over(namespace: str, valkey_url: str) -> None:
+    old, new = settings_for(namespace, valkey_url, "claude"), settings_for(namespace, valkey_url, "claude", "broken", "local")
+    router = AIRouter(old, {"claude": Told("claude")})
+
+    def build(name: str, settings: ProviderSettings) -> Provider | str:
+        if name == "broken":
+            raise RuntimeError("nobody foresaw this")
+        return Told(name)
+
+    with contextlib.suppress(RuntimeError):
+        await router.apply(new, old, build)
+    assert router.gate("local").open
+    assert router.gate("claude").open
+
+
+@pytest.mark.xfail(strict=True, reason="the old client goes before the new one is there; when closing it fails there is none")
+async def test_a_provider_whose_old_client_cannot_be_closed_gets_its_new_one(namespace: str, valkey_url: str) -> None:
+    class Stubborn(Told):
+        async def aclose(self) -> None:
+            raise OSError("the connection is gone")
+
+    old, new = settings_for(namespace, valkey_url, "claude"), settings_for(namespace, valkey_url, "claude", concurrency=2)
+    router = AIRouter(old, {"claude": Stubborn("claude")})
+    with contextlib.suppress(OSError):
+        await router.apply(new, old, lambda name, settings: Told(name))
+    assert router.gate("claude").open
 
 
 async def test_stopping_lets_jobs_in_hand_finish(house: Built) -> None:
@@ -339,7 +348,15 @@ async def test_what_does_not_finish_in_time_goes_back_at_once_with_its_place_in_
         assert (await opened.shown(first)).tasks[0].calls == 0
 
 
-@pytest.mark.parametrize("fault", [ResponseError, RedisConnectionError])
+@pytest.mark.parametrize(
+    "fault",
+    [
+        RedisConnectionError,
+        pytest.param(
+            ResponseError, marks=pytest.mark.xfail(strict=True, reason="saying goodbye raises what the store answered; clients stay open")
+        ),
+    ],
+)
 async def test_an_engine_stops_in_time_while_the_store_is_away(house: Built, weather: Any, fault: type[Exception]) -> None:
     async with house("claude", drain_s=0.05) as opened:
         claude = opened.providers["claude"] = Told("claude")
@@ -351,3 +368,38 @@ async def test_an_engine_stops_in_time_while_the_store_is_away(house: Built, wea
         await opened.stop()
         weather.clears()
         assert opened.running == set()
+        assert claude.closed
+
+
+@pytest.mark.xfail(
+    sys.version_info < (3, 12),
+    strict=True,
+    reason="asyncio.wait_for, under which redis-py writes when it has a socket_timeout, loses a cancellation now and then; a stop may hang",
+)
+async def test_work_that_is_cancelled_while_it_asks_the_store_stays_cancelled(valkey_url: str, namespace: str) -> None:
+    client = make_client(RedisSettings(url=valkey_url))
+    queue = RedisEventQueue(client, Keys(namespace))
+    asked = 0
+
+    async def maintain() -> None:
+        nonlocal asked
+        while True:
+            await queue.recover()
+            asked += 1
+
+    try:
+        for _ in range(100):
+            task, goal = asyncio.create_task(maintain()), asked + 3
+            while asked < goal:
+                await asyncio.sleep(0)
+            task.cancel()
+            goal = asked + 3
+            while asked < goal and not task.done():
+                await asyncio.sleep(0)
+            lost = not task.done()
+            while not task.done():
+                task.cancel()
+                await asyncio.sleep(0)
+            assert not lost, "it was cancelled and went on"
+    finally:
+        await client.aclose()

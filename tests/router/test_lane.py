@@ -136,7 +136,9 @@ async def test_a_store_that_is_away_is_known_to_be_away_until_it_answers(
         assert desk.trouble.away_for_s is None
 
 
-async def test_a_job_whose_work_raises_waits_a_while_is_counted_and_holds_nobody_up(queue: RedisEventQueue, reader: EventReader) -> None:
+async def test_a_job_whose_work_raises_waits_a_while_is_counted_and_holds_nobody_up(
+    queue: RedisEventQueue, exposed_queue: RedisEventQueue, reader: EventReader
+) -> None:
     bad = await submit(queue, "d1", Priority.HIGH)
     good = await submit(queue, "d2")
 
@@ -145,7 +147,7 @@ async def test_a_job_whose_work_raises_waits_a_while_is_counted_and_holds_nobody
             raise KeyError("nobody foresaw this")
         await queue.hand_on(job, "", EventState.RESOLVED)
 
-    async with at_work(queue, work) as desk:
+    async with at_work(exposed_queue, work) as desk:
         assert [(await desk.next()).id, (await desk.next()).id] == [bad, good]
         desk.lane.stop()
         await asyncio.wait_for(desk.running, 20)
@@ -156,7 +158,9 @@ async def test_a_job_whose_work_raises_waits_a_while_is_counted_and_holds_nobody
 
 
 @pytest.mark.usefixtures("impatient")
-async def test_a_job_whose_work_raised_once_is_done_the_next_time(queue: RedisEventQueue, reader: EventReader) -> None:
+async def test_a_job_whose_work_raised_once_is_done_the_next_time(
+    queue: RedisEventQueue, exposed_queue: RedisEventQueue, reader: EventReader
+) -> None:
     event_id = await submit(queue, "d1")
 
     async def work(job: ClaimedJob) -> None:
@@ -165,7 +169,7 @@ async def test_a_job_whose_work_raised_once_is_done_the_next_time(queue: RedisEv
         await queue.hand_on(job, "", EventState.RESOLVED)
         desk.lane.stop()
 
-    async with at_work(queue, work) as desk:
+    async with at_work(exposed_queue, work) as desk:
         await asyncio.wait_for(desk.running, 20)
     event = await reader.event_detail(event_id)
     assert event is not None
@@ -175,9 +179,9 @@ async def test_a_job_whose_work_raised_once_is_done_the_next_time(queue: RedisEv
 @pytest.mark.xfail(strict=True, reason="giving a job back never looks at how often it was delivered; only a lease that ran out does")
 @pytest.mark.usefixtures("impatient")
 async def test_a_job_whose_work_always_raises_is_given_up_in_the_end(
-    client: Redis, namespace: str, reader: EventReader, eventually: Any
+    exposed: Redis, namespace: str, reader: EventReader, eventually: Any
 ) -> None:
-    queue = RedisEventQueue(client, Keys(namespace), retry=RetrySettings(deliveries_max=2))
+    queue = RedisEventQueue(exposed, Keys(namespace), retry=RetrySettings(deliveries_max=2))
     event_id = await submit(queue, "d1")
     begun = 0
 
@@ -200,10 +204,10 @@ async def test_a_job_whose_work_always_raises_is_given_up_in_the_end(
 
 
 async def test_a_cancelled_lane_hands_back_at_once_uncounted_with_priority_and_age_kept(
-    queue: RedisEventQueue, reader: EventReader
+    queue: RedisEventQueue, exposed_queue: RedisEventQueue, reader: EventReader
 ) -> None:
     ids = [await submit(queue, f"d{n}", priority) for n, priority in enumerate([Priority.LOW, Priority.HIGH, Priority.HIGH])]
-    async with at_work(queue, forever, slots=2) as desk:
+    async with at_work(exposed_queue, forever, slots=2) as desk:
         held = [await desk.next(), await desk.next()]
         await desk.cancelled()
     assert [job.id for job in held] == ids[1:]
@@ -216,7 +220,9 @@ async def test_a_cancelled_lane_hands_back_at_once_uncounted_with_priority_and_a
     assert [job.number("dv") for job in (await queue.claim("route", 3)).jobs] == [1, 1, 1]
 
 
-async def test_a_lane_told_to_stop_claims_nothing_more_and_finishes_what_it_has(queue: RedisEventQueue, reader: EventReader) -> None:
+async def test_a_lane_told_to_stop_claims_nothing_more_and_finishes_what_it_has(
+    queue: RedisEventQueue, exposed_queue: RedisEventQueue, reader: EventReader
+) -> None:
     done, other = await submit(queue, "d1"), await submit(queue, "d2")
     may_end = asyncio.Event()
 
@@ -224,7 +230,7 @@ async def test_a_lane_told_to_stop_claims_nothing_more_and_finishes_what_it_has(
         await may_end.wait()
         await queue.hand_on(job, "", EventState.RESOLVED)
 
-    async with at_work(queue, work) as desk:
+    async with at_work(exposed_queue, work) as desk:
         assert (await desk.next()).id == done
         desk.lane.stop()
         may_end.set()
