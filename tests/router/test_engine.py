@@ -285,7 +285,9 @@ async def test_settings_that_fail_to_apply_leave_the_engine_running(
         await opened.resolved(await opened.submit("d2"))
 
 
-@pytest.mark.xfail(strict=True, reason="taking over stops at the first client that cannot be built, and is not tried again")
+@pytest.mark.xfail(
+    strict=True, raises=AssertionError, reason="taking over stops at the first client that cannot be built, and is not tried again"
+)
 async def test_a_provider_that_cannot_be_built_keeps_no_other_from_being_taken_over(namespace: str, valkey_url: str) -> None:
     old, new = settings_for(namespace, valkey_url, "claude"), settings_for(namespace, valkey_url, "claude", "broken", "local")
     router = AIRouter(old, {"claude": Told("claude")})
@@ -301,7 +303,9 @@ async def test_a_provider_that_cannot_be_built_keeps_no_other_from_being_taken_o
     assert router.gate("claude").open
 
 
-@pytest.mark.xfail(strict=True, reason="the old client goes before the new one is there; when closing it fails there is none")
+@pytest.mark.xfail(
+    strict=True, raises=AssertionError, reason="the old client goes before the new one is there; when closing it fails there is none"
+)
 async def test_a_provider_whose_old_client_cannot_be_closed_gets_its_new_one(namespace: str, valkey_url: str) -> None:
     class Stubborn(Told):
         async def aclose(self) -> None:
@@ -354,7 +358,10 @@ async def test_what_does_not_finish_in_time_goes_back_at_once_with_its_place_in_
     [
         RedisConnectionError,
         pytest.param(
-            ResponseError, marks=pytest.mark.xfail(strict=True, reason="saying goodbye raises what the store answered; clients stay open")
+            ResponseError,
+            marks=pytest.mark.xfail(
+                strict=True, raises=ResponseError, reason="saying goodbye raises what the store answered; clients stay open"
+            ),
         ),
     ],
 )
@@ -375,6 +382,7 @@ async def test_an_engine_stops_in_time_while_the_store_is_away(house: Built, wea
 @pytest.mark.xfail(
     sys.version_info < (3, 12),
     strict=True,
+    raises=AssertionError,
     reason="asyncio.wait_for, under which redis-py writes when it has a socket_timeout, loses a cancellation now and then; a stop may hang",
 )
 async def test_work_that_is_cancelled_while_it_asks_the_store_stays_cancelled(valkey_url: str, namespace: str) -> None:
