@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
+import itertools
 import os
 import pty
+import select
 import signal
 import subprocess
 import sys
@@ -21,12 +24,16 @@ from gitbridge_console.settings.model import Settings
 HERE = Path(__file__).parent
 PROGRAM = """
 import sys
+from pathlib import Path
 from fakes import FakeFleet
+from gitbridge_console.commands.logs import set_up_logging
 from gitbridge_console.console import run
 from gitbridge_console.settings.model import QueueSettings, Settings
 run.GRACE_S = 0.3
 fleet = FakeFleet()
 settings = Settings(queue=QueueSettings(drain_s=0.2))
+log = sys.argv[1]
+set_up_logging(settings, None if log == "-" else Path(log), to_stderr=log == "-")
 code = run.run_console(fleet, settings, refresh_s=0.2, demo=True)
 print("stopped" if fleet.stopped else "not stopped", file=sys.stdout)
 sys.exit(code)
@@ -36,13 +43,14 @@ sys.exit(code)
 class Terminal:
     """A console in a terminal of its own."""
 
-    def __init__(self) -> None:
+    def __init__(self, log: Path | str) -> None:
+        """``log`` is the file its log goes to, ``-`` for the terminal itself."""
         self.master, slave = pty.openpty()
         termios.tcsetwinsize(self.master, (24, 80))
         self.before = termios.tcgetattr(slave)
         env = os.environ | {"PYTHONPATH": f"{HERE}:{HERE.parent.parent}", "TERM": "xterm-256color", "PYTHONIOENCODING": "utf-8"}
         self.process = subprocess.Popen(
-            [sys.executable, "-c", PROGRAM], stdin=slave, stdout=slave, stderr=slave, env=env, start_new_session=True
+            [sys.executable, "-c", PROGRAM, str(log)], stdin=slave, stdout=slave, stderr=slave, env=env, start_new_session=True
         )
         self.slave = slave
         self.seen = b""
@@ -57,6 +65,29 @@ class Terminal:
                 self.seen += os.read(self.master, 65536)
             except BlockingIOError:
                 time.sleep(0.02)
+
+    def press_until_stuck(self, keys: bytes, timeout_s: float = 20.0) -> None:
+        """Press keys and read nothing, until the console can draw no more: its terminal takes no byte for a while.
+
+        The kernel says so: a terminal is not ready for writing while it is full and a writer waits for room in it.
+        The keys come one by one: of a burst only the last screen is drawn.
+        """
+        deadline = time.monotonic() + timeout_s
+        os.set_blocking(self.master, False)
+        for key in itertools.cycle(keys):
+            with contextlib.suppress(BlockingIOError):
+                os.write(self.master, bytes([key]))
+            if not select.select([], [self.slave], [], 0.2)[1]:
+                return
+            assert time.monotonic() < deadline, "the terminal takes everything"
+            time.sleep(0.1)
+
+    def left(self) -> bytes:
+        """What an ended console has written and nobody has read."""
+        with contextlib.suppress(BlockingIOError):
+            while True:
+                self.seen += os.read(self.master, 65536)
+        return self.seen
 
     def end(self) -> int:
         """Wait for the exit code, reading on."""
@@ -80,9 +111,9 @@ class Terminal:
 
 
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGTERM, 143), (signal.SIGHUP, 129)])
-def test_a_signal_drains_and_restores_the_terminal(number: signal.Signals, code: int) -> None:
+def test_a_signal_drains_and_restores_the_terminal(number: signal.Signals, code: int, tmp_path: Path) -> None:
     """128 and the number, as shells have it."""
-    terminal = Terminal()
+    terminal = Terminal(tmp_path / "log")
     try:
         terminal.read_until(b"Failures")
         terminal.process.send_signal(number)
@@ -95,9 +126,9 @@ def test_a_signal_drains_and_restores_the_terminal(number: signal.Signals, code:
         terminal.close()
 
 
-def test_quit_restores_the_terminal() -> None:
+def test_quit_restores_the_terminal(tmp_path: Path) -> None:
     """ctrl+c is a key of the console."""
-    terminal = Terminal()
+    terminal = Terminal(tmp_path / "log")
     try:
         terminal.read_until(b"Failures")
         os.write(terminal.master, b":q\r")
@@ -107,19 +138,33 @@ def test_quit_restores_the_terminal() -> None:
         terminal.close()
 
 
-def test_a_stuck_terminal_does_not_keep_the_process() -> None:
+def test_a_stuck_terminal_does_not_keep_the_process(tmp_path: Path) -> None:
     """Nobody reads what it writes; the watchdog ends it."""
-    terminal = Terminal()
+    terminal = Terminal(tmp_path / "log")
     try:
         terminal.read_until(b"Failures")
-        for n in range(400):
-            try:
-                os.write(terminal.master, b"123456"[n % 6 : n % 6 + 1])
-            except BlockingIOError:
-                break
-        time.sleep(1.0)
+        terminal.press_until_stuck(b"123456")
         terminal.process.send_signal(signal.SIGTERM)
         assert terminal.process.wait(15) == 143
+        assert b"stopped" not in terminal.left(), "it could still write: nothing was stuck"
+        assert "did not end in time" in (tmp_path / "log").read_text("utf-8")
+    finally:
+        terminal.close()
+
+
+@pytest.mark.xfail(
+    strict=True,
+    raises=subprocess.TimeoutExpired,
+    reason="the watchdog logs before it ends the process, and the log waits for the terminal too",
+)
+def test_a_stuck_terminal_that_gets_the_log_as_well_does_not_keep_the_process() -> None:
+    """As with ``--log-file -``."""
+    terminal = Terminal("-")
+    try:
+        terminal.read_until(b"Failures")
+        terminal.press_until_stuck(b"123456")
+        terminal.process.send_signal(signal.SIGTERM)
+        assert terminal.process.wait(3) == 143
     finally:
         terminal.close()
 

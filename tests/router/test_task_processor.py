@@ -1,0 +1,277 @@
+"""One claim, one attempt: what becomes of a seat when its provider cannot be asked, fails, or is asked in vain."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import Awaitable, Callable
+from dataclasses import replace
+from typing import Any
+
+import pytest
+from redis.asyncio import Redis
+
+from gitbridge_console.domain.events import EventState, IncomingEvent, Priority
+from gitbridge_console.domain.failures import Failure, FailureClass
+from gitbridge_console.domain.snapshots import EventDetail, TaskDetail
+from gitbridge_console.domain.tasks import Attempt, TaskState
+from gitbridge_console.providers.base import ProviderError, ProviderReply, ProviderRequest, Usage
+from gitbridge_console.router.ai_router import AIRouter
+from gitbridge_console.router.decision_stage import DecisionStage
+from gitbridge_console.router.event_router import EventRouter
+from gitbridge_console.router.task_processor import TaskProcessor
+from gitbridge_console.settings.model import Settings
+from gitbridge_console.store.event_queue import RedisEventQueue
+from gitbridge_console.store.metrics import Metrics
+from gitbridge_console.store.reader import EventReader
+from gitbridge_console.store.records import ClaimedJob, RoutePlan
+from gitbridge_console.store.trouble import StoreTrouble
+
+pytestmark = pytest.mark.anyio
+
+PUBLISHED = json.dumps({"action": "published", "repository": {"id": 1, "full_name": "acme/shop"}}).encode()
+NOTED = json.dumps({"summary": "s", "verdict": "noted", "abstain_reason": None})
+PLAN = RoutePlan("general", Priority.NORMAL, ("grok",), quorum=1, grace_s=0, deadline_s=120, expires_s=3600)
+ATTEMPT = Attempt(
+    provider="grok", model="m", started_at="2026-11-22T21:00:00Z", latency_ms=1, outcome="transient", verdict="retry"
+).model_dump_json()
+PROVIDERS = ("claude", "grok", "chatgpt")
+LOOKS_MAX = 20_000
+"""Bound of every wait for what is due within a second or two; each look is a round trip."""
+
+
+class Told:
+    """A provider that says what it is told to, and counts how often it was asked."""
+
+    def __init__(self, name: str) -> None:
+        self.name = self.model = name
+        self.calls = 0
+        self.says: Callable[[], Awaitable[str]] = self.noted
+
+    async def noted(self) -> str:
+        return NOTED
+
+    async def ask(self, request: ProviderRequest, *, timeout_s: float) -> ProviderReply:
+        self.calls += 1
+        return ProviderReply(await self.says(), self.model, "stop", Usage(), None, 200, 1.0, 1.0)
+
+    async def list_models(self, *, timeout_s: float = 10.0) -> list[str]:
+        return [self.model]
+
+    async def aclose(self) -> None:
+        return None
+
+
+class Meanwhile(EventReader):
+    """Lets something happen between the reading of a panel and what follows from it."""
+
+    happens: Callable[[], Awaitable[Any]] | None = None
+
+    async def panel(self, event_id: str, header: Any) -> list[TaskDetail]:
+        panel = await super().panel(event_id, header)
+        if self.happens is not None:
+            await self.happens()
+        return panel
+
+
+class Seats:
+    """Events with one seat, and the stages that work on them, taken by hand step by step."""
+
+    def __init__(self, queue: RedisEventQueue, client: Redis, metrics: Metrics, settings: Settings, clock: Any) -> None:
+        self.queue, self.settings, self.clock = queue, settings, clock
+        self.providers = {name: Told(name) for name in PROVIDERS}
+        self.router = AIRouter(settings, self.providers, clock=clock, seed=1)
+        self.reader = Meanwhile(client, queue.keys)
+        self.events = EventRouter(queue, self.router, metrics, lambda: self.settings)
+        self.tasks = TaskProcessor(queue, self.router, metrics, StoreTrouble(), lambda: self.settings, seed=1)
+        self.stage = DecisionStage(queue, self.reader, self.router, metrics, lambda: self.settings)
+        self.id = ""
+
+    async def submit(self) -> ClaimedJob:
+        self.id = (await self.queue.enqueue(IncomingEvent("d1", "release", PUBLISHED, "test"))).id
+        return await self.next("route")
+
+    async def open(self, **plan: Any) -> None:
+        await self.queue.route(await self.submit(), replace(PLAN, **plan))
+
+    async def next(self, lane: str) -> ClaimedJob:
+        """The next job of a lane, as soon as it is due."""
+        for _ in range(LOOKS_MAX):
+            jobs = (await self.queue.claim(lane, 1)).jobs
+            if jobs:
+                return jobs[0]
+        raise AssertionError(f"nothing comes due in {lane}")
+
+    async def late(self, lane: str = "grok") -> ClaimedJob:
+        """A seat that is claimed when its event's deadline is over."""
+        job = await self.next(lane)
+        return replace(job, claimed_ms=int(float(job.event["deadline"])) + 1)
+
+    def outage(self, failure: Failure | None = None) -> None:
+        """Nobody can be asked for a while."""
+        for name in PROVIDERS:
+            for _ in range(5):
+                call = self.router.begin(name, 1.0)
+                if call is not None:
+                    self.router.failed(call, failure or Failure(FailureClass.RATE_LIMIT, "later", retry_after_s=0.5))
+
+    async def shown(self) -> EventDetail:
+        event = await self.reader.event_detail(self.id)
+        assert event is not None
+        return event
+
+    async def seat(self) -> TaskDetail:
+        return (await self.shown()).tasks[0]
+
+
+@pytest.fixture
+def seats(queue: RedisEventQueue, client: Redis, metrics: Metrics, settings: Settings, clock: Any) -> Seats:
+    return Seats(queue, client, metrics, settings, clock)
+
+
+async def test_an_outage_parks_the_event_and_it_is_decided_once_the_provider_is_back(seats: Seats) -> None:
+    await seats.open(deadline_s=0.6)
+    seats.outage()
+    await seats.tasks.work(await seats.next("grok"))
+    assert (await seats.seat()).state == "waiting"
+    await seats.tasks.work(await seats.next("grok"))
+    seat = await seats.seat()
+    assert (seat.state, seat.calls, seat.answer) == ("waiting", 0, None)
+    await seats.stage.work(await seats.next("decide"))
+    assert (await seats.shown()).state == "parked"
+    seats.clock.now = 10.0
+    again = await seats.next("grok")
+    assert (await seats.shown()).state == "consensus_pending"
+    await seats.tasks.work(again)
+    await seats.stage.work(await seats.next("decide"))
+    event = await seats.shown()
+    assert (event.state, event.tasks[0].state, event.tasks[0].calls) == ("resolved", "succeeded", 1)
+    assert event.decision is not None
+    assert event.decision.verdict == "noted"
+
+
+@pytest.mark.parametrize("cls", [FailureClass.RATE_LIMIT, FailureClass.TRANSIENT])
+async def test_a_seat_nobody_could_be_asked_for_by_the_deadline_is_kept(seats: Seats, cls: FailureClass) -> None:
+    await seats.open()
+    seats.outage(Failure(cls, "not now"))
+    await seats.tasks.work(await seats.late())
+    seat = await seats.seat()
+    assert (seat.state, seat.answer, seats.providers["grok"].calls) == ("waiting", None, 0)
+    assert seat.deliveries == 0
+
+
+async def test_a_seat_that_came_too_late_to_be_asked_has_failed_while_its_provider_is_there(seats: Seats) -> None:
+    await seats.open()
+    await seats.tasks.work(await seats.late())
+    seat = await seats.seat()
+    assert (seat.state, seats.providers["grok"].calls) == ("failed", 0)
+    assert seat.answer is not None
+    assert "deadline" in seat.answer.reason
+
+
+async def test_a_seat_that_was_asked_before_has_failed_at_the_deadline_outage_or_not(seats: Seats) -> None:
+    await seats.open()
+    await seats.queue.retry_task(await seats.next("grok"), attempt=ATTEMPT)
+    seats.outage()
+    await seats.tasks.work(await seats.late())
+    assert (await seats.seat()).state == "failed"
+
+
+async def test_a_seat_whose_provider_comes_back_only_by_an_operator_has_failed_at_the_deadline(seats: Seats) -> None:
+    await seats.open()
+    seats.outage(Failure(FailureClass.CREDENTIAL, "the key was revoked"))
+    await seats.tasks.work(await seats.late())
+    assert (await seats.seat()).state == "failed"
+
+
+async def test_while_one_provider_is_out_another_takes_its_seat(seats: Seats) -> None:
+    await seats.open()
+    call = seats.router.begin("grok", 1.0)
+    assert call is not None
+    seats.router.failed(call, Failure(FailureClass.RATE_LIMIT, "later", retry_after_s=60))
+    await seats.tasks.work(await seats.next("grok"))
+    seat = await seats.seat()
+    assert (seat.state, seat.seat, seats.providers["grok"].calls) == ("queued", "grok", 0)
+    assert seat.provider in ("claude", "chatgpt")
+
+
+async def test_an_attempt_that_is_cancelled_gives_its_place_back_and_counts_for_nothing(seats: Seats) -> None:
+    await seats.open()
+    asked = asyncio.Event()
+
+    async def says() -> str:
+        asked.set()
+        await asyncio.Event().wait()
+        return NOTED
+
+    seats.providers["grok"].says = says
+    work = asyncio.create_task(seats.tasks.work(await seats.next("grok")))
+    await asked.wait()
+    assert seats.router.states["grok"].in_flight == 1
+    work.cancel()
+    await asyncio.wait([work])
+    assert work.cancelled()
+    assert seats.router.states["grok"].in_flight == 0
+    assert seats.router.gate("grok").open
+    assert (await seats.seat()).attempts == ()
+
+
+@pytest.mark.parametrize("cancelled_by", ["an operator", "a decision"])
+async def test_a_failed_attempt_for_an_event_that_is_over_leads_to_no_further_one(seats: Seats, cancelled_by: str) -> None:
+    await seats.open(lanes=("grok", "claude"))
+
+    async def says() -> str:
+        if cancelled_by == "an operator":
+            await seats.queue.cancel([seats.id], by="ana")
+        else:
+            await seats.queue.settle_task(await seats.next("claude"), TaskState.SUCCEEDED, answer="", vote=True)
+            await seats.queue.hand_on(await seats.next("decide"), "", EventState.RESOLVED)
+        raise ProviderError(Failure(FailureClass.TRANSIENT, "502"))
+
+    seats.providers["grok"].says = says
+    await seats.tasks.work(await seats.next("grok"))
+    assert (await seats.seat()).state == "cancelled"
+    lanes = (await seats.queue.stats(PROVIDERS)).lanes
+    assert [lanes[name].ready + lanes[name].waiting + lanes[name].leased for name in PROVIDERS] == [0, 0, 0]
+
+
+async def test_an_answer_that_comes_while_the_event_is_being_parked_is_decided_on_at_once(seats: Seats) -> None:
+    await seats.open(deadline_s=0.6)
+    job = await seats.next("grok")
+
+    async def answered() -> None:
+        seats.reader.happens = None
+        await seats.tasks.work(job)
+
+    seats.reader.happens = answered
+    await seats.stage.work(await seats.next("decide"))
+    assert (await seats.seat()).state == "succeeded"
+    (again,) = (await seats.queue.claim("decide", 1)).jobs
+    await seats.stage.work(again)
+    assert (await seats.shown()).state == "resolved"
+
+
+async def test_an_event_sent_to_the_front_in_an_outage_is_parked_not_expired(seats: Seats) -> None:
+    seats.outage()
+    job = await seats.submit()
+    await seats.queue.release(job)
+    await seats.queue.reprioritize([seats.id], Priority.NORMAL, front=True)
+    await seats.events.route(await seats.next("route"))
+    assert (await seats.shown()).state == "parked"
+
+
+async def test_an_outage_that_outlasts_the_limit_fails_the_event_and_a_replay_counts_from_anew(seats: Seats) -> None:
+    seats.outage()
+    first = await seats.submit()
+    expires_ms = round(seats.settings.queue.expires_s * 1000)
+    await seats.events.route(replace(first, claimed_ms=first.claimed_ms + expires_ms + 50))
+    event = await seats.shown()
+    assert (event.state, event.error and event.error.cls) == ("failed", "no_provider")
+    for _ in range(LOOKS_MAX):
+        if (await seats.queue.stats()).now_ms > first.claimed_ms + 50:
+            break
+    await seats.queue.replay([seats.id], by="ana")
+    again = await seats.next("route")
+    # By the clock of the first run the limit would be over; by that of the second it is not.
+    await seats.events.route(replace(again, claimed_ms=first.claimed_ms + expires_ms + 25))
+    assert (await seats.shown()).state == "parked"
