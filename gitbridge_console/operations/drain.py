@@ -26,7 +26,7 @@ async def wait_drained(session: Session, wait_s: float, stop: asyncio.Event) -> 
 
     Paused lanes, parked events and events that await approval do not keep it. Returns the JSON summary of the command.
     """
-    before = await session.operations.status()
+    before = session.at_start or await session.operations.status()
     calm = 0
     while calm < CALM_LOOKS and not stop.is_set():
         try:

@@ -14,6 +14,7 @@ from types import FrameType
 import platformdirs
 
 from gitbridge_console.actions.outbox import check_actions
+from gitbridge_console.domain.snapshots import FleetSnapshot
 from gitbridge_console.operations.errors import OperationError, StoreAway, Usage
 from gitbridge_console.operations.operations import Operations
 from gitbridge_console.router.engine import Engine
@@ -33,6 +34,8 @@ class Session:
     store: Store
     operations: Operations
     engine: Engine | None
+    at_start: FleetSnapshot | None = None
+    """The fleet before the engine claimed anything, for those who say in the end what was done."""
 
 
 def state_dir(settings: Settings) -> Path:
@@ -67,8 +70,9 @@ async def open_session(settings: Settings | SettingsHolder, *, role: str, engine
                 await _flush_once(store)
             return
         machine = Engine(store, holder, state_dir=state_dir(holder.current), role=role)
+        at_start = await operations.status()
         async with _running(machine):
-            yield Session(holder, store, operations, machine)
+            yield Session(holder, store, operations, machine, at_start)
     finally:
         await opened.__aexit__(None, None, None)
 

@@ -130,7 +130,8 @@ class TaskProcessor:
             await self._end_unasked(job, Failure(FailureClass.NO_PROVIDER, f"{job.lane}: {gate.reason}"))
             return
         low, high = GATE_LOOK_S
-        await self._queue.release(job, delay_s=min(high, max(low, gate.retry_in_s or 0.0)))
+        reason = f"{job.lane}: {gate.reason}"
+        await self._queue.release(job, delay_s=min(high, max(low, gate.retry_in_s or 0.0)), parked=True, reason=reason)
 
     async def _end_unasked(self, job: ClaimedJob, failure: Failure) -> None:
         answer = Answer(

@@ -127,12 +127,15 @@ class RedisEventQueue(QueueControls):
                 found[place] = bool(kept)
         return found
 
-    async def release(self, job: ClaimedJob, *, delay_s: float = 0.0, counted: bool = False, reason: str = "") -> bool:
+    async def release(
+        self, job: ClaimedJob, *, delay_s: float = 0.0, counted: bool = False, parked: bool = False, reason: str = ""
+    ) -> bool:
         """Hand a job back to its lane, by default as if it had never been claimed.
 
+        ``parked`` says that a seat's provider cannot be asked now: an event none of whose seats was asked is parked then.
         A counted release of a job that was delivered ``retry.deliveries_max`` times gives it up as poison.
         """
-        how = "counted" if counted else "uncounted"
+        how = "counted" if counted else "parked" if parked else "uncounted"
         most = self.retry_settings.deliveries_max
         return bool(await self._of(job.id).commit("release", job.id, job.fence, milliseconds(delay_s), how, reason[:200], most))
 

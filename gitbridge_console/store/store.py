@@ -9,8 +9,8 @@ from pathlib import Path
 from gitbridge_console.settings.model import Settings
 from gitbridge_console.store.bounded_writes import BoundedWrites
 from gitbridge_console.store.connection import StoreConnection, StoreUnavailable, connect, make_client
-from gitbridge_console.store.durability import DiskWait
 from gitbridge_console.store.dead_letters import DeadLetterStore
+from gitbridge_console.store.durability import DiskWait
 from gitbridge_console.store.event_queue import RedisEventQueue
 from gitbridge_console.store.event_records import EventRecords
 from gitbridge_console.store.fleet import FleetRegistry

@@ -61,11 +61,12 @@ async def never_prolong(held: list[tuple[str, str]], lease_s: float | None = Non
 
 async def work(settings: Settings) -> None:
     """Run until killed."""
-    async with open_store(settings, Path(str(settings.state_dir))) as store:
+    state_dir = Path(str(settings.state_dir))
+    async with open_store(settings, state_dir) as store:
         for name in WRITES:
             make_late(store.queue, name)
         store.queue.extend = never_prolong  # type: ignore[method-assign,assignment]
-        await Engine(store, SettingsHolder(settings), role="zombie").run()
+        await Engine(store, SettingsHolder(settings), state_dir=state_dir, role="zombie").run()
 
 
 def main() -> None:

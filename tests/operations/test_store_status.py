@@ -23,7 +23,7 @@ from gitbridge_console.store.store import Store
 
 
 def snapshot(server: ServerState) -> FleetSnapshot:
-    stats = QueueStats(now_ms=0, lanes={}, states={}, counters={}, pauses={})
+    stats = QueueStats(now_ms=0, lanes={}, states={}, counters={}, pauses={}, bytes_by_state={})
     return build_snapshot(Settings(), stats, MetricsWindow(minutes=15), (), (), store_url="unix", server=server, quarantined=0)
 
 

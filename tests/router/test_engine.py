@@ -77,8 +77,9 @@ def settings_for(namespace: str, url: str, *names: str, concurrency: int = 16, *
 class House:
     """A store, the engine on it, its providers, and the lanes that run."""
 
-    def __init__(self, store: Store, holder: SettingsHolder) -> None:
+    def __init__(self, store: Store, holder: SettingsHolder, state_dir: Path) -> None:
         self.store = store
+        self.state_dir = state_dir
         self.holder = holder
         self.providers: dict[str, Told] = {}
         self.refuses_to_build: set[str] = set()
@@ -95,7 +96,7 @@ class House:
         return self.providers.setdefault(name, Told(name))
 
     async def start(self) -> None:
-        self.engine = Engine(self.store, self.holder)
+        self.engine = Engine(self.store, self.holder, state_dir=self.state_dir)
         self.task = asyncio.create_task(self.engine.run())
         await asyncio.wait_for(self.engine.ready.wait(), PATIENCE_S)
 
@@ -141,7 +142,7 @@ def house(valkey_url: str, namespace: str, exposed: Redis, tmp_path: Path, monke
     async def opened(*names: str, **more: Any) -> AsyncIterator[House]:
         settings = settings_for(namespace, valkey_url, *names, **more)
         async with connect(settings.redis, tmp_path) as connection:
-            made = House(Store(replace(connection, client=exposed), settings), SettingsHolder(settings))
+            made = House(Store(replace(connection, client=exposed), settings), SettingsHolder(settings), tmp_path)
             monkeypatch.setattr(engine_module, "client_or_problem", made.build)
 
             class Watched(Lane):

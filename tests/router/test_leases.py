@@ -44,9 +44,12 @@ class Works:
         begun = asyncio.Event()
 
         async def work() -> None:
-            with self.keeper.holding(job):
+            self.keeper.hold(job)
+            try:
                 begun.set()
                 await asyncio.Event().wait()
+            finally:
+                self.keeper.let_go(job)
 
         self.work.append(asyncio.create_task(work()))
         await begun.wait()
@@ -104,7 +107,7 @@ async def test_whatever_extending_is_answered_leases_are_kept_afterwards(works: 
     assert not other_work.done()
 
 
-@pytest.mark.parametrize("fault", AWAY)
+@pytest.mark.parametrize("fault", [fault for fault in AWAY if fault is not OutOfMemoryError])
 async def test_a_store_that_is_away_is_reported(works: Works, weather: Any, fault: type[Exception]) -> None:
     await works.begin("d1")
     weather.breaks(fault)

@@ -105,7 +105,10 @@ class Seats:
     async def late(self, lane: str = "grok") -> ClaimedJob:
         """A seat that is claimed when its event's deadline is over."""
         job = await self.next(lane)
-        return replace(job, claimed_ms=int(float(job.event["deadline"])) + 1)
+        deadline = await self.queue.begin(job)
+        assert deadline is not None
+        event = {**job.event, "state": "consensus_pending", "deadline": str(deadline)}
+        return replace(job, event=event, claimed_ms=deadline + 1)
 
     def outage(self, failure: Failure | None = None) -> None:
         """Nobody can be asked for a while."""
@@ -132,17 +135,14 @@ def seats(queue: RedisEventQueue, client: Redis, metrics: Metrics, settings: Set
 async def test_an_outage_parks_the_event_and_it_is_decided_once_the_provider_is_back(seats: Seats) -> None:
     await seats.open(deadline_s=0.6)
     seats.outage()
-    await seats.tasks.work(await seats.next("grok"))
-    assert (await seats.seat()).state == "waiting"
-    await seats.tasks.work(await seats.next("grok"))
-    seat = await seats.seat()
-    assert (seat.state, seat.calls, seat.answer) == ("waiting", 0, None)
-    await seats.stage.work(await seats.next("decide"))
-    assert (await seats.shown()).state == "parked"
+    for _ in range(2):
+        await seats.tasks.work(await seats.next("grok"))
+        seat = await seats.seat()
+        assert (seat.state, seat.calls, seat.answer) == ("waiting", 0, None)
+        assert (await seats.shown()).state == "parked", "and stays so: that its seat was looked at is no progress"
     seats.clock.now = 10.0
-    again = await seats.next("grok")
+    await seats.tasks.work(await seats.next("grok"))
     assert (await seats.shown()).state == "consensus_pending"
-    await seats.tasks.work(again)
     await seats.stage.work(await seats.next("decide"))
     event = await seats.shown()
     assert (event.state, event.tasks[0].state, event.tasks[0].calls) == ("resolved", "succeeded", 1)
@@ -238,6 +238,7 @@ async def test_a_failed_attempt_for_an_event_that_is_over_leads_to_no_further_on
 async def test_an_answer_that_comes_while_the_event_is_being_parked_is_decided_on_at_once(seats: Seats) -> None:
     await seats.open(deadline_s=0.6)
     job = await seats.next("grok")
+    await seats.queue.begin(job)
 
     async def answered() -> None:
         seats.reader.happens = None

@@ -21,12 +21,12 @@ pytestmark = pytest.mark.anyio
 
 @pytest.fixture
 def letters(client: Redis, queue: RedisEventQueue) -> DeadLetterStore:
-    return DeadLetterStore(client, queue.keys)
+    return DeadLetterStore(client, [queue.keys])
 
 
 @pytest.fixture
 def records(client: Redis, queue: RedisEventQueue) -> EventRecords:
-    return EventRecords(client, queue.keys, EventReader(client, queue.keys))
+    return EventRecords(client, [queue.keys], EventReader(client, queue.keys))
 
 
 def event(delivery: str) -> IncomingEvent:
@@ -48,6 +48,7 @@ async def dead_with_a_seat(queue: RedisEventQueue) -> tuple[str, ClaimedJob]:
     (job,) = (await queue.claim("route", 1)).jobs
     await queue.route(job, RoutePlan("general", Priority.HIGH, ("grok",), 1, 0, 0.001, 60))
     (seat,) = (await queue.claim("grok", 1)).jobs
+    await queue.begin(seat)
     async with asyncio.timeout(10):
         while not (held := (await queue.claim("decide", 1)).jobs):
             pass

@@ -180,7 +180,7 @@ async def test_the_engine_starts_a_server_again_that_is_away_but_not_one_that_is
     async with open_store(settings, tmp_path) as store:
         store.trouble = StoreTrouble(clock)
         monkeypatch.setattr(store, "heal", heal)
-        engine = Engine(store, SettingsHolder(settings))
+        engine = Engine(store, SettingsHolder(settings), state_dir=tmp_path)
         for error, times in ((FULL, 0), (RedisConnectionError("refused"), 1)):
             store.trouble.report(error)
             clock.now += HEAL_AFTER_S + 1

@@ -1,12 +1,19 @@
--- Hand a job back. ARGV: id, fence, delay ms, "counted" or "uncounted", reason, deliveries after which a job is given up.
+-- Hand a job back. ARGV: id, fence, delay ms, "counted", "uncounted" or "parked" (uncounted: its provider cannot be asked now, which the
+-- event says while none of its seats was asked), reason, deliveries after which a job is given up.
 -- Returns 1, or 0 when the fence is void.
 local id = ARGV[1]
 local lane = take(id, ARGV[2])
 if not lane then return 0 end
 local most = tonumber(ARGV[6])
-if ARGV[4] == 'uncounted' then
+if ARGV[4] ~= 'counted' then
   call('HINCRBY', J .. id, 'dv', -1)
   most = math.huge
 end
-take_back(id, lane, most, tonumber(ARGV[3]), ARGV[5])
+if ARGV[4] == 'parked' then
+  local event = event_of(id)
+  if call('HGET', J .. event, 'state') == 'routed' and not unwanted(id) then set_state(event, 'parked', 'router', ARGV[5]) end
+  take_back(id, lane, most, tonumber(ARGV[3]), '')
+else
+  take_back(id, lane, most, tonumber(ARGV[3]), ARGV[5])
+end
 return 1
