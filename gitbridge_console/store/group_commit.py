@@ -14,7 +14,7 @@ from typing import Any
 
 FLIGHTS_MAX = 2
 """Round trips under way at once: the server works on one while the other is written or read."""
-TOGETHER_MAX = 128
+TOGETHER_MAX = 64
 """Transitions in one script call; it stays well below the 5 ms that other clients may have to wait for it."""
 BYTES_MAX = 1 << 20
 """Bytes of arguments in one call, but always at least one transition."""

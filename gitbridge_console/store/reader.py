@@ -285,7 +285,7 @@ def _summary(event_id: str, header: dict[str, str], about: dict[str, str], now: 
     received = int(header.get("rx", now))
     return EventSummary(
         id=event_id,
-        delivery=about.get("delivery", ""),
+        delivery=header.get("dl") or about.get("delivery", ""),
         type=header.get("ty", ""),
         repository=about.get("repository", ""),
         subject=about.get("subject", ""),

@@ -62,7 +62,6 @@ end
 local function push(id, lane)
   local h = call('HMGET', J .. id, 'pr', 'ms')
   call('HSET', J .. id, 'st', 'ready', 'lane', lane)
-  call('HDEL', J .. id, 'f', 'due')
   call('ZADD', T .. ':r:' .. lane, int(h[1] * BAND + h[2]), id)
   lane_is_known(lane)
   woken[lane] = true
@@ -70,7 +69,6 @@ end
 
 local function wait_until(id, lane, due)
   call('HSET', J .. id, 'st', 'waiting', 'lane', lane, 'due', int(due))
-  call('HDEL', J .. id, 'f')
   call('ZADD', T .. ':w:' .. lane, int(due), id)
   lane_is_known(lane)
 end
@@ -134,14 +132,10 @@ end
 local function settle(id, task_state)
   lift(id)
   call('HSET', J .. id, 'st', 'settled', 'state', task_state)
-  call('HDEL', J .. id, 'f', 'due')
 end
 
--- Nothing more happens to an event that was lifted until it is pushed again.
-local function rest(event)
-  call('HSET', J .. event, 'st', 'settled')
-  call('HDEL', J .. event, 'f', 'due')
-end
+-- Nothing more happens to an event that was lifted until it is pushed again. A fence holds only what is leased, so it may stay.
+local function rest(event) call('HSET', J .. event, 'st', 'settled') end
 
 -- An event's state, its index, its counter and the bytes counted for its state change together or not at all.
 local function set_state(event, state, by, why)
@@ -162,8 +156,8 @@ local function set_state(event, state, by, why)
 end
 
 local function grow(event, bytes)
-  local state = call('HGET', J .. event, 'state')
-  if not state or bytes == 0 then return end
+  local state = bytes > 0 and call('HGET', J .. event, 'state')
+  if not state then return end
   call('HINCRBY', J .. event, 'sz', bytes)
   tally(B, state, bytes)
 end

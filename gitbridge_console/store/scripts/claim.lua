@@ -49,10 +49,10 @@ while n > 0 and looked < 200 do
       hold(id, lane, repository, popped[i + 1])
     else
       local its_fence, event, event_header = next_fence(), id, {}
-      local changed = {'st', 'leased', 'f', its_fence, 'dv', (field(header, 'dv') or 0) + 1}
+      local changed = {'st', 'leased', 'f', its_fence, 'dv', int((field(header, 'dv') or 0) + 1)}
       if repository then
         call('SADD', T .. ':k:' .. lane .. ':' .. repository, id)
-        changed[7], changed[8] = 'k', 1
+        changed[7], changed[8] = 'k', '1'
       end
       local about = header
       if is_task(id) then

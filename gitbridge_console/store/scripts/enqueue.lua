@@ -60,12 +60,15 @@ if dead then
 end
 
 local id = string.format('%08x%s', call('HINCRBY', M, 'seq', 1), ARGV[12])
-local texts = {'delivery', delivery}
-for i = 18, #ARGV do texts[#texts + 1] = ARGV[i] end
 local size = 1024 + #ARGV[10] + #ARGV[11]
-local header = {'pr', ARGV[4], 'ms', NOW_MS, 'rx', NOW_MS, 'ty', ARGV[6], 'ac', ARGV[7], 'src', ARGV[8], 'rp', ARGV[9], 'sz', size}
+local header = {'pr', ARGV[4], 'ms', NOW_MS, 'rx', NOW_MS, 'ty', ARGV[6], 'src', ARGV[8], 'sz', size, 'st', 'ready', 'lane', lane,
+  'state', 'received'}
 local function add(name, value) header[#header + 1] = name header[#header + 1] = value end
+if ARGV[7] ~= '' then add('ac', ARGV[7]) end
+if ARGV[9] ~= '' then add('rp', ARGV[9]) end
 if ARGV[5] == 'pin' then add('pin', 1) end
+-- Short, as they are, delivery ids stand in the header; a longer one would make every header larger.
+if #delivery <= 64 then add('dl', delivery) else call('HSET', T .. ':x:' .. id, 'delivery', delivery) end
 if ARGV[11] ~= '' then
   add('df', 1)
   call('SET', T .. ':f:' .. id, ARGV[11])
@@ -77,13 +80,18 @@ if ARGV[13] ~= '' then
 end
 call('HSET', J .. id, unpack(header))
 call('SET', T .. ':p:' .. id, ARGV[10])
-call('HSET', T .. ':x:' .. id, unpack(texts))
+if #ARGV > 17 then call('HSET', T .. ':x:' .. id, unpack(ARGV, 18)) end
 call('SET', T .. ':d:' .. delivery, id, 'PX', ARGV[2])
+-- As `set_state` and `push` would, for an event of which nothing is there to be read.
+call('ZADD', T .. ':e:received', NOW_MS, id)
+tally(C, 'to:received', 1)
+tally(B, 'received', size)
+if undecided then undecided = undecided + 1 end
 if why then
-  set_state(id, 'received', ARGV[8])
   shed(id, why)
   return {id, 'shed', 0}
 end
-set_state(id, 'received', ARGV[8])
-push(id, lane)
+call('ZADD', T .. ':r:' .. lane, int(priority * BAND + NOW), id)
+lane_is_known(lane)
+woken[lane] = true
 return {id, 'new', 0}

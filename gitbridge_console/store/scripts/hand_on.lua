@@ -3,7 +3,7 @@
 -- then pairs for the text hash. Returns 1, or 0 when the fence is void.
 local id, lane, state = ARGV[1], ARGV[3], ARGV[5]
 if not take(id, ARGV[2]) then return 0 end
-local pairs_end = 11 + 2 * tonumber(ARGV[11])
+local pairs_end, delay = 11 + 2 * tonumber(ARGV[11]), tonumber(ARGV[4])
 if pairs_end > 11 then call('HSET', J .. id, unpack(ARGV, 12, pairs_end)) end
 if #ARGV > pairs_end then call('HSET', T .. ':x:' .. id, unpack(ARGV, pairs_end + 1)) end
 if ARGV[8] == 'cancel' then cancel_tasks(id, false) end
@@ -16,7 +16,6 @@ if ARGV[9] ~= '' then
 end
 if ARGV[10] ~= '' then call('SET', T .. ':o:' .. id, ARGV[10]) end
 grow(id, #ARGV[9] + #ARGV[10])
-local delay = tonumber(ARGV[4])
 if lane == '' then
   rest(id)
 elseif delay > 0 then
