@@ -10,7 +10,7 @@ import click
 
 from gitbridge_console.commands.output import JSON_OPTION, plain, print_json, print_json_line, seconds, table
 from gitbridge_console.commands.running import prepare, with_operations
-from gitbridge_console.domain.snapshots import FleetSnapshot, ProviderStatus
+from gitbridge_console.domain.snapshots import FleetSnapshot, LaneStatus, ProviderStatus
 from gitbridge_console.operations.operations import Operations
 
 
@@ -68,7 +68,7 @@ def _parts(snapshot: FleetSnapshot) -> Iterable[str]:
                 lane.waiting,
                 lane.leased,
                 seconds(lane.oldest_age_s),
-                f"paused by {lane.paused.by}: {lane.paused.reason}" if lane.paused else "",
+                _lane_note(lane),
             )
             for name, lane in snapshot.lanes.items()
         ),
@@ -78,7 +78,15 @@ def _parts(snapshot: FleetSnapshot) -> Iterable[str]:
         (_provider_row(name, provider) for name, provider in snapshot.providers.items()),
     )
     events = ", ".join(f"{state} {count}" for state, count in snapshot.events.items() if count)
-    yield f"events: {events or 'none'}; quarantined {snapshot.quarantined}, duplicates {snapshot.duplicates}"
+    yield f"events: {events or 'none'}; quarantined {snapshot.quarantined}, duplicates {snapshot.duplicates}, refused {snapshot.refused}"
+    if snapshot.overload.step != "normal":
+        yield f"overload: {snapshot.overload.step.replace('_', ' ')}: {snapshot.overload.reason}"
+
+
+def _lane_note(lane: LaneStatus) -> str:
+    held = f"{lane.held} held back: their repository has its share" if lane.held else ""
+    paused = f"paused by {lane.paused.by}: {lane.paused.reason}" if lane.paused else ""
+    return "; ".join(filter(None, (paused, held)))
 
 
 def _provider_row(name: str, provider: ProviderStatus) -> tuple[object, ...]:

@@ -40,12 +40,14 @@ class PauseInfo(View):
 
 
 class LaneStatus(View):
-    """One lane: ``depth`` is ready and claimable, ``waiting`` delayed until a time, ``leased`` being worked on."""
+    """One lane: ``depth`` is ready and claimable, ``waiting`` delayed until a time, ``leased`` being worked on, ``held`` kept back
+    by the cap on one repository's tasks."""
 
     depth: int = 0
     by_priority: dict[str, int] = Field(default_factory=dict)
     waiting: int = 0
     leased: int = 0
+    held: int = 0
     oldest_age_s: float | None = None
     paused: PauseInfo | None = None
 
@@ -107,6 +109,22 @@ class Alert(View):
     jump: str = "pulse"
 
 
+class OverloadStatus(View):
+    """Which step of cutting work down is in force: normal, smaller_panels, single_seats or shedding, and why.
+
+    ``fill`` is undecided events as a share of ``queue.max_waiting``; ``waits_s`` what a newcomer would wait in each
+    provider's lane; ``stored_bytes`` what is kept of events, beside the two limits on it (0: none).
+    """
+
+    step: str = "normal"
+    reason: str = ""
+    fill: float = 0.0
+    waits_s: dict[str, float] = Field(default_factory=dict)
+    stored_bytes: int = 0
+    soft_bytes: int = 0
+    hard_bytes: int = 0
+
+
 class EngineStatus(View):
     """One process of the fleet."""
 
@@ -145,6 +163,9 @@ class FleetSnapshot(View):
     engines: tuple[EngineStatus, ...] = ()
     quarantined: int = 0
     duplicates: int = 0
+    refused: int = 0
+    """Newcomers that were turned away with BACKPRESSURE; the number only grows."""
+    overload: OverloadStatus = OverloadStatus()
     alerts: tuple[Alert, ...] = ()
     consensus: dict[str, int] = Field(default_factory=dict)
     """Decisions of the retained history by state: complete, partial, degraded, failed; and ``split``: verdicts differed."""

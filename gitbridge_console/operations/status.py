@@ -15,11 +15,13 @@ from gitbridge_console.domain.snapshots import (
     FleetSnapshot,
     LaneStatus,
     LogLine,
+    OverloadStatus,
     PauseInfo,
     ProviderStatus,
     StoreStatus,
 )
 from gitbridge_console.domain.timestamps import iso_from_ms
+from gitbridge_console.router.overload import UNDECIDED, Overload, Step, measure
 from gitbridge_console.settings.model import AlertSettings, ProviderSettings, Settings
 from gitbridge_console.store.fleet import Beat
 from gitbridge_console.store.metrics import MetricsWindow, ProviderWindow
@@ -29,7 +31,6 @@ from gitbridge_console.store.server_watch import ServerState
 WORST_FIRST = ("disabled", "no_key", "open", "half_open", "limited", "slow", "ok")
 """Which engine's view of a provider is shown when they differ."""
 
-UNDECIDED = (EventState.RECEIVED, EventState.ROUTED, EventState.PARKED, EventState.CONSENSUS_PENDING)
 FEWEST_CALLS_FOR_A_RATE = 10
 STALE_BEAT_S = 10.0
 MEMORY_WARNING, MEMORY_CRITICAL = 0.85, 0.95
@@ -55,6 +56,8 @@ def build_snapshot(
         name: _provider(name, own, window.providers.get(name, ProviderWindow()), beats, lanes) for name, own in settings.providers.items()
     }
     at = iso_from_ms(stats.now_ms)
+    pace = {name: provider.calls_1m / 60 for name, provider in window.providers.items()}
+    overload = measure(settings.queue, settings.shedding, stats, pace)
     engines = tuple(
         EngineStatus(
             id=beat.id,
@@ -80,7 +83,9 @@ def build_snapshot(
         engines=engines,
         quarantined=quarantined,
         duplicates=stats.counters.get("duplicates", 0),
-        alerts=tuple(_alerts(settings, stats, lanes, providers, engines, server, quarantined, dead, at)),
+        refused=stats.counters.get("refused", 0),
+        overload=_overload(settings, stats, overload),
+        alerts=tuple(_alerts(settings, stats, lanes, providers, engines, server, quarantined, dead, overload, at)),
         consensus={name: stats.counters.get(f"decided:{name}", 0) for name in ("complete", "partial", "degraded", "failed", "split")},
         log=log,
         max_waiting=settings.queue.max_waiting,
@@ -99,8 +104,21 @@ def _lane(counts: LaneCounts, pause: Mapping[str, str] | None) -> LaneStatus:
         by_priority={priority.label: n for priority, n in zip(Priority, counts.by_priority, strict=True)},
         waiting=counts.waiting,
         leased=counts.leased,
+        held=counts.held,
         oldest_age_s=None if counts.oldest_age_ms is None else round(counts.oldest_age_ms / 1000, 1),
         paused=None if pause is None else _pause(pause),
+    )
+
+
+def _overload(settings: Settings, stats: QueueStats, overload: Overload) -> OverloadStatus:
+    return OverloadStatus(
+        step=overload.step.label,
+        reason=overload.reason,
+        fill=overload.fill,
+        waits_s=dict(overload.waits_s),
+        stored_bytes=sum(stats.bytes_by_state.values()),
+        soft_bytes=settings.queue.memory_soft_bytes,
+        hard_bytes=settings.queue.memory_hard_bytes,
     )
 
 
@@ -154,6 +172,7 @@ def _alerts(
     server: ServerState,
     quarantined: int,
     dead: tuple[DeadExports | None, DeadTrouble | None],
+    overload: Overload,
     at: str,
 ) -> Iterable[Alert]:
     """What wants the operator, worst first."""
@@ -161,6 +180,7 @@ def _alerts(
         *_fleet_alerts(engines, at),
         *_store_alerts(server, at),
         *_queue_alerts(settings, stats, lanes, quarantined, at),
+        *_overload_alerts(settings, stats, overload, at),
         *_dead_letter_alerts(*dead),
         *_provider_alerts(settings.alerts, providers, at),
     ]
@@ -223,6 +243,27 @@ def _dead_letter_alerts(exports: DeadExports | None, trouble: DeadTrouble | None
         where = f"{exports.last_file} of {exports.engine}" + (f" and {exports.files - 1} more files" if exports.files > 1 else "")
         text = f"{exports.count:,} dead letters left the store for dead-letters/{where}"
         yield Alert(level="warning", code="dead_exported", text=text, since=iso_from_ms(exports.since_ms), jump="failures")
+
+
+STEP_TEXTS = {
+    Step.SMALLER_PANELS: "panels have a seat fewer",
+    Step.SINGLE_SEATS: "low priorities get one seat",
+    Step.SHEDDING: "low priorities are shed",
+}
+
+
+def _overload_alerts(settings: Settings, stats: QueueStats, overload: Overload, at: str) -> Iterable[Alert]:
+    if overload.step is not Step.NORMAL:
+        level = "critical" if overload.step is Step.SHEDDING else "warning"
+        text = f"overload, {STEP_TEXTS[overload.step]}: {overload.reason}"
+        yield Alert(level=level, code="overload", text=text, since=at, jump="queue")
+    stored, hard = sum(stats.bytes_by_state.values()), settings.queue.memory_hard_bytes
+    if hard and stored >= hard:
+        text = f"{stored:,} bytes of events stored, queue.memory_hard_bytes is {hard:,}: newcomers are refused"
+        yield Alert(level="critical", code="memory_full", text=text, since=at, jump="queue")
+    if shed := stats.states.get(EventState.SHED, 0):
+        text = f"{shed} shed: replay them with replay 'state=shed' when there is room"
+        yield Alert(level="warning", code="shed", text=text, since=at, jump="failures")
 
 
 def _provider_alerts(thresholds: AlertSettings, providers: Mapping[str, ProviderStatus], at: str) -> Iterable[Alert]:

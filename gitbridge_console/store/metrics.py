@@ -28,6 +28,8 @@ FLEET = "_fleet"
 """Scope of what belongs to no provider; no provider's name can start with an underscore."""
 PENDING_MINUTES_MAX = 15
 """Minutes kept in memory while the store is away; older ones are dropped."""
+KEPT_MINUTES = 15
+"""Minutes that are over and are not asked for again."""
 CLOCK_CHECK_S = 60.0
 _NOT_NOW: tuple[type[Exception], ...] = (*STORE_AWAY_ERRORS, OutOfMemoryError)
 UNAVAILABLE = frozenset(cls.value for cls, rule in RULES.items() if rule.breaker_weight >= 1 or rule.disables)
@@ -219,14 +221,18 @@ class Metrics:
 
     async def _minutes(self, scopes: Iterable[str], span: range) -> dict[tuple[str, int], dict[str, int]]:
         wanted = [(scope, minute) for scope in scopes for minute in span]
-        missing = [place for place in wanted if place not in self._finished]
+        # Two readers may be at it at once: each goes by what was kept when it began.
+        kept = self._finished
+        missing = [place for place in wanted if place not in kept]
         async with self._client.pipeline(transaction=False) as pipe:
             for scope, minute in missing:
                 pipe.hgetall(minute_key(self._namespace, scope, minute))
             replies: list[dict[bytes, bytes]] = await pipe.execute()
         fresh = {place: {name.decode(): int(n) for name, n in reply.items()} for place, reply in zip(missing, replies, strict=True)}
-        table = {place: fresh[place] if place in fresh else self._finished[place] for place in wanted}
-        self._finished = {place: counts for place, counts in table.items() if place[1] < span[-1] - 1}
+        table = {place: fresh[place] if place in fresh else kept[place] for place in wanted}
+        oldest = span[-1] - max(len(span), KEPT_MINUTES)
+        both = {**self._finished, **table}
+        self._finished = {place: counts for place, counts in both.items() if oldest < place[1] < span[-1] - 1}
         return table
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -222,3 +224,14 @@ async def test_the_servers_clock_decides_the_minute(client: Redis, namespace: st
     metrics.count("in")
     await metrics.flush()
     assert (await Metrics(client, namespace).read(minutes=2, providers=["claude"])).counts == {"in": 1}
+
+
+@pytest.mark.anyio
+async def test_two_readers_at_once_do_not_take_each_others_minutes_away(client: Redis, namespace: str) -> None:
+    now_s = 1_000_000 * 60.0
+    metrics = Metrics(client, namespace, clock=lambda: now_s)
+    metrics._clock_checked_at = now_s
+    long, short = metrics.read(minutes=15), metrics.read(minutes=2)
+    await asyncio.gather(long, short)
+    again = await asyncio.gather(metrics.read(minutes=15), metrics.read(minutes=2), metrics.read(minutes=20))
+    assert [window.minutes for window in again] == [15, 2, 20]
