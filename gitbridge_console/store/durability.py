@@ -76,6 +76,11 @@ class DiskWait:
         self.timeout_s = timeout_s if socket_timeout_s is None else min(timeout_s, SHARE_OF_SOCKET_TIMEOUT * socket_timeout_s)
         self._waits = durability == "waitaof"
 
+    @property
+    def waits(self) -> bool:
+        """Whether anything is waited for at all."""
+        return self._waits
+
     async def execute(self, pipe: Pipeline, *, advice: str = HAND_IN_AGAIN) -> list[Any]:
         """Send the pipe and, where asked for, wait for the disk; returns the replies of its commands only.
 

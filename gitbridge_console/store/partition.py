@@ -6,6 +6,7 @@ from typing import Any
 
 from redis.asyncio import Redis
 
+from gitbridge_console.store.durability import DiskWait
 from gitbridge_console.store.group_commit import GroupCommit, Transition
 from gitbridge_console.store.keys import Keys
 from gitbridge_console.store.scripts_loader import FIRST_WITH_FLAGS, ScriptRunner
@@ -14,14 +15,15 @@ from gitbridge_console.store.scripts_loader import FIRST_WITH_FLAGS, ScriptRunne
 class Partition:
     """Everything of one event lives in one partition, under one hash tag, so that every script touches a single slot."""
 
-    def __init__(self, client: Redis, keys: Keys, server_major: int = FIRST_WITH_FLAGS) -> None:
+    def __init__(self, client: Redis, keys: Keys, server_major: int = FIRST_WITH_FLAGS, disk: DiskWait | None = None) -> None:
         self.keys = keys
+        self._disk = disk
         self._scripts = ScriptRunner(client, keys.tag, server_major)
         self._accepts = GroupCommit(self._send_accepts)
         self._commits = GroupCommit(self._send_commits)
 
     async def _send_accepts(self, transitions: list[Transition]) -> list[Any]:
-        return await self._scripts.run_group("accept", transitions)
+        return await self._scripts.run_group("accept", transitions, self._disk)
 
     async def _send_commits(self, transitions: list[Transition]) -> list[Any]:
         return await self._scripts.run_group("commit", transitions)

@@ -13,6 +13,7 @@ from redis.exceptions import OutOfMemoryError, ResponseError
 from gitbridge_console.domain.events import EventState, Priority
 from gitbridge_console.settings.model import QueueSettings, RetentionSettings, RetrySettings, SheddingSettings
 from gitbridge_console.store.claims import Claimer
+from gitbridge_console.store.durability import DiskWait
 from gitbridge_console.store.keys import Keys, partition_of
 from gitbridge_console.store.partition import Partition
 from gitbridge_console.store.queue_stats import add_up, stats_from
@@ -46,6 +47,7 @@ class QueueControls:
         retention: RetentionSettings | None = None,
         shedding: SheddingSettings | None = None,
         server_major: int = FIRST_WITH_FLAGS,
+        disk: DiskWait | None = None,
     ) -> None:
         self.client = client
         self.settings = queue or QueueSettings()
@@ -55,8 +57,9 @@ class QueueControls:
         names = [Keys(keys.namespace, n) for n in range(self.settings.partitions)]
         self.keys = names[0]
         """Of the first partition, which also holds what is not divided: the quarantine and the store's own marks."""
-        self.partitions = tuple(Partition(client, own, server_major) for own in names)
+        self.partitions = tuple(Partition(client, own, server_major, disk) for own in names)
         self._claimer = Claimer(self.partitions)
+        self._disk = disk or DiskWait()
 
     def use(self, queue: QueueSettings, retry: RetrySettings, retention: RetentionSettings, shedding: SheddingSettings) -> None:
         """Go by new settings from now on; the number of partitions stays what the store was made with."""
@@ -154,14 +157,22 @@ class QueueControls:
         return sum([int(await partition.run("trim", *args)) for partition in self.partitions])
 
     async def quarantine(self, raw: bytes, *, source: str, error: str) -> str:
-        """Keep something that could not be read as an event, for an operator to look at; the oldest go first."""
+        """Keep something that could not be read as an event, for an operator to look at; the oldest go first.
+
+        Raises:
+            BackPressure: the server refuses it, or it is not confirmed on disk where that is asked for.
+        """
         fields: dict[Any, Any] = {
             "source": source[:60],
             "error": error[:300],
             "size": len(raw),
             "raw": pack(raw[: self.settings.payload_max_bytes]),
         }
-        try:
-            return text_of(await self.client.xadd(self.keys.quarantine, fields, maxlen=self.retention.quarantine_max, approximate=True))
-        except ResponseError as error:
-            raise BackPressure(f"the store refuses to quarantine: {error}") from error
+        async with self.client.pipeline(transaction=False) as pipe:
+            pipe.xadd(self.keys.quarantine, fields, maxlen=self.retention.quarantine_max, approximate=True)
+            (reply,) = await self._disk.execute(pipe)
+        if isinstance(reply, ResponseError):
+            raise BackPressure(f"the store refuses to quarantine: {reply}") from reply
+        if isinstance(reply, Exception):
+            raise reply
+        return text_of(reply)

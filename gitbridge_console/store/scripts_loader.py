@@ -16,6 +16,8 @@ from typing import Any
 from redis.asyncio import Redis
 from redis.exceptions import NoScriptError
 
+from gitbridge_console.store.durability import DiskWait
+
 GROUPS = {
     "accept": ("enqueue",),
     "commit": ("claim", "begin", "extend", "hand_on", "release", "retry", "route", "settle", "widen"),
@@ -92,12 +94,30 @@ class ScriptRunner:
         except NoScriptError:
             return await self._client.execute_command("EVAL", script_source(name, self._major), 1, self._tag, *args)
 
-    async def run_group(self, name: str, transitions: Sequence[tuple[str, Sequence[Any]]]) -> list[Any]:
-        """Run transitions of a group in their order; per transition its reply, or the exception it ended with."""
+    async def run_group(self, name: str, transitions: Sequence[tuple[str, Sequence[Any]]], disk: DiskWait | None = None) -> list[Any]:
+        """Run transitions of a group in their order; per transition its reply, or the exception it ended with.
+
+        Raises:
+            NotDurable: ``disk`` waits and they are not confirmed there.
+            redis.exceptions.RedisError: as :meth:`run`.
+        """
         flat: list[Any] = []
         for transition, args in transitions:
             flat.append(transition)
             flat.append(len(args))
             flat.extend(args)
-        replies: list[Any] = await self.run(name, *flat)
+        replies: list[Any] = await (self.run(name, *flat) if disk is None or not disk.waits else self._run_to_disk(name, flat, disk))
         return replies
+
+    async def _run_to_disk(self, name: str, args: Sequence[Any], disk: DiskWait) -> Any:
+        """As :meth:`run`, then wait on the same connection until it is on disk: one wait for the whole group."""
+        reply: Any = None
+        for command, script in (("EVALSHA", self.digest(name)), ("EVAL", script_source(name, self._major))):
+            async with self._client.pipeline(transaction=False) as pipe:
+                pipe.execute_command(command, script, 1, self._tag, *args)
+                (reply,) = await disk.execute(pipe)
+            if not isinstance(reply, NoScriptError):
+                break
+        if isinstance(reply, Exception):
+            raise reply
+        return reply

@@ -33,6 +33,7 @@ class Store:
         self.connection = connection
         self.keys = Keys(settings.namespace)
         self.client = connection.client
+        self.disk = DiskWait(settings.redis.durability, socket_timeout_s=settings.redis.socket_timeout_s)
         self.queue = RedisEventQueue(
             self.client,
             self.keys,
@@ -41,13 +42,13 @@ class Store:
             retention=settings.retention,
             shedding=settings.shedding,
             server_major=connection.info.major,
+            disk=self.disk,
         )
         keys = [partition.keys for partition in self.queue.partitions]
         self.reader = EventReader(self.client, *keys)
         self.records = EventRecords(self.client, keys, self.reader)
         self.dead_letters = DeadLetterStore(self.client, keys, server_major=connection.info.major)
         self.quarantine = QuarantineStore(self.client, self.keys)
-        self.disk = DiskWait(settings.redis.durability, socket_timeout_s=settings.redis.socket_timeout_s)
         writes = BoundedWrites(self.client, connection.info.major)
         self.journal = AuditJournal(self.client, self.keys, keep=settings.retention.audit_max, writes=writes, disk=self.disk)
         self.fleet = FleetRegistry(self.client, self.keys, writes=writes)

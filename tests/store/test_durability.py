@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 from collections.abc import Callable
+from dataclasses import replace
 
 import pytest
 from redis.asyncio import Redis
 from redis.exceptions import ResponseError
 
+from gitbridge_console.domain.events import IncomingEvent
 from gitbridge_console.settings.model import Durability, RedisSettings
 from gitbridge_console.store.connection import connect
 from gitbridge_console.store.durability import DiskWait, NotDurable, asks_for_more, durability_warnings
+from gitbridge_console.store.event_queue import RedisEventQueue
 from gitbridge_console.store.journal import AuditJournal
 from gitbridge_console.store.keys import Keys
 from gitbridge_console.store.records import BackPressure
@@ -178,3 +182,21 @@ async def test_an_operators_write_is_acknowledged_only_once_it_is_on_disk(start_
                 await journal.end(entry, "done")
         (line,) = await journal.newest()
         assert (line.what, line.result) == ("pause", "done")
+
+
+@pytest.mark.anyio
+async def test_an_accepted_event_is_acknowledged_only_once_it_is_on_disk(start_server: Start, connect_to: ConnectTo) -> None:
+    for options, confirmed in ((ON_DISK, True), (NEVER_SYNCED, False)):
+        disk = DiskWait("waitaof", timeout_s=3.0 if confirmed else 0.3)
+        queue = RedisEventQueue(connect_to(start_server(*options)), Keys("t"), disk=disk)
+        event = IncomingEvent("d1", "push", b"{}", "test")
+        if confirmed:
+            found = await asyncio.gather(queue.enqueue(event), queue.enqueue(replace(event, delivery="d2")))
+            assert [one.status for one in found] == ["new", "new"]
+            assert await queue.quarantine(b"?", source="test", error="no JSON")
+        else:
+            with pytest.raises(NotDurable, match="same delivery id"):
+                await queue.enqueue(event)
+            with pytest.raises(NotDurable):
+                await queue.quarantine(b"?", source="test", error="no JSON")
+            assert (await queue.stats()).states["received"] == 1, "stored all the same, and once"
