@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import click
 
 from gitbridge_console.commands.filters import event_filter
@@ -72,11 +74,17 @@ def cancel(ctx: click.Context, ids: tuple[str, ...], reason: str, as_json: bool)
 @click.option("--plan", is_flag=True, help="Only say what would be replayed.")
 @click.option("--max", "most", type=click.IntRange(1, 5000), default=1000, show_default=True, help="Of a FILTER, at most so many.")
 @click.option("--yes", is_flag=True, help="Do not ask before replaying what a FILTER found.")
+@click.option("--edit", metavar="FILE", help="Replay one event with the payload of FILE, as a new event that names the old one.")
 @REASON
 @JSON_OPTION
 @click.pass_context
-def replay(ctx: click.Context, words: tuple[str, ...], plan: bool, most: int, yes: bool, reason: str, as_json: bool) -> None:
+def replay(
+    ctx: click.Context, words: tuple[str, ...], plan: bool, most: int, yes: bool, edit: str | None, reason: str, as_json: bool
+) -> None:
     """Run finished events again under their ids, named one by one or by a FILTER like `state=failed error=timeout`."""
+    if edit is not None:
+        _replay_edited(ctx, words, edit, reason, as_json=as_json)
+        return
     by_filter = any("=" in word for word in words)
     ids = _found(ctx, words, most) if by_filter else list(words)
     if plan or (by_filter and not ids):
@@ -95,6 +103,16 @@ def replay(ctx: click.Context, words: tuple[str, ...], plan: bool, most: int, ye
         )
 
     print_changes(with_operations(ctx, run), "replayed", as_json=as_json)
+
+
+def _replay_edited(ctx: click.Context, words: tuple[str, ...], edit: str, reason: str, *, as_json: bool) -> None:
+    if len(words) != 1 or "=" in words[0]:
+        raise click.UsageError("--edit replays one event: name its id")
+    try:
+        payload = Path(edit).read_bytes()
+    except OSError as error:
+        raise click.UsageError(f"{edit}: {error.strerror or error}") from None
+    print_changes(with_operations(ctx, lambda operations: operations.replay_edited(words[0], payload, reason)), "made", as_json=as_json)
 
 
 def _found(ctx: click.Context, words: tuple[str, ...], most: int) -> list[str]:

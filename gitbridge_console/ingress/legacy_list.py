@@ -136,11 +136,13 @@ async def pump(
     stop: asyncio.Event,
     *,
     come_again: tuple[type[Exception], ...] = (),
+    has_room: Callable[[], bool] = lambda: True,
 ) -> None:
     """Move entries from the list into the queue until ``stop`` is set.
 
     What cannot be read goes to the quarantine and never blocks. While the queue takes nothing more, entries stay in
-    the list and the pump waits, at most ten seconds between looks. ``come_again`` as for the webhook.
+    the list and the pump waits, at most ten seconds between looks; so it does while ``has_room`` says no, which leaves
+    the rest of the queue to those who cannot wait. ``come_again`` as for the webhook.
     """
     not_now: tuple[type[Exception], ...] = (BackPressure, *STORE_AWAY_ERRORS, *come_again)
     pause_s, swept_at = PAUSE_FIRST_S, -SWEEP_EVERY_S
@@ -149,7 +151,7 @@ async def pump(
             if time.monotonic() - swept_at >= SWEEP_EVERY_S:
                 swept_at = time.monotonic()
                 await source.sweep()
-            raw = await source.take()
+            raw = await source.take() if has_room() else None
             if raw is not None:
                 await _handle(source, raw, submit, quarantine, not_now)
         except not_now as error:
@@ -158,8 +160,9 @@ async def pump(
             # A key that is no list, for one: said every time, but the engine beside it goes on.
             logger.exception("the legacy list waits %.1f s", pause_s)
         else:
-            pause_s = PAUSE_FIRST_S
-            continue
+            if has_room():
+                pause_s = PAUSE_FIRST_S
+                continue
         await _pause(stop, pause_s)
         pause_s = min(PAUSE_MAX_S, pause_s * 2)
 

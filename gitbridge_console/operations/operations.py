@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import hashlib
 import time
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from gitbridge_console.domain.decisions import Decision
-from gitbridge_console.domain.event_records import encode
+from gitbridge_console.domain.event_records import EventRecord, encode
 from gitbridge_console.domain.events import FINISHED_STATES, STAGE_LANES, EventState, IncomingEvent, Priority
 from gitbridge_console.domain.filters import EventFilter
 from gitbridge_console.domain.snapshots import (
@@ -27,7 +28,7 @@ from gitbridge_console.operations.errors import BackPressure, NotConfirmed, NotF
 from gitbridge_console.operations.quarantine import as_event, hand_in, look_up
 from gitbridge_console.operations.reports import change_report, full_ids
 from gitbridge_console.operations.status import build_snapshot
-from gitbridge_console.router.intake import Intake, SubmitResult
+from gitbridge_console.router.intake import Intake, NotAnEvent, SubmitResult
 from gitbridge_console.settings.model import Settings
 from gitbridge_console.store.durability import NotDurable
 from gitbridge_console.store.event_records import UnreadableEvent
@@ -267,6 +268,36 @@ class Operations:
             report = change_report(names, before, "only failed, shed, cancelled and resolved events can be replayed")
             record.result = f"{report.changed} of {len(names)} replayed"
         return report
+
+    async def replay_edited(self, event_id: str, payload: bytes, reason: str) -> ChangeReport:
+        """Hand a finished event in again with another payload, as a new event; the old one stays as it is, and each names the other.
+
+        The same edit is taken once, however often it is handed in.
+        """
+        (name,) = full_ids([event_id])
+        if not reason.strip():
+            raise Usage("say why: a replay with an edited payload needs a reason")
+        async with self._writing("replay", f"{name} with an edited payload", reason) as record:
+            old = await self._record(name)
+            if old.detail.state not in FINISHED_STATES:
+                raise Refused(f"event {name} is {old.detail.state}: cancel it first, or wait until it is finished")
+            delivery = f"edit-{name}-{hashlib.sha256(payload).hexdigest()[:16]}"
+            event = replace(old.incoming(), delivery=delivery, payload=payload, source=f"edit by {self._actor.who}")
+            try:
+                made = await self._intake.accept(event, edited_from=name)
+            except NotAnEvent as error:
+                raise Usage(f"the edited payload cannot be handed in: {error}") from None
+            record.result = f"{made.id}, {made.status}"
+        return ChangeReport(changed=int(made.status != "duplicate"), ids=(made.id,), notes=(f"{made.id} ({made.status}) made from {name}",))
+
+    async def _record(self, event_id: str) -> EventRecord:
+        try:
+            found = await self._store.records.read(event_id)
+        except UnreadableEvent as error:
+            raise OperationError(str(error)) from error
+        if found is None:
+            raise NotFound(f"no event {event_id}")
+        return found
 
     async def cancel(self, ids: Sequence[str], reason: str) -> ChangeReport:
         """Cancel unfinished events and their seats, those in flight included."""

@@ -37,6 +37,8 @@ logger = logging.getLogger(__name__)
 BEAT_S = 1.0
 TRIM_EVERY_BEATS = 10
 HEAL_AFTER_S = 2.0
+LEGACY_FILL = 0.8
+"""Fill of the queue from which entries stay in the legacy list: they keep there, webhooks do not."""
 
 
 def client_or_problem(name: str, settings: ProviderSettings) -> Provider | str:
@@ -234,9 +236,12 @@ class Engine:
             providers={name: self.router.describe(name) for name in self.router.states},
         )
 
+    def _has_room(self) -> bool:
+        return self.overload.fill < LEGACY_FILL
+
     async def _legacy(self) -> None:
         async with open_legacy(self._holder.current, self.store) as legacy:
-            await pump(legacy, self.intake.submit, self.store.queue.quarantine, self._stop)
+            await pump(legacy, self.intake.submit, self.store.queue.quarantine, self._stop, has_room=self._has_room)
 
     async def _drain(self, lanes: set[asyncio.Task[None]]) -> None:
         for lane in self._lanes.values():

@@ -198,3 +198,24 @@ def test_the_actor_is_who_came_by_sudo_and_where_ssh_came_from() -> None:
     actor = current_actor({"SUDO_USER": "kim", "SSH_CONNECTION": "192.0.2.9 5022 192.0.2.1 22"})
     assert actor.who.startswith("kim as ")
     assert actor.host.endswith("(ssh from 192.0.2.9)")
+
+
+async def test_an_edited_payload_makes_a_new_event_once_and_each_names_the_other(door: Operations, store: Store) -> None:
+    old = (await door.submit(event())).id
+    with pytest.raises(Refused, match="received"):
+        await door.replay_edited(old, b"{}", "typo in the payload")
+    await fail(store, old)
+    edited = json.dumps({**PULL_REQUEST, "number": 8}).encode()
+    for changed in (1, 0):
+        report = await door.replay_edited(old, edited, "the number was wrong")
+        assert report.changed == changed
+    (new,) = report.ids
+    shown, before = await door.show_event(new, payload=True), await door.show_event(old, payload=True)
+    assert (shown.lineage["edited_from"], before.lineage["edits"]) == (old, [new])
+    assert shown.payload_text == edited.decode()
+    assert before.payload_text == json.dumps(PULL_REQUEST), "the old payload is never overwritten"
+    assert before.state == "failed"
+    with pytest.raises(Usage, match="not JSON"):
+        await door.replay_edited(old, b"{", "another try")
+    with pytest.raises(NotFound):
+        await door.replay_edited("ff00", b"{}", "nobody")
