@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from gitbridge_console.domain.events import Priority
+from gitbridge_console.store.replies import unpack
 
 
 class BackPressure(Exception):
@@ -56,8 +57,10 @@ class ClaimedJob:
         Raises:
             PayloadDamaged: it is not there or cannot be inflated.
         """
+        if not self.packed_payload:
+            raise PayloadDamaged(f"the payload of {self.event_id} is not there")
         try:
-            return zlib.decompress(self.packed_payload)
+            return unpack(self.packed_payload)
         except zlib.error as error:
             raise PayloadDamaged(f"the stored payload of {self.event_id} cannot be read: {error}") from error
 
@@ -71,7 +74,7 @@ class ClaimedJob:
         if not self.packed_diff:
             return None
         try:
-            return zlib.decompress(self.packed_diff).decode("utf-8", "replace") or None
+            return unpack(self.packed_diff).decode("utf-8", "replace") or None
         except zlib.error as error:
             raise PayloadDamaged(f"the stored diff of {self.event_id} cannot be read: {error}") from error
 

@@ -27,14 +27,25 @@ def table_of(flat: Sequence[Any] | Mapping[Any, Any]) -> dict[str, str]:
         return {text_of(key): text_of(value) for key, value in again}
 
 
+PLAIN_BELOW = 256
+"""Bytes below which deflating costs more than it saves."""
+_PLAIN = b"="
+
+
 def pack(raw: bytes) -> bytes:
-    """Deflate for storage; level 1, since time matters more than the last tenth of the size."""
-    return zlib.compress(raw, 1)
+    """For storage: deflated at level 1, since time matters more than the last tenth of the size; what is short stays as it is."""
+    return _PLAIN + raw if len(raw) < PLAIN_BELOW else zlib.compress(raw, 1)
 
 
 def unpack(stored: Any) -> bytes:
-    """Inverse of :func:`pack`; nothing stored gives nothing."""
-    return zlib.decompress(stored) if stored else b""
+    """Inverse of :func:`pack`; nothing stored gives nothing.
+
+    Raises:
+        zlib.error: it is damaged.
+    """
+    if not stored:
+        return b""
+    return bytes(stored[1:]) if stored[:1] == _PLAIN else zlib.decompress(stored)
 
 
 async def newest_entries(client: Redis, stream: str, count: int) -> list[tuple[str, dict[bytes, bytes]]]:

@@ -98,12 +98,12 @@ local function end_lease(id, lane, repository, counted)
   end
 end
 
--- If this fence holds the job: ends its lease and returns the lane it was leased from.
+-- If this fence holds the job: ends its lease and returns the lane it was leased from, its state and the bytes counted for it.
 local function take(id, its_fence)
-  local h = call('HMGET', J .. id, 'st', 'f', 'lane', 'rp', 'k')
+  local h = call('HMGET', J .. id, 'st', 'f', 'lane', 'rp', 'k', 'state', 'sz')
   if h[1] ~= 'leased' or h[2] ~= its_fence then return nil end
   end_lease(id, h[3], h[4], h[5])
-  return h[3]
+  return h[3], h[6], tonumber(h[7]) or 0
 end
 
 local function holds(id, its_fence)
@@ -138,21 +138,24 @@ end
 local function rest(event) call('HSET', J .. event, 'st', 'settled') end
 
 -- An event's state, its index, its counter and the bytes counted for its state change together or not at all.
-local function set_state(event, state, by, why)
-  local h = call('HMGET', J .. event, 'state', 'sz')
-  local old, size = h[1], tonumber(h[2]) or 0
-  if old == state then return end
+local function enter_state(event, old, state, size, by, why)
   if old then
     call('ZREM', T .. ':e:' .. old, event)
     tally(B, old, -size)
   end
   call('ZADD', T .. ':e:' .. state, NOW_MS, event)
-  call('HSET', J .. event, 'state', state)
   tally(C, 'to:' .. state, 1)
   tally(B, state, size)
   if undecided then undecided = undecided + (UNDECIDED[state] or 0) - (UNDECIDED[old] or 0) end
   -- That it was received is known from its header; the timeline begins with what follows.
   if old then note(event, state .. ((why and why ~= '') and (': ' .. why) or ''), by) end
+end
+
+local function set_state(event, state, by, why)
+  local h = call('HMGET', J .. event, 'state', 'sz')
+  if h[1] == state then return end
+  call('HSET', J .. event, 'state', state)
+  enter_state(event, h[1], state, tonumber(h[2]) or 0, by, why)
 end
 
 local function grow(event, bytes)

@@ -2,9 +2,11 @@
 -- "cancel" | "keep" (waiting seats), decision JSON or "", action JSON or "", number of header pairs, pairs for the header,
 -- then pairs for the text hash. Returns 1, or 0 when the fence is void.
 local id, lane, state = ARGV[1], ARGV[3], ARGV[5]
-if not take(id, ARGV[2]) then return 0 end
+local its_lane, old, size = take(id, ARGV[2])
+if not its_lane then return 0 end
 local pairs_end, delay = 11 + 2 * tonumber(ARGV[11]), tonumber(ARGV[4])
-if pairs_end > 11 then call('HSET', J .. id, unpack(ARGV, 12, pairs_end)) end
+local ends = lane == '' and 'settled' or 'moving'
+call('HSET', J .. id, 'st', ends, 'state', state, unpack(ARGV, 12, pairs_end))
 if #ARGV > pairs_end then call('HSET', T .. ':x:' .. id, unpack(ARGV, pairs_end + 1)) end
 if ARGV[8] == 'cancel' then cancel_tasks(id, false) end
 if ARGV[9] ~= '' then
@@ -15,9 +17,12 @@ if ARGV[9] ~= '' then
   if made[2] == '1' then tally(C, 'decided:split', 1) end
 end
 if ARGV[10] ~= '' then call('SET', T .. ':o:' .. id, ARGV[10]) end
+if old ~= state then enter_state(id, old, state, size, ARGV[6], ARGV[7]) end
 grow(id, #ARGV[9] + #ARGV[10])
 if lane == '' then
-  rest(id)
+  if state == 'failed' then log('error', 'failed', id, ARGV[7])
+  elseif state == 'shed' then log('warning', 'shed', id, ARGV[7])
+  else log('info', state, id, ARGV[7]) end
 elseif delay > 0 then
   call('HINCRBY', J .. id, 'dv', -1)
   local h = call('HMGET', J .. id, 'left', 'votes', 'quorum', 'grace')
@@ -32,8 +37,4 @@ else
   call('HSET', J .. id, 'dv', 0)
   push(id, lane)
 end
-set_state(id, state, ARGV[6], ARGV[7])
-if state == 'failed' then log('error', 'failed', id, ARGV[7])
-elseif state == 'shed' then log('warning', 'shed', id, ARGV[7])
-elseif lane == '' then log('info', state, id, ARGV[7]) end
 return 1
