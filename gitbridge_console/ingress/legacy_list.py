@@ -22,6 +22,8 @@ from gitbridge_console.store.unavailable import STORE_AWAY_ERRORS
 logger = logging.getLogger(__name__)
 
 SWEEP_EVERY_S = 15.0
+REPORT_EVERY_S = 60.0
+"""While the list waits it says why so often, not at every look."""
 PAUSE_FIRST_S = 0.5
 PAUSE_MAX_S = 10.0
 _WORDS = {"urgent": Priority.CRITICAL, "medium": Priority.NORMAL, "default": Priority.NORMAL}
@@ -146,6 +148,7 @@ async def pump(
     """
     not_now: tuple[type[Exception], ...] = (BackPressure, *STORE_AWAY_ERRORS, *come_again)
     pause_s, swept_at = PAUSE_FIRST_S, -SWEEP_EVERY_S
+    said_at = -REPORT_EVERY_S
     while not stop.is_set():
         try:
             if time.monotonic() - swept_at >= SWEEP_EVERY_S:
@@ -155,7 +158,9 @@ async def pump(
             if raw is not None:
                 await _handle(source, raw, submit, quarantine, not_now)
         except not_now as error:
-            logger.warning("the legacy list waits %.1f s: %s", pause_s, " ".join(str(error).split()) or type(error).__name__)
+            if time.monotonic() - said_at >= REPORT_EVERY_S:
+                said_at = time.monotonic()
+                logger.warning("the legacy list waits: %s", " ".join(str(error).split()) or type(error).__name__)
         except Exception:
             # A key that is no list, for one: said every time, but the engine beside it goes on.
             logger.exception("the legacy list waits %.1f s", pause_s)

@@ -15,8 +15,15 @@ from gitbridge_console.store.replies import table_of, text_of
 
 PEEK_FOR_S = 0.1
 """How long a look at the heads of all partitions is believed while it shows work; an empty one is never believed."""
-ROUNDS_MAX = 4
-"""Looks at the heads within one claim; what is still wanted then is taken wherever it is."""
+ROUNDS_MAX = 7
+"""Looks at the heads within one claim: one for each class of priority, one for what came due, one that was out of date."""
+CLASS = 2**43 * 100
+"""Distance in score between two classes of priority."""
+
+
+def end_of_class(score: float) -> float:
+    """The highest score of the class of priority a score lies in; what is due and has no place yet counts as the most urgent."""
+    return score if score == math.inf else (max(1, math.floor(score / CLASS)) + 0.5) * CLASS
 
 
 def claim_from(lane: str, reply: Sequence[Any]) -> Claim:
@@ -54,7 +61,10 @@ class _Heads:
 
 
 class Claimer:
-    """Claims from all partitions in the order of priority and age, as far as one look at their heads tells."""
+    """Claims from all partitions class by class, as far as one look at their heads tells.
+
+    Within a class each partition gives its oldest first, and those with the oldest head come first.
+    """
 
     def __init__(self, partitions: Sequence[Partition], clock: Callable[[], float] = time.monotonic) -> None:
         self._partitions = partitions
@@ -69,20 +79,18 @@ class Claimer:
         paused, due_s = False, math.inf
         for round_ in range(ROUNDS_MAX):
             seen = await self._heads(request.lane, fresh=round_ > 0)
-            heads, due_s = seen.scores, min(due_s, seen.next_due_s)
-            order = sorted((n for n, head in enumerate(heads) if head < math.inf), key=heads.__getitem__)
-            if not order:
-                break
-            for place, n in enumerate(order):
-                last = round_ == ROUNDS_MAX - 1 or place == len(order) - 1
-                bound = "" if last else f"{heads[order[place + 1]]:.0f}"
-                args = request.args(request.n - len(jobs), bound)
+            due_s = min(due_s, seen.next_due_s)
+            bound = end_of_class(min(seen.scores))
+            for n in sorted((n for n, head in enumerate(seen.scores) if head <= bound), key=seen.scores.__getitem__):
+                args = request.args(request.n - len(jobs), f"{bound:.0f}")
                 claim = claim_from(request.lane, await self._partitions[n].commit("claim", *args))
                 paused = paused or claim.paused
                 due_s = min(due_s, math.inf if claim.next_due_s is None else claim.next_due_s)
                 jobs.extend(claim.jobs)
-                if len(jobs) >= request.n or paused:
-                    return Claim(tuple(jobs), paused, None if due_s == math.inf else due_s)
+                if len(jobs) >= request.n:
+                    break
+            if len(jobs) >= request.n or paused or min(seen.scores) == math.inf:
+                break
         return Claim(tuple(jobs), paused, None if due_s == math.inf else due_s)
 
     async def _heads(self, lane: str, *, fresh: bool) -> _Heads:

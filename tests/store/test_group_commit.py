@@ -1,0 +1,123 @@
+"""Group commit: at once when idle, together when busy, and nobody pays for another's fault."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+import pytest
+from redis.exceptions import ConnectionError as RedisConnectionError
+from redis.exceptions import ResponseError
+
+from gitbridge_console.domain.events import EventState, IncomingEvent
+from gitbridge_console.store.event_queue import RedisEventQueue
+from gitbridge_console.store.group_commit import BYTES_MAX, FLIGHTS_MAX, TOGETHER_MAX, GroupCommit, Transition
+
+pytestmark = pytest.mark.anyio
+
+
+class Server:
+    """Answers each load when told to."""
+
+    def __init__(self) -> None:
+        self.loads: list[list[Transition]] = []
+        self.answers: list[asyncio.Future[Any]] = []
+        self.arrived = asyncio.Condition()
+
+    async def send(self, load: list[Transition]) -> list[Any]:
+        answer: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
+        async with self.arrived:
+            self.loads.append(load)
+            self.answers.append(answer)
+            self.arrived.notify_all()
+        reply = await answer
+        if isinstance(reply, Exception):
+            raise reply
+        return [reply] * len(load) if not isinstance(reply, list) else reply
+
+    async def has(self, loads: int) -> None:
+        async with asyncio.timeout(5), self.arrived:
+            await self.arrived.wait_for(lambda: len(self.loads) >= loads)
+
+
+async def test_what_is_asked_for_at_the_same_moment_leaves_together_at_once() -> None:
+    server = Server()
+    group = GroupCommit(server.send)
+    first = [group.submit("settle", (n,)) for n in range(3)]
+    await server.has(1)
+    assert server.loads == [[("settle", (0,)), ("settle", (1,)), ("settle", (2,))]]
+    server.answers[0].set_result([10, 11, 12])
+    assert await asyncio.gather(*first) == [10, 11, 12]
+
+
+async def test_while_round_trips_are_under_way_the_next_ones_gather() -> None:
+    server = Server()
+    group = GroupCommit(server.send)
+    for n in range(FLIGHTS_MAX):
+        group.submit("a", (n,))
+        await server.has(n + 1)
+    later = [group.submit("b", (n,)) for n in range(5)]
+    await asyncio.sleep(0)
+    assert len(server.loads) == FLIGHTS_MAX
+    server.answers[0].set_result(0)
+    await server.has(FLIGHTS_MAX + 1)
+    assert [args for _, args in server.loads[-1]] == [(0,), (1,), (2,), (3,), (4,)]
+    for answer in server.answers[1:]:
+        answer.set_result(1)
+    assert await asyncio.gather(*later) == [1] * 5
+
+
+async def test_a_load_is_bounded_in_number_and_in_bytes_but_never_empty() -> None:
+    server = Server()
+    group = GroupCommit(server.send)
+    large = b"x" * (BYTES_MAX + 1)
+    for args in (*((n,) for n in range(TOGETHER_MAX + 1)), (large,), (large,)):
+        group.submit("a", args)
+    seen = 0
+    while seen < TOGETHER_MAX + 3:
+        await server.has(len(server.answers) + (seen == 0))
+        for load, answer in zip(server.loads, server.answers, strict=True):
+            if not answer.done():
+                assert 1 <= len(load) <= TOGETHER_MAX
+                assert sum(args[0] is large for _, args in load) <= 1
+                seen += len(load)
+                answer.set_result(0)
+        await asyncio.sleep(0)
+
+
+async def test_an_error_reaches_its_own_caller_and_a_lost_round_trip_all_of_it() -> None:
+    server = Server()
+    group = GroupCommit(server.send)
+    one, other = group.submit("a", ()), group.submit("b", ())
+    await server.has(1)
+    server.answers[0].set_result([ResponseError("no"), 7])
+    assert await other == 7
+    with pytest.raises(ResponseError):
+        await one
+    both = [group.submit("a", ()), group.submit("b", ())]
+    await server.has(2)
+    server.answers[1].set_result(RedisConnectionError("gone"))
+    assert [type(result) for result in await asyncio.gather(*both, return_exceptions=True)] == [RedisConnectionError] * 2
+
+
+async def test_a_caller_that_gives_up_harms_nobody() -> None:
+    server = Server()
+    group = GroupCommit(server.send)
+    gone, stays = asyncio.ensure_future(group.run("a")), asyncio.ensure_future(group.run("b"))
+    await server.has(1)
+    gone.cancel()
+    server.answers[0].set_result([1, 2])
+    assert await stays == 2
+    with pytest.raises(asyncio.CancelledError):
+        await gone
+
+
+async def test_a_transition_that_fails_inside_a_script_leaves_those_beside_it_done(queue: RedisEventQueue) -> None:
+    for name in ("d1", "d2"):
+        await queue.enqueue(IncomingEvent(name, "push", b"{}", "test"))
+    bad, good = (await queue.claim("route", 2)).jobs
+    await queue.client.set(queue.keys.timeline(bad.id), "not a list")
+    results = await asyncio.gather(*(queue.hand_on(job, "", EventState.RESOLVED) for job in (bad, good)), return_exceptions=True)
+    assert isinstance(results[0], ResponseError)
+    assert results[1] is True
+    assert (await queue.stats()).counters["to:resolved"] == 2, "what the failed one had written stays counted as it stands"
