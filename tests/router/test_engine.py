@@ -6,7 +6,6 @@ import asyncio
 import contextlib
 import json
 import logging
-import sys
 from collections.abc import AsyncIterator, Callable
 from dataclasses import replace
 from pathlib import Path
@@ -380,12 +379,6 @@ async def test_an_engine_stops_in_time_while_the_store_is_away(house: Built, wea
         assert claude.closed
 
 
-@pytest.mark.xfail(
-    sys.version_info < (3, 12),
-    strict=True,
-    raises=AssertionError,
-    reason="asyncio.wait_for, under which redis-py writes when it has a socket_timeout, loses a cancellation now and then; a stop may hang",
-)
 async def test_work_that_is_cancelled_while_it_asks_the_store_stays_cancelled(valkey_url: str, namespace: str) -> None:
     client = make_client(RedisSettings(url=valkey_url))
     queue = RedisEventQueue(client, Keys(namespace))
