@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import logging
 import math
 import random
 import time
@@ -15,6 +17,8 @@ from gitbridge_console.providers.base import Provider
 from gitbridge_console.router.breaker import Admission, BreakerState, CircuitBreaker
 from gitbridge_console.settings.model import KindSettings, ProviderSettings, Settings
 
+logger = logging.getLogger(__name__)
+
 PREFERRED_WEIGHT = 4.0
 """A preferred provider must look four times worse than a reserve before the reserve gets its seat."""
 
@@ -23,6 +27,9 @@ ERROR_HALF_LIFE_S = 20.0
 RISE, FALL, ERROR_ALPHA = 0.5, 0.2, 0.2
 SLOW_FACTOR = 3.0
 DEFAULT_GATE_S = 5.0
+
+CLOSE_S = 2.0
+"""How long closing one client may take."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,6 +97,9 @@ class AIRouter:
         self._random = random.Random(seed)
         self.paused: frozenset[str] = frozenset()
         self.states: dict[str, ProviderState] = {}
+        self.unbuilt: dict[str, str] = {}
+        """Providers whose client cannot be built as the settings say, and why."""
+        self._retired: list[ProviderState] = []
         for name, own in settings.providers.items():
             client = providers.get(name, "not built")
             provider, problem = (None, client) if isinstance(client, str) else (client, "")
@@ -98,26 +108,63 @@ class AIRouter:
     async def apply(self, new: Settings, old: Settings, build: Callable[[str, ProviderSettings], Provider | str]) -> list[str]:
         """Take over changed settings; providers whose table did not change keep client, health and history.
 
+        A provider whose client cannot be built keeps what it had and stands in :attr:`unbuilt`; :meth:`retry` tries again.
         Returns the names that are gone.
         """
         gone = [name for name in self.states if name not in new.providers]
         for name in gone:
-            await self._forget(name)
+            self._retired.append(self.states.pop(name))
+        changed = []
         for name, own in new.providers.items():
             known = self.states.get(name)
-            if known is not None and known.settings == own and new.breaker == old.breaker and not (known.problem or known.disabled):
-                continue
-            if known is not None:
-                await self._forget(name)
-            client = build(name, own)
-            provider, problem = (None, client) if isinstance(client, str) else (client, "")
-            self.states[name] = ProviderState(name, own, provider, problem, CircuitBreaker(new.breaker))
+            same = known is not None and known.settings == own and new.breaker == old.breaker
+            if known is None or not same or known.problem or known.disabled or name in self.unbuilt:
+                changed.append(name)
+        self._build(changed, new, build)
+        await self.close_retired()
         return gone
 
-    async def _forget(self, name: str) -> None:
-        state = self.states.pop(name)
-        if state.provider is not None:
-            await state.provider.aclose()
+    async def retry(self, settings: Settings, build: Callable[[str, ProviderSettings], Provider | str]) -> None:
+        """Try again to build the clients that could not be built, and nothing else."""
+        self._build(list(self.unbuilt), settings, build)
+        await self.close_retired()
+
+    def _build(self, names: Sequence[str], new: Settings, build: Callable[[str, ProviderSettings], Provider | str]) -> None:
+        before, self.unbuilt = self.unbuilt, {}
+        for name in names:
+            own = new.providers[name]
+            try:
+                client = build(name, own)
+            except Exception as error:
+                text = f"its client cannot be built: {' '.join(str(error).split())[:200] or type(error).__name__}"
+                self.unbuilt[name] = text
+                if before.get(name) != text:
+                    logger.exception("%s: %s; it is tried again", name, text)
+                if name in self.states:
+                    continue
+                client = text
+            if name in self.states:
+                self._retired.append(self.states[name])
+            provider, problem = (None, client) if isinstance(client, str) else (client, "")
+            self.states[name] = ProviderState(name, own, provider, problem, CircuitBreaker(new.breaker))
+
+    def holding(self) -> dict[str, ProviderSettings]:
+        """The provider tables that really hold: of one whose client cannot be built the one from before, or none."""
+        return {name: state.settings for name, state in self.states.items() if state.provider is not None or name not in self.unbuilt}
+
+    async def close_retired(self) -> None:
+        """Close clients that were replaced or removed, each once its last call has ended."""
+        idle = [state for state in self._retired if not state.in_flight]
+        self._retired = [state for state in self._retired if state.in_flight]
+        for state in idle:
+            await _close(state)
+
+    async def aclose(self) -> None:
+        """Close every client, whatever it is in the middle of."""
+        leaving = [*self._retired, *self.states.values()]
+        self._retired = []
+        for state in leaving:
+            await _close(state)
 
     def gate(self, name: str) -> Gate:
         """Whether ``name`` may be called now. The only place that says so, for seats, failover and attempts alike.
@@ -272,6 +319,16 @@ class AIRouter:
                 "causes": list(state.breaker.causes),
             },
         }
+
+
+async def _close(state: ProviderState) -> None:
+    if state.provider is None:
+        return
+    try:
+        async with asyncio.timeout(CLOSE_S):
+            await state.provider.aclose()
+    except Exception:
+        logger.exception("the client of %s could not be closed; it is dropped", state.name)
 
 
 def _ewma(old: float | None, value: float, alpha: float) -> float:
