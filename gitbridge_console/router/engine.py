@@ -7,6 +7,7 @@ import logging
 import os
 import socket
 from collections.abc import Awaitable, Callable, Coroutine
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -265,9 +266,9 @@ class Engine:
                 logger.error("a lane did not stop cleanly", exc_info=result)
 
     async def _leave(self) -> None:
-        for goodbye in (self.store.metrics.flush(), self.store.fleet.leave(self.id)):
+        for goodbye in (self.store.metrics.flush, partial(self.store.fleet.leave, self.id)):
             try:
-                await goodbye
+                await goodbye()
             except STORE_AWAY as error:
                 self.store.trouble.report(error)
             except Exception:
