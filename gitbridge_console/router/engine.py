@@ -202,6 +202,7 @@ class Engine:
                 if beats % TRIM_EVERY_BEATS == 0:
                     # Before anything that needs room: at the memory limit this is what makes some.
                     await self.store.queue.trim()
+                await self.store.event_log.keep(self.store.queue.retention.event_log_max)
                 await self.store.queue.age()
                 await self._look_round()
                 await self.store.fleet.beat(self._beat())

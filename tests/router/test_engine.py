@@ -25,7 +25,15 @@ from gitbridge_console.router.ai_router import AIRouter
 from gitbridge_console.router.engine import Engine
 from gitbridge_console.router.lane import Lane
 from gitbridge_console.settings.holder import SettingsHolder
-from gitbridge_console.settings.model import KindSettings, LegacySettings, ProviderSettings, QueueSettings, RedisSettings, Settings
+from gitbridge_console.settings.model import (
+    KindSettings,
+    LegacySettings,
+    ProviderSettings,
+    QueueSettings,
+    RedisSettings,
+    RetentionSettings,
+    Settings,
+)
 from gitbridge_console.settings.reload import fingerprint
 from gitbridge_console.store.connection import connect, make_client
 from gitbridge_console.store.event_queue import RedisEventQueue
@@ -284,6 +292,21 @@ async def test_settings_that_fail_to_apply_leave_the_engine_running(
         opened.holder.current = settings_for(namespace, valkey_url, "local", "claude")
         await opened.lanes("claude", "local")
         await opened.resolved(await opened.submit("d2"))
+
+
+async def test_the_length_of_the_log_holds_from_the_start_and_when_it_is_edited(house: Built) -> None:
+    async def said(lines: int) -> None:
+        partitions = opened.store.queue.partitions
+        share = str(-(-lines // len(partitions))).encode()
+        async with asyncio.timeout(PATIENCE_S):
+            while {await opened.store.client.hget(partition.keys.meta, "log_max") for partition in partitions} != {share}:
+                await asyncio.sleep(0.005)
+
+    async with house("claude") as opened:
+        await opened.start()
+        await said(opened.holder.current.retention.event_log_max)
+        opened.holder.current = opened.holder.current.model_copy(update={"retention": RetentionSettings(event_log_max=700)})
+        await said(700)
 
 
 async def test_a_client_that_could_not_be_built_is_tried_again_and_only_then_said_to_hold(
