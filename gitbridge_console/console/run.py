@@ -22,6 +22,9 @@ logger = logging.getLogger(__name__)
 GRACE_S = 5.0
 """Beyond ``queue.drain_s``, how long an ending may take before the watchdog ends the process."""
 
+LAST_WORDS_S = 1.0
+"""How long the watchdog waits for its line to reach the log."""
+
 RESTORE = b"\x1b[?1049l\x1b[?25h\x1b[?1000l\x1b[?1003l\x1b[?1006l\x1b[?2004l\x1b[0m\r\n"
 
 
@@ -127,11 +130,18 @@ def _terminal_state() -> list[Any] | None:
 
 def _end(code: int, saved: list[Any] | None) -> None:
     """The watchdog's last act."""
-    logger.error("the console did not end in time; the process is ended")
-    logging.shutdown()
+    # The log may go to the stuck terminal, or another thread may hold its lock: it gets a moment, not a say.
+    last_words = threading.Thread(target=_say_and_shut, daemon=True)
+    last_words.start()
+    last_words.join(LAST_WORDS_S)
     with contextlib.suppress(OSError, ValueError, termios.error):
         if saved is not None:
             termios.tcsetattr(sys.stdin.fileno(), termios.TCSANOW, saved)
         os.set_blocking(sys.stderr.fileno(), False)
         os.write(sys.stderr.fileno(), RESTORE)
     os._exit(code)
+
+
+def _say_and_shut() -> None:
+    logger.error("the console did not end in time; the process is ended")
+    logging.shutdown()

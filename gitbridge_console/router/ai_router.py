@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import math
+import logging
 import random
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -10,18 +10,18 @@ from dataclasses import dataclass
 from typing import Any
 
 from gitbridge_console.domain.failures import Failure
-from gitbridge_console.domain.timestamps import iso_from_ms
 from gitbridge_console.providers.base import Provider
-from gitbridge_console.router.breaker import Admission, BreakerState, CircuitBreaker
+from gitbridge_console.router.breaker import Admission, CircuitBreaker
+from gitbridge_console.router.provider_state import ProviderState
 from gitbridge_console.settings.model import KindSettings, ProviderSettings, Settings
+
+logger = logging.getLogger(__name__)
 
 PREFERRED_WEIGHT = 4.0
 """A preferred provider must look four times worse than a reserve before the reserve gets its seat."""
 
 UNKNOWN_LATENCY_S = 2.0
-ERROR_HALF_LIFE_S = 20.0
 RISE, FALL, ERROR_ALPHA = 0.5, 0.2, 0.2
-SLOW_FACTOR = 3.0
 DEFAULT_GATE_S = 5.0
 
 
@@ -41,29 +41,6 @@ class Selection:
     lanes: tuple[str, ...]
     reasons: tuple[str, ...]
     next_chance_s: float | None = None
-
-
-@dataclass(slots=True)
-class ProviderState:
-    """What this engine knows of one provider."""
-
-    name: str
-    settings: ProviderSettings
-    provider: Provider | None
-    problem: str
-    breaker: CircuitBreaker
-    gate_until: float = 0.0
-    disabled: str = ""
-    disabled_at_ms: float = 0.0
-    in_flight: int = 0
-    latency_s: float | None = None
-    usual_latency_s: float | None = None
-    error: float = 0.0
-    error_at: float = 0.0
-
-    def error_now(self, now: float) -> float:
-        """Decayed share of failures, 0 to 1."""
-        return self.error * math.pow(0.5, (now - self.error_at) / ERROR_HALF_LIFE_S)
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,6 +67,9 @@ class AIRouter:
         self._random = random.Random(seed)
         self.paused: frozenset[str] = frozenset()
         self.states: dict[str, ProviderState] = {}
+        self.unbuilt: dict[str, str] = {}
+        """Providers whose client cannot be built as the settings say, and why."""
+        self._retired: list[ProviderState] = []
         for name, own in settings.providers.items():
             client = providers.get(name, "not built")
             provider, problem = (None, client) if isinstance(client, str) else (client, "")
@@ -98,26 +78,63 @@ class AIRouter:
     async def apply(self, new: Settings, old: Settings, build: Callable[[str, ProviderSettings], Provider | str]) -> list[str]:
         """Take over changed settings; providers whose table did not change keep client, health and history.
 
+        A provider whose client cannot be built keeps what it had and stands in :attr:`unbuilt`; :meth:`retry` tries again.
         Returns the names that are gone.
         """
         gone = [name for name in self.states if name not in new.providers]
         for name in gone:
-            await self._forget(name)
+            self._retired.append(self.states.pop(name))
+        changed = []
         for name, own in new.providers.items():
             known = self.states.get(name)
-            if known is not None and known.settings == own and new.breaker == old.breaker and not (known.problem or known.disabled):
-                continue
-            if known is not None:
-                await self._forget(name)
-            client = build(name, own)
-            provider, problem = (None, client) if isinstance(client, str) else (client, "")
-            self.states[name] = ProviderState(name, own, provider, problem, CircuitBreaker(new.breaker))
+            same = known is not None and known.settings == own and new.breaker == old.breaker
+            if known is None or not same or known.problem or known.disabled or name in self.unbuilt:
+                changed.append(name)
+        self._build(changed, new, build)
+        await self.close_retired()
         return gone
 
-    async def _forget(self, name: str) -> None:
-        state = self.states.pop(name)
-        if state.provider is not None:
-            await state.provider.aclose()
+    async def retry(self, settings: Settings, build: Callable[[str, ProviderSettings], Provider | str]) -> None:
+        """Try again to build the clients that could not be built, and nothing else."""
+        self._build(list(self.unbuilt), settings, build)
+        await self.close_retired()
+
+    def _build(self, names: Sequence[str], new: Settings, build: Callable[[str, ProviderSettings], Provider | str]) -> None:
+        before, self.unbuilt = self.unbuilt, {}
+        for name in names:
+            own = new.providers[name]
+            try:
+                client = build(name, own)
+            except Exception as error:
+                text = f"its client cannot be built: {' '.join(str(error).split())[:200] or type(error).__name__}"
+                self.unbuilt[name] = text
+                if before.get(name) != text:
+                    logger.exception("%s: %s; it is tried again", name, text)
+                if name in self.states:
+                    continue
+                client = text
+            if name in self.states:
+                self._retired.append(self.states[name])
+            provider, problem = (None, client) if isinstance(client, str) else (client, "")
+            self.states[name] = ProviderState(name, own, provider, problem, CircuitBreaker(new.breaker))
+
+    def holding(self) -> dict[str, ProviderSettings]:
+        """The provider tables that really hold: of one whose client cannot be built the one from before, or none."""
+        return {name: state.settings for name, state in self.states.items() if state.provider is not None or name not in self.unbuilt}
+
+    async def close_retired(self) -> None:
+        """Close clients that were replaced or removed, each once its last call has ended."""
+        idle = [state for state in self._retired if not state.in_flight]
+        self._retired = [state for state in self._retired if state.in_flight]
+        for state in idle:
+            await state.close()
+
+    async def aclose(self) -> None:
+        """Close every client, whatever it is in the middle of."""
+        leaving = [*self._retired, *self.states.values()]
+        self._retired = []
+        for state in leaving:
+            await state.close()
 
     def gate(self, name: str) -> Gate:
         """Whether ``name`` may be called now. The only place that says so, for seats, failover and attempts alike.
@@ -238,40 +255,7 @@ class AIRouter:
 
     def describe(self, name: str) -> dict[str, Any]:
         """Fields of this provider's status that only its engine knows, ready for the heartbeat."""
-        state, now = self.states[name], self._clock()
-        wall = time.time() * 1000
-        word, reason = "ok", ""
-        if not state.settings.enabled:
-            word, reason = "disabled", "switched off in the settings"
-        elif state.provider is None:
-            word, reason = "no_key", state.problem
-        elif state.disabled:
-            word, reason = "disabled", state.disabled
-        elif state.breaker.state is BreakerState.OPEN and now < state.breaker.open_until:
-            word, reason = "open", f"circuit breaker open after {', '.join(state.breaker.causes)}"
-        elif state.breaker.state is not BreakerState.CLOSED:
-            word, reason = "half_open", "circuit breaker tries one call at a time"
-        elif now < state.gate_until:
-            word, reason = "limited", f"rate limited for {state.gate_until - now:.0f} s more"
-        elif state.latency_s and state.usual_latency_s and state.latency_s > SLOW_FACTOR * state.usual_latency_s:
-            word, reason = "slow", f"{state.latency_s:.1f} s an answer, usually {state.usual_latency_s:.1f} s"
-        since_ms = state.disabled_at_ms if state.disabled else wall - (now - state.breaker.since) * 1000 if state.breaker.since else None
-        return {
-            "state": word,
-            "since": iso_from_ms(since_ms) if since_ms else None,
-            "reason": reason,
-            "in_flight": state.in_flight,
-            "limit": state.settings.max_concurrency,
-            "gate_until": iso_from_ms(wall + (state.gate_until - now) * 1000) if now < state.gate_until else None,
-            "breaker": {
-                "state": state.breaker.state.value,
-                "failures": round(state.breaker.failures),
-                "next_probe": iso_from_ms(wall + (state.breaker.open_until - now) * 1000)
-                if state.breaker.state is BreakerState.OPEN
-                else None,
-                "causes": list(state.breaker.causes),
-            },
-        }
+        return self.states[name].describe(self._clock())
 
 
 def _ewma(old: float | None, value: float, alpha: float) -> float:

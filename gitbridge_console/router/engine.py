@@ -7,6 +7,7 @@ import logging
 import os
 import socket
 from collections.abc import Awaitable, Callable, Coroutine
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -59,7 +60,7 @@ class Engine:
         self.role = role
         self.id = f"{socket.gethostname()[:40]}-{os.getpid()}"
         self._holder = holder
-        self._applied = holder.current
+        self._wanted = self._applied = holder.current
         self.intake = Intake(store.queue, store.metrics, lambda: holder.current.rules)
         self.router = AIRouter(holder.current, {name: client_or_problem(name, own) for name, own in holder.current.providers.items()})
         self.leases = LeaseKeeper(store.queue, store.trouble)
@@ -71,6 +72,7 @@ class Engine:
         self._dead_letters = DeadLetterKeeper(store, state_dir, lambda: holder.current.retention, engine=self.id)
         self._lanes: dict[str, Lane] = {}
         self._stop = asyncio.Event()
+        self._drained = asyncio.Event()
         self.ready = asyncio.Event()
 
     def stop(self) -> None:
@@ -89,6 +91,9 @@ class Engine:
                 await self._tick(lanes)
         finally:
             await self._drain(lanes)
+            # Said as well as cancelled: a loop that misses its cancellation ends by itself.
+            self._drained.set()
+            self.leases.stop()
             for task in background:
                 task.cancel()
             await asyncio.gather(*background, return_exceptions=True)
@@ -168,31 +173,38 @@ class Engine:
                 await self._stop.wait()
         except TimeoutError:
             try:
-                if self._holder.current is not self._applied:
-                    await self._apply(lanes)
+                await self._take_over()
                 self._start_lanes(lanes)
             except Exception:
                 logger.exception("new settings could not be taken over whole; what holds is said by status")
 
-    async def _apply(self, lanes: set[asyncio.Task[None]]) -> None:
-        """Make new settings hold for providers and lanes; everything else reads the holder anyway."""
-        new, old = self._holder.current, self._applied
-        self._applied = new
-        self.store.queue.use(new.queue, new.retry, new.retention, new.shedding)
-        gone = await self.router.apply(new, old, client_or_problem)
-        for name in gone:
-            self._lanes.pop(name).stop()
-        self._start_lanes(lanes)
-        logger.info("settings %s hold now", fingerprint(new))
+    async def _take_over(self) -> None:
+        """Make new settings hold for providers and lanes, or try again what did not; everything else reads the holder anyway."""
+        new, old = self._holder.current, self._wanted
+        if new is not old:
+            self._wanted = new
+            self.store.queue.use(new.queue, new.retry, new.retention, new.shedding)
+            for name in await self.router.apply(new, old, client_or_problem):
+                if name in self._lanes:
+                    self._lanes.pop(name).stop()
+        elif self.router.unbuilt:
+            await self.router.retry(new, client_or_problem)
+        else:
+            await self.router.close_retired()
+            return
+        before, self._applied = self._applied, new.model_copy(update={"providers": self.router.holding()})
+        if fingerprint(self._applied) != fingerprint(before):
+            logger.info("settings %s hold now", fingerprint(self._applied))
 
     async def _maintenance(self) -> None:
         beats = 0
-        while True:
+        while not self._drained.is_set():
             try:
                 await self.store.queue.recover()
                 if beats % TRIM_EVERY_BEATS == 0:
                     # Before anything that needs room: at the memory limit this is what makes some.
                     await self.store.queue.trim()
+                await self.store.event_log.keep(self.store.queue.retention.event_log_max)
                 await self.store.queue.age()
                 await self._look_round()
                 await self.store.fleet.beat(self._beat())
@@ -260,11 +272,11 @@ class Engine:
                 logger.error("a lane did not stop cleanly", exc_info=result)
 
     async def _leave(self) -> None:
-        try:
-            await self.store.metrics.flush()
-            await self.store.fleet.leave(self.id)
-        except STORE_AWAY as error:
-            self.store.trouble.report(error)
-        for state in self.router.states.values():
-            if state.provider is not None:
-                await state.provider.aclose()
+        for goodbye in (self.store.metrics.flush, partial(self.store.fleet.leave, self.id)):
+            try:
+                await goodbye()
+            except STORE_AWAY as error:
+                self.store.trouble.report(error)
+            except Exception:
+                logger.exception("the store did not take the engine's goodbye for a reason nobody foresaw")
+        await self.router.aclose()

@@ -19,6 +19,7 @@ class LeaseKeeper:
         self._queue = queue
         self._trouble = trouble
         self._held: dict[tuple[str, str], asyncio.Task[None]] = {}
+        self._stopping = False
 
     def hold(self, job: ClaimedJob) -> None:
         """Keep the lease of ``job`` until :meth:`let_go`; the running task is cancelled when the lease is lost."""
@@ -33,9 +34,13 @@ class LeaseKeeper:
     def __len__(self) -> int:
         return len(self._held)
 
+    def stop(self) -> None:
+        """Nothing is held any more: :meth:`run` ends at its next turn, or sooner when it is cancelled."""
+        self._stopping = True
+
     async def run(self) -> None:
-        """Extend until cancelled."""
-        while True:
+        """Extend until stopped or cancelled."""
+        while not self._stopping:
             await asyncio.sleep(self._queue.settings.lease_s / 3)
             held = list(self._held)
             try:

@@ -116,7 +116,7 @@ NOTES: dict[str, dict[str, str]] = {
         "dead_max": "Failed and shed events kept at most; the oldest beyond go to files in `dead-letters` of the state folder",
         "dead_s": "Seconds failed and shed events are kept before they go to such a file; 0: for ever",
         "delivery_ids_s": "Seconds a delivery id is remembered, so that a second delivery is a duplicate",
-        "event_log_max": "Lines of the fleet's log kept; not acted on yet",
+        "event_log_max": "Lines of the fleet's log kept, about",
         "audit_max": "Entries of the audit kept",
         "quarantine_max": "Entries of the quarantine kept",
         "metrics_s": "Seconds metrics are kept",

@@ -28,6 +28,9 @@ return redis.call('EXPIRE', KEYS[1], ARGV[1])
 """
 """Add to a set. ``ARGV``: seconds it is kept, then members."""
 
+SET = "return redis.call('HSET', KEYS[1], ARGV[1], ARGV[2])"
+"""Set one field of a hash that is there for good. ``ARGV``: field and value."""
+
 BEAT = """
 local now = redis.call('TIME')
 local oldest = now[1] * 1000 + math.floor(now[2] / 1000) - ARGV[3]

@@ -11,6 +11,7 @@ from gitbridge_console.store.bounded_writes import BoundedWrites
 from gitbridge_console.store.connection import StoreConnection, StoreUnavailable, connect, make_client
 from gitbridge_console.store.dead_letters import DeadLetterStore
 from gitbridge_console.store.durability import DiskWait
+from gitbridge_console.store.event_log import EventLog
 from gitbridge_console.store.event_queue import RedisEventQueue
 from gitbridge_console.store.event_records import EventRecords
 from gitbridge_console.store.fleet import FleetRegistry
@@ -51,6 +52,7 @@ class Store:
         self.quarantine = QuarantineStore(self.client, self.keys)
         writes = BoundedWrites(self.client, connection.info.major)
         self.journal = AuditJournal(self.client, self.keys, keep=settings.retention.audit_max, writes=writes, disk=self.disk)
+        self.event_log = EventLog(self.client, keys, writes=writes)
         self.fleet = FleetRegistry(self.client, self.keys, writes=writes)
         self.metrics = Metrics(self.client, settings.namespace, keep_s=settings.retention.metrics_s, writes=writes)
         self.server = ServerWatch(self.client, settings.redis.durability)

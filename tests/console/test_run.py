@@ -152,11 +152,6 @@ def test_a_stuck_terminal_does_not_keep_the_process(tmp_path: Path) -> None:
         terminal.close()
 
 
-@pytest.mark.xfail(
-    strict=True,
-    raises=subprocess.TimeoutExpired,
-    reason="the watchdog logs before it ends the process, and the log waits for the terminal too",
-)
 def test_a_stuck_terminal_that_gets_the_log_as_well_does_not_keep_the_process() -> None:
     """As with ``--log-file -``."""
     terminal = Terminal("-")

@@ -172,3 +172,70 @@ def test_whatever_happened_nothing_is_in_flight_after_and_panels_have_no_doubles
     lanes = router.select(POLICY).lanes
     assert len(set(lanes)) == len(lanes) <= POLICY.seats
     assert all(state.in_flight == 0 for state in router.states.values())
+
+
+class Closing:
+    """A client that says when it is closed."""
+
+    name = model = "closing"
+    closed = False
+
+    async def aclose(self) -> None:
+        self.closed = True
+
+
+def with_model(settings: Settings, name: str, model: str) -> Settings:
+    own = settings.providers[name].model_copy(update={"model": model})
+    return settings.model_copy(update={"providers": {**settings.providers, name: own}})
+
+
+@pytest.mark.anyio
+async def test_a_client_that_is_replaced_is_closed_when_its_last_call_has_ended(settings: Settings) -> None:
+    clients = {name: Closing() for name in settings.providers}
+    router = AIRouter(settings, clients)  # type: ignore[arg-type]
+    first, second = router.begin("grok", 50), router.begin("grok", 50)
+    assert first is not None
+    assert second is not None
+    await router.apply(with_model(settings, "grok", "next"), settings, lambda name, own: Closing())  # type: ignore[arg-type, return-value]
+    assert router.states["grok"].provider is not clients["grok"]
+    router.succeeded(first, 1.0)
+    await router.close_retired()
+    assert not clients["grok"].closed
+    router.cancelled(second)
+    await router.close_retired()
+    assert clients["grok"].closed
+    assert not clients["claude"].closed
+
+
+@pytest.mark.anyio
+async def test_a_client_that_cannot_be_built_leaves_the_old_one_until_it_can_and_is_said_once(
+    settings: Settings, caplog: pytest.LogCaptureFixture
+) -> None:
+    router = AIRouter(settings, {name: Closing() for name in settings.providers})  # type: ignore[misc]
+    new = with_model(settings, "grok", "next")
+
+    def refuse(name: str, own: Any) -> Any:
+        raise RuntimeError("no such SDK")
+
+    await router.apply(new, settings, refuse)
+    await router.retry(new, refuse)
+    assert router.gate("grok").open
+    assert router.holding() == settings.providers
+    assert router.unbuilt == {"grok": "its client cannot be built: no such SDK"}
+    assert [record.getMessage() for record in caplog.records] == ["grok: its client cannot be built: no such SDK; it is tried again"]
+    kept = router.states["claude"]
+    await router.retry(new, lambda name, own: Closing())  # type: ignore[arg-type, return-value]
+    assert (router.unbuilt, router.holding()) == ({}, new.providers)
+    assert router.states["claude"] is kept
+
+
+@pytest.mark.anyio
+async def test_leaving_closes_every_client_whatever_one_of_them_says(settings: Settings, caplog: pytest.LogCaptureFixture) -> None:
+    class Stubborn(Closing):
+        async def aclose(self) -> None:
+            raise OSError("the connection is gone")
+
+    clients = {name: Stubborn() if name == "claude" else Closing() for name in settings.providers}
+    await AIRouter(settings, clients).aclose()  # type: ignore[arg-type]
+    assert [name for name, client in clients.items() if not client.closed] == ["claude"]
+    assert "client of claude could not be closed" in caplog.text
