@@ -140,7 +140,16 @@ def test_the_console_wants_a_terminal(bare) -> None:
 
 def test_docs_lists_and_prints_topics(bare) -> None:
     topics = [line.split()[0] for line in bare("docs").out.splitlines()]
-    assert topics == ["architecture", "commands", "configuration", "durability", "error-codes", "provider-integration", "troubleshooting"]
+    assert topics == [
+        "architecture",
+        "commands",
+        "configuration",
+        "durability",
+        "error-codes",
+        "provider-integration",
+        "queue",
+        "troubleshooting",
+    ]
     assert bare("docs", "error-codes").out.startswith("# Error codes")
     assert bare("docs", "nosuch").code == 4
 
