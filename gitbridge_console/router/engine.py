@@ -23,6 +23,7 @@ from gitbridge_console.router.event_router import EventRouter
 from gitbridge_console.router.intake import Intake
 from gitbridge_console.router.lane import Lane
 from gitbridge_console.router.leases import LeaseKeeper
+from gitbridge_console.router.leftovers import Leftovers
 from gitbridge_console.router.overload import Overload, measure
 from gitbridge_console.router.task_processor import TaskProcessor
 from gitbridge_console.settings.holder import SettingsHolder
@@ -67,6 +68,7 @@ class Engine:
         self.overload = Overload()
         self._events = EventRouter(store.queue, self.router, store.metrics, holder, lambda: self.overload)
         self._tasks = TaskProcessor(store.queue, self.router, store.metrics, store.trouble, holder)
+        self._leftovers = Leftovers(store.queue, store.fleet, self._tasks.move_on)
         self._decide = DecisionStage(store.queue, store.reader, self.router, store.metrics, holder)
         self._act = ActionStage(store.queue, store.reader, store.metrics, holder)
         self._dead_letters = DeadLetterKeeper(store, state_dir, lambda: holder.current.retention, engine=self.id)
@@ -227,6 +229,7 @@ class Engine:
         before, self.overload = self.overload, measure(settings.queue, settings.shedding, stats, pace)
         if self.overload.step is not before.step:
             logger.warning("overload: %s%s", self.overload.step.label, f": {self.overload.reason}" if self.overload.reason else "")
+        await self._leftovers.turn(stats, self.router.states)
 
     async def _heal(self) -> None:
         away_s = self.store.trouble.away_for_s

@@ -76,6 +76,9 @@ class TaskProcessor:
 
     async def work(self, job: ClaimedJob) -> None:
         """Make one attempt for a claimed task and hand it on."""
+        if job.lane not in self._router.states:
+            await self.move_on(job)
+            return
         settings = self._settings()
         policy = settings.kinds[Kind(job.header["kind"]).value]
         provider_settings = self._router.states[job.lane].settings
@@ -110,6 +113,16 @@ class TaskProcessor:
         else:
             await self._after_failure(job, policy, settings, outcome, outcome.failure, remaining_s)
 
+    async def move_on(self, job: ClaimedJob) -> bool:
+        """Give a seat whose provider is gone from the settings to another one of its kind, or back; true when it is out of the lane."""
+        policy = self._settings().kinds[Kind(job.header["kind"]).value]
+        text = f"{job.lane}: {self._router.gate(job.lane).reason}"
+        others = self._router.candidates(policy, exclude=[job.lane])
+        if others and await self._queue.retry_task(job, verdict=Verdict.FAIL_OVER, text=text, candidates=others) != "":
+            return True
+        await self._queue.release(job, delay_s=GATE_LOOK_S[1], parked=True, reason=text)
+        return False
+
     def _remaining_s(self, job: ClaimedJob, policy: KindSettings) -> float:
         """Seconds to the event's deadline; it begins with the first seat that is asked, and anew after the event was parked."""
         deadline = job.event.get("deadline")
@@ -142,7 +155,7 @@ class TaskProcessor:
     async def _attempt(self, job: ClaimedJob, call: Call, timeout_s: float) -> _Outcome:
         state = call.state
         assert state.provider is not None, "the gate lets no call through without a provider"
-        prompt = self._prompt(job)
+        prompt = self._prompt(job, state.settings.max_output_tokens)
         started_at, clock = time.time() * 1000, time.monotonic()
         reply: ProviderReply | None = None
         parsed: ParsedAnswer | None = None
@@ -183,11 +196,10 @@ class TaskProcessor:
         )
         return _Outcome(attempt, prompt, parsed, failure)
 
-    def _prompt(self, job: ClaimedJob) -> BuiltPrompt:
+    def _prompt(self, job: ClaimedJob, limit: int) -> BuiltPrompt:
         payload = json.loads(job.payload)
         facts = read_facts(job.event["ty"], payload, job.diff)
         material = material_from(facts, job.diff, self._settings().sources)
-        limit = self._router.states[job.lane].settings.max_output_tokens
         return build_request(Kind(job.header["kind"]), facts, material, job.lane, limit)
 
     def _record(self, name: str, attempt: Attempt) -> None:

@@ -265,6 +265,27 @@ async def test_a_removed_provider_finishes_what_it_was_asked(house: Built, names
         await opened.lanes("grok")
 
 
+async def test_what_waits_for_a_removed_provider_is_answered_by_the_reserve(house: Built, namespace: str, valkey_url: str) -> None:
+    async with house("claude", concurrency=1) as opened:
+        claude = opened.providers["claude"] = Told("claude")
+        claude.may_answer.clear()
+        await opened.start()
+        asked = await opened.submit("d1")
+        await asyncio.wait_for(claude.asked.wait(), PATIENCE_S)
+        waiting = await opened.submit("d2")
+        async with asyncio.timeout(PATIENCE_S):
+            while not (await opened.shown(waiting)).tasks:
+                await asyncio.sleep(0.005)
+        opened.holder.current = settings_for(namespace, valkey_url, "grok")
+        assert [task.provider for task in (await opened.resolved(waiting)).tasks] == ["grok"]
+        assert not claude.closed
+        claude.may_answer.set()
+        assert [task.provider for task in (await opened.resolved(asked)).tasks] == ["claude"]
+        async with asyncio.timeout(PATIENCE_S):
+            while not claude.closed:
+                await asyncio.sleep(0.005)
+
+
 async def test_a_provider_that_comes_back_gets_its_lane_again(house: Built, namespace: str, valkey_url: str) -> None:
     async with house("claude", "grok") as opened:
         await opened.start()
