@@ -111,7 +111,7 @@ NOTES: dict[str, dict[str, str]] = {
     },
     "retention": {
         "finished_s": "Seconds finished events are kept; failed and shed ones have bounds of their own",
-        "finished_max": "Finished events kept at most",
+        "finished_max": "Finished events of each state kept at most",
         "finished_bytes": "Bytes of finished events kept at most, the oldest go first; 0: no limit",
         "dead_max": "Failed and shed events kept at most; the oldest beyond go to files in `dead-letters` of the state folder",
         "dead_s": "Seconds failed and shed events are kept before they go to such a file; 0: for ever",

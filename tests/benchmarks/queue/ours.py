@@ -35,7 +35,7 @@ from gitbridge_console.store.wakeups import Wakeups
 URL = os.environ.get("BENCH_REDIS", "redis://127.0.0.1:6399/0")
 CONCURRENCY = int(os.environ.get("BENCH_CONC", "100"))
 JOBS = int(os.environ.get("BENCH_N", "20000"))
-OUT = os.environ.get("BENCH_OUT", "/dev/null")
+OUT = os.environ.get("BENCH_OUT", "")
 WARM_UP = 25
 TOGETHER = 1000
 """Enqueues under way at once."""
@@ -115,6 +115,9 @@ class Counter:
             "rss_mb": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024,
             "cpu_us": cpu / len(ordered) * 1e6,
         }
+        if not OUT:
+            print(json.dumps(result), flush=True)
+            return
         with open(f"{OUT}.tmp", "w") as file:
             json.dump(result, file)
         os.rename(f"{OUT}.tmp", OUT)
