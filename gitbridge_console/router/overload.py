@@ -1,7 +1,8 @@
 """What gives way when there is more work than can be done in time: first seats, then events. Pure functions of counts.
 
 The steps come one after the other, each visible in ``status``: panels lose a seat down to their quorum; events that may
-be shed get one seat; they are shed. The measure is how full the queue is and how long a newcomer would wait, since depth
+be shed get one seat; they are shed, newcomers by the store at its limits, and what is being routed where the lanes of its
+panel would have it wait too long. The measure is how full the queue is and how long a newcomer would wait, since depth
 alone says nothing about time (ten thousand quick answers are less than a hundred slow ones).
 """
 
