@@ -14,23 +14,85 @@ local NOW_MS = int(NOW)
 local function event_of(id) return string.match(id, '^[^.]+') end
 local function is_task(id) return string.find(id, '.', 1, true) ~= nil end
 
--- What many transitions of one script add to is written once, by `finish`.
+-- What many transitions of one script write to the same key is gathered here and written once, by `finish`: a command of its own
+-- costs more than the change it makes, in the script, in the append-only file and on replicas.
 local tallies, woken, known_lanes = {}, {}, {}
-local fence, log_max, undecided
+local leases, entered, left, arrivals = {}, {}, {}, {}
+local fence, seq, log_max, undecided
+local VALUES_MAX = 4000 -- arguments of one command, well below what Lua can unpack
+
+local function of(tables, key)
+  local found = tables[key]
+  if not found then found = {} tables[key] = found end
+  return found
+end
 
 local function tally(key, field, n)
-  local fields = tallies[key]
-  if not fields then fields = {} tallies[key] = fields end
+  local fields = of(tallies, key)
   fields[field] = (fields[field] or 0) + n
 end
 
+local function write(command, key, values)
+  for i = 1, #values, VALUES_MAX do call(command, key, unpack(values, i, math.min(#values, i + VALUES_MAX - 1))) end
+end
+
+-- A job enters its lane, before or after others that arrive by the same script.
+local function arrive(lane, score, id)
+  local jobs = of(arrivals, lane)
+  jobs[#jobs + 1] = score
+  jobs[#jobs + 1] = id
+end
+
+local function write_arrivals()
+  for lane, jobs in pairs(arrivals) do write('ZADD', T .. ':r:' .. lane, jobs) end
+  arrivals = {}
+end
+
+local function write_states()
+  for state, events in pairs(left) do
+    local gone = {}
+    for event in pairs(events) do
+      if entered[event] ~= state then gone[#gone + 1] = event end
+    end
+    write('ZREM', T .. ':e:' .. state, gone)
+  end
+  local by_state = {}
+  for event, state in pairs(entered) do
+    local list = of(by_state, state)
+    list[#list + 1] = NOW_MS
+    list[#list + 1] = event
+  end
+  for state, list in pairs(by_state) do write('ZADD', T .. ':e:' .. state, list) end
+  entered, left = {}, {}
+end
+
+local function write_leases()
+  for lane, changes in pairs(leases) do
+    local held, ended = {}, {}
+    for id, until_ms in pairs(changes) do
+      if until_ms then
+        held[#held + 1] = until_ms
+        held[#held + 1] = id
+      else
+        ended[#ended + 1] = id
+      end
+    end
+    write('ZREM', T .. ':l:' .. lane, ended)
+    write('ZADD', T .. ':l:' .. lane, held)
+  end
+end
+
 local function finish()
+  write_arrivals()
+  write_states()
+  write_leases()
   for key, fields in pairs(tallies) do
     for field, n in pairs(fields) do
       if n ~= 0 then call('HINCRBY', key, field, int(n)) end
     end
   end
   if fence then call('HSET', M, 'fence', int(fence)) end
+  if seq then call('HSET', M, 'seq', int(seq)) end
   for lane in pairs(woken) do call('PUBLISH', T .. ':wake', lane) end
 end
 
@@ -39,6 +101,11 @@ local function next_fence()
   if not fence then fence = math.max(tonumber(call('HGET', M, 'fence')) or 0, clock[1] * 1000000 + clock[2] - 1) end
   fence = fence + 1
   return int(fence)
+end
+
+local function next_id()
+  seq = (seq or tonumber(call('HGET', M, 'seq')) or 0) + 1
+  return string.format('%08x', seq)
 end
 
 local function log(level, what, id, text)
@@ -90,7 +157,7 @@ end
 
 -- The end of a lease; what its repository's cap held back may go on.
 local function end_lease(id, lane, repository, counted)
-  call('ZREM', T .. ':l:' .. lane, id)
+  of(leases, lane)[id] = false
   if counted then
     call('SREM', T .. ':k:' .. lane .. ':' .. repository, id)
     call('HDEL', J .. id, 'k')
@@ -140,10 +207,10 @@ local function rest(event) call('HSET', J .. event, 'st', 'settled') end
 -- An event's state, its index, its counter and the bytes counted for its state change together or not at all.
 local function enter_state(event, old, state, size, by, why)
   if old then
-    call('ZREM', T .. ':e:' .. old, event)
+    of(left, old)[event] = true
     tally(B, old, -size)
   end
-  call('ZADD', T .. ':e:' .. state, NOW_MS, event)
+  entered[event] = state
   tally(C, 'to:' .. state, 1)
   tally(B, state, size)
   if undecided then undecided = undecided + (UNDECIDED[state] or 0) - (UNDECIDED[old] or 0) end
@@ -277,6 +344,7 @@ end
 local function count_undecided()
   if not undecided then
     undecided = 0
+    write_states()
     for state in pairs(UNDECIDED) do undecided = undecided + call('ZCARD', T .. ':e:' .. state) end
   end
   return undecided

@@ -35,7 +35,7 @@ local function pop(count)
   return found
 end
 
-local leases, looked = {}, 0
+local leased, until_when, looked = of(leases, lane), int(NOW + lease), 0
 while n > 0 and looked < 200 do
   local popped = pop(n)
   if #popped == 0 then break end
@@ -62,8 +62,7 @@ while n > 0 and looked < 200 do
         about = event_header
       end
       call('HSET', J .. id, unpack(changed))
-      leases[#leases + 1] = int(NOW + lease)
-      leases[#leases + 1] = id
+      leased[id] = until_when
       for c = 1, #changed do header[#header + 1] = changed[c] end
       local payload, diff = '', ''
       if room >= 0 then
@@ -78,5 +77,4 @@ while n > 0 and looked < 200 do
     end
   end
 end
-if #leases > 0 then call('ZADD', T .. ':l:' .. lane, unpack(leases)) end
 return out

@@ -22,6 +22,7 @@ end
 
 -- Of what nobody works on yet, the newest of the least urgent class; an older or more urgent event is never put aside for a newer one.
 local function least_urgent()
+  write_arrivals()
   local found, worst = nil, -1
   for _, name in ipairs(call('SMEMBERS', T .. ':lanes')) do
     local tail = call('ZREVRANGEBYSCORE', T .. ':r:' .. name, '+inf', int(shed_from * BAND), 'WITHSCORES', 'LIMIT', 0, 10)
@@ -59,7 +60,7 @@ if dead then
   return {known, 'requeued', 0}
 end
 
-local id = string.format('%08x%s', call('HINCRBY', M, 'seq', 1), ARGV[12])
+local id = next_id() .. ARGV[12]
 local size = 1024 + #ARGV[10] + #ARGV[11]
 local header = {'pr', ARGV[4], 'ms', NOW_MS, 'rx', NOW_MS, 'ty', ARGV[6], 'src', ARGV[8], 'sz', size, 'st', 'ready', 'lane', lane,
   'state', 'received'}
@@ -83,7 +84,7 @@ call('SET', T .. ':p:' .. id, ARGV[10])
 if #ARGV > 17 then call('HSET', T .. ':x:' .. id, unpack(ARGV, 18)) end
 call('SET', T .. ':d:' .. delivery, id, 'PX', ARGV[2])
 -- As `set_state` and `push` would, for an event of which nothing is there to be read.
-call('ZADD', T .. ':e:received', NOW_MS, id)
+entered[id] = 'received'
 tally(C, 'to:received', 1)
 tally(B, 'received', size)
 if undecided then undecided = undecided + 1 end
@@ -91,7 +92,7 @@ if why then
   shed(id, why)
   return {id, 'shed', 0}
 end
-call('ZADD', T .. ':r:' .. lane, int(priority * BAND + NOW), id)
+arrive(lane, int(priority * BAND + NOW), id)
 lane_is_known(lane)
 woken[lane] = true
 return {id, 'new', 0}
