@@ -17,7 +17,7 @@ logger = logging.getLogger(__name__)
 LOOK_EVERY_S = 1.0
 """Longest sleep of an idle lane: no wake-up hint is ever relied on."""
 
-CLAIM_MAX = 64
+CLAIM_MAX = 32
 """Jobs per claim: few enough to share work fairly between engines, many enough that a round trip does not count."""
 
 FAULT_DELAY_S = 5.0

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Awaitable
 from typing import Any
 
 from redis.asyncio import Redis
@@ -28,13 +29,13 @@ class Partition:
     async def _send_commits(self, transitions: list[Transition]) -> list[Any]:
         return await self._scripts.run_group("commit", transitions)
 
-    async def accept(self, *args: Any) -> Any:
+    def accept(self, *args: Any) -> Awaitable[Any]:
         """Enqueue one event, together with others that come at the same time. May be refused at the server's memory limit."""
-        return await self._accepts.run("enqueue", *args)
+        return self._accepts.submit("enqueue", args)
 
-    async def commit(self, transition: str, *args: Any) -> Any:
+    def commit(self, transition: str, *args: Any) -> Awaitable[Any]:
         """Run a worker's transition, together with others."""
-        return await self._commits.run(transition, *args)
+        return self._commits.submit(transition, args)
 
     async def run(self, script: str, *args: Any) -> Any:
         """Run an operator's or the maintenance's script by itself."""

@@ -18,10 +18,10 @@ def text_of(raw: Any) -> str:
 
 def table_of(flat: Sequence[Any] | Mapping[Any, Any]) -> dict[str, str]:
     """A stored hash as text to text, from either reply shape (``[k, v, …]`` of scripts, mapping of ``HGETALL``)."""
-    pairs = flat.items() if isinstance(flat, Mapping) else zip(flat[::2], flat[1::2], strict=True)
+    names, values = (flat.keys(), flat.values()) if isinstance(flat, Mapping) else (flat[::2], flat[1::2])
     try:
-        return {key.decode(): value.decode() for key, value in pairs}
-    except (AttributeError, UnicodeDecodeError):
+        return dict(zip(map(bytes.decode, names), map(bytes.decode, values), strict=True))
+    except (TypeError, UnicodeDecodeError):
         # Numbers of a script, or bytes that are no text: rare, so the common case is not slowed down by looking.
         again = flat.items() if isinstance(flat, Mapping) else zip(flat[::2], flat[1::2], strict=True)
         return {text_of(key): text_of(value) for key, value in again}
