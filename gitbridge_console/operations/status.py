@@ -179,7 +179,7 @@ def _alerts(
     found = [
         *_fleet_alerts(engines, at),
         *_store_alerts(server, at),
-        *_queue_alerts(settings, stats, lanes, quarantined, at),
+        *_queue_alerts(settings, stats, lanes, quarantined, overload, at),
         *_overload_alerts(settings, stats, overload, at),
         *_dead_letter_alerts(*dead),
         *_provider_alerts(settings.alerts, providers, at),
@@ -207,9 +207,12 @@ def _store_alerts(server: ServerState, at: str) -> Iterable[Alert]:
         yield Alert(level="warning", code="store_warning", text=f"store: {line}", since=at)
 
 
-def _queue_alerts(settings: Settings, stats: QueueStats, lanes: Mapping[str, LaneStatus], quarantined: int, at: str) -> Iterable[Alert]:
+def _queue_alerts(
+    settings: Settings, stats: QueueStats, lanes: Mapping[str, LaneStatus], quarantined: int, overload: Overload, at: str
+) -> Iterable[Alert]:
     undecided, room = sum(stats.states.get(state, 0) for state in UNDECIDED), settings.queue.max_waiting
-    if undecided >= room * settings.alerts.queue_fill:
+    # While work is shed the alert of the overload says how full it is; two alerts would look like two faults.
+    if undecided >= room * settings.alerts.queue_fill and overload.step is not Step.SHEDDING:
         level = "critical" if undecided >= room else "warning"
         yield Alert(
             level=level,
@@ -255,7 +258,7 @@ STEP_TEXTS = {
 def _overload_alerts(settings: Settings, stats: QueueStats, overload: Overload, at: str) -> Iterable[Alert]:
     if overload.step is not Step.NORMAL:
         level = "critical" if overload.step is Step.SHEDDING else "warning"
-        text = f"overload, {STEP_TEXTS[overload.step]}: {overload.reason}"
+        text = f"overload, {STEP_TEXTS[overload.step]}: {overload.reason}; queue {100 * overload.fill:.0f} % full"
         yield Alert(level=level, code="overload", text=text, since=at, jump="queue")
     stored, hard = sum(stats.bytes_by_state.values()), settings.queue.memory_hard_bytes
     if hard and stored >= hard:

@@ -14,7 +14,7 @@ from gitbridge_console.operations.errors import BackPressure as Refusal
 from gitbridge_console.operations.errors import NotConfirmed
 from gitbridge_console.operations.operations import Operations
 from gitbridge_console.operations.status import build_snapshot
-from gitbridge_console.settings.model import Settings
+from gitbridge_console.settings.model import QueueSettings, Settings
 from gitbridge_console.store.durability import NotDurable
 from gitbridge_console.store.metrics import MetricsWindow
 from gitbridge_console.store.records import BackPressure, QueueStats
@@ -49,6 +49,19 @@ def test_every_line_about_the_server_is_an_alert() -> None:
     shown = snapshot(ServerState(1, None, ("the append-only file is off: …", "maxmemory-policy is allkeys-lru: …")))
     texts = [alert.text for alert in shown.alerts if alert.code == "store_warning"]
     assert texts == ["store: the append-only file is off: …", "store: maxmemory-policy is allkeys-lru: …"]
+
+
+def test_a_queue_that_is_full_and_sheds_is_one_alert() -> None:
+    def codes(undecided: int) -> list[str]:
+        stats = QueueStats(now_ms=0, lanes={}, states={"received": undecided}, counters={}, pauses={}, bytes_by_state={})
+        settings = Settings(queue=QueueSettings(max_waiting=1000))
+        shown = build_snapshot(
+            settings, stats, MetricsWindow(minutes=15), (), (), store_url="unix", server=ServerState(1, None), quarantined=0
+        )
+        return [alert.code for alert in shown.alerts if alert.code in ("overload", "queue_full") and "100 % full" in alert.text]
+
+    assert codes(1000) == ["overload"]
+    assert codes(100) == []
 
 
 class Counted:

@@ -244,6 +244,14 @@ async def test_move_says_how_many_stay_because_their_panel_has_the_target(queue:
     assert [job.event_id for job in (await queue.claim("grok", 9)).jobs] == [taken, *free]
 
 
+async def test_move_passes_over_seats_of_the_target_that_are_over(queue: RedisEventQueue) -> None:
+    moved = await routed(queue, "d1")
+    on_grok = await one(queue, "grok")
+    assert await queue.settle_task(on_grok, TaskState.FAILED, error_class="timeout")
+    assert await queue.move("claude", "grok", by="ana") == (1, 0)
+    assert (await one(queue, "grok")).event_id == moved
+
+
 async def test_an_event_sent_to_the_front_is_as_old_as_before(queue: RedisEventQueue, reader: EventReader) -> None:
     await queue.enqueue(IncomingEvent("d1", "push", b"{}", "test"))
     last = (await queue.enqueue(IncomingEvent("d2", "push", b"{}", "test"))).id

@@ -1,6 +1,6 @@
 -- Move tasks that nobody works on from one lane to another. ARGV: from, to, "r" | "w" | "g:<repository>" (ready, waiting, held),
 -- how many at the head to leave alone, most to look at, by. Priority and age are kept; a task whose event has another seat on the
--- target stays. Returns {moved, left alone}.
+-- target stays, unless that one failed or was cancelled. A delay is dropped: it was its old provider's. Returns {moved, left alone}.
 local from, to = ARGV[1], ARGV[2]
 local kind, repository = string.match(ARGV[3], '^(%a):?(.*)$')
 local key = T .. ':' .. kind .. ':' .. from .. (repository ~= '' and (':' .. repository) or '')
@@ -9,7 +9,8 @@ for _, id in ipairs(call('ZRANGE', key, start, start + tonumber(ARGV[5]) - 1)) d
   local taken = not is_task(id)
   if not taken then
     for _, other in ipairs(tasks_of_run(event_of(id))) do
-      if other ~= id and call('HGET', J .. other, 'lane') == to then taken = true end
+      local h = call('HMGET', J .. other, 'lane', 'state')
+      if other ~= id and h[1] == to and h[2] ~= 'failed' and h[2] ~= 'cancelled' then taken = true end
     end
   end
   if taken then

@@ -1,0 +1,54 @@
+"""A server whose disk is full takes no writes: that is "not now", like a server that is away, and never a lost job."""
+
+from __future__ import annotations
+
+import asyncio
+import shutil
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import pytest
+from redis.asyncio import Redis
+
+from gitbridge_console.domain.events import EventState, IncomingEvent
+from gitbridge_console.settings.model import Durability, RedisSettings, Settings
+from gitbridge_console.store.store import open_store
+from gitbridge_console.store.trouble import STORE_AWAY
+from gitbridge_console.store.unavailable import StoreUnavailable
+
+
+@asynccontextmanager
+async def no_disk(client: Redis, folder: Path) -> AsyncIterator[None]:
+    """Takes the server's folder away and lets it try to save: it refuses to write then, as with a full disk."""
+    shutil.rmtree(folder)
+    await client.bgsave()
+    try:
+        async with asyncio.timeout(10):
+            while (await client.info("persistence"))["rdb_last_bgsave_status"] == "ok":
+                await asyncio.sleep(0.01)
+        yield
+    finally:
+        await client.config_set("save", "")  # else it neither writes again nor ever stops
+
+
+@pytest.mark.anyio
+@pytest.mark.parametrize("durability", ["everysec", "waitaof"])
+async def test_a_full_disk_of_the_server_means_try_again_later(
+    start_server: Callable[..., str], tmp_path: Path, durability: Durability
+) -> None:
+    disk = tmp_path / "disk"
+    disk.mkdir()
+    log = ("--appendonly", "yes") if durability == "waitaof" else ()
+    settings = Settings(redis=RedisSettings(url=start_server("--dir", str(disk), "--save", "3600 1000", *log), durability=durability))
+    async with open_store(settings, tmp_path) as store:
+        await store.queue.enqueue(IncomingEvent("before", "push", b"{}", "test"))
+        (job,) = (await store.queue.claim("route", 1)).jobs
+        async with no_disk(store.client, disk):
+            with pytest.raises(StoreUnavailable, match="cannot save to its disk") as refused:
+                await store.queue.enqueue(IncomingEvent("during", "push", b"{}", "test"))
+            assert isinstance(refused.value, STORE_AWAY)
+            with pytest.raises(StoreUnavailable):
+                await store.queue.hand_on(job, "", EventState.RESOLVED)
+        assert await store.queue.hand_on(job, "", EventState.RESOLVED), "the job is still ours once there is room"
+        assert (await store.queue.enqueue(IncomingEvent("during", "push", b"{}", "test"))).status == "new"
