@@ -41,6 +41,8 @@ class Selection:
     lanes: tuple[str, ...]
     reasons: tuple[str, ...]
     next_chance_s: float | None = None
+    too_large: bool = False
+    """No provider of this kind reads so much, whenever it is asked."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -158,6 +160,13 @@ class AIRouter:
             return Gate(False, f"circuit breaker {state.breaker.state} after {', '.join(state.breaker.causes) or 'failures'}", wait_s)
         return Gate(True)
 
+    def too_small(self, name: str, tokens: int) -> str:
+        """Why a question of so many tokens and its answer do not fit the provider's context; ``""`` when they do."""
+        own = self.states[name].settings
+        if tokens + own.max_output_tokens <= own.context_tokens:
+            return ""
+        return f"about {tokens:,} tokens and {own.max_output_tokens:,} of answer do not fit its context of {own.context_tokens:,}"
+
     def score(self, name: str, policy: KindSettings) -> float:
         """Lower is better: expected latency, load against the limit, errors, preference (routing design, 5.1)."""
         state = self.states[name]
@@ -167,8 +176,10 @@ class AIRouter:
         weight = state.settings.weight * (PREFERRED_WEIGHT if name in policy.prefer else 1.0)
         return latency_s * load * errors / weight
 
-    def select(self, policy: KindSettings, seats: int | None = None) -> Selection:
+    def select(self, policy: KindSettings, seats: int | None = None, *, tokens: int = 0) -> Selection:
         """Choose a panel for a new event among preferred and reserve providers; ``seats`` of the policy, or fewer.
+
+        ``tokens`` is the size of the question; who cannot read it gets no seat.
 
         A paused provider keeps the seats it is preferred for (they wait in its lane, as a pause promises) but gets none
         as a reserve.
@@ -176,10 +187,14 @@ class AIRouter:
         eligible: list[tuple[float, int, str]] = []
         reasons: dict[str, str] = {}
         chances: list[float] = []
+        unfit = 0
         order = list(dict.fromkeys((*policy.prefer, *policy.reserve)))
         for rank, name in enumerate(order):
             gate = self.gate(name)
-            if not gate.open:
+            if name in self.states and (small := self.too_small(name, tokens)):
+                reasons[name] = small
+                unfit += 1
+            elif not gate.open:
                 reasons[name] = gate.reason
                 if gate.retry_in_s is not None:
                     chances.append(gate.retry_in_s)
@@ -199,13 +214,13 @@ class AIRouter:
             else:
                 reasons[name] = f"not needed: score {score:.2f}" + ("" if vendor not in vendors else f", {vendor} has a seat")
         lines = tuple(f"{name}: {reasons[name]}" for name in order)
-        return Selection(tuple(chosen), lines, min(chances) if chances else None)
+        return Selection(tuple(chosen), lines, min(chances) if chances else None, too_large=bool(order) and unfit == len(order))
 
-    def candidates(self, policy: KindSettings, exclude: Sequence[str]) -> list[str]:
-        """Who could take over a task, best first: eligible, not paused, not in ``exclude``."""
-        names = [
-            n for n in dict.fromkeys((*policy.prefer, *policy.reserve)) if n not in exclude and n not in self.paused and self.gate(n).open
-        ]
+    def candidates(self, policy: KindSettings, exclude: Sequence[str], *, tokens: int = 0) -> list[str]:
+        """Who could take over a task, best first: eligible, not paused, able to read ``tokens``, not in ``exclude``."""
+        unwanted = {*exclude, *self.paused}
+        order = (name for name in dict.fromkeys((*policy.prefer, *policy.reserve)) if name not in unwanted)
+        names = [name for name in order if self.gate(name).open and not self.too_small(name, tokens)]
         return sorted(names, key=lambda name: self.score(name, policy))
 
     def begin(self, name: str, timeout_s: float) -> Call | None:

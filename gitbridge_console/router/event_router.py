@@ -8,12 +8,13 @@ import time
 from collections.abc import Callable
 from dataclasses import replace
 
-from gitbridge_console.domain.events import EventFacts, EventState, Kind
+from gitbridge_console.domain.events import EventState, Kind, Material
 from gitbridge_console.domain.facts import read_facts, supersede_version
 from gitbridge_console.domain.failures import ERROR_CODES, FailureClass
 from gitbridge_console.router.ai_router import AIRouter, Selection
 from gitbridge_console.router.classifier import Classification, classify
 from gitbridge_console.router.overload import Overload, Step, may_be_shed
+from gitbridge_console.router.prompts import build_request
 from gitbridge_console.settings.model import Settings
 from gitbridge_console.sources.diffs import material_from
 from gitbridge_console.store.event_queue import RedisEventQueue
@@ -61,7 +62,12 @@ class EventRouter:
         overload = self._overload()
         sheddable = may_be_shed(job.priority if job.header.get("pin") else verdict.priority, settings.shedding)
         seats = overload.seats(policy, may_be_shed=sheddable)
-        selection = self._router.select(policy, seats)
+        material = material_from(facts, job.diff, settings.sources)
+        tokens = build_request(verdict.kind, facts, material, "", 0).tokens
+        selection = self._router.select(policy, seats, tokens=tokens)
+        if selection.too_large:
+            await self._fail(job, verdict, FailureClass.TOO_LARGE, "nobody can read so much: " + "; ".join(selection.reasons))
+            return
         if not selection.lanes:
             await self._park(job, verdict, selection, settings)
             return
@@ -81,7 +87,7 @@ class EventRouter:
             expires_s=settings.queue.expires_s,
             subject=subject[0] if subject else "",
             version=subject[1] if subject else 0,
-            texts=self._texts(facts, verdict, selection, job, settings),
+            texts=self._texts(verdict, selection, material),
         )
         outcome, other = await self._queue.route(job, plan)
         self._metrics.record_value("routing_latency", (time.monotonic() - started) * 1000)
@@ -91,10 +97,7 @@ class EventRouter:
     def _waits_too_long(self, selection: Selection, overload: Overload, settings: Settings) -> bool:
         return max((overload.waits_s.get(lane, 0.0) for lane in selection.lanes), default=0.0) >= settings.shedding.max_wait_s
 
-    def _texts(
-        self, facts: EventFacts, verdict: Classification, selection: Selection, job: ClaimedJob, settings: Settings
-    ) -> dict[str, str]:
-        material = material_from(facts, job.diff, settings.sources)
+    def _texts(self, verdict: Classification, selection: Selection, material: Material) -> dict[str, str]:
         return {
             "reason": verdict.reason,
             "rule": verdict.rule,
@@ -106,13 +109,18 @@ class EventRouter:
     async def _park(self, job: ClaimedJob, verdict: Classification, selection: Selection, settings: Settings) -> None:
         """Nobody may be asked now: the event waits, visibly, and fails only when it is older than ``expires_s``."""
         why = "no provider can be asked: " + "; ".join(selection.reasons)
-        header = {"kind": Kind(verdict.kind).value}
         if job.claimed_ms - job.received_ms > settings.queue.expires_s * 1000:
-            failure = FailureClass.NO_PROVIDER
-            header |= {"err": failure.value, "code": ERROR_CODES[failure]}
-            await self._queue.hand_on(job, "", EventState.FAILED, why=failure, header=header, texts={"error": why})
-            self._metrics.count("out")
+            await self._fail(job, verdict, FailureClass.NO_PROVIDER, why)
             return
         delay_s = min(settings.queue.park_check_s, selection.next_chance_s or settings.queue.park_check_s)
         texts = {"reason": why, "routing": "\n".join(selection.reasons)}
-        await self._queue.hand_on(job, "route", EventState.PARKED, why=why, delay_s=max(0.5, delay_s), header=header, texts=texts)
+        await self._queue.hand_on(job, "route", EventState.PARKED, why=why, delay_s=max(0.5, delay_s), header=_kind(verdict), texts=texts)
+
+    async def _fail(self, job: ClaimedJob, verdict: Classification, failure: FailureClass, why: str) -> None:
+        header = _kind(verdict) | {"err": failure.value, "code": ERROR_CODES[failure]}
+        await self._queue.hand_on(job, "", EventState.FAILED, why=failure, header=header, texts={"error": why})
+        self._metrics.count("out")
+
+
+def _kind(verdict: Classification) -> dict[str, str]:
+    return {"kind": Kind(verdict.kind).value}

@@ -17,6 +17,8 @@ from gitbridge_console.providers.base import ProviderRequest
 HUNK = re.compile(r"^@@ -\d+(?:,\d+)? \+(\d+)(?:,\d+)? @@")
 CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u00ad\u061c\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff\U000e0000-\U000e007f]")
 NO_WORD = re.compile(r"[^A-Za-z0-9_.-]")
+BYTES_PER_TOKEN = 3
+"""English and code take about four bytes a token, Chinese or Japanese three: what fits by this estimate fits."""
 LINE_MAX = 2_000
 FILES_LISTED_MAX = 300
 
@@ -38,6 +40,11 @@ class BuiltPrompt:
     prompt_id: str
     order_seed: str
     truncated: bool
+
+    @property
+    def tokens(self) -> int:
+        """About how many tokens the question takes, rather too many than too few."""
+        return -(-len((self.request.system + self.request.prompt).encode("utf-8", "replace")) // BYTES_PER_TOKEN)
 
 
 @cache

@@ -92,6 +92,13 @@ class TaskProcessor:
             failure = Failure(FailureClass.SILENT, "the event's deadline passed before this seat could be asked")
             await self._end_unasked(job, failure)
             return
+        if not self._router.gate(job.lane).open:
+            await self._pass_by(job, policy)
+            return
+        prompt = self._prompt(job, provider_settings.max_output_tokens)
+        if small := self._router.too_small(job.lane, prompt.tokens):
+            await self._does_not_fit(job, policy, prompt, small)
+            return
         timeout_s = min(provider_settings.timeout_total_s, remaining_s)
         call = self._router.begin(job.lane, timeout_s)
         if call is None:
@@ -106,7 +113,7 @@ class TaskProcessor:
             self._router.cancelled(call)
             await self._queue.release(job)
             return
-        outcome = await self._attempt(job, call, timeout_s)
+        outcome = await self._attempt(job, call, prompt, timeout_s)
         self._record(job.lane, outcome.attempt)
         if outcome.failure is None:
             await self._succeed(job, outcome)
@@ -146,16 +153,23 @@ class TaskProcessor:
         reason = f"{job.lane}: {gate.reason}"
         await self._queue.release(job, delay_s=min(high, max(low, gate.retry_in_s or 0.0)), parked=True, reason=reason)
 
+    async def _does_not_fit(self, job: ClaimedJob, policy: KindSettings, prompt: BuiltPrompt, reason: str) -> None:
+        """The provider's model cannot read so much: nobody pays to hear that; one that can takes the seat, or it ends."""
+        others = self._router.candidates(policy, exclude=[job.lane], tokens=prompt.tokens)
+        text = f"{job.lane}: {reason}"
+        if others and await self._queue.retry_task(job, verdict=Verdict.FAIL_OVER, text=text, candidates=others) != "":
+            return
+        await self._end_unasked(job, Failure(FailureClass.TOO_LARGE, text))
+
     async def _end_unasked(self, job: ClaimedJob, failure: Failure) -> None:
         answer = Answer(
             task_id=job.id, provider=job.lane, status=STATUS_OF_FAILURE.get(failure.cls, AnswerStatus.ERROR), reason=failure.message
         )
         await self._queue.settle_task(job, TaskState.FAILED, answer=answer.model_dump_json(), error_class=failure.cls, text=failure.message)
 
-    async def _attempt(self, job: ClaimedJob, call: Call, timeout_s: float) -> _Outcome:
+    async def _attempt(self, job: ClaimedJob, call: Call, prompt: BuiltPrompt, timeout_s: float) -> _Outcome:
         state = call.state
         assert state.provider is not None, "the gate lets no call through without a provider"
-        prompt = self._prompt(job, state.settings.max_output_tokens)
         started_at, clock = time.time() * 1000, time.monotonic()
         reply: ProviderReply | None = None
         parsed: ParsedAnswer | None = None
@@ -241,7 +255,7 @@ class TaskProcessor:
         self, job: ClaimedJob, policy: KindSettings, settings: Settings, outcome: _Outcome, failure: Failure, remaining_s: float
     ) -> None:
         calls_here = job.number(f"ca:{job.lane}") + 1
-        others = self._router.candidates(policy, exclude=[job.lane])
+        others = self._router.candidates(policy, exclude=[job.lane], tokens=outcome.prompt.tokens)
         limits = settings.retry
         step = next_step(
             failure,

@@ -55,7 +55,7 @@ NOTES: dict[str, dict[str, str]] = {
         "timeout_total_s": "Limit of the whole attempt, in seconds",
         "max_concurrency": "Calls at the same time, at most",
         "max_output_tokens": "Longest answer, in tokens",
-        "context_tokens": "What the model can read, in tokens; not acted on yet",
+        "context_tokens": "What the model can read, in tokens, its answer included; a larger change goes to others",
         "requests_per_minute": "Own limit on calls; 0: as the provider's headers say; not acted on yet",
         "weight": "How strongly it is chosen when seats are given; 2 counts as twice as good",
         "price_input_usd_per_mtok": "US dollars per million tokens read; not set: from the built-in price list",

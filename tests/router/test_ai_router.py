@@ -114,6 +114,19 @@ def test_without_a_key_nobody_is_chosen_and_every_reason_is_given(settings: Sett
     assert router.describe("claude")["state"] == "no_key"
 
 
+def test_who_cannot_read_so_much_gets_no_seat_and_takes_none_over(settings: Settings, clock: Any) -> None:
+    small = settings.providers["grok"].model_copy(update={"context_tokens": 20_000, "max_output_tokens": 4_000})
+    mixed = settings.model_copy(update={"providers": {**settings.providers, "grok": small}})
+    router = AIRouter(mixed, {name: object() for name in mixed.providers}, clock=clock)  # type: ignore[misc]
+    assert router.select(POLICY, tokens=16_000).lanes == ("claude", "grok")
+    selection = router.select(POLICY, tokens=16_001)
+    assert selection.lanes == ("claude", "chatgpt")
+    assert selection.reasons[1] == "grok: about 16,001 tokens and 4,000 of answer do not fit its context of 20,000"
+    assert not selection.too_large
+    assert router.candidates(POLICY, ["claude"], tokens=16_001) == ["chatgpt"]
+    assert router.select(POLICY, tokens=10**7).too_large
+
+
 def test_unknown_and_switched_off_providers_are_never_asked(router: AIRouter) -> None:
     assert router.gate("nobody").reason == "not configured"
     router.states["grok"].settings = router.states["grok"].settings.model_copy(update={"enabled": False})

@@ -195,6 +195,40 @@ async def test_while_one_provider_is_out_another_takes_its_seat(seats: Seats) ->
     assert seat.provider in ("claude", "chatgpt")
 
 
+def read_at_most(seats: Seats, tokens: int, *names: str) -> None:
+    for name in names:
+        state = seats.router.states[name]
+        state.settings = state.settings.model_copy(update={"context_tokens": tokens, "max_output_tokens": 100})
+
+
+async def test_a_question_that_does_not_fit_is_not_asked_and_goes_to_one_who_can_read_it(seats: Seats) -> None:
+    await seats.open()
+    read_at_most(seats, 150, "grok", "claude")
+    await seats.tasks.work(await seats.next("grok"))
+    seat = await seats.seat()
+    assert (seat.state, seat.provider, seats.providers["grok"].calls) == ("queued", "chatgpt", 0)
+    assert not seat.attempts
+
+
+async def test_a_seat_nobody_can_read_for_ends_without_a_call(seats: Seats) -> None:
+    await seats.open()
+    read_at_most(seats, 150, *PROVIDERS)
+    await seats.tasks.work(await seats.next("grok"))
+    seat = await seats.seat()
+    assert (seat.state, sum(provider.calls for provider in seats.providers.values())) == ("failed", 0)
+    assert seat.answer is not None
+    assert "do not fit its context of 150" in seat.answer.reason
+
+
+async def test_an_event_nobody_can_read_fails_at_once_and_says_why(seats: Seats) -> None:
+    read_at_most(seats, 150, *PROVIDERS)
+    await seats.events.route(await seats.submit())
+    event = await seats.shown()
+    assert event.error is not None
+    assert (event.state, event.error.cls, event.error.code) == ("failed", "too_large", "ERR_ROUTING_006")
+    assert "do not fit its context of 150" in event.error.message
+
+
 async def test_an_attempt_that_is_cancelled_gives_its_place_back_and_counts_for_nothing(seats: Seats) -> None:
     await seats.open()
     asked = asyncio.Event()
