@@ -84,9 +84,10 @@ class RedisEventQueue(QueueControls):
             raise BackPressure("the store is at its memory limit; nothing accepted is lost, try again later") from error
         status, number = text_of(reply[1]), int(reply[2])
         if status == "full":
-            raise BackPressure(f"{number:,} events are undecided, queue.max_waiting is {limits.max_waiting:,}; try again later")
+            raise BackPressure(f"{number:,} events are undecided, {self._said('max_waiting', limits.max_waiting)}; try again later")
         if status == "over budget":
-            raise BackPressure(f"{number:,} bytes are stored, queue.memory_hard_bytes is {limits.memory_hard_bytes:,}; try again later")
+            limit = self._said("memory_hard_bytes", limits.memory_hard_bytes)
+            raise BackPressure(f"{number:,} bytes are stored, {limit}; try again later")
         return Enqueued(text_of(reply[0]), status)
 
     async def claim(self, lane: str, n: int, lease_s: float | None = None, *, payloads: bool = True, repository_max: int = 0) -> Claim:

@@ -72,6 +72,12 @@ class QueueControls:
     def _share(self, limit: int) -> int:
         return math.ceil(limit / len(self.partitions))
 
+    def _said(self, name: str, limit: int) -> str:
+        """A limit in words: as it is set, or what of it falls to the one partition an event belongs to."""
+        if len(self.partitions) == 1:
+            return f"queue.{name} is {limit:,}"
+        return f"its partition's share of queue.{name} is {self._share(limit):,} of {limit:,}"
+
     async def recover(self, limit: int = 100) -> tuple[int, int]:
         """Take back expired leases, let go on what a cap no longer holds; returns (recovered, given up as poison)."""
         args = (limit, self.retry_settings.deliveries_max, self.settings.repository_max)

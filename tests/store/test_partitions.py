@@ -10,11 +10,12 @@ from redis.asyncio import Redis
 
 from gitbridge_console.domain.events import EventState, IncomingEvent, Priority
 from gitbridge_console.domain.filters import EventFilter
-from gitbridge_console.settings.model import LegacySettings, QueueSettings, RedisSettings, Settings
+from gitbridge_console.settings.model import LegacySettings, QueueSettings, RedisSettings, Settings, SheddingSettings
 from gitbridge_console.store.connection import StoreUnavailable
 from gitbridge_console.store.event_queue import RedisEventQueue
 from gitbridge_console.store.keys import Keys
 from gitbridge_console.store.reader import EventReader
+from gitbridge_console.store.records import BackPressure
 from gitbridge_console.store.store import open_store
 
 pytestmark = pytest.mark.anyio
@@ -98,3 +99,12 @@ async def test_the_number_is_fixed_at_first_use_and_another_is_refused(
     with pytest.raises(StoreUnavailable, match="has 1 partitions"):
         async with open_store(settings(4, old), tmp_path):
             pass
+
+
+async def test_a_refusal_names_the_share_of_the_partition_that_is_full(client: Redis, namespace: str) -> None:
+    bounds, never = QueueSettings(partitions=4, max_waiting=8), SheddingSettings(enabled=False)
+    queue = RedisEventQueue(client, Keys(namespace), queue=bounds, shedding=never)
+    await submit(queue, 0)
+    await submit(queue, 13)
+    with pytest.raises(BackPressure, match=r"^2 events are undecided, its partition's share of queue\.max_waiting is 2 of 8;"):
+        await submit(queue, 26)
