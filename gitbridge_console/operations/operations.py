@@ -225,7 +225,9 @@ class Operations:
             if event.state in done:
                 return event
             if asyncio.get_running_loop().time() >= deadline:
-                raise OperationError(f"event {event_id} is still {event.state} after {timeout_s:.0f} s")
+                alerts = (await self.status()).alerts
+                why = "".join(f"; {alert.text}" for alert in alerts if alert.code == "no_engine")
+                raise OperationError(f"event {event_id} is still {event.state} after {timeout_s:.0f} s{why}")
             await asyncio.sleep(WAIT_POLL_S)
 
     async def pause(self, lanes: Sequence[str], reason: str, for_s: float | None = None) -> ChangeReport:
