@@ -211,8 +211,8 @@ def _queue_alerts(
     settings: Settings, stats: QueueStats, lanes: Mapping[str, LaneStatus], quarantined: int, overload: Overload, at: str
 ) -> Iterable[Alert]:
     undecided, room = sum(stats.states.get(state, 0) for state in UNDECIDED), settings.queue.max_waiting
-    # While work is shed the alert of the overload says how full it is; two alerts would look like two faults.
-    if undecided >= room * settings.alerts.queue_fill and overload.step is not Step.SHEDDING:
+    # The alert of an overload says how full it is; two alerts would look like two faults.
+    if undecided >= room * settings.alerts.queue_fill and overload.step is Step.NORMAL:
         level = "critical" if undecided >= room else "warning"
         yield Alert(
             level=level,

@@ -187,13 +187,11 @@ class AIRouter:
         eligible: list[tuple[float, int, str]] = []
         reasons: dict[str, str] = {}
         chances: list[float] = []
-        unfit = 0
         order = list(dict.fromkeys((*policy.prefer, *policy.reserve)))
         for rank, name in enumerate(order):
             gate = self.gate(name)
             if name in self.states and (small := self.too_small(name, tokens)):
                 reasons[name] = small
-                unfit += 1
             elif not gate.open:
                 reasons[name] = gate.reason
                 if gate.retry_in_s is not None:
@@ -214,7 +212,8 @@ class AIRouter:
             else:
                 reasons[name] = f"not needed: score {score:.2f}" + ("" if vendor not in vendors else f", {vendor} has a seat")
         lines = tuple(f"{name}: {reasons[name]}" for name in order)
-        return Selection(tuple(chosen), lines, min(chances) if chances else None, too_large=bool(order) and unfit == len(order))
+        too_large = bool(order) and all(name in self.states and self.too_small(name, tokens) for name in order)
+        return Selection(tuple(chosen), lines, min(chances) if chances else None, too_large)
 
     def candidates(self, policy: KindSettings, exclude: Sequence[str], *, tokens: int = 0) -> list[str]:
         """Who could take over a task, best first: eligible, not paused, able to read ``tokens``, not in ``exclude``."""

@@ -6,7 +6,7 @@ import json
 import logging
 import random
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from gitbridge_console.domain.answers import AnswerError, ParsedAnswer, parse_answer
@@ -125,7 +125,7 @@ class TaskProcessor:
         policy = self._settings().kinds[Kind(job.header["kind"]).value]
         text = f"{job.lane}: {self._router.gate(job.lane).reason}"
         others = self._router.candidates(policy, exclude=[job.lane])
-        if others and await self._queue.retry_task(job, verdict=Verdict.FAIL_OVER, text=text, candidates=others) != "":
+        if await self._seat_goes_to(others, job, text):
             return True
         await self._queue.release(job, delay_s=GATE_LOOK_S[1], parked=True, reason=text)
         return False
@@ -141,25 +141,25 @@ class TaskProcessor:
         """The provider cannot be called now: move to another one, or wait in the lane, uncounted."""
         gate = self._router.gate(job.lane)
         others = self._router.candidates(policy, exclude=[job.lane])
-        if others:
-            text = f"{job.lane}: {gate.reason}"
-            lane = await self._queue.retry_task(job, verdict=Verdict.FAIL_OVER, text=text, candidates=others)
-            if lane != "":
-                return
+        reason = f"{job.lane}: {gate.reason}"
+        if await self._seat_goes_to(others, job, reason):
+            return
         if gate.retry_in_s is None and not gate.open:
-            await self._end_unasked(job, Failure(FailureClass.NO_PROVIDER, f"{job.lane}: {gate.reason}"))
+            await self._end_unasked(job, Failure(FailureClass.NO_PROVIDER, reason))
             return
         low, high = GATE_LOOK_S
-        reason = f"{job.lane}: {gate.reason}"
         await self._queue.release(job, delay_s=min(high, max(low, gate.retry_in_s or 0.0)), parked=True, reason=reason)
 
     async def _does_not_fit(self, job: ClaimedJob, policy: KindSettings, prompt: BuiltPrompt, reason: str) -> None:
         """The provider's model cannot read so much: nobody pays to hear that; one that can takes the seat, or it ends."""
         others = self._router.candidates(policy, exclude=[job.lane], tokens=prompt.tokens)
         text = f"{job.lane}: {reason}"
-        if others and await self._queue.retry_task(job, verdict=Verdict.FAIL_OVER, text=text, candidates=others) != "":
-            return
-        await self._end_unasked(job, Failure(FailureClass.TOO_LARGE, text))
+        if not await self._seat_goes_to(others, job, text):
+            await self._end_unasked(job, Failure(FailureClass.TOO_LARGE, text))
+
+    async def _seat_goes_to(self, others: Sequence[str], job: ClaimedJob, why: str) -> bool:
+        """Give a seat that was not asked to the first of ``others`` that has none on its panel; true when it is out of our hands."""
+        return bool(others) and await self._queue.retry_task(job, verdict=Verdict.FAIL_OVER, text=why, candidates=others) != ""
 
     async def _end_unasked(self, job: ClaimedJob, failure: Failure) -> None:
         answer = Answer(

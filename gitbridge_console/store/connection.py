@@ -7,12 +7,12 @@ from collections.abc import AsyncIterator, Iterable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 from urllib.parse import urlsplit, urlunsplit
 
 import hiredis
 from redis.asyncio import BlockingConnectionPool, Redis
-from redis.asyncio.connection import AbstractConnection, Connection, SSLConnection, UnixDomainSocketConnection, parse_url
+from redis.asyncio.connection import AbstractConnection, Connection, DefaultParser, SSLConnection, UnixDomainSocketConnection, parse_url
 from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
 from redis.exceptions import AuthenticationError, AuthorizationError, RedisError
@@ -22,7 +22,7 @@ from redis.exceptions import TimeoutError as RedisTimeoutError
 from gitbridge_console.settings.model import Durability, RedisSettings
 from gitbridge_console.store.embedded import EmbeddedServer
 from gitbridge_console.store.server_watch import read_appendfsync, server_warnings, version_of
-from gitbridge_console.store.unavailable import STORE_AWAY_ERRORS, EmbeddedUnavailable, StoreUnavailable
+from gitbridge_console.store.unavailable import STORE_AWAY_ERRORS, DiskRefused, EmbeddedUnavailable, StoreUnavailable
 
 __all__ = [
     "STORE_AWAY_ERRORS",
@@ -40,6 +40,12 @@ MIN_VERSION = (6, 2)
 HEALTH_CHECK_S = 15
 CONNECT_DELAYS_S = (0.05, 0.25)
 """Waits between attempts to connect. Connecting may be repeated; a command that was sent never is."""
+
+
+class _Parser(DefaultParser):  # type: ignore[misc, valid-type]  # one of three classes, chosen when redis-py is imported
+    """Tells a server whose disk is full from one that says something is wrong."""
+
+    EXCEPTION_CLASSES: ClassVar[dict[str, Any]] = {**DefaultParser.EXCEPTION_CLASSES, "MISCONF": DiskRefused}
 
 
 class _PatientConnection(AbstractConnection):
@@ -193,6 +199,7 @@ def _client(url: str, settings: RedisSettings, *, max_connections: int, socket_t
         "timeout": settings.connect_timeout_s,
         "decode_responses": False,
         "protocol": 2,
+        "parser_class": _Parser,
     }
     if scheme != "unix":
         options["socket_keepalive"] = True

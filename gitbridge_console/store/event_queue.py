@@ -22,6 +22,7 @@ from gitbridge_console.store.partition import Partition
 from gitbridge_console.store.queue_controls import QueueControls, milliseconds
 from gitbridge_console.store.records import BackPressure, Claim, ClaimedJob, Enqueued, PayloadTooLarge, RoutePlan
 from gitbridge_console.store.replies import pack, text_of
+from gitbridge_console.store.unavailable import full_text
 
 PAYLOADS_PER_CLAIM_BYTES = 1 << 20
 """Payloads sent along with one claim; what is larger is fetched by whoever works on it."""
@@ -81,12 +82,12 @@ class RedisEventQueue(QueueControls):
                 *_flat(texts),
             )
         except OutOfMemoryError as error:
-            raise BackPressure("the store is at its memory limit; nothing accepted is lost, try again later") from error
+            raise BackPressure(f"{full_text(error)}; nothing accepted is lost, try again later") from error
         status, number = text_of(reply[1]), int(reply[2])
         if status == "full":
-            raise BackPressure(f"{number:,} events are undecided, {self._said('max_waiting', limits.max_waiting)}; try again later")
+            raise BackPressure(f"{number:,} events are undecided, {self._limit_text('max_waiting', limits.max_waiting)}; try again later")
         if status == "over budget":
-            limit = self._said("memory_hard_bytes", limits.memory_hard_bytes)
+            limit = self._limit_text("memory_hard_bytes", limits.memory_hard_bytes)
             raise BackPressure(f"{number:,} bytes are stored, {limit}; try again later")
         return Enqueued(text_of(reply[0]), status)
 

@@ -34,16 +34,12 @@ class GroupCommit:
         self._flights: set[asyncio.Task[None]] = set()
         self._departing = False
 
-    async def run(self, name: str, *args: Any) -> Any:
-        """Run one transition and return its reply.
-
-        Raises:
-            redis.exceptions.RedisError: what the server answered, or that it is away; then it may have happened or not.
-        """
-        return await self.submit(name, args)
-
     def submit(self, name: str, args: Sequence[Any]) -> asyncio.Future[Any]:
-        """As :meth:`run`, for callers that have several to wait for."""
+        """Run one transition; the future holds its reply.
+
+        It raises :class:`redis.exceptions.RedisError`: what the server answered, or that it is away; then it may have
+        happened or not.
+        """
         loop = asyncio.get_running_loop()
         future: asyncio.Future[Any] = loop.create_future()
         self._gathered.append(((name, args), future))

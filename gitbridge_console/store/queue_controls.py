@@ -20,6 +20,7 @@ from gitbridge_console.store.queue_stats import add_up, stats_from
 from gitbridge_console.store.records import BackPressure, QueueStats
 from gitbridge_console.store.replies import pack, text_of
 from gitbridge_console.store.scripts_loader import FIRST_WITH_FLAGS
+from gitbridge_console.store.unavailable import full_text
 
 MOVE_CHUNK = 200
 """Tasks one call of the move script looks at."""
@@ -72,7 +73,7 @@ class QueueControls:
     def _share(self, limit: int) -> int:
         return math.ceil(limit / len(self.partitions))
 
-    def _said(self, name: str, limit: int) -> str:
+    def _limit_text(self, name: str, limit: int) -> str:
         """A limit in words: as it is set, or what of it falls to the one partition an event belongs to."""
         if len(self.partitions) == 1:
             return f"queue.{name} is {limit:,}"
@@ -106,12 +107,12 @@ class QueueControls:
         """Run finished events again under their id. Per id: its former state, ``""`` unknown, ``-state`` left alone.
 
         Raises:
-            BackPressure: the server is at its memory limit.
+            BackPressure: the server is at its memory limit, or its disk takes no writes.
         """
         try:
             return [text_of(word) for word in await self._each("replay", ids, by, why[:200])]
         except OutOfMemoryError as error:
-            raise BackPressure("the store is at its memory limit; replay when there is room") from error
+            raise BackPressure(f"{full_text(error)}; replay when there is room") from error
 
     async def cancel(self, ids: Sequence[str], *, by: str, why: str = "") -> list[str]:
         """Cancel unfinished events, seats in flight included. Reply as :meth:`replay`."""

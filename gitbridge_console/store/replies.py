@@ -23,8 +23,7 @@ def table_of(flat: Sequence[Any] | Mapping[Any, Any]) -> dict[str, str]:
         return dict(zip(map(bytes.decode, names), map(bytes.decode, values), strict=True))
     except (TypeError, UnicodeDecodeError):
         # Numbers of a script, or bytes that are no text: rare, so the common case is not slowed down by looking.
-        again = flat.items() if isinstance(flat, Mapping) else zip(flat[::2], flat[1::2], strict=True)
-        return {text_of(key): text_of(value) for key, value in again}
+        return {text_of(name): text_of(value) for name, value in zip(names, values, strict=True)}
 
 
 PLAIN_BELOW = 256

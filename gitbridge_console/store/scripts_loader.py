@@ -14,10 +14,9 @@ from importlib import resources
 from typing import Any
 
 from redis.asyncio import Redis
-from redis.exceptions import NoScriptError, ResponseError
+from redis.exceptions import NoScriptError
 
 from gitbridge_console.store.durability import DiskWait
-from gitbridge_console.store.unavailable import StoreUnavailable
 
 GROUPS = {
     "accept": ("enqueue",),
@@ -50,14 +49,6 @@ end
 finish()
 return replies
 """
-
-
-def _disk_refused(error: ResponseError) -> StoreUnavailable | None:
-    """The server takes no writes because its own disk takes none: away for us, and over as soon as there is room."""
-    text = str(error)
-    if not text.startswith("MISCONF"):
-        return None
-    return StoreUnavailable(f"the store's server cannot save to its disk and takes no writes (is it full?): {' '.join(text.split())[:160]}")
 
 
 @cache
@@ -96,16 +87,12 @@ class ScriptRunner:
         """Run a script and return its raw reply.
 
         Raises:
-            StoreUnavailable: the server's disk takes no writes.
             redis.exceptions.RedisError: the server is away, out of memory or refuses.
         """
         try:
-            try:
-                return await self._client.execute_command("EVALSHA", self.digest(name), 1, self._tag, *args)
-            except NoScriptError:
-                return await self._client.execute_command("EVAL", script_source(name, self._major), 1, self._tag, *args)
-        except ResponseError as error:
-            raise _disk_refused(error) or error from error
+            return await self._client.execute_command("EVALSHA", self.digest(name), 1, self._tag, *args)
+        except NoScriptError:
+            return await self._client.execute_command("EVAL", script_source(name, self._major), 1, self._tag, *args)
 
     async def run_group(self, name: str, transitions: Sequence[tuple[str, Sequence[Any]]], disk: DiskWait | None = None) -> list[Any]:
         """Run transitions of a group in their order; per transition its reply, or the exception it ended with.
@@ -132,5 +119,5 @@ class ScriptRunner:
             if not isinstance(reply, NoScriptError):
                 break
         if isinstance(reply, Exception):
-            raise (isinstance(reply, ResponseError) and _disk_refused(reply)) or reply
+            raise reply
         return reply

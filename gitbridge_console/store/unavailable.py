@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from redis.exceptions import ClusterDownError, ReadOnlyError, TryAgainError
+from redis.exceptions import ClusterDownError, OutOfMemoryError, ReadOnlyError, TryAgainError
 from redis.exceptions import ConnectionError as RedisConnectionError
 from redis.exceptions import TimeoutError as RedisTimeoutError
 
@@ -14,6 +14,15 @@ class StoreUnavailable(Exception):
     def message(self) -> str:
         """The line itself."""
         return str(self)
+
+
+class DiskRefused(OutOfMemoryError):
+    """The server answers, but takes no writes because its disk takes none (``MISCONF``): full, as it is at its memory limit."""
+
+
+def full_text(error: OutOfMemoryError) -> str:
+    """What is full, in words."""
+    return "the store's disk takes no writes" if isinstance(error, DiskRefused) else "the store is at its memory limit"
 
 
 class EmbeddedUnavailable(StoreUnavailable):

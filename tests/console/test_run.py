@@ -64,7 +64,7 @@ class Terminal:
             try:
                 self.seen += os.read(self.master, 65536)
             except BlockingIOError:
-                time.sleep(0.02)
+                select.select([self.master], [], [], 0.2)
 
     def press_until_stuck(self, keys: bytes, timeout_s: float = 20.0) -> None:
         """Press keys and read nothing, until the console can draw no more: its terminal takes no byte for a while.
@@ -97,7 +97,7 @@ class Terminal:
             try:
                 self.seen += os.read(self.master, 65536)
             except BlockingIOError:
-                time.sleep(0.02)
+                select.select([self.master], [], [], 0.2)
         self.read_until(b"stopped")
         return self.process.returncode
 

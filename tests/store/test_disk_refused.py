@@ -1,4 +1,4 @@
-"""A server whose disk is full takes no writes: that is "not now", like a server that is away, and never a lost job."""
+"""A server whose disk is full takes no writes: that is "full", as at its memory limit: told, waited for, and never a lost job."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ from redis.asyncio import Redis
 
 from gitbridge_console.domain.events import EventState, IncomingEvent
 from gitbridge_console.settings.model import Durability, RedisSettings, Settings
+from gitbridge_console.store.records import BackPressure
 from gitbridge_console.store.store import open_store
-from gitbridge_console.store.trouble import STORE_AWAY
-from gitbridge_console.store.unavailable import StoreUnavailable
+from gitbridge_console.store.trouble import STORE_AWAY, is_full
 
 
 @asynccontextmanager
@@ -26,7 +26,7 @@ async def no_disk(client: Redis, folder: Path) -> AsyncIterator[None]:
     try:
         async with asyncio.timeout(10):
             while (await client.info("persistence"))["rdb_last_bgsave_status"] == "ok":
-                await asyncio.sleep(0.01)
+                continue
         yield
     finally:
         await client.config_set("save", "")  # else it neither writes again nor ever stops
@@ -45,10 +45,11 @@ async def test_a_full_disk_of_the_server_means_try_again_later(
         await store.queue.enqueue(IncomingEvent("before", "push", b"{}", "test"))
         (job,) = (await store.queue.claim("route", 1)).jobs
         async with no_disk(store.client, disk):
-            with pytest.raises(StoreUnavailable, match="cannot save to its disk") as refused:
+            with pytest.raises(BackPressure, match="disk takes no writes"):
                 await store.queue.enqueue(IncomingEvent("during", "push", b"{}", "test"))
-            assert isinstance(refused.value, STORE_AWAY)
-            with pytest.raises(StoreUnavailable):
-                await store.queue.hand_on(job, "", EventState.RESOLVED)
+            for write in (store.queue.hand_on(job, "", EventState.RESOLVED), store.client.set("anything", 1)):
+                with pytest.raises(STORE_AWAY) as refused:
+                    await write
+                assert is_full(refused.value), "it answers: starting it again would help nobody"
         assert await store.queue.hand_on(job, "", EventState.RESOLVED), "the job is still ours once there is room"
         assert (await store.queue.enqueue(IncomingEvent("during", "push", b"{}", "test"))).status == "new"

@@ -103,7 +103,7 @@ async def test_an_error_reaches_its_own_caller_and_a_lost_round_trip_all_of_it()
 async def test_a_caller_that_gives_up_harms_nobody() -> None:
     server = Server()
     group = GroupCommit(server.send)
-    gone, stays = asyncio.ensure_future(group.run("a")), asyncio.ensure_future(group.run("b"))
+    gone, stays = group.submit("a", ()), group.submit("b", ())
     await server.has(1)
     gone.cancel()
     server.answers[0].set_result([1, 2])

@@ -36,7 +36,7 @@ local function write(command, key, values)
   for i = 1, #values, VALUES_MAX do call(command, key, unpack(values, i, math.min(#values, i + VALUES_MAX - 1))) end
 end
 
--- A job enters its lane, before or after others that arrive by the same script.
+-- As the end of `push`, for a new event; nothing but `enqueue` and what calls `write_arrivals` may look for it in its lane.
 local function arrive(lane, score, id)
   local jobs = of(arrivals, lane)
   jobs[#jobs + 1] = score
@@ -246,6 +246,18 @@ local function tasks_of_run(event)
   local ids = {}
   for n = tonumber(h[1]) or 1, tonumber(h[2]) or 0 do ids[#ids + 1] = event .. '.' .. n end
   return ids
+end
+
+-- Lanes of the other seats of a task's panel that are not over without an answer: a provider sits on a panel once.
+local function lanes_taken(task)
+  local taken = {}
+  for _, other in ipairs(tasks_of_run(event_of(task))) do
+    if other ~= task then
+      local h = call('HMGET', J .. other, 'lane', 'state')
+      if h[1] and h[2] ~= 'failed' and h[2] ~= 'cancelled' then taken[h[1]] = true end
+    end
+  end
+  return taken
 end
 
 -- Cancel what is still wanted of a panel. A holder finds out by its next extend, and its fence is void at once.

@@ -6,13 +6,7 @@ local kind, repository = string.match(ARGV[3], '^(%a):?(.*)$')
 local key = T .. ':' .. kind .. ':' .. from .. (repository ~= '' and (':' .. repository) or '')
 local moved, kept, start = 0, 0, tonumber(ARGV[4])
 for _, id in ipairs(call('ZRANGE', key, start, start + tonumber(ARGV[5]) - 1)) do
-  local taken = not is_task(id)
-  if not taken then
-    for _, other in ipairs(tasks_of_run(event_of(id))) do
-      local h = call('HMGET', J .. other, 'lane', 'state')
-      if other ~= id and h[1] == to and h[2] ~= 'failed' and h[2] ~= 'cancelled' then taken = true end
-    end
-  end
+  local taken = not is_task(id) or lanes_taken(id)[to]
   if taken then
     kept = kept + 1
   else

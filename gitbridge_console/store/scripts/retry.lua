@@ -17,13 +17,7 @@ if unwanted(id) then
 end
 local target = here
 if #ARGV > 6 then
-  local taken = {}
-  for _, other in ipairs(tasks_of_run(event)) do
-    if other ~= id then
-      local h = call('HMGET', J .. other, 'lane', 'state')
-      if h[2] ~= 'failed' and h[2] ~= 'cancelled' then taken[h[1]] = true end
-    end
-  end
+  local taken = lanes_taken(id)
   target = nil
   for i = 7, #ARGV do
     if not taken[ARGV[i]] then target = ARGV[i] break end
