@@ -5,20 +5,17 @@ from __future__ import annotations
 import json
 import logging
 import random
-import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 
-from gitbridge_console.domain.answers import AnswerError, ParsedAnswer, parse_answer
-from gitbridge_console.domain.decisions import Answer, AnswerStatus
+from gitbridge_console.domain.decisions import AnswerStatus
 from gitbridge_console.domain.events import EventState, Kind
 from gitbridge_console.domain.facts import read_facts
 from gitbridge_console.domain.failures import Failure, FailureClass, Verdict
 from gitbridge_console.domain.policy import RetryLimits, Step, next_step
 from gitbridge_console.domain.tasks import Attempt, TaskState
-from gitbridge_console.domain.timestamps import iso_from_ms
-from gitbridge_console.providers.base import ProviderError, ProviderReply, Usage
-from gitbridge_console.router.ai_router import AIRouter, Call
+from gitbridge_console.router.ai_router import AIRouter
+from gitbridge_console.router.attempt import Outcome, make_attempt, no_answer, usable_answer
+from gitbridge_console.router.guards import Guard, Question, Refusal, reserve_all
 from gitbridge_console.router.prompts import BuiltPrompt, build_request
 from gitbridge_console.settings.model import KindSettings, Settings
 from gitbridge_console.sources.diffs import material_from
@@ -35,24 +32,6 @@ SHORTEST_ATTEMPT_S = 0.5
 GATE_LOOK_S = (0.5, 30.0)
 """Bounds on how long a task rests in its lane while its provider cannot be called."""
 
-STATUS_OF_FAILURE = {
-    FailureClass.SILENT: AnswerStatus.TIMEOUT,
-    FailureClass.NEUTRAL: AnswerStatus.TIMEOUT,
-    FailureClass.RATE_LIMIT: AnswerStatus.RATE_LIMITED,
-    FailureClass.POLICY: AnswerStatus.REFUSED,
-    FailureClass.INVALID_OUTPUT: AnswerStatus.INVALID,
-}
-
-
-@dataclass(frozen=True, slots=True)
-class _Outcome:
-    """What one attempt came to."""
-
-    attempt: Attempt
-    prompt: BuiltPrompt
-    parsed: ParsedAnswer | None
-    failure: Failure | None
-
 
 class TaskProcessor:
     """Works on tasks of every provider lane; which provider is asked is decided by the lane alone."""
@@ -65,6 +44,7 @@ class TaskProcessor:
         trouble: StoreTrouble,
         settings: Callable[[], Settings],
         *,
+        guards: Sequence[Guard] = (),
         seed: int | None = None,
     ) -> None:
         self._queue = queue
@@ -72,6 +52,7 @@ class TaskProcessor:
         self._metrics = metrics
         self._trouble = trouble
         self._settings = settings
+        self._guards = guards
         self._random = random.Random(seed)
 
     async def work(self, job: ClaimedJob) -> None:
@@ -99,11 +80,30 @@ class TaskProcessor:
         if small := self._router.too_small(job.lane, prompt.tokens):
             await self._does_not_fit(job, policy, prompt, small)
             return
-        timeout_s = min(provider_settings.timeout_total_s, remaining_s)
+        question = Question(job.id, job.lane, prompt.tokens, provider_settings.max_output_tokens, job.priority)
+        reserved = await reserve_all(self._guards, question)
+        if isinstance(reserved, Refusal):
+            await self._pass_by(job, policy, reserved)
+            return
+        outcome: Outcome | None = None
+        try:
+            outcome = await self._ask(job, policy, prompt, min(provider_settings.timeout_total_s, remaining_s))
+        finally:
+            await reserved.settle(outcome)
+        if outcome is None:
+            return
+        self._record(job.lane, outcome.attempt)
+        if outcome.failure is None:
+            await self._succeed(job, outcome)
+        else:
+            await self._after_failure(job, policy, settings, outcome, outcome.failure, remaining_s)
+
+    async def _ask(self, job: ClaimedJob, policy: KindSettings, prompt: BuiltPrompt, timeout_s: float) -> Outcome | None:
+        """Make the attempt; ``None`` when it may not be made after all, and the task is out of our hands."""
         call = self._router.begin(job.lane, timeout_s)
         if call is None:
             await self._pass_by(job, policy)
-            return
+            return None
         try:
             wanted = await self._queue.begin(job) is not None
         except BaseException:
@@ -112,13 +112,8 @@ class TaskProcessor:
         if not wanted:
             self._router.cancelled(call)
             await self._queue.release(job)
-            return
-        outcome = await self._attempt(job, call, prompt, timeout_s)
-        self._record(job.lane, outcome.attempt)
-        if outcome.failure is None:
-            await self._succeed(job, outcome)
-        else:
-            await self._after_failure(job, policy, settings, outcome, outcome.failure, remaining_s)
+            return None
+        return await make_attempt(self._router, job.lane, Kind(job.header["kind"]), call, prompt, timeout_s)
 
     async def move_on(self, job: ClaimedJob) -> bool:
         """Give a seat whose provider is gone from the settings to another one of its kind, or back; true when it is out of the lane."""
@@ -137,18 +132,19 @@ class TaskProcessor:
             return float(job.event.get("limit", policy.deadline_s * 1000)) / 1000
         return (float(deadline) - job.claimed_ms) / 1000
 
-    async def _pass_by(self, job: ClaimedJob, policy: KindSettings) -> None:
+    async def _pass_by(self, job: ClaimedJob, policy: KindSettings, refusal: Refusal | None = None) -> None:
         """The provider cannot be called now: move to another one, or wait in the lane, uncounted."""
         gate = self._router.gate(job.lane)
+        why, retry_in_s = (refusal.reason, refusal.retry_in_s) if refusal else (gate.reason, gate.retry_in_s)
         others = self._router.candidates(policy, exclude=[job.lane])
-        reason = f"{job.lane}: {gate.reason}"
+        reason = f"{job.lane}: {why}"
         if await self._seat_goes_to(others, job, reason):
             return
-        if gate.retry_in_s is None and not gate.open:
+        if retry_in_s is None and (refusal or not gate.open):
             await self._end_unasked(job, Failure(FailureClass.NO_PROVIDER, reason))
             return
         low, high = GATE_LOOK_S
-        await self._queue.release(job, delay_s=min(high, max(low, gate.retry_in_s or 0.0)), parked=True, reason=reason)
+        await self._queue.release(job, delay_s=min(high, max(low, retry_in_s or 0.0)), parked=True, reason=reason)
 
     async def _does_not_fit(self, job: ClaimedJob, policy: KindSettings, prompt: BuiltPrompt, reason: str) -> None:
         """The provider's model cannot read so much: nobody pays to hear that; one that can takes the seat, or it ends."""
@@ -162,53 +158,8 @@ class TaskProcessor:
         return bool(others) and await self._queue.retry_task(job, verdict=Verdict.FAIL_OVER, text=why, candidates=others) != ""
 
     async def _end_unasked(self, job: ClaimedJob, failure: Failure) -> None:
-        answer = Answer(
-            task_id=job.id, provider=job.lane, status=STATUS_OF_FAILURE.get(failure.cls, AnswerStatus.ERROR), reason=failure.message
-        )
+        answer = no_answer(job.id, job.lane, failure)
         await self._queue.settle_task(job, TaskState.FAILED, answer=answer.model_dump_json(), error_class=failure.cls, text=failure.message)
-
-    async def _attempt(self, job: ClaimedJob, call: Call, prompt: BuiltPrompt, timeout_s: float) -> _Outcome:
-        state = call.state
-        assert state.provider is not None, "the gate lets no call through without a provider"
-        started_at, clock = time.time() * 1000, time.monotonic()
-        reply: ProviderReply | None = None
-        parsed: ParsedAnswer | None = None
-        failure: Failure | None = None
-        usage, ttft_ms = Usage(), None
-        try:
-            reply = await state.provider.ask(prompt.request, timeout_s=timeout_s)
-            usage, ttft_ms = reply.usage, reply.ttft_ms
-            parsed = parse_answer(Kind(job.header["kind"]), reply.text)
-        except ProviderError as error:
-            failure, usage, ttft_ms = error.failure, error.usage, error.ttft_ms
-        except AnswerError as error:
-            failure = Failure(FailureClass.INVALID_OUTPUT, str(error), http_status=200, request_id=reply.request_id if reply else None)
-        except BaseException:
-            # Cancelled, or a fault of our own: it says nothing about the provider, and its place must be free again.
-            self._router.cancelled(call)
-            raise
-        latency_s = time.monotonic() - clock
-        if failure is None:
-            self._router.succeeded(call, latency_s)
-        else:
-            self._router.failed(call, failure)
-        attempt = Attempt(
-            provider=job.lane,
-            model=reply.model if reply else state.settings.model,
-            started_at=iso_from_ms(started_at),
-            latency_ms=round(latency_s * 1000, 1),
-            ttft_ms=None if ttft_ms is None else round(ttft_ms, 1),
-            outcome="ok" if failure is None else failure.cls.value,
-            verdict=Verdict.OK,
-            message="" if failure is None else failure.message,
-            http_status=reply.http_status if reply else failure.http_status if failure else None,
-            request_id=reply.request_id if reply else failure.request_id if failure else None,
-            tokens_in=usage.input_tokens,
-            tokens_out=usage.output_tokens,
-            tokens_cached=usage.cached_tokens,
-            cost_usd=usage.cost_usd,
-        )
-        return _Outcome(attempt, prompt, parsed, failure)
 
     def _prompt(self, job: ClaimedJob, limit: int) -> BuiltPrompt:
         payload = json.loads(job.payload)
@@ -221,38 +172,22 @@ class TaskProcessor:
             name, attempt.outcome, attempt.latency_ms, attempt.ttft_ms, attempt.tokens_in, attempt.tokens_out, attempt.cost_usd
         )
 
-    async def _succeed(self, job: ClaimedJob, outcome: _Outcome) -> None:
-        parsed, attempt = outcome.parsed, outcome.attempt
-        assert parsed is not None
-        answer = Answer(
-            task_id=job.id,
-            provider=job.lane,
-            model=attempt.model,
-            status=AnswerStatus.ABSTAIN if parsed.abstained else AnswerStatus.OK,
-            verdict=parsed.verdict,
-            payload=parsed.payload,
-            reason=parsed.reason or "",
-            latency_ms=attempt.latency_ms,
-            tokens_in=attempt.tokens_in,
-            tokens_out=attempt.tokens_out,
-            cost_usd=attempt.cost_usd,
-            prompt=outcome.prompt.prompt_id,
-            order_seed=outcome.prompt.order_seed,
-        )
+    async def _succeed(self, job: ClaimedJob, outcome: Outcome) -> None:
+        answer = usable_answer(job.id, outcome)
         await insist(
             lambda: self._queue.settle_task(
                 job,
                 TaskState.SUCCEEDED,
-                attempt=attempt.model_dump_json(),
+                attempt=outcome.attempt.model_dump_json(),
                 answer=answer.model_dump_json(),
-                vote=not parsed.abstained,
+                vote=answer.status is AnswerStatus.OK,
             ),
             self._trouble,
             for_s=self._queue.settings.lease_s,
         )
 
     async def _after_failure(
-        self, job: ClaimedJob, policy: KindSettings, settings: Settings, outcome: _Outcome, failure: Failure, remaining_s: float
+        self, job: ClaimedJob, policy: KindSettings, settings: Settings, outcome: Outcome, failure: Failure, remaining_s: float
     ) -> None:
         calls_here = job.number(f"ca:{job.lane}") + 1
         others = self._router.candidates(policy, exclude=[job.lane], tokens=outcome.prompt.tokens)
@@ -287,17 +222,7 @@ class TaskProcessor:
                 for_s=self._queue.settings.lease_s,
             )
             return
-        answer = Answer(
-            task_id=job.id,
-            provider=job.lane,
-            model=attempt.model,
-            status=STATUS_OF_FAILURE.get(failure.cls, AnswerStatus.ERROR),
-            reason=failure.message,
-            latency_ms=attempt.latency_ms,
-            tokens_in=attempt.tokens_in,
-            tokens_out=attempt.tokens_out,
-            cost_usd=attempt.cost_usd,
-        )
+        answer = no_answer(job.id, job.lane, failure, attempt)
         await insist(
             lambda: self._queue.settle_task(
                 job, TaskState.FAILED, attempt=stored, answer=answer.model_dump_json(), error_class=failure.cls, text=text

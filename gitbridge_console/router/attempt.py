@@ -1,0 +1,109 @@
+"""One attempt: ask the provider once, check what came back, and put it on record."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass, field
+
+from gitbridge_console.domain.answers import AnswerError, ParsedAnswer, parse_answer
+from gitbridge_console.domain.decisions import Answer, AnswerStatus
+from gitbridge_console.domain.events import Kind
+from gitbridge_console.domain.failures import Failure, FailureClass, Verdict
+from gitbridge_console.domain.tasks import Attempt
+from gitbridge_console.domain.timestamps import iso_from_ms
+from gitbridge_console.providers.base import ProviderError, ProviderReply, Usage
+from gitbridge_console.router.ai_router import AIRouter, Call
+from gitbridge_console.router.prompts import BuiltPrompt
+
+STATUS_OF_FAILURE = {
+    FailureClass.SILENT: AnswerStatus.TIMEOUT,
+    FailureClass.NEUTRAL: AnswerStatus.TIMEOUT,
+    FailureClass.RATE_LIMIT: AnswerStatus.RATE_LIMITED,
+    FailureClass.POLICY: AnswerStatus.REFUSED,
+    FailureClass.INVALID_OUTPUT: AnswerStatus.INVALID,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What one attempt came to. ``headers`` are the rate-limit headers of the response, ``sent_at_ms`` when it was asked."""
+
+    attempt: Attempt
+    prompt: BuiltPrompt
+    parsed: ParsedAnswer | None
+    failure: Failure | None
+    sent_at_ms: float
+    headers: dict[str, str] = field(default_factory=dict)
+
+
+async def make_attempt(router: AIRouter, name: str, kind: Kind, call: Call, prompt: BuiltPrompt, timeout_s: float) -> Outcome:
+    """Ask the provider ``name``, within ``timeout_s``, and tell ``router`` how it went. Raises only what is no fault of the provider."""
+    state = call.state
+    assert state.provider is not None, "the gate lets no call through without a provider"
+    sent_at_ms, clock = time.time() * 1000, time.monotonic()
+    reply: ProviderReply | None = None
+    parsed: ParsedAnswer | None = None
+    failure: Failure | None = None
+    usage, ttft_ms, headers = Usage(), None, dict[str, str]()
+    try:
+        reply = await state.provider.ask(prompt.request, timeout_s=timeout_s)
+        usage, ttft_ms, headers = reply.usage, reply.ttft_ms, reply.headers
+        parsed = parse_answer(kind, reply.text)
+    except ProviderError as error:
+        failure, usage, ttft_ms, headers = error.failure, error.usage, error.ttft_ms, error.headers
+    except AnswerError as error:
+        failure = Failure(FailureClass.INVALID_OUTPUT, str(error), http_status=200, request_id=reply.request_id if reply else None)
+    except BaseException:
+        # Cancelled, or a fault of our own: it says nothing about the provider, and its place must be free again.
+        router.cancelled(call)
+        raise
+    latency_s = time.monotonic() - clock
+    if failure is None:
+        router.succeeded(call, latency_s)
+    else:
+        router.failed(call, failure)
+    attempt = Attempt(
+        provider=name,
+        model=reply.model if reply else state.settings.model,
+        started_at=iso_from_ms(sent_at_ms),
+        latency_ms=round(latency_s * 1000, 1),
+        ttft_ms=None if ttft_ms is None else round(ttft_ms, 1),
+        outcome="ok" if failure is None else failure.cls.value,
+        verdict=Verdict.OK,
+        message="" if failure is None else failure.message,
+        http_status=reply.http_status if reply else failure.http_status if failure else None,
+        request_id=reply.request_id if reply else failure.request_id if failure else None,
+        tokens_in=usage.input_tokens,
+        tokens_out=usage.output_tokens,
+        tokens_cached=usage.cached_tokens,
+        cost_usd=usage.cost_usd,
+    )
+    return Outcome(attempt, prompt, parsed, failure, sent_at_ms, headers)
+
+
+def usable_answer(task_id: str, outcome: Outcome) -> Answer:
+    """The answer of an attempt that succeeded."""
+    parsed, attempt = outcome.parsed, outcome.attempt
+    assert parsed is not None
+    return Answer(
+        task_id=task_id,
+        provider=attempt.provider,
+        model=attempt.model,
+        status=AnswerStatus.ABSTAIN if parsed.abstained else AnswerStatus.OK,
+        verdict=parsed.verdict,
+        payload=parsed.payload,
+        reason=parsed.reason or "",
+        latency_ms=attempt.latency_ms,
+        tokens_in=attempt.tokens_in,
+        tokens_out=attempt.tokens_out,
+        cost_usd=attempt.cost_usd,
+        prompt=outcome.prompt.prompt_id,
+        order_seed=outcome.prompt.order_seed,
+    )
+
+
+def no_answer(task_id: str, name: str, failure: Failure, attempt: Attempt | None = None) -> Answer:
+    """What stands in the place of an answer that never came; ``attempt`` is the last one made, if any was."""
+    made = attempt.model_dump(include={"model", "latency_ms", "tokens_in", "tokens_out", "cost_usd"}) if attempt else {}
+    status = STATUS_OF_FAILURE.get(failure.cls, AnswerStatus.ERROR)
+    return Answer(task_id=task_id, provider=name, status=status, reason=failure.message, **made)
