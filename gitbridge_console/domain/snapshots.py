@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -67,13 +67,26 @@ class ErrorStatus(View):
     by_class: dict[str, int] = Field(default_factory=dict)
 
 
+BreakerWord = Literal["open", "close", "reset"]
+"""What an operator can say to a circuit breaker: hold it open, close it, or close it and forget all that was held against it."""
+
+
 class BreakerStatus(View):
-    """Circuit breaker of a provider's model."""
+    """Circuit breaker of a provider's model.
+
+    ``openings`` makes the next open time longer and is forgiven with time; ``share`` is the part of its weight the provider gets
+    while it comes back; ``forced_by`` holds it open, and said why.
+    """
 
     state: str = "closed"
     failures: int = 0
     next_probe: str | None = None
     causes: tuple[str, ...] = ()
+    since: str | None = None
+    openings: int = 0
+    share: float = 1.0
+    forced_by: str = ""
+    forced_why: str = ""
 
 
 class ProviderStatus(View):

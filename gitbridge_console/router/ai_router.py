@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from gitbridge_console.domain.failures import Failure
+from gitbridge_console.domain.failures import Failure, FailureClass
 from gitbridge_console.providers.base import Provider
 from gitbridge_console.router.breaker import Admission, CircuitBreaker
 from gitbridge_console.router.provider_state import ProviderState
@@ -23,6 +23,11 @@ PREFERRED_WEIGHT = 4.0
 UNKNOWN_LATENCY_S = 2.0
 RISE, FALL, ERROR_ALPHA = 0.5, 0.2, 0.2
 DEFAULT_GATE_S = 5.0
+FORCED_LOOK_S = 30.0
+"""How often to look again while an operator holds a breaker open."""
+
+LAG_S = 0.25
+"""When the loop is late by more, calls in flight time out together: one time-out in as long a time is counted, the rest is our doing."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,9 +67,17 @@ class AIRouter:
         providers: Mapping[str, Provider | str],
         *,
         clock: Callable[[], float] = time.monotonic,
+        lag_s: Callable[[], float] = lambda: 0.0,
+        on_news: Callable[[], None] = lambda: None,
         seed: int | None = None,
     ) -> None:
-        """``providers`` maps each configured name to its client, or to the line that says why it has none."""
+        """``providers`` maps each configured name to its client, or to the line that says why it has none.
+
+        ``lag_s`` tells by how much the event loop was late a moment ago, in seconds; ``on_news`` is called when something
+        became known of a provider that the rest of the fleet should know.
+        """
+        self._lag_s = lag_s
+        self._on_news = on_news
         self._clock = clock
         self._random = random.Random(seed)
         self.paused: frozenset[str] = frozenset()
@@ -75,7 +88,7 @@ class AIRouter:
         for name, own in settings.providers.items():
             client = providers.get(name, "not built")
             provider, problem = (None, client) if isinstance(client, str) else (client, "")
-            self.states[name] = ProviderState(name, own, provider, problem, CircuitBreaker(settings.breaker))
+            self.states[name] = ProviderState(name, own, provider, problem, CircuitBreaker(settings.breaker, self._random.random))
 
     async def apply(self, new: Settings, old: Settings, build: Callable[[str, ProviderSettings], Provider | str]) -> list[str]:
         """Take over changed settings; providers whose table did not change keep client, health and history.
@@ -118,7 +131,7 @@ class AIRouter:
             if name in self.states:
                 self._retired.append(self.states[name])
             provider, problem = (None, client) if isinstance(client, str) else (client, "")
-            self.states[name] = ProviderState(name, own, provider, problem, CircuitBreaker(new.breaker))
+            self.states[name] = ProviderState(name, own, provider, problem, CircuitBreaker(new.breaker, self._random.random))
 
     def holding(self) -> dict[str, ProviderSettings]:
         """The provider tables that really hold: of one whose client cannot be built the one from before, or none."""
@@ -153,6 +166,8 @@ class AIRouter:
         if state.disabled:
             return Gate(False, state.disabled)
         now = self._clock()
+        if (forced := state.breaker.forced) is not None:
+            return Gate(False, f"circuit breaker held open by {forced.by}: {forced.why}", FORCED_LOOK_S)
         if now < state.gate_until:
             return Gate(False, f"rate limited for {state.gate_until - now:.1f} s more", state.gate_until - now)
         if not state.breaker.would_admit(now):
@@ -173,7 +188,7 @@ class AIRouter:
         latency_s = state.latency_s if state.latency_s is not None else UNKNOWN_LATENCY_S
         load = 1 + state.in_flight / state.settings.max_concurrency
         errors = 1 + 8 * state.error_now(self._clock())
-        weight = state.settings.weight * (PREFERRED_WEIGHT if name in policy.prefer else 1.0)
+        weight = state.settings.weight * (PREFERRED_WEIGHT if name in policy.prefer else 1.0) * state.breaker.share(self._clock())
         return latency_s * load * errors / weight
 
     def select(self, policy: KindSettings, seats: int | None = None, *, tokens: int = 0) -> Selection:
@@ -237,25 +252,38 @@ class AIRouter:
         """A usable answer came back."""
         state, now = call.state, self._clock()
         state.in_flight -= 1
-        state.breaker.succeeded(call.admission, now)
+        before = state.breaker.transitions
+        state.breaker.succeeded(call.admission, now, latency_s)
         state.latency_s = _ewma(state.latency_s, latency_s, RISE if latency_s > (state.latency_s or 0) else FALL)
         state.usual_latency_s = _ewma(state.usual_latency_s, latency_s, 0.01)
         self._note_error(state, 0.0, now)
+        if state.breaker.transitions != before:
+            self._on_news()
 
     def failed(self, call: Call, failure: Failure) -> None:
         """The call failed."""
         state, now = call.state, self._clock()
         state.in_flight -= 1
         rule = failure.rule
-        state.breaker.failed(call.admission, now, failure.cls.value, rule.breaker_weight)
+        before = state.breaker.transitions
+        weight = 0.0 if failure.cls is FailureClass.SILENT and self._is_our_lag(state, now) else rule.breaker_weight
+        state.breaker.failed(call.admission, now, failure.cls.value, weight)
         if rule.gates:
             wait_s = failure.retry_after_s if failure.retry_after_s is not None else DEFAULT_GATE_S
             state.gate_until = max(state.gate_until, now + wait_s)
         if rule.disables:
             state.disabled = f"{failure.cls.value}: {failure.message}"
             state.disabled_at_ms = time.time() * 1000
-        if rule.breaker_weight > 0:
+        if weight > 0:
             self._note_error(state, 1.0, now)
+        if rule.gates or rule.disables or state.breaker.transitions != before:
+            self._on_news()
+
+    def _is_our_lag(self, state: ProviderState, now: float) -> bool:
+        counted = now - state.silent_at >= LAG_S or self._lag_s() <= LAG_S
+        if counted:
+            state.silent_at = now
+        return not counted
 
     def cancelled(self, call: Call) -> None:
         """The call was given up by us: says nothing about the provider."""

@@ -17,6 +17,7 @@ from gitbridge_console.ingress.legacy_list import pump
 from gitbridge_console.providers.base import Provider
 from gitbridge_console.providers.registry import build_provider, import_sdks, key_problem, resolve_key
 from gitbridge_console.router.ai_router import AIRouter
+from gitbridge_console.router.board_keeper import BoardKeeper, ProbeGuard
 from gitbridge_console.router.dead_letters import DeadLetterKeeper
 from gitbridge_console.router.decision_stage import ActionStage, DecisionStage
 from gitbridge_console.router.event_router import EventRouter
@@ -24,6 +25,7 @@ from gitbridge_console.router.intake import Intake
 from gitbridge_console.router.lane import Lane
 from gitbridge_console.router.leases import LeaseKeeper
 from gitbridge_console.router.leftovers import Leftovers
+from gitbridge_console.router.loop_lag import LoopLag
 from gitbridge_console.router.overload import Overload, measure
 from gitbridge_console.router.task_processor import TaskProcessor
 from gitbridge_console.settings.holder import SettingsHolder
@@ -63,11 +65,15 @@ class Engine:
         self._holder = holder
         self._wanted = self._applied = holder.current
         self.intake = Intake(store.queue, store.metrics, lambda: holder.current.rules)
-        self.router = AIRouter(holder.current, {name: client_or_problem(name, own) for name, own in holder.current.providers.items()})
+        self._lag = LoopLag()
+        clients = {name: client_or_problem(name, own) for name, own in holder.current.providers.items()}
+        self.router = AIRouter(holder.current, clients, lag_s=self._lag, on_news=self._news)
+        self._board = BoardKeeper(store.providers, self.router, store.trouble)
         self.leases = LeaseKeeper(store.queue, store.trouble)
         self.overload = Overload()
         self._events = EventRouter(store.queue, self.router, store.metrics, holder, lambda: self.overload)
-        self._tasks = TaskProcessor(store.queue, self.router, store.metrics, store.trouble, holder)
+        guards = (ProbeGuard(store.providers, self.router, store.trouble),)
+        self._tasks = TaskProcessor(store.queue, self.router, store.metrics, store.trouble, holder, guards=guards)
         self._leftovers = Leftovers(store.queue, store.fleet, self._tasks.move_on)
         self._decide = DecisionStage(store.queue, store.reader, self.router, store.metrics, holder)
         self._act = ActionStage(store.queue, store.reader, store.metrics, holder)
@@ -81,10 +87,14 @@ class Engine:
         """Ask the engine to finish what is in hand and end; :meth:`run` returns then. Call from its own loop."""
         self._stop.set()
 
+    def _news(self) -> None:
+        self._board.news()
+
     async def run(self) -> None:
         """Work until :meth:`stop`: then claim nothing more, finish within ``queue.drain_s``, hand the rest back."""
         background = [asyncio.create_task(coroutine, name=name) for name, coroutine in self._background()]
         lanes: set[asyncio.Task[None]] = set()
+        self._lag.start()
         try:
             await self._import_sdks()
             self._start_lanes(lanes)
@@ -100,6 +110,7 @@ class Engine:
                 task.cancel()
             await asyncio.gather(*background, return_exceptions=True)
             await self._leave()
+            self._lag.stop()
 
     async def _import_sdks(self) -> None:
         """Load what the configured providers need before the first call is timed; it takes a second or two."""
@@ -111,6 +122,7 @@ class Engine:
             ("leases", self.leases.run()),
             ("wakeups", self.store.wakeups.listen()),
             ("maintenance", self._maintenance()),
+            ("provider board", self._board.run()),
             # Apart from the maintenance: a slow disk must hold up neither recovery nor heartbeat.
             ("dead letters", self._dead_letters.run()),
         ]

@@ -94,9 +94,15 @@ class BreakerSettings(Table):
     """Circuit breaker of each provider and model."""
 
     consecutive_failures: int = Field(5, ge=1, le=100)
+    window_s: PositiveSeconds = 60.0
+    calls_min: int = Field(10, ge=1, le=10_000)
+    failure_rate: float = Field(0.5, gt=0, le=1)
+    slow_rate: float = Field(0.8, gt=0, le=1)
+    slow_factor: float = Field(3.0, ge=1, le=100)
     open_base_s: PositiveSeconds = 15.0
     open_cap_s: PositiveSeconds = 300.0
     successes_to_close: int = Field(2, ge=1, le=20)
+    ramp_s: float = Field(30.0, ge=0, le=3600)
 
 
 class ActionSettings(Table):

@@ -82,9 +82,15 @@ NOTES: dict[str, dict[str, str]] = {
     },
     "breaker": {
         "consecutive_failures": "Failures in a row that open the circuit",
+        "window_s": "Seconds looked back on for the two shares below",
+        "calls_min": "Calls within the window before a share of them means anything",
+        "failure_rate": "Share of failed calls within the window that opens it",
+        "slow_rate": "Share of slow calls within the window that opens it",
+        "slow_factor": "A call is slow when it takes so many times the usual 95th percentile",
         "open_base_s": "Seconds it stays open the first time; doubled each time",
         "open_cap_s": "Seconds it stays open at most",
         "successes_to_close": "Good answers that close it again",
+        "ramp_s": "Seconds after closing in which a provider gets a quarter, then half of its weight; 0: all at once",
     },
     "actions": {"dry_run": "Store and show the exact request instead of sending it; this version does nothing else"},
     "queue": {

@@ -144,6 +144,14 @@ class Keys:
         """Hash of the fleet's heartbeats, engine id to JSON; fleet-wide, so under a tag of its own."""
         return f"{{{self.namespace}:ctl}}:engines"
 
+    def provider_board(self, provider: str) -> str:
+        """Hash of what the fleet knows of a provider's health; fleet-wide."""
+        return f"{{{self.namespace}:rl:{provider}}}:board"
+
+    def provider_probe(self, provider: str) -> str:
+        """Who in the fleet probes a provider; gone by itself."""
+        return f"{{{self.namespace}:rl:{provider}}}:probe"
+
     @property
     def audit(self) -> str:
         """Stream of operators' writes; fleet-wide."""

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 
 from gitbridge_console.console.text import safe
 from gitbridge_console.console.views.cells import Cell, Column, Line, Row, age, clock, line, millis, money, percent, sparkline
-from gitbridge_console.domain.snapshots import FleetSnapshot, LaneStatus, LogLine, ProviderStatus
+from gitbridge_console.domain.snapshots import BreakerStatus, FleetSnapshot, LaneStatus, LogLine, ProviderStatus
 from gitbridge_console.domain.timestamps import ms_from_iso
 
 STATE_TONES = {
@@ -250,6 +250,21 @@ def provider_rows(snapshot: FleetSnapshot) -> list[Row]:
     ]
 
 
+def breaker_facts(breaker: BreakerStatus) -> list[str]:
+    """What there is to say of a circuit breaker."""
+    facts = [f"held open by {safe(breaker.forced_by)}: {safe(breaker.forced_why)}" if breaker.forced_by else safe(breaker.state)]
+    if breaker.since:
+        facts.append(f"since {clock(breaker.since)}")
+    facts.append(f"{breaker.failures} failures")
+    if breaker.openings:
+        facts.append(f"opened {breaker.openings} times lately")
+    if breaker.next_probe:
+        facts.append(f"next probe {clock(breaker.next_probe)}")
+    if breaker.share < 1:
+        facts.append(f"coming back, {percent(breaker.share)} of its weight")
+    return facts
+
+
 def provider_detail(name: str, provider: ProviderStatus, lane: LaneStatus | None) -> list[Line]:
     """Everything known of one provider, in words."""
     errors = ", ".join(f"{safe(word)} {n}" for word, n in sorted(provider.errors.by_class.items(), key=lambda item: -item[1])) or "none"
@@ -279,7 +294,7 @@ def provider_detail(name: str, provider: ProviderStatus, lane: LaneStatus | None
         line(Cell("availability ", "dim"), "-" if provider.availability is None else f"{100 * provider.availability:.1f}%"),
         line(
             Cell("breaker      ", "dim"),
-            f"{breaker.state}, {breaker.failures} failures" + (f", next probe {clock(breaker.next_probe)}" if breaker.next_probe else ""),
+            ", ".join(breaker_facts(breaker)),
         ),
         line(Cell("last causes  ", "dim"), ", ".join(safe(cause) for cause in breaker.causes) or "none"),
         line(Cell("rate gate    ", "dim"), f"until {clock(provider.gate_until)}" if provider.gate_until else "open"),
