@@ -112,6 +112,21 @@ class ProviderStatus(View):
     """p95 of each of the last 15 minutes, oldest first."""
 
 
+class CacheStatus(View):
+    """The answer cache over 15 minutes: questions answered from it, those asked, those that waited for an equal one in flight.
+
+    ``hit_rate`` is ``None`` where nothing was looked up; ``saved_usd`` what the hits had cost, ``None`` where no price is known.
+    """
+
+    hits: int = 0
+    misses: int = 0
+    waits: int = 0
+    hit_rate: float | None = None
+    saved_usd: float | None = None
+    answers: int = 0
+    bytes: int = 0
+
+
 class Alert(View):
     """A condition that wants the operator. ``level`` is warning or critical; ``jump`` names the screen that shows it."""
 
@@ -180,6 +195,7 @@ class FleetSnapshot(View):
     """Newcomers that were turned away with BACKPRESSURE; the number only grows."""
     overload: OverloadStatus = OverloadStatus()
     alerts: tuple[Alert, ...] = ()
+    cache: CacheStatus = CacheStatus()
     consensus: dict[str, int] = Field(default_factory=dict)
     """Decisions of the retained history by state: complete, partial, degraded, failed; and ``split``: verdicts differed."""
     log: tuple[LogLine, ...] = ()

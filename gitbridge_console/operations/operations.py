@@ -129,9 +129,18 @@ class Operations:
                 store.server.look(),
                 store.dead_letters.notices(),
             )
-            quarantined = await store.client.xlen(store.keys.quarantine)
+            quarantined, cached = await asyncio.gather(store.client.xlen(store.keys.quarantine), store.answers.size())
             return build_snapshot(
-                settings, stats, window, beats, log, store_url=store.shown_url, server=server, quarantined=quarantined, dead=dead
+                settings,
+                stats,
+                window,
+                beats,
+                log,
+                store_url=store.shown_url,
+                server=server,
+                quarantined=quarantined,
+                dead=dead,
+                cached=cached,
             )
 
     async def list_events(self, wanted: EventFilter | None = None, limit: int = 100) -> list[EventSummary]:

@@ -10,6 +10,7 @@ from gitbridge_console.domain.events import STAGE_LANES, EventState, Priority
 from gitbridge_console.domain.snapshots import (
     Alert,
     BreakerStatus,
+    CacheStatus,
     EngineStatus,
     ErrorStatus,
     FleetSnapshot,
@@ -49,6 +50,7 @@ def build_snapshot(
     server: ServerState,
     quarantined: int,
     dead: tuple[DeadExports | None, DeadTrouble | None] = (None, None),
+    cached: tuple[int, int] = (0, 0),
 ) -> FleetSnapshot:
     """Everything of one moment in the words of the contract."""
     lanes = {name: _lane(counts, stats.pauses.get(name)) for name, counts in _in_order(stats.lanes, settings)}
@@ -86,6 +88,7 @@ def build_snapshot(
         refused=stats.counters.get("refused", 0),
         overload=_overload(settings, stats, overload),
         alerts=tuple(_alerts(settings, stats, lanes, providers, engines, server, quarantined, dead, overload, at)),
+        cache=_cache(window.counts, cached),
         consensus={name: stats.counters.get(f"decided:{name}", 0) for name in ("complete", "partial", "degraded", "failed", "split")},
         log=log,
         max_waiting=settings.queue.max_waiting,
@@ -107,6 +110,20 @@ def _lane(counts: LaneCounts, pause: Mapping[str, str] | None) -> LaneStatus:
         held=counts.held,
         oldest_age_s=None if counts.oldest_age_ms is None else round(counts.oldest_age_ms / 1000, 1),
         paused=None if pause is None else _pause(pause),
+    )
+
+
+def _cache(counts: Mapping[str, int], kept: tuple[int, int]) -> CacheStatus:
+    hits, misses = counts.get("cache_hits", 0), counts.get("cache_misses", 0)
+    saved = counts.get("cache_saved_usd_millionths")
+    return CacheStatus(
+        hits=hits,
+        misses=misses,
+        waits=counts.get("cache_shared", 0),
+        hit_rate=round(hits / (hits + misses), 4) if hits + misses else None,
+        saved_usd=None if saved is None else saved / 1_000_000,
+        answers=kept[0],
+        bytes=kept[1],
     )
 
 

@@ -17,6 +17,7 @@ from gitbridge_console.ingress.legacy_list import pump
 from gitbridge_console.providers.base import Provider
 from gitbridge_console.providers.registry import build_provider, import_sdks, key_problem, resolve_key
 from gitbridge_console.router.ai_router import AIRouter
+from gitbridge_console.router.answer_cache import AnswerCache
 from gitbridge_console.router.board_keeper import BoardKeeper, ProbeGuard
 from gitbridge_console.router.dead_letters import DeadLetterKeeper
 from gitbridge_console.router.decision_stage import ActionStage, DecisionStage
@@ -72,8 +73,9 @@ class Engine:
         self.leases = LeaseKeeper(store.queue, store.trouble)
         self.overload = Overload()
         self._events = EventRouter(store.queue, self.router, store.metrics, holder, lambda: self.overload)
+        cache = AnswerCache(store.answers, store.metrics, store.trouble, lambda: holder.current.cache)
         guards = (ProbeGuard(store.providers, self.router, store.trouble),)
-        self._tasks = TaskProcessor(store.queue, self.router, store.metrics, store.trouble, holder, guards=guards)
+        self._tasks = TaskProcessor(store.queue, self.router, store.metrics, store.trouble, holder, guards=guards, cache=cache)
         self._leftovers = Leftovers(store.queue, store.fleet, self._tasks.move_on)
         self._decide = DecisionStage(store.queue, store.reader, self.router, store.metrics, holder)
         self._act = ActionStage(store.queue, store.reader, store.metrics, holder)

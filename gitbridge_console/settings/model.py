@@ -105,6 +105,15 @@ class BreakerSettings(Table):
     ramp_s: float = Field(30.0, ge=0, le=3600)
 
 
+class CacheSettings(Table):
+    """Answers kept for the next time the very same question is to be asked."""
+
+    enabled: bool = True
+    ttl_s: PositiveSeconds = 6 * 3600.0
+    max_bytes: int = Field(64 * 1024**2, ge=0)
+    max_answer_bytes: int = Field(256 * 1024, ge=1024)
+
+
 class ActionSettings(Table):
     """What a decision may do outside. ``dry_run`` stores and shows the exact request instead of sending it."""
 
@@ -284,6 +293,7 @@ class Settings(Table):
     kinds: dict[KindName, KindSettings] = Field(default_factory=default_kinds)
     retry: RetrySettings = RetrySettings()
     breaker: BreakerSettings = BreakerSettings()
+    cache: CacheSettings = CacheSettings()
     actions: ActionSettings = ActionSettings()
     queue: QueueSettings = QueueSettings()
     shedding: SheddingSettings = SheddingSettings()

@@ -14,6 +14,7 @@ TABLES: dict[str, str] = {
     "kinds.KIND": "How one kind of event is asked and decided",
     "retry": "How often one task may call providers",
     "breaker": "The circuit breaker of each provider",
+    "cache": "Answers kept for the next time the very same question is to be asked",
     "actions": "What a decision may do outside",
     "queue": "Bounds of the queue",
     "shedding": "What gives way when there is more work than can be done in time: first seats, then events",
@@ -91,6 +92,12 @@ NOTES: dict[str, dict[str, str]] = {
         "open_cap_s": "Seconds it stays open at most",
         "successes_to_close": "Good answers that close it again",
         "ramp_s": "Seconds after closing in which a provider gets a quarter, then half of its weight; 0: all at once",
+    },
+    "cache": {
+        "enabled": "Ask equal questions once; a replay always asks anew",
+        "ttl_s": "Seconds an answer is kept",
+        "max_bytes": "Bytes of all answers kept; those that end soonest go first; 0: none is kept, questions in flight are still shared",
+        "max_answer_bytes": "Largest answer that is kept, in bytes",
     },
     "actions": {"dry_run": "Store and show the exact request instead of sending it; this version does nothing else"},
     "queue": {

@@ -153,6 +153,11 @@ class Keys:
         return f"{{{self.namespace}:rl:{provider}}}:probe"
 
     @property
+    def cache(self) -> str:
+        """Tag of the answer cache; fleet-wide. Its keys stand in ``answer_cache.py``."""
+        return f"{{{self.namespace}:cache}}"
+
+    @property
     def audit(self) -> str:
         """Stream of operators' writes; fleet-wide."""
         return f"{{{self.namespace}:audit}}:log"

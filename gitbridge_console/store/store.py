@@ -7,6 +7,7 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 
 from gitbridge_console.settings.model import Settings
+from gitbridge_console.store.answer_cache import AnswerCacheStore
 from gitbridge_console.store.bounded_writes import BoundedWrites
 from gitbridge_console.store.connection import StoreConnection, StoreUnavailable, connect, make_client
 from gitbridge_console.store.dead_letters import DeadLetterStore
@@ -56,6 +57,7 @@ class Store:
         self.event_log = EventLog(self.client, keys, writes=writes)
         self.fleet = FleetRegistry(self.client, self.keys, writes=writes)
         self.providers = ProviderBoard(self.client, self.keys, writes=writes)
+        self.answers = AnswerCacheStore(self.client, self.keys)
         self.metrics = Metrics(self.client, settings.namespace, keep_s=settings.retention.metrics_s, writes=writes)
         self.server = ServerWatch(self.client, settings.redis.durability)
         self.wakeups = Wakeups(connection.new_client(socket_timeout_s=None), *keys)

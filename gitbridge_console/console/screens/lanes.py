@@ -112,7 +112,9 @@ class PulseScreen(LaneScreen):
         first_run = first_run_lines(snapshot)
         self.query_one("#first-run", Lines).set_lines(first_run)
         self.set_class(bool(first_run), "-first-run")
-        self.query_one("#counts", Lines).set_lines(count_lines(snapshot))
+        counts = count_lines(snapshot)
+        self.query_one("#counts", Lines).set_lines(counts)
+        self.query_one("#counts", Lines).styles.height = len(counts) + 1 if tall else 2
         self.query_one("#latency", Chart).set_series(*trends(snapshot, self.console.latency_history))
         self.query_one("#depth", Chart).set_series({"open": tuple(self.console.depth_history)})
         self.query_one("#errors", Chart).set_series({"failed": [None if v is None else 100 * v for v in self.console.error_history]})

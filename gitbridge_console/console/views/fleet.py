@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 
 from gitbridge_console.console.text import safe
 from gitbridge_console.console.views.cells import Cell, Column, Line, Row, age, clock, line, millis, money, percent, sparkline
-from gitbridge_console.domain.snapshots import BreakerStatus, FleetSnapshot, LaneStatus, LogLine, ProviderStatus
+from gitbridge_console.domain.snapshots import BreakerStatus, CacheStatus, FleetSnapshot, LaneStatus, LogLine, ProviderStatus
 from gitbridge_console.domain.timestamps import ms_from_iso
 
 STATE_TONES = {
@@ -197,7 +197,16 @@ def count_lines(snapshot: FleetSnapshot) -> list[Line]:
         line(Cell("EVENTS", "dim"), *(events or ["  none yet"])),
         line(Cell("AGREED", "dim"), *consensus, Cell(f"  of {decided:,}", "dim")),
         line(Cell("READY ", "dim"), *queue),
+        *_cache_lines(snapshot.cache),
     ]
+
+
+def _cache_lines(cache: CacheStatus) -> list[Line]:
+    if not cache.hits:
+        return []
+    saved = () if cache.saved_usd is None else (f"  saved {money(cache.saved_usd)}",)
+    looked_up = Cell(f"  of {cache.hits + cache.misses:,} questions in 15 min", "dim")
+    return [line(Cell("CACHED", "dim"), "  hits ", Cell(f"{cache.hits:,}", "strong"), looked_up, *saved)]
 
 
 def log_lines(log: tuple[LogLine, ...], limit: int) -> list[Line]:
