@@ -89,6 +89,23 @@ class BreakerStatus(View):
     forced_why: str = ""
 
 
+class BudgetStatus(View):
+    """A provider's budget of the day (UTC): limits (``None``: none), what was spent, and what calls in flight may still cost.
+
+    ``state`` is ok, warn or spent; ``unknown_calls`` are calls whose cost is not known and therefore not in ``usd``.
+    """
+
+    state: str = "ok"
+    usd: float = 0.0
+    usd_max: float | None = None
+    reserved_usd: float = 0.0
+    tokens: int = 0
+    tokens_max: int | None = None
+    reserved_tokens: int = 0
+    calls: int = 0
+    unknown_calls: int = 0
+
+
 class ProviderStatus(View):
     """One provider. ``state`` is ok, slow, limited, open, half_open, paused, draining, disabled or no_key."""
 
@@ -108,6 +125,7 @@ class ProviderStatus(View):
     cost_usd: float | None = None
     gate_until: str | None = None
     breaker: BreakerStatus = BreakerStatus()
+    budget: BudgetStatus | None = None
     latency_trend_ms: tuple[float | None, ...] = ()
     """p95 of each of the last 15 minutes, oldest first."""
 

@@ -129,7 +129,9 @@ class Operations:
                 store.server.look(),
                 store.dead_letters.notices(),
             )
-            quarantined, cached = await asyncio.gather(store.client.xlen(store.keys.quarantine), store.answers.size())
+            quarantined, cached, spent = await asyncio.gather(
+                store.client.xlen(store.keys.quarantine), store.answers.size(), store.budgets.read(settings.budgets)
+            )
             return build_snapshot(
                 settings,
                 stats,
@@ -141,6 +143,7 @@ class Operations:
                 quarantined=quarantined,
                 dead=dead,
                 cached=cached,
+                spent=spent,
             )
 
     async def list_events(self, wanted: EventFilter | None = None, limit: int = 100) -> list[EventSummary]:

@@ -81,6 +81,8 @@ class AIRouter:
         self._clock = clock
         self._random = random.Random(seed)
         self.paused: frozenset[str] = frozenset()
+        self.hold: Callable[[str], Gate | None] = lambda name: None
+        """The closed gate of a provider that is well but may not be asked, its budget being spent; set by who knows."""
         self.states: dict[str, ProviderState] = {}
         self.unbuilt: dict[str, str] = {}
         """Providers whose client cannot be built as the settings say, and why."""
@@ -165,6 +167,8 @@ class AIRouter:
             return Gate(False, state.problem)
         if state.disabled:
             return Gate(False, state.disabled)
+        if (held := self.hold(name)) is not None:
+            return held
         now = self._clock()
         if (forced := state.breaker.forced) is not None:
             return Gate(False, f"circuit breaker held open by {forced.by}: {forced.why}", FORCED_LOOK_S)

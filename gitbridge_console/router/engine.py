@@ -19,6 +19,7 @@ from gitbridge_console.providers.registry import build_provider, import_sdks, ke
 from gitbridge_console.router.ai_router import AIRouter
 from gitbridge_console.router.answer_cache import AnswerCache
 from gitbridge_console.router.board_keeper import BoardKeeper, ProbeGuard
+from gitbridge_console.router.budgets import BudgetGuard
 from gitbridge_console.router.dead_letters import DeadLetterKeeper
 from gitbridge_console.router.decision_stage import ActionStage, DecisionStage
 from gitbridge_console.router.event_router import EventRouter
@@ -74,7 +75,9 @@ class Engine:
         self.overload = Overload()
         self._events = EventRouter(store.queue, self.router, store.metrics, holder, lambda: self.overload)
         cache = AnswerCache(store.answers, store.metrics, store.trouble, lambda: holder.current.cache)
-        guards = (ProbeGuard(store.providers, self.router, store.trouble),)
+        self._budgets = BudgetGuard(store.budgets, store.trouble, holder)
+        self.router.hold = self._budgets.hold
+        guards = (ProbeGuard(store.providers, self.router, store.trouble), self._budgets)
         self._tasks = TaskProcessor(store.queue, self.router, store.metrics, store.trouble, holder, guards=guards, cache=cache)
         self._leftovers = Leftovers(store.queue, store.fleet, self._tasks.move_on)
         self._decide = DecisionStage(store.queue, store.reader, self.router, store.metrics, holder)
@@ -243,6 +246,7 @@ class Engine:
         before, self.overload = self.overload, measure(settings.queue, settings.shedding, stats, pace)
         if self.overload.step is not before.step:
             logger.warning("overload: %s%s", self.overload.step.label, f": {self.overload.reason}" if self.overload.reason else "")
+        await self._budgets.look()
         await self._leftovers.turn(stats, self.router.states)
 
     async def _heal(self) -> None:

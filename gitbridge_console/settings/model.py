@@ -114,6 +114,14 @@ class CacheSettings(Table):
     max_answer_bytes: int = Field(256 * 1024, ge=1024)
 
 
+class BudgetSettings(Table):
+    """What one provider's calls may take in a day (UTC); ``None``: no limit."""
+
+    usd_per_day: float | None = Field(None, ge=0)
+    tokens_per_day: int | None = Field(None, ge=0)
+    warn_fraction: Fraction = 0.8
+
+
 class ActionSettings(Table):
     """What a decision may do outside. ``dry_run`` stores and shows the exact request instead of sending it."""
 
@@ -294,6 +302,7 @@ class Settings(Table):
     retry: RetrySettings = RetrySettings()
     breaker: BreakerSettings = BreakerSettings()
     cache: CacheSettings = CacheSettings()
+    budgets: dict[str, BudgetSettings] = Field(default_factory=dict)
     actions: ActionSettings = ActionSettings()
     queue: QueueSettings = QueueSettings()
     shedding: SheddingSettings = SheddingSettings()
@@ -314,6 +323,9 @@ class Settings(Table):
                 raise ValueError(
                     f"provider name {name!r} must be lower-case letters, digits, - or _ and none of {', '.join(sorted(RESERVED_LANES))}"
                 )
+        for name in self.budgets:
+            if name not in self.providers:
+                raise ValueError(f"budgets.{name} is for no provider: there are {', '.join(self.providers)}")
         for kind, policy in self.kinds.items():
             for name in (*policy.prefer, *policy.reserve):
                 if name not in self.providers:

@@ -152,6 +152,10 @@ class Keys:
         """Who in the fleet probes a provider; gone by itself."""
         return f"{{{self.namespace}:rl:{provider}}}:probe"
 
+    def provider_budget(self, provider: str) -> str:
+        """Hash of what a provider's calls cost today; fleet-wide."""
+        return f"{{{self.namespace}:rl:{provider}}}:budget"
+
     @property
     def cache(self) -> str:
         """Tag of the answer cache; fleet-wide. Its keys stand in ``answer_cache.py``."""

@@ -9,6 +9,7 @@ from pathlib import Path
 from gitbridge_console.settings.model import Settings
 from gitbridge_console.store.answer_cache import AnswerCacheStore
 from gitbridge_console.store.bounded_writes import BoundedWrites
+from gitbridge_console.store.budgets import BudgetStore
 from gitbridge_console.store.connection import StoreConnection, StoreUnavailable, connect, make_client
 from gitbridge_console.store.dead_letters import DeadLetterStore
 from gitbridge_console.store.durability import DiskWait
@@ -57,6 +58,7 @@ class Store:
         self.event_log = EventLog(self.client, keys, writes=writes)
         self.fleet = FleetRegistry(self.client, self.keys, writes=writes)
         self.providers = ProviderBoard(self.client, self.keys, writes=writes)
+        self.budgets = BudgetStore(self.client, self.keys, writes=writes)
         self.answers = AnswerCacheStore(self.client, self.keys)
         self.metrics = Metrics(self.client, settings.namespace, keep_s=settings.retention.metrics_s, writes=writes)
         self.server = ServerWatch(self.client, settings.redis.durability)

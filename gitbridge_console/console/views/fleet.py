@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 
 from gitbridge_console.console.text import safe
 from gitbridge_console.console.views.cells import Cell, Column, Line, Row, age, clock, line, millis, money, percent, sparkline
-from gitbridge_console.domain.snapshots import BreakerStatus, CacheStatus, FleetSnapshot, LaneStatus, LogLine, ProviderStatus
+from gitbridge_console.domain.snapshots import BreakerStatus, BudgetStatus, CacheStatus, FleetSnapshot, LaneStatus, LogLine, ProviderStatus
 from gitbridge_console.domain.timestamps import ms_from_iso
 
 STATE_TONES = {
@@ -259,6 +259,18 @@ def provider_rows(snapshot: FleetSnapshot) -> list[Row]:
     ]
 
 
+def budget_text(budget: BudgetStatus) -> str:
+    """What a provider's calls took today, of what they may take."""
+    parts = []
+    if budget.usd_max is not None:
+        parts.append(f"{money(budget.usd)} of {money(budget.usd_max)}, {money(budget.reserved_usd)} set aside for calls in flight")
+    if budget.tokens_max is not None:
+        parts.append(f"{budget.tokens:,} of {budget.tokens_max:,} tokens")
+    if budget.unknown_calls:
+        parts.append(f"{budget.unknown_calls} of {budget.calls} calls of unknown cost")
+    return ", ".join(parts) or "no limit"
+
+
 def breaker_facts(breaker: BreakerStatus) -> list[str]:
     """What there is to say of a circuit breaker."""
     facts = [f"held open by {safe(breaker.forced_by)}: {safe(breaker.forced_why)}" if breaker.forced_by else safe(breaker.state)]
@@ -310,6 +322,9 @@ def provider_detail(name: str, provider: ProviderStatus, lane: LaneStatus | None
         line(Cell("tokens       ", "dim"), f"{provider.tokens.get('in', 0):,} in, {provider.tokens.get('out', 0):,} out in 15 min"),
         line(Cell("cost         ", "dim"), f"{money(provider.cost_usd)} in 15 min"),
     ]
+    if provider.budget is not None:
+        tone = {"spent": "bad", "warn": "warn"}.get(provider.budget.state, "")
+        lines.append(line(Cell("budget today ", "dim"), Cell(budget_text(provider.budget), tone)))
     if lane is not None:
         lines.append(
             line(
