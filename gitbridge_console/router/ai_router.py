@@ -13,6 +13,7 @@ from gitbridge_console.domain.failures import Failure
 from gitbridge_console.providers.base import Provider
 from gitbridge_console.router.breaker import Admission, CircuitBreaker
 from gitbridge_console.router.provider_state import ProviderState
+from gitbridge_console.router.retry_budget import RepeatCap
 from gitbridge_console.settings.model import KindSettings, ProviderSettings, Settings
 
 logger = logging.getLogger(__name__)
@@ -68,9 +69,12 @@ class AIRouter:
         self._clock = clock
         self._random = random.Random(seed)
         self.paused: frozenset[str] = frozenset()
+        self.room: Callable[[str], tuple[int, float]] = lambda name: (1, 0.0)
+        """How many calls its rate limits let a provider have now, and else in how many seconds one; set by who knows them."""
         self.states: dict[str, ProviderState] = {}
         self.unbuilt: dict[str, str] = {}
         """Providers whose client cannot be built as the settings say, and why."""
+        self.repeats = RepeatCap()
         self._retired: list[ProviderState] = []
         for name, own in settings.providers.items():
             client = providers.get(name, "not built")
@@ -115,10 +119,12 @@ class AIRouter:
                 if name in self.states:
                     continue
                 client = text
-            if name in self.states:
-                self._retired.append(self.states[name])
             provider, problem = (None, client) if isinstance(client, str) else (client, "")
-            self.states[name] = ProviderState(name, own, provider, problem, CircuitBreaker(new.breaker))
+            state = ProviderState(name, own, provider, problem, CircuitBreaker(new.breaker))
+            if name in self.states:
+                state.learn_from(self.states[name])
+                self._retired.append(self.states[name])
+            self.states[name] = state
 
     def holding(self) -> dict[str, ProviderSettings]:
         """The provider tables that really hold: of one whose client cannot be built the one from before, or none."""
@@ -171,7 +177,7 @@ class AIRouter:
         """Lower is better: expected latency, load against the limit, errors, preference (routing design, 5.1)."""
         state = self.states[name]
         latency_s = state.latency_s if state.latency_s is not None else UNKNOWN_LATENCY_S
-        load = 1 + state.in_flight / state.settings.max_concurrency
+        load = 1 + state.in_flight / state.concurrency.limit
         errors = 1 + 8 * state.error_now(self._clock())
         weight = state.settings.weight * (PREFERRED_WEIGHT if name in policy.prefer else 1.0)
         return latency_s * load * errors / weight
@@ -231,11 +237,14 @@ class AIRouter:
         if admission is None:
             return None
         state.in_flight += 1
+        self.repeats.called(self._clock())
         return Call(state, admission)
 
     def succeeded(self, call: Call, latency_s: float) -> None:
         """A usable answer came back."""
         state, now = call.state, self._clock()
+        state.concurrency.succeeded(state.in_flight, latency_s)
+        state.retries.succeeded()
         state.in_flight -= 1
         state.breaker.succeeded(call.admission, now)
         state.latency_s = _ewma(state.latency_s, latency_s, RISE if latency_s > (state.latency_s or 0) else FALL)
@@ -247,6 +256,7 @@ class AIRouter:
         state, now = call.state, self._clock()
         state.in_flight -= 1
         rule = failure.rule
+        state.concurrency.failed(failure, now)
         state.breaker.failed(call.admission, now, failure.cls.value, rule.breaker_weight)
         if rule.gates:
             wait_s = failure.retry_after_s if failure.retry_after_s is not None else DEFAULT_GATE_S
@@ -255,12 +265,30 @@ class AIRouter:
             state.disabled = f"{failure.cls.value}: {failure.message}"
             state.disabled_at_ms = time.time() * 1000
         if rule.breaker_weight > 0:
+            state.retries.failed()
             self._note_error(state, 1.0, now)
 
     def cancelled(self, call: Call) -> None:
         """The call was given up by us: says nothing about the provider."""
         call.state.in_flight -= 1
         call.state.breaker.neutral(call.admission)
+
+    def may_repeat(self, name: str) -> bool:
+        """Whether the retry budgets let a call to ``name`` be repeated, there or as a hedge; see :meth:`repeated`."""
+        return self.states[name].retries.may_repeat and self.repeats.may_repeat(self._clock())
+
+    may_hedge = may_repeat
+
+    def repeated(self) -> None:
+        """A call was decided on that repeats one: a retry, a hedge, or a failover after the first."""
+        self.repeats.repeated(self._clock())
+
+    def takes_at_once(self, name: str) -> bool:
+        """Whether a seat that moved to ``name`` would be asked about right away: nothing holds it back and a slot is free."""
+        state = self.states.get(name)
+        if state is None or name in self.paused or not self.gate(name).open:
+            return False
+        return state.in_flight < state.concurrency.limit and self.room(name)[0] > 0
 
     def _note_error(self, state: ProviderState, value: float, now: float) -> None:
         decayed = state.error_now(now)

@@ -144,6 +144,10 @@ class Keys:
         """Hash of the fleet's heartbeats, engine id to JSON; fleet-wide, so under a tag of its own."""
         return f"{{{self.namespace}:ctl}}:engines"
 
+    def rate_limits(self, provider: str, model: str) -> str:
+        """Hash of what the limits of a provider's model have left; fleet-wide."""
+        return f"{{{self.namespace}:rl:{provider}}}:limits:{model}"
+
     @property
     def audit(self) -> str:
         """Stream of operators' writes; fleet-wide."""

@@ -20,6 +20,7 @@ from gitbridge_console.store.keys import STORE_VERSION, Keys
 from gitbridge_console.store.legacy import LegacyStore
 from gitbridge_console.store.metrics import Metrics
 from gitbridge_console.store.quarantine import QuarantineStore
+from gitbridge_console.store.rate_limits import RateLimitStore
 from gitbridge_console.store.reader import EventReader
 from gitbridge_console.store.replies import text_of
 from gitbridge_console.store.server_watch import ServerWatch
@@ -54,6 +55,7 @@ class Store:
         self.journal = AuditJournal(self.client, self.keys, keep=settings.retention.audit_max, writes=writes, disk=self.disk)
         self.event_log = EventLog(self.client, keys, writes=writes)
         self.fleet = FleetRegistry(self.client, self.keys, writes=writes)
+        self.rate_limits = RateLimitStore(self.keys, writes)
         self.metrics = Metrics(self.client, settings.namespace, keep_s=settings.retention.metrics_s, writes=writes)
         self.server = ServerWatch(self.client, settings.redis.durability)
         self.wakeups = Wakeups(connection.new_client(socket_timeout_s=None), *keys)
