@@ -297,7 +297,9 @@ class AIRouter:
 
     def describe(self, name: str) -> dict[str, Any]:
         """Fields of this provider's status that only its engine knows, ready for the heartbeat."""
-        return self.states[name].describe(self._clock())
+        calls, repeats = self.repeats.counts(self._clock())
+        budget = {"tokens": round(self.states[name].retries.tokens, 1), "repeats": repeats, "calls": calls}
+        return self.states[name].describe(self._clock()) | {"retry_budget": budget}
 
 
 def _ewma(old: float | None, value: float, alpha: float) -> float:

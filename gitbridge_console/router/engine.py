@@ -266,7 +266,7 @@ class Engine:
             role=self.role,
             version=__version__,
             settings=fingerprint(self._applied),
-            providers={name: self.router.describe(name) | {"limits": self.limits.describe(name)} for name in self.router.states},
+            providers={name: self.router.describe(name) | {"rate_limits": self.limits.describe(name)} for name in self.router.states},
         )
 
     def _has_room(self) -> bool:

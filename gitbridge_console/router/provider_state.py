@@ -97,7 +97,6 @@ class ProviderState:
             "in_flight": self.in_flight,
             "limit": self.concurrency.limit,
             "limit_max": self.concurrency.most,
-            "retry_tokens": round(self.retries.tokens, 1),
             "gate_until": iso_from_ms(wall + (self.gate_until - now) * 1000) if now < self.gate_until else None,
             "breaker": {
                 "state": self.breaker.state.value,
