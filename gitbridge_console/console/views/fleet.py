@@ -264,7 +264,7 @@ def _rate_limit_line(word: str, limit: RateLimitStatus) -> Line:
 def provider_detail(name: str, provider: ProviderStatus, lane: LaneStatus | None) -> list[Line]:
     """Everything known of one provider, in words."""
     errors = ", ".join(f"{safe(word)} {n}" for word, n in sorted(provider.errors.by_class.items(), key=lambda item: -item[1])) or "none"
-    breaker = provider.breaker
+    breaker, budget = provider.breaker, provider.retry_budget
     lines = [
         line(
             Cell(safe(name), "strong"),
@@ -298,7 +298,7 @@ def provider_detail(name: str, provider: ProviderStatus, lane: LaneStatus | None
         *(_rate_limit_line(word, limit) for word, limit in provider.rate_limits.items()),
         line(
             Cell("retry budget ", "dim"),
-            f"{provider.retry_budget.tokens:g} of 10 tokens, {provider.retry_budget.repeats} of {provider.retry_budget.calls} calls repeated in 1 min",
+            f"{budget.tokens:g} of 10 tokens, {budget.repeats} of {budget.calls} calls repeated in 1 min",
         ),
         line(Cell("tokens       ", "dim"), f"{provider.tokens.get('in', 0):,} in, {provider.tokens.get('out', 0):,} out in 15 min"),
         line(Cell("cost         ", "dim"), f"{money(provider.cost_usd)} in 15 min"),
