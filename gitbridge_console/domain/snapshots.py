@@ -106,6 +106,25 @@ class BudgetStatus(View):
     unknown_calls: int = 0
 
 
+class RateLimitStatus(View):
+    """One rate limit of a provider's model, shared by the fleet. ``limit`` is units a minute, ``source`` settings or headers;
+    ``remaining`` what may be taken at once; ``opens_at`` when the next call may begin, ``None``: now."""
+
+    limit: int
+    remaining: int
+    opens_at: str | None = None
+    source: str = "headers"
+
+
+class RetryBudgetStatus(View):
+    """How much may be asked twice. ``tokens`` of 10 are left to the provider, by the engine that has fewest: nothing is repeated
+    at 5 or less. ``repeats`` of ``calls`` of the last minute repeated others, over all providers and engines."""
+
+    tokens: float = 10.0
+    repeats: int = 0
+    calls: int = 0
+
+
 class ProviderStatus(View):
     """One provider. ``state`` is ok, slow, limited, open, half_open, paused, draining, disabled or no_key."""
 
@@ -117,6 +136,11 @@ class ProviderStatus(View):
     api: str = ""
     in_flight: int = 0
     limit: int = 0
+    """Calls at the same time that all engines allow it now; it adapts to what the provider bears, up to ``limit_max``."""
+    limit_max: int = 0
+    rate_limits: dict[str, RateLimitStatus] = Field(default_factory=dict)
+    """By what is limited: requests, input_tokens, output_tokens, and tokens where the provider counts both together."""
+    retry_budget: RetryBudgetStatus = RetryBudgetStatus()
     calls: dict[str, int] = Field(default_factory=lambda: {"1m": 0, "15m": 0})
     latency_ms: Percentiles = Percentiles()
     errors: ErrorStatus = ErrorStatus()

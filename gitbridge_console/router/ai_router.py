@@ -13,6 +13,7 @@ from gitbridge_console.domain.failures import Failure, FailureClass
 from gitbridge_console.providers.base import Provider
 from gitbridge_console.router.breaker import Admission, CircuitBreaker
 from gitbridge_console.router.provider_state import ProviderState
+from gitbridge_console.router.retry_budget import RepeatCap
 from gitbridge_console.settings.model import KindSettings, ProviderSettings, Settings
 
 logger = logging.getLogger(__name__)
@@ -83,9 +84,12 @@ class AIRouter:
         self.paused: frozenset[str] = frozenset()
         self.hold: Callable[[str], Gate | None] = lambda name: None
         """The closed gate of a provider that is well but may not be asked, its budget being spent; set by who knows."""
+        self.room: Callable[[str], tuple[int, float]] = lambda name: (1, 0.0)
+        """How many calls its rate limits let a provider have now, and else in how many seconds one; set by who knows them."""
         self.states: dict[str, ProviderState] = {}
         self.unbuilt: dict[str, str] = {}
         """Providers whose client cannot be built as the settings say, and why."""
+        self.repeats = RepeatCap()
         self._retired: list[ProviderState] = []
         for name, own in settings.providers.items():
             client = providers.get(name, "not built")
@@ -130,10 +134,12 @@ class AIRouter:
                 if name in self.states:
                     continue
                 client = text
-            if name in self.states:
-                self._retired.append(self.states[name])
             provider, problem = (None, client) if isinstance(client, str) else (client, "")
-            self.states[name] = ProviderState(name, own, provider, problem, CircuitBreaker(new.breaker, self._random.random))
+            state = ProviderState(name, own, provider, problem, CircuitBreaker(new.breaker, self._random.random))
+            if name in self.states:
+                state.learn_from(self.states[name])
+                self._retired.append(self.states[name])
+            self.states[name] = state
 
     def holding(self) -> dict[str, ProviderSettings]:
         """The provider tables that really hold: of one whose client cannot be built the one from before, or none."""
@@ -190,7 +196,7 @@ class AIRouter:
         """Lower is better: expected latency, load against the limit, errors, preference (routing design, 5.1)."""
         state = self.states[name]
         latency_s = state.latency_s if state.latency_s is not None else UNKNOWN_LATENCY_S
-        load = 1 + state.in_flight / state.settings.max_concurrency
+        load = 1 + state.in_flight / state.concurrency.limit
         errors = 1 + 8 * state.error_now(self._clock())
         weight = state.settings.weight * (PREFERRED_WEIGHT if name in policy.prefer else 1.0) * state.breaker.share(self._clock())
         return latency_s * load * errors / weight
@@ -250,11 +256,14 @@ class AIRouter:
         if admission is None:
             return None
         state.in_flight += 1
+        self.repeats.called(self._clock())
         return Call(state, admission)
 
     def succeeded(self, call: Call, latency_s: float) -> None:
         """A usable answer came back."""
         state, now = call.state, self._clock()
+        state.concurrency.succeeded(state.in_flight, latency_s)
+        state.retries.succeeded()
         state.in_flight -= 1
         before = state.breaker.transitions
         state.breaker.succeeded(call.admission, now, latency_s)
@@ -271,6 +280,7 @@ class AIRouter:
         rule = failure.rule
         before = state.breaker.transitions
         weight = 0.0 if failure.cls is FailureClass.SILENT and self._is_our_lag(state, now) else rule.breaker_weight
+        state.concurrency.failed(failure, now)
         state.breaker.failed(call.admission, now, failure.cls.value, weight)
         if rule.gates:
             wait_s = failure.retry_after_s if failure.retry_after_s is not None else DEFAULT_GATE_S
@@ -279,6 +289,7 @@ class AIRouter:
             state.disabled = f"{failure.cls.value}: {failure.message}"
             state.disabled_at_ms = time.time() * 1000
         if weight > 0:
+            state.retries.failed()
             self._note_error(state, 1.0, now)
         if rule.gates or rule.disables or state.breaker.transitions != before:
             self._on_news()
@@ -294,6 +305,23 @@ class AIRouter:
         call.state.in_flight -= 1
         call.state.breaker.neutral(call.admission)
 
+    def may_repeat(self, name: str) -> bool:
+        """Whether the retry budgets let a call to ``name`` be repeated, there or as a hedge; see :meth:`repeated`."""
+        return self.states[name].retries.may_repeat and self.repeats.may_repeat(self._clock())
+
+    may_hedge = may_repeat
+
+    def repeated(self) -> None:
+        """A call was decided on that repeats one: a retry, a hedge, or a failover after the first."""
+        self.repeats.repeated(self._clock())
+
+    def takes_at_once(self, name: str) -> bool:
+        """Whether a seat that moved to ``name`` would be asked about right away: nothing holds it back and a slot is free."""
+        state = self.states.get(name)
+        if state is None or name in self.paused or not self.gate(name).open:
+            return False
+        return state.in_flight < state.concurrency.limit and self.room(name)[0] > 0
+
     def _note_error(self, state: ProviderState, value: float, now: float) -> None:
         decayed = state.error_now(now)
         state.error = decayed + ERROR_ALPHA * (value - decayed)
@@ -301,7 +329,9 @@ class AIRouter:
 
     def describe(self, name: str) -> dict[str, Any]:
         """Fields of this provider's status that only its engine knows, ready for the heartbeat."""
-        return self.states[name].describe(self._clock())
+        calls, repeats = self.repeats.counts(self._clock())
+        budget = {"tokens": round(self.states[name].retries.tokens, 1), "repeats": repeats, "calls": calls}
+        return self.states[name].describe(self._clock()) | {"retry_budget": budget}
 
 
 def _ewma(old: float | None, value: float, alpha: float) -> float:

@@ -25,10 +25,12 @@ from gitbridge_console.router.decision_stage import ActionStage, DecisionStage
 from gitbridge_console.router.event_router import EventRouter
 from gitbridge_console.router.intake import Intake
 from gitbridge_console.router.lane import Lane
+from gitbridge_console.router.lane_room import LaneRoom
 from gitbridge_console.router.leases import LeaseKeeper
 from gitbridge_console.router.leftovers import Leftovers
 from gitbridge_console.router.loop_lag import LoopLag
 from gitbridge_console.router.overload import Overload, measure
+from gitbridge_console.router.rate_limits import RateLimiter
 from gitbridge_console.router.task_processor import TaskProcessor
 from gitbridge_console.settings.holder import SettingsHolder
 from gitbridge_console.settings.model import ProviderSettings
@@ -71,13 +73,15 @@ class Engine:
         clients = {name: client_or_problem(name, own) for name, own in holder.current.providers.items()}
         self.router = AIRouter(holder.current, clients, lag_s=self._lag, on_news=self._news)
         self._board = BoardKeeper(store.providers, self.router, store.trouble)
+        self.limits = RateLimiter(store.rate_limits, self._provider_settings, changed=self._poke)
+        self.router.room = self.limits.room
+        self._budgets = BudgetGuard(store.budgets, store.trouble, holder)
+        self.router.hold = self._budgets.hold
         self.leases = LeaseKeeper(store.queue, store.trouble)
         self.overload = Overload()
         self._events = EventRouter(store.queue, self.router, store.metrics, holder, lambda: self.overload)
         cache = AnswerCache(store.answers, store.metrics, store.trouble, lambda: holder.current.cache)
-        self._budgets = BudgetGuard(store.budgets, store.trouble, holder)
-        self.router.hold = self._budgets.hold
-        guards = (ProbeGuard(store.providers, self.router, store.trouble), self._budgets)
+        guards = (ProbeGuard(store.providers, self.router, store.trouble), self._budgets, self.limits)
         self._tasks = TaskProcessor(store.queue, self.router, store.metrics, store.trouble, holder, guards=guards, cache=cache)
         self._leftovers = Leftovers(store.queue, store.fleet, self._tasks.move_on)
         self._decide = DecisionStage(store.queue, store.reader, self.router, store.metrics, holder)
@@ -142,7 +146,18 @@ class Engine:
     def _slots(self, name: str) -> Callable[[], int]:
         if name in STAGE_LANES:
             return lambda: self._holder.current.queue.stage_concurrency
-        return lambda: self.router.states[name].settings.max_concurrency if name in self.router.states else 0
+        return lambda: self.router.states[name].concurrency.limit if name in self.router.states else 0
+
+    def _room(self, name: str) -> LaneRoom | None:
+        return None if name in STAGE_LANES else LaneRoom(name, self.limits, self.router, self._holder)
+
+    def _provider_settings(self, name: str) -> ProviderSettings | None:
+        state = self.router.states.get(name)
+        return state.settings if state is not None else None
+
+    def _poke(self, name: str) -> None:
+        if (lane := self._lanes.get(name)) is not None:
+            lane.poke()
 
     def _repository_max(self, name: str) -> Callable[[], int]:
         """The cap holds where calls take long; a stage is quickly through with anybody's events."""
@@ -163,6 +178,7 @@ class Engine:
                 on_claim=self._note_claim,
                 payloads=name != "decide",
                 repository_max=self._repository_max(name),
+                room=self._room(name),
             )
             self._lanes[name] = lane
             task = asyncio.create_task(lane.run(), name=f"lane {name}")
@@ -247,6 +263,8 @@ class Engine:
         if self.overload.step is not before.step:
             logger.warning("overload: %s%s", self.overload.step.label, f": {self.overload.reason}" if self.overload.reason else "")
         await self._budgets.look()
+        self.limits.engines = await self.store.fleet.count()
+        await self.limits.look()
         await self._leftovers.turn(stats, self.router.states)
 
     async def _heal(self) -> None:
@@ -266,7 +284,7 @@ class Engine:
             role=self.role,
             version=__version__,
             settings=fingerprint(self._applied),
-            providers={name: self.router.describe(name) for name in self.router.states},
+            providers={name: self.router.describe(name) | {"rate_limits": self.limits.describe(name)} for name in self.router.states},
         )
 
     def _has_room(self) -> bool:

@@ -40,7 +40,9 @@ class Lane:
         on_claim: Callable[[ClaimedJob], None] | None = None,
         payloads: bool = True,
         repository_max: Callable[[], int] = lambda: 0,
+        room: Callable[[int], tuple[int, float]] | None = None,
     ) -> None:
+        """``room`` says, for so many jobs in hand, how many more may be claimed now, and else in how many seconds one may."""
         self.name = name
         self._work = work
         self._queue = queue
@@ -51,6 +53,7 @@ class Lane:
         self._on_claim = on_claim
         self._payloads = payloads
         self._repository_max = repository_max
+        self._room = room
         self._poke = asyncio.Event()
         self._stopping = False
         self.active = 0
@@ -58,6 +61,10 @@ class Lane:
     def stop(self) -> None:
         """Claim nothing more; :meth:`run` returns when what is in hand is finished."""
         self._stopping = True
+        self._poke.set()
+
+    def poke(self) -> None:
+        """Look again now: there may be room, or work."""
         self._poke.set()
 
     async def run(self) -> None:
@@ -85,6 +92,11 @@ class Lane:
         free = min(self._slots() - self.active, CLAIM_MAX)
         if free <= 0:
             return LOOK_EVERY_S
+        if self._room is not None:
+            room, opens_in_s = self._room(self.active)
+            free = min(free, room)
+            if free <= 0:
+                return min(LOOK_EVERY_S, opens_in_s + 0.001)
         try:
             claim = await self._queue.claim(self.name, free, payloads=self._payloads, repository_max=self._repository_max())
         except STORE_AWAY as error:

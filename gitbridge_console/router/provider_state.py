@@ -6,12 +6,14 @@ import asyncio
 import logging
 import math
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from gitbridge_console.domain.timestamps import iso_from_ms
 from gitbridge_console.providers.base import Provider
 from gitbridge_console.router.breaker import BreakerState, CircuitBreaker
+from gitbridge_console.router.concurrency import AdaptiveLimit
+from gitbridge_console.router.retry_budget import RetryTokens
 from gitbridge_console.settings.model import ProviderSettings
 
 logger = logging.getLogger(__name__)
@@ -41,6 +43,21 @@ class ProviderState:
     error_at: float = 0.0
     silent_at: float = -math.inf
     """When a time-out was last counted."""
+    concurrency: AdaptiveLimit = field(init=False)
+    retries: RetryTokens = field(default_factory=RetryTokens)
+
+    def __post_init__(self) -> None:
+        self.concurrency = AdaptiveLimit(self.settings.max_concurrency)
+
+    def learn_from(self, before: ProviderState) -> None:
+        """Go on with what was learned of the same service under other settings: calls still in flight there count here too."""
+        if (self.settings.api, self.settings.base_url, self.settings.model) == (
+            before.settings.api,
+            before.settings.base_url,
+            before.settings.model,
+        ):
+            self.concurrency, self.retries = before.concurrency, before.retries
+            self.concurrency.bound(self.settings.max_concurrency)
 
     def error_now(self, now: float) -> float:
         """Decayed share of failures, 0 to 1."""
@@ -83,7 +100,8 @@ class ProviderState:
             "since": since,
             "reason": reason,
             "in_flight": self.in_flight,
-            "limit": self.settings.max_concurrency,
+            "limit": self.concurrency.limit,
+            "limit_max": self.concurrency.most,
             "gate_until": iso_from_ms(wall + (self.gate_until - now) * 1000) if now < self.gate_until else None,
             "breaker": about,
         }

@@ -164,8 +164,15 @@ class TaskProcessor:
         gate = self._router.gate(job.lane)
         why, retry_in_s = (refusal.reason, refusal.retry_in_s) if refusal else (gate.reason, gate.retry_in_s)
         others = self._router.candidates(policy, exclude=[job.lane])
+        if refusal is not None:
+            # The provider is well and opens soon: only one that asks at once is any quicker.
+            others = [name for name in others if self._router.takes_at_once(name)]
         reason = f"{job.lane}: {why}"
         if await self._seat_goes_to(others, job, reason):
+            return
+        if refusal is not None and retry_in_s is not None and retry_in_s < GATE_LOOK_S[0]:
+            # Precisely, so that it is the first in line again when there is room; and too short to call the event parked.
+            await self._queue.release(job, delay_s=retry_in_s)
             return
         if retry_in_s is None and (refusal or not gate.open):
             await self._end_unasked(job, Failure(FailureClass.NO_PROVIDER, reason))
@@ -227,7 +234,10 @@ class TaskProcessor:
             candidates=bool(others),
             remaining_s=remaining_s - outcome.attempt.latency_ms / 1000,
             jitter=self._random.random(),
+            may_repeat=self._router.may_repeat(job.lane) if job.lane in self._router.states else False,
         )
+        if step.verdict is Verdict.RETRY or (step.verdict is Verdict.FAIL_OVER and job.number("ca") > job.number(f"ca:{job.lane}")):
+            self._router.repeated()
         logger.info("%s %s: %s %s, %s: %s", job.id, job.lane, failure.code, failure.cls, step.verdict, failure.message)
         attempt = outcome.attempt.model_copy(update={"verdict": step.verdict})
         stored = attempt.model_dump_json()

@@ -50,6 +50,8 @@ class ProviderSettings(Table):
     max_output_tokens: int = Field(8_192, ge=256, le=200_000)
     context_tokens: int = Field(180_000, ge=1_000)
     requests_per_minute: int = Field(0, ge=0)
+    input_tokens_per_minute: int = Field(0, ge=0)
+    output_tokens_per_minute: int = Field(0, ge=0)
     weight: float = Field(1.0, gt=0, le=100)
     price_input_usd_per_mtok: float | None = Field(None, ge=0)
     price_output_usd_per_mtok: float | None = Field(None, ge=0)

@@ -156,6 +156,10 @@ class Keys:
         """Hash of what a provider's calls cost today; fleet-wide."""
         return f"{{{self.namespace}:rl:{provider}}}:budget"
 
+    def rate_limits(self, provider: str, model: str) -> str:
+        """Hash of what the limits of a provider's model have left; fleet-wide."""
+        return f"{{{self.namespace}:rl:{provider}}}:limits:{model}"
+
     @property
     def cache(self) -> str:
         """Tag of the answer cache; fleet-wide. Its keys stand in ``answer_cache.py``."""

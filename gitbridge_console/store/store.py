@@ -23,6 +23,7 @@ from gitbridge_console.store.legacy import LegacyStore
 from gitbridge_console.store.metrics import Metrics
 from gitbridge_console.store.provider_board import ProviderBoard
 from gitbridge_console.store.quarantine import QuarantineStore
+from gitbridge_console.store.rate_limits import RateLimitStore
 from gitbridge_console.store.reader import EventReader
 from gitbridge_console.store.replies import text_of
 from gitbridge_console.store.server_watch import ServerWatch
@@ -60,6 +61,7 @@ class Store:
         self.providers = ProviderBoard(self.client, self.keys, writes=writes)
         self.budgets = BudgetStore(self.client, self.keys, writes=writes)
         self.answers = AnswerCacheStore(self.client, self.keys)
+        self.rate_limits = RateLimitStore(self.keys, writes)
         self.metrics = Metrics(self.client, settings.namespace, keep_s=settings.retention.metrics_s, writes=writes)
         self.server = ServerWatch(self.client, settings.redis.durability)
         self.wakeups = Wakeups(connection.new_client(socket_timeout_s=None), *keys)

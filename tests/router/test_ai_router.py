@@ -53,7 +53,7 @@ def test_errors_weigh_and_are_forgotten_with_time(router: AIRouter, clock: Any) 
 
 def test_load_weighs_against_the_limit(router: AIRouter) -> None:
     before = router.score("grok", POLICY)
-    for _ in range(16):
+    for _ in range(8):
         router.begin("grok", 50)
     assert router.score("grok", POLICY) == pytest.approx(2 * before)
 

@@ -6,7 +6,16 @@ from collections.abc import Mapping, Sequence
 
 from gitbridge_console.console.text import safe
 from gitbridge_console.console.views.cells import Cell, Column, Line, Row, age, clock, line, millis, money, percent, sparkline
-from gitbridge_console.domain.snapshots import BreakerStatus, BudgetStatus, CacheStatus, FleetSnapshot, LaneStatus, LogLine, ProviderStatus
+from gitbridge_console.domain.snapshots import (
+    BreakerStatus,
+    BudgetStatus,
+    CacheStatus,
+    FleetSnapshot,
+    LaneStatus,
+    LogLine,
+    ProviderStatus,
+    RateLimitStatus,
+)
 from gitbridge_console.domain.timestamps import ms_from_iso
 
 STATE_TONES = {
@@ -286,10 +295,21 @@ def breaker_facts(breaker: BreakerStatus) -> list[str]:
     return facts
 
 
+def _rate_limit_line(word: str, limit: RateLimitStatus) -> Line:
+    opens = f", next call at {clock(limit.opens_at)}" if limit.opens_at else ""
+    what = safe(word).replace("_", " ")
+    return line(
+        Cell("rate limit   ", "dim"),
+        f"{limit.limit:,} {what} a minute, {limit.remaining:,} at once now",
+        Cell(opens, "warn"),
+        Cell(f"  ({safe(limit.source)})", "dim"),
+    )
+
+
 def provider_detail(name: str, provider: ProviderStatus, lane: LaneStatus | None) -> list[Line]:
     """Everything known of one provider, in words."""
     errors = ", ".join(f"{safe(word)} {n}" for word, n in sorted(provider.errors.by_class.items(), key=lambda item: -item[1])) or "none"
-    breaker = provider.breaker
+    breaker, budget = provider.breaker, provider.retry_budget
     lines = [
         line(
             Cell(safe(name), "strong"),
@@ -306,6 +326,7 @@ def provider_detail(name: str, provider: ProviderStatus, lane: LaneStatus | None
             Cell("calls        ", "dim"),
             f"{provider.calls.get('1m', 0)} in 1 min, {provider.calls.get('15m', 0)} in 15 min",
             f", {provider.in_flight} of {provider.limit} slots busy",
+            f" (up to {provider.limit_max})" if provider.limit_max > provider.limit else "",
         ),
         line(
             Cell("latency      ", "dim"),
@@ -319,6 +340,11 @@ def provider_detail(name: str, provider: ProviderStatus, lane: LaneStatus | None
         ),
         line(Cell("last causes  ", "dim"), ", ".join(safe(cause) for cause in breaker.causes) or "none"),
         line(Cell("rate gate    ", "dim"), f"until {clock(provider.gate_until)}" if provider.gate_until else "open"),
+        *(_rate_limit_line(word, limit) for word, limit in provider.rate_limits.items()),
+        line(
+            Cell("retry budget ", "dim"),
+            f"{budget.tokens:g} of 10 tokens, {budget.repeats} of {budget.calls} calls repeated in 1 min",
+        ),
         line(Cell("tokens       ", "dim"), f"{provider.tokens.get('in', 0):,} in, {provider.tokens.get('out', 0):,} out in 15 min"),
         line(Cell("cost         ", "dim"), f"{money(provider.cost_usd)} in 15 min"),
     ]
