@@ -6,7 +6,6 @@ import asyncio
 import json
 import os
 import signal
-import subprocess
 import sys
 import time
 from collections.abc import AsyncIterator
@@ -226,22 +225,20 @@ async def test_two_worker_processes_share_a_limit(
     environment = os.environ | {"PYTHONPATH": root, "HOME": str(tmp_path), "XDG_CONFIG_HOME": str(tmp_path), "TOLD_KEY": "told-0123456789"}
     words = [sys.executable, "-m", "gitbridge_console.cli", "worker", "--config", str(config)]
     with (tmp_path / "output").open("wb") as output:
-        workers = [
-            subprocess.Popen(words, env=environment, stdin=subprocess.DEVNULL, stdout=output, stderr=output, start_new_session=True)
-            for _ in range(2)
-        ]
+        more: dict[str, Any] = {"env": environment, "stdout": output, "stderr": output, "start_new_session": True}
+        workers = [await asyncio.create_subprocess_exec(*words, **more) for _ in range(2)]
         try:
             async with asyncio.timeout(PATIENCE_S):
                 while await queue.client.hlen(queue.keys.engines) < 2:
-                    assert all(worker.poll() is None for worker in workers), (tmp_path / "output").read_text()
+                    assert all(worker.returncode is None for worker in workers), (tmp_path / "output").read_text()
                     await asyncio.sleep(0.05)
             await submit(queue, EVENTS)
             await resolved(queue, EVENTS)
         finally:
             for worker in workers:
                 worker.send_signal(signal.SIGTERM)
-            for worker in workers:
-                await asyncio.to_thread(worker.wait, PATIENCE_S)
+            async with asyncio.timeout(PATIENCE_S):
+                await asyncio.gather(*(worker.wait() for worker in workers))
     assert len(service.arrivals) == EVENTS
     service.within(PER_MINUTE, BURST)
     assert service.used(PER_MINUTE, BURST) >= 0.85
