@@ -8,12 +8,13 @@ import os
 import signal
 import sys
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
 from typing import Any
 
 import pytest
+from redis.asyncio import Redis
 from wire import CHAT, Connection, Received, ScriptedServer, answering, scripted_server
 
 import gitbridge_console
@@ -24,6 +25,7 @@ from gitbridge_console.settings.holder import SettingsHolder
 from gitbridge_console.settings.model import KindSettings, LegacySettings, ProviderSettings, QueueSettings, RedisSettings, Settings
 from gitbridge_console.store.connection import connect
 from gitbridge_console.store.event_queue import RedisEventQueue
+from gitbridge_console.store.keys import Keys
 from gitbridge_console.store.store import Store
 
 pytestmark = pytest.mark.anyio
@@ -132,6 +134,28 @@ async def test_two_engines_never_exceed_a_limit_they_share_and_use_it(
     assert len(service.arrivals) == EVENTS
     service.within(PER_MINUTE, BURST)
     assert service.used(PER_MINUTE, BURST) >= 0.85
+
+
+async def test_with_the_store_frozen_for_a_while_they_stay_within_it_and_go_on_after(
+    start_server: Callable[..., str], connect_to: Callable[[str], Redis], namespace: str, service: Service, tmp_path: Path
+) -> None:
+    url = start_server()
+    own = connect_to(url)
+    queue, pid = RedisEventQueue(own, Keys(namespace)), int((await own.info())["process_id"])
+    settings = settings_for(url, namespace, ("told", service, PER_MINUTE))
+    settings = settings.model_copy(update={"redis": RedisSettings(url=url, socket_timeout_s=0.5)})
+    async with engines(2, settings, tmp_path):
+        await submit(queue, EVENTS)
+        async with asyncio.timeout(PATIENCE_S):
+            while len(service.arrivals) < BURST + 5:
+                await asyncio.sleep(0.005)
+        os.kill(pid, signal.SIGSTOP)
+        try:
+            await asyncio.sleep(2.0)
+        finally:
+            os.kill(pid, signal.SIGCONT)
+        await resolved(queue, EVENTS)
+    service.within(PER_MINUTE, BURST + 2)
 
 
 async def test_what_may_not_be_asked_waits_unclaimed_in_its_lane(
