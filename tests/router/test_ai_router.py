@@ -286,3 +286,61 @@ async def test_leaving_closes_every_client_whatever_one_of_them_says(settings: S
     await AIRouter(settings, clients).aclose()  # type: ignore[arg-type]
     assert [name for name, client in clients.items() if not client.closed] == ["claude"]
     assert "client of claude could not be closed" in caplog.text
+
+
+def test_the_limit_on_calls_at_once_adapts_to_what_comes_back(router: AIRouter) -> None:
+    limit = router.states["grok"].concurrency
+    for _ in range(2):
+        calls = [router.begin("grok", 50) for _ in range(8)]
+        for call in calls:
+            assert call is not None
+            router.succeeded(call, 1.0)
+    assert limit.limit == 9, "of each eight the last three found it less than half used"
+    fail(router, "grok", FailureClass.SILENT)
+    assert limit.limit == 6
+    assert (router.describe("grok")["limit"], router.describe("grok")["limit_max"]) == (6, 16)
+
+
+def test_a_call_is_repeated_only_within_the_budgets(router: AIRouter) -> None:
+    fail(router, "grok", FailureClass.CALLER_FAULT, times=6)
+    assert router.may_repeat("grok"), "what does not count for the breaker costs nothing"
+    fail(router, "grok", FailureClass.TRANSIENT, times=5)
+    assert not router.may_repeat("grok")
+    assert router.may_hedge("claude")
+    for _ in range(3):
+        router.repeated()
+    assert not router.may_hedge("claude"), "of so few calls no more than three"
+    assert router.describe("claude")["retry_budget"] == {"tokens": 10.0, "repeats": 3, "calls": 11}
+
+
+def test_a_seat_is_taken_at_once_where_nothing_holds_it_back(router: AIRouter) -> None:
+    assert router.takes_at_once("grok")
+    router.room = lambda name: (0, 1.0)
+    assert not router.takes_at_once("grok")
+    router.room = lambda name: (1, 0.0)
+    router.paused = frozenset({"grok"})
+    assert not router.takes_at_once("grok")
+    router.paused = frozenset()
+    for _ in range(8):
+        router.begin("grok", 50)
+    assert not router.takes_at_once("grok"), "every slot is busy"
+    assert not router.takes_at_once("nobody")
+    fail(router, "claude", FailureClass.CREDENTIAL)
+    assert not router.takes_at_once("claude")
+
+
+@pytest.mark.anyio
+async def test_what_was_learned_of_a_service_survives_settings_that_mean_the_same_one(router: AIRouter, settings: Settings) -> None:
+    fail(router, "grok", FailureClass.SILENT)
+    call = router.begin("grok", 50)
+    assert call is not None
+    own = settings.providers["grok"].model_copy(update={"weight": 2.0, "max_concurrency": 4})
+    other = settings.model_copy(update={"providers": settings.providers | {"grok": own}})
+    await router.apply(other, settings, lambda name, table: Closing())
+    assert router.states["grok"].concurrency.limit == 4
+    router.failed(call, Failure(FailureClass.TRANSIENT, "x"))
+    assert router.states["grok"].retries.tokens == 8, "a call that was under way still counts"
+    moved = with_model(other, "grok", "another")
+    await router.apply(moved, other, lambda name, table: Closing())
+    assert (router.states["grok"].concurrency.limit, router.states["grok"].retries.tokens) == (4, 10)
+    await router.aclose()

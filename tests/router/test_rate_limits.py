@@ -6,7 +6,7 @@ import asyncio
 import os
 import signal
 import time
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
@@ -299,8 +299,8 @@ def frozen(pid: int) -> Iterator[None]:
 
 
 @pytest.fixture
-async def own_server(start_server: Callable[..., str], connect_to: Callable[[str], Redis]) -> AsyncIterator[Redis]:
-    yield connect_to(start_server())
+def own_server(start_server: Callable[..., str], connect_to: Callable[[str], Redis]) -> Redis:
+    return connect_to(start_server())
 
 
 async def test_a_frozen_store_holds_a_call_up_for_a_quarter_of_a_second_once(own_server: Redis, namespace: str) -> None:

@@ -6,15 +6,15 @@ import asyncio
 import json
 import os
 import signal
-import subprocess
 import sys
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
 from typing import Any
 
 import pytest
+from redis.asyncio import Redis
 from wire import CHAT, Connection, Received, ScriptedServer, answering, scripted_server
 
 import gitbridge_console
@@ -22,9 +22,18 @@ from gitbridge_console.domain.events import EventState, IncomingEvent
 from gitbridge_console.providers.registry import import_sdks
 from gitbridge_console.router.engine import Engine
 from gitbridge_console.settings.holder import SettingsHolder
-from gitbridge_console.settings.model import KindSettings, LegacySettings, ProviderSettings, QueueSettings, RedisSettings, Settings
+from gitbridge_console.settings.model import (
+    CacheSettings,
+    KindSettings,
+    LegacySettings,
+    ProviderSettings,
+    QueueSettings,
+    RedisSettings,
+    Settings,
+)
 from gitbridge_console.store.connection import connect
 from gitbridge_console.store.event_queue import RedisEventQueue
+from gitbridge_console.store.keys import Keys
 from gitbridge_console.store.store import Store
 
 pytestmark = pytest.mark.anyio
@@ -85,6 +94,7 @@ def settings_for(url: str, namespace: str, *providers: tuple[str, Service, int])
         namespace=namespace,
         redis=RedisSettings(url=url),
         legacy=LegacySettings(enabled=False),
+        cache=CacheSettings(enabled=False),
         queue=QueueSettings(drain_s=5),
         providers=tables,
         kinds={"general": KindSettings(seats=1, quorum=1, prefer=(next(iter(tables)),), reserve=tuple(tables)[1:])},
@@ -133,6 +143,28 @@ async def test_two_engines_never_exceed_a_limit_they_share_and_use_it(
     assert len(service.arrivals) == EVENTS
     service.within(PER_MINUTE, BURST)
     assert service.used(PER_MINUTE, BURST) >= 0.85
+
+
+async def test_with_the_store_frozen_for_a_while_they_stay_within_it_and_go_on_after(
+    start_server: Callable[..., str], connect_to: Callable[[str], Redis], namespace: str, service: Service, tmp_path: Path
+) -> None:
+    url = start_server()
+    own = connect_to(url)
+    queue, pid = RedisEventQueue(own, Keys(namespace)), int((await own.info())["process_id"])
+    settings = settings_for(url, namespace, ("told", service, PER_MINUTE))
+    settings = settings.model_copy(update={"redis": RedisSettings(url=url, socket_timeout_s=0.5)})
+    async with engines(2, settings, tmp_path):
+        await submit(queue, EVENTS)
+        async with asyncio.timeout(PATIENCE_S):
+            while len(service.arrivals) < BURST + 5:
+                await asyncio.sleep(0.005)
+        os.kill(pid, signal.SIGSTOP)
+        try:
+            await asyncio.sleep(2.0)
+        finally:
+            os.kill(pid, signal.SIGCONT)
+        await resolved(queue, EVENTS)
+    service.within(PER_MINUTE, BURST + 2)
 
 
 async def test_what_may_not_be_asked_waits_unclaimed_in_its_lane(
@@ -201,6 +233,8 @@ CONFIG = """
 namespace = "{namespace}"
 [redis]
 url = "{url}"
+[cache]
+enabled = false
 [legacy]
 enabled = false
 [providers.claude]
@@ -226,22 +260,20 @@ async def test_two_worker_processes_share_a_limit(
     environment = os.environ | {"PYTHONPATH": root, "HOME": str(tmp_path), "XDG_CONFIG_HOME": str(tmp_path), "TOLD_KEY": "told-0123456789"}
     words = [sys.executable, "-m", "gitbridge_console.cli", "worker", "--config", str(config)]
     with (tmp_path / "output").open("wb") as output:
-        workers = [
-            subprocess.Popen(words, env=environment, stdin=subprocess.DEVNULL, stdout=output, stderr=output, start_new_session=True)
-            for _ in range(2)
-        ]
+        more: dict[str, Any] = {"env": environment, "stdout": output, "stderr": output, "start_new_session": True}
+        workers = [await asyncio.create_subprocess_exec(*words, **more) for _ in range(2)]
         try:
             async with asyncio.timeout(PATIENCE_S):
                 while await queue.client.hlen(queue.keys.engines) < 2:
-                    assert all(worker.poll() is None for worker in workers), (tmp_path / "output").read_text()
+                    assert all(worker.returncode is None for worker in workers), (tmp_path / "output").read_text()
                     await asyncio.sleep(0.05)
             await submit(queue, EVENTS)
             await resolved(queue, EVENTS)
         finally:
             for worker in workers:
                 worker.send_signal(signal.SIGTERM)
-            for worker in workers:
-                await asyncio.to_thread(worker.wait, PATIENCE_S)
+            async with asyncio.timeout(PATIENCE_S):
+                await asyncio.gather(*(worker.wait() for worker in workers))
     assert len(service.arrivals) == EVENTS
     service.within(PER_MINUTE, BURST)
     assert service.used(PER_MINUTE, BURST) >= 0.85
