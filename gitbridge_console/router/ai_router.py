@@ -209,7 +209,7 @@ class AIRouter:
         A paused provider keeps the seats it is preferred for (they wait in its lane, as a pause promises) but gets none
         as a reserve.
         """
-        eligible: list[tuple[float, int, str]] = []
+        eligible: list[tuple[bool, float, int, str]] = []
         reasons: dict[str, str] = {}
         chances: list[float] = []
         order = list(dict.fromkeys((*policy.prefer, *policy.reserve)))
@@ -224,16 +224,19 @@ class AIRouter:
             elif name in self.paused and name not in policy.prefer:
                 reasons[name] = "paused by an operator, and only in reserve"
             else:
-                eligible.append((self.score(name, policy), rank, name))
+                # Who is tried again must get an event to be tried with: by its score alone one that was away might never be.
+                tried = name in policy.prefer and self.states[name].breaker.probing(self._clock())
+                eligible.append((not tried, self.score(name, policy), rank, name))
         eligible.sort()
         chosen: list[str] = []
         vendors: set[str] = set()
-        for score, _, name in eligible:
+        for not_tried, score, _, name in eligible:
             vendor = self.states[name].settings.vendor or name
             if len(chosen) < (policy.seats if seats is None else seats) and vendor not in vendors:
                 chosen.append(name)
                 vendors.add(vendor)
-                reasons[name] = f"chosen: score {score:.2f}" + (", preferred" if name in policy.prefer else ", from the reserve")
+                word = "chosen" if not_tried else "chosen to see whether it is back"
+                reasons[name] = f"{word}: score {score:.2f}" + (", preferred" if name in policy.prefer else ", from the reserve")
             else:
                 reasons[name] = f"not needed: score {score:.2f}" + ("" if vendor not in vendors else f", {vendor} has a seat")
         lines = tuple(f"{name}: {reasons[name]}" for name in order)
