@@ -28,6 +28,8 @@ class KnownLimits:
     heard_at_ms: float = 0.0
     reserved: int = 0
     """Calls that are reserved and not settled."""
+    wanted: bool = False
+    """Whether somebody was told that there is no room, and waits to hear of a change."""
 
     def own(self, dimension: Dimension) -> int:
         """The limit a minute set by the operator; 0: none."""

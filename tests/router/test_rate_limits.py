@@ -289,6 +289,40 @@ async def test_a_settlement_while_the_store_is_away_raises_nothing_and_an_answer
     await (await taken(limiter)).settle(outcome(900, 400))
 
 
+async def test_a_call_that_was_cancelled_may_have_been_sent_so_nothing_is_given_back(fleet: Fleet) -> None:
+    fleet.settings = table(requests_per_minute=60)
+    limiter = fleet.engine()
+    asked = asyncio.Event()
+
+    async def call() -> None:
+        ticket = await taken(limiter)
+        try:
+            asked.set()
+            await asyncio.Event().wait()
+        finally:
+            await ticket.settle(None)
+
+    running = asyncio.create_task(call())
+    await asked.wait()
+    running.cancel()
+    await asyncio.wait([running])
+    assert running.cancelled()
+    assert limiter.describe("claude")["requests"]["remaining"] == 2
+    assert limiter.room("claude", 0) == (2, 0.0), "and it is in nobody's way"
+
+
+async def test_a_store_that_is_away_holds_up_no_settlement_either(fleet: Fleet, weather: Any) -> None:
+    fleet.settings = table(requests_per_minute=600, output_tokens_per_minute=60_000)
+    limiter = fleet.engine()
+    tickets = [await taken(limiter) for _ in range(3)]
+    weather.breaks(RedisConnectionError)
+    trips = fleet.store.trips
+    for ticket in tickets:
+        await ticket.settle(outcome(900, 400, x_ratelimit_remaining_requests="2"))
+    assert fleet.store.trips == trips + 1
+    assert limiter.describe("claude")["requests"]["remaining"] == 2, "what the provider said is heard all the same"
+
+
 @contextmanager
 def frozen(pid: int) -> Iterator[None]:
     os.kill(pid, signal.SIGSTOP)
