@@ -323,6 +323,21 @@ async def test_a_store_that_is_away_holds_up_no_settlement_either(fleet: Fleet, 
     assert limiter.describe("claude")["requests"]["remaining"] == 2, "what the provider said is heard all the same"
 
 
+async def test_what_was_taken_alone_is_not_given_back_to_the_fleet(fleet: Fleet, weather: Any, clock: Any) -> None:
+    fleet.settings = table(output_tokens_per_minute=60_000)
+    limiter = fleet.engine()
+    weather.breaks(RedisConnectionError)
+    await refused(limiter)
+    clock.now += 1.1
+    alone = await taken(limiter)
+    weather.clears()
+    clock.now += 1.1
+    await taken(limiter)
+    before = limiter.describe("claude")["output_tokens"]["remaining"]
+    await alone.settle(outcome(900, 0, x_ratelimit_remaining_requests="5"))
+    assert limiter.describe("claude")["output_tokens"]["remaining"] == pytest.approx(before, abs=200)
+
+
 @contextmanager
 def frozen(pid: int) -> Iterator[None]:
     os.kill(pid, signal.SIGSTOP)
