@@ -17,6 +17,10 @@ MINUTE_S = 60.0
 BURST_S = 3.0
 """A bucket holds what its limit allows in so many seconds: 5 % of a minute."""
 
+SHARE_OF_OWN = 0.95
+"""Of the operator's limit so much is sent within a minute, the burst included: calls that take a few seconds longer to arrive
+than others must not make it more than the whole."""
+
 SHARE_OF_ADVERTISED = 0.9
 """Of a limit a provider advertises so much is used: others may use the same key, and clocks and counts differ."""
 
@@ -117,13 +121,13 @@ class Pace:
 def pace_of(own_per_minute: float, advertised_per_minute: float | None) -> Pace | None:
     """The pace of a limit set by the operator (0: none) and one advertised by the provider; the slower one, ``None`` without any.
 
-    Of the operator's all is used: what the bucket holds and what refills within a minute add up to the limit. Of an
-    advertised one 90 % refill.
+    Of the operator's what the bucket holds and what refills within a minute add up to 95 %, so between 90 and 95 % refill.
+    Of an advertised one 90 % do.
     """
     paces = []
     if own_per_minute:
         burst = _burst(own_per_minute)
-        paces.append(Pace((own_per_minute - burst + 1) / MINUTE_S, burst))
+        paces.append(Pace((own_per_minute * SHARE_OF_OWN - burst + 1) / MINUTE_S, burst))
     if advertised_per_minute is not None:
         used = advertised_per_minute * SHARE_OF_ADVERTISED
         paces.append(Pace(used / MINUTE_S, _burst(used)))

@@ -310,20 +310,14 @@ class AIRouter:
 
     def may_repeat(self, name: str) -> bool:
         """Whether the retry budgets let a call to ``name`` be repeated, there or as a hedge; see :meth:`repeated`."""
-        return self.states[name].retries.may_repeat and self.repeats.may_repeat(self._clock())
+        state = self.states.get(name)
+        return state is not None and state.retries.may_repeat and self.repeats.may_repeat(self._clock())
 
     may_hedge = may_repeat
 
     def repeated(self) -> None:
         """A call was decided on that repeats one: a retry, a hedge, or a failover after the first."""
         self.repeats.repeated(self._clock())
-
-    def takes_at_once(self, name: str) -> bool:
-        """Whether a seat that moved to ``name`` would be asked about right away: nothing holds it back and a slot is free."""
-        state = self.states.get(name)
-        if state is None or name in self.paused or not self.gate(name).open:
-            return False
-        return state.in_flight < state.concurrency.limit and self.room(name)[0] > 0
 
     def _note_error(self, state: ProviderState, value: float, now: float) -> None:
         decayed = state.error_now(now)

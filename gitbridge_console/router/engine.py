@@ -148,12 +148,8 @@ class Engine:
             return lambda: self._holder.current.queue.stage_concurrency
         return lambda: self.router.states[name].concurrency.limit if name in self.router.states else 0
 
-    def _room(self, name: str) -> LaneRoom | None:
-        return None if name in STAGE_LANES else LaneRoom(name, self.limits, self.router, self._holder)
-
     def _provider_settings(self, name: str) -> ProviderSettings | None:
-        state = self.router.states.get(name)
-        return state.settings if state is not None else None
+        return state.settings if (state := self.router.states.get(name)) is not None else None
 
     def _poke(self, name: str) -> None:
         if (lane := self._lanes.get(name)) is not None:
@@ -178,7 +174,7 @@ class Engine:
                 on_claim=self._note_claim,
                 payloads=name != "decide",
                 repository_max=self._repository_max(name),
-                room=self._room(name),
+                room=None if name in STAGE_LANES else LaneRoom(name, self.limits, self.router, self._holder),
             )
             self._lanes[name] = lane
             task = asyncio.create_task(lane.run(), name=f"lane {name}")

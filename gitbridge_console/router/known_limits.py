@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any
 
-from gitbridge_console.domain.rate_limits import MINUTE_S, Amounts, Buckets, Dimension, Pace, pace_of
+from gitbridge_console.domain.rate_limits import Amounts, Buckets, Dimension, Pace, pace_of
 from gitbridge_console.domain.timestamps import iso_from_ms
 from gitbridge_console.router.attempt import Outcome
 from gitbridge_console.settings.model import ProviderSettings
@@ -28,6 +28,8 @@ class KnownLimits:
     heard_at_ms: float = 0.0
     reserved: int = 0
     """Calls that are reserved and not settled."""
+    wanted: bool = False
+    """Whether somebody was told that there is no room, and waits to hear of a change."""
 
     def own(self, dimension: Dimension) -> int:
         """The limit a minute set by the operator; 0: none."""
@@ -52,7 +54,11 @@ class KnownLimits:
         """Why a call may not be made now; ``which`` is the limit that opens last, ``None`` when all are closed."""
         if which is None:
             return "asked to wait after a rate limit"
-        return f"at its limit: {self.paces[which].per_s * MINUTE_S:,.0f} {which.value.replace('_', ' ')} a minute"
+        return f"at its limit of {self.limit(which):,} {which.value.replace('_', ' ')} a minute"
+
+    def limit(self, dimension: Dimension) -> int:
+        """Units a minute: of the operator's limit and the advertised one the lower."""
+        return round(min(limit for limit in (self.own(dimension) or None, self.advertised.get(dimension)) if limit is not None))
 
     def describe(self, now: float, wall_ms: float) -> dict[str, dict[str, Any]]:
         """Per limit: units a minute and who says so, what may be taken at once, and when the next call may begin if not now."""
@@ -62,7 +68,7 @@ class KnownLimits:
             wait_s = max(bucket.wait_s(self.needs.get(dimension, 0.0), now), self.buckets.closed_until - now)
             own, advertised = self.own(dimension), self.advertised.get(dimension)
             found[dimension.value] = {
-                "limit": round(min(limit for limit in (own or None, advertised) if limit is not None)),
+                "limit": self.limit(dimension),
                 "remaining": max(0, int(bucket.level_at(now))),
                 "opens_at": iso_from_ms(wall_ms + wait_s * 1000) if wait_s > 0 else None,
                 "source": "settings" if own and (advertised is None or own <= advertised) else "headers",

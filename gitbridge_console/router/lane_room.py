@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Callable
 
@@ -14,6 +15,14 @@ WORTH_MOVING_S = 1.0
 
 LOOK_S = 0.25
 """How often a job is claimed only to see whether it can move: many cannot, since the others sit on its panel already."""
+
+
+def takes_at_once(router: AIRouter, name: str) -> bool:
+    """Whether a seat that moved to ``name`` would be asked about right away: nothing holds it back and a slot is free."""
+    state = router.states.get(name)
+    if state is None or name in router.paused or not router.gate(name).open:
+        return False
+    return state.in_flight < state.concurrency.limit and router.room(name)[0] > 0
 
 
 class LaneRoom:
@@ -38,7 +47,8 @@ class LaneRoom:
     def __call__(self, in_hand: int) -> tuple[int, float]:
         """Jobs that may be claimed beside those in hand; where none may, the seconds until one may."""
         free, opens_in_s = self._limits.room(self._name, in_hand)
-        if free or opens_in_s < WORTH_MOVING_S or not self._others_take_at_once():
+        opens_now = free > 0 or opens_in_s < WORTH_MOVING_S or math.isinf(opens_in_s)
+        if opens_now or not self._others_take_at_once():
             return free, opens_in_s
         now = self._clock()
         if now < self._look_at:
@@ -49,4 +59,4 @@ class LaneRoom:
     def _others_take_at_once(self) -> bool:
         panels = [{*policy.prefer, *policy.reserve} for policy in self._settings().kinds.values()]
         others = {other for panel in panels if self._name in panel for other in panel - {self._name}}
-        return any(self._router.takes_at_once(other) for other in others)
+        return any(takes_at_once(self._router, other) for other in others)

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import math
 import time
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
@@ -28,6 +29,9 @@ ANSWER_S = 0.25
 
 TRY_AGAIN_S = 1.0
 """How often a store that is away is asked again, by one call."""
+
+CLOCK_STEP_MS = 60_000
+"""An answer this much older than the last one is not late: the store's clock was set back, or another server took over."""
 
 MOST = 1_000_000
 """Stands for any number of calls, where there is no limit."""
@@ -60,7 +64,7 @@ class RateLimiter:
         clock: Callable[[], float] = time.monotonic,
         changed: Callable[[str], None] = lambda name: None,
     ) -> None:
-        """``settings`` gives a provider's table; ``changed`` is told the provider of which something was taken or given back."""
+        """``settings`` gives a provider's table; ``changed`` is told a provider that had no room, when that may be otherwise."""
         self._store = store
         self._settings = settings
         self._clock = clock
@@ -95,47 +99,33 @@ class RateLimiter:
         if wait_s > 0:
             return Refusal(known.reason(which), wait_s)
         ticket = _Ticket(self, known, needs, {name: needs[name] for name in known.paces}, at_ms)
-        self._changed(question.provider)
+        self._tell(known)
         return ticket
 
     async def settle(self, ticket: _Ticket, outcome: Outcome | None) -> None:
-        """Book what a call really took; ``None``: it was never made."""
+        """Book what a call really took; ``None``: it was never made, or cancelled, and then it may have been sent already."""
         known = ticket.known
         known.reserved -= 1
         heard = read_headers(outcome.headers, time.time()) if outcome is not None and outcome.headers else {}
         self._learn(known, heard)
         if not known.paces:
             return
-        used = used_by(ticket.needs, outcome)
+        used = ticket.taken if outcome is None and _cancelled() else used_by(ticket.needs, outcome)
         back = {name: ticket.taken.get(name, 0.0) - used.get(name, 0.0) for name in known.paces}
         left = {name: said.remaining for name, said in heard.items() if said.remaining is not None}
         closed_s = max(closed_for_s(heard.values()), asked_to_wait_s(outcome))
         if known.alone:
             self._settle_alone(ticket, back, left, closed_s)
         elif any(back.values()) or left or closed_s:
-            if ticket.taken and not ticket.at_ms:
-                back = {}
-            ruling = await self._answer(
-                self._store.settle(
-                    known.provider,
-                    known.settings.model,
-                    known.paces,
-                    back,
-                    reserved_at_ms=ticket.at_ms,
-                    remaining=left,
-                    closed_s=closed_s,
-                )
-            )
-            if ruling is not None:
-                self._hear(known, ruling)
-        self._changed(known.provider)
+            await self._settle_shared(ticket, back, left, closed_s)
+        self._tell(known)
 
     async def look(self) -> None:
         """Hear of what other engines gave back, where calls wait for it here; once a beat."""
         for known in list(self._known.values()):
             if known.paces and known.buckets.wait_s(known.needs, self._clock())[0] > 0:
                 await self._ask(known, {})
-                self._changed(known.provider)
+                self._tell(known)
 
     def room(self, name: str, claimed: int = 0) -> tuple[int, float]:
         """How many calls of ``name`` may begin now, beside ``claimed`` jobs in hand, and else in how many seconds one may.
@@ -147,10 +137,11 @@ class RateLimiter:
             return MOST, 0.0
         now = self._clock()
         wait_s, _ = known.buckets.wait_s(known.needs, now)
-        if wait_s > 0:
-            return 0, wait_s
-        fits = known.buckets.how_often(known.needs, now, MOST) - max(0, claimed - known.reserved)
-        return (fits, 0.0) if fits > 0 else (0, float("inf"))
+        fits = 0 if wait_s > 0 else known.buckets.how_often(known.needs, now, MOST) - max(0, claimed - known.reserved)
+        if fits > 0:
+            return fits, 0.0
+        known.wanted = True
+        return 0, wait_s or math.inf
 
     def describe(self, name: str) -> dict[str, dict[str, Any]]:
         """The limits of a provider for its status; see :meth:`KnownLimits.describe`."""
@@ -180,11 +171,9 @@ class RateLimiter:
 
     async def _ask(self, known: KnownLimits, needs: Amounts) -> Ruling | None:
         """Reserve in the store; ``None`` while it is away."""
+        if not self._to_be_asked():
+            return None
         now = self._clock()
-        if self._try_again_at is not None:
-            if now < self._try_again_at:
-                return None
-            self._try_again_at = now + TRY_AGAIN_S
         tops = {name: bucket.level_at(now) for name, bucket in known.buckets.all.items()} if known.alone else {}
         ruling = await self._answer(self._store.reserve(known.provider, known.settings.model, known.paces, needs, tops))
         if ruling is not None:
@@ -193,6 +182,15 @@ class RateLimiter:
                 known.reckon(self._clock(), self.engines)
             self._hear(known, ruling)
         return ruling
+
+    def _to_be_asked(self) -> bool:
+        """Whether the store is there, or it is time for one call to see whether it is back."""
+        now = self._clock()
+        if self._try_again_at is not None:
+            if now < self._try_again_at:
+                return False
+            self._try_again_at = now + TRY_AGAIN_S
+        return True
 
     async def _answer(self, asked: Awaitable[Ruling]) -> Ruling | None:
         """The store's answer, if it comes in time. Nothing that goes wrong with it is a reason to fail a call."""
@@ -207,7 +205,8 @@ class RateLimiter:
                 )
         except Exception:
             # A script that fails would fail for every call; keeping to a part of the limits is always right.
-            logger.exception("rate limits: the store answered in a way nobody foresaw")
+            if self._try_again_at is None:
+                logger.exception("rate limits: the store answered in a way nobody foresaw; this engine keeps to 1/%d", self.engines)
         else:
             if self._try_again_at is not None:
                 self._try_again_at = None
@@ -217,7 +216,8 @@ class RateLimiter:
         return None
 
     def _hear(self, known: KnownLimits, ruling: Ruling) -> None:
-        if known.alone or ruling.at_ms < known.heard_at_ms:
+        late_ms = known.heard_at_ms - ruling.at_ms
+        if known.alone or 0 < late_ms < CLOCK_STEP_MS:
             return
         known.heard_at_ms = ruling.at_ms
         now = self._clock()
@@ -237,6 +237,30 @@ class RateLimiter:
             known.buckets.change({name: -need for name, need in needs.items()}, now)
         return wait_s, which
 
+    async def _settle_shared(self, ticket: _Ticket, back: Amounts, left: Amounts, closed_s: float) -> None:
+        known, ruling = ticket.known, None
+        if self._to_be_asked():
+            alone = ticket.taken and not ticket.at_ms
+            asked = self._store.settle(
+                known.provider,
+                known.settings.model,
+                known.paces,
+                {} if alone else back,
+                reserved_at_ms=ticket.at_ms,
+                remaining=left,
+                closed_s=closed_s,
+            )
+            ruling = await self._answer(asked)
+        if ruling is not None:
+            self._hear(known, ruling)
+        else:
+            self._settle_alone(ticket, {}, left, closed_s)
+
+    def _tell(self, known: KnownLimits) -> None:
+        if known.wanted:
+            known.wanted = False
+            self._changed(known.provider)
+
     def _settle_alone(self, ticket: _Ticket, back: Amounts, left: Amounts, closed_s: float) -> None:
         now, buckets = self._clock(), ticket.known.buckets
         if ticket.taken and not ticket.at_ms:
@@ -244,3 +268,8 @@ class RateLimiter:
         buckets.at_most(left, now)
         if closed_s:
             buckets.close(now + closed_s)
+
+
+def _cancelled() -> bool:
+    task = asyncio.current_task()
+    return task is not None and task.cancelling() > 0

@@ -17,6 +17,7 @@ from gitbridge_console.router.ai_router import AIRouter
 from gitbridge_console.router.answer_cache import AnswerCache, Asking, Wait
 from gitbridge_console.router.attempt import Outcome, make_attempt, no_answer, usable_answer
 from gitbridge_console.router.guards import Guard, Question, Refusal, reserve_all
+from gitbridge_console.router.lane_room import WORTH_MOVING_S, takes_at_once
 from gitbridge_console.router.prompts import BuiltPrompt, build_request
 from gitbridge_console.settings.model import KindSettings, Settings
 from gitbridge_console.sources.diffs import material_from
@@ -164,15 +165,16 @@ class TaskProcessor:
         gate = self._router.gate(job.lane)
         why, retry_in_s = (refusal.reason, refusal.retry_in_s) if refusal else (gate.reason, gate.retry_in_s)
         others = self._router.candidates(policy, exclude=[job.lane])
+        soon = refusal is not None and retry_in_s is not None and retry_in_s < WORTH_MOVING_S
         if refusal is not None:
-            # The provider is well and opens soon: only one that asks at once is any quicker.
-            others = [name for name in others if self._router.takes_at_once(name)]
+            # The provider is well: only one that asks at once is any quicker.
+            others = [] if soon else [name for name in others if takes_at_once(self._router, name)]
         reason = f"{job.lane}: {why}"
         if await self._seat_goes_to(others, job, reason):
             return
-        if refusal is not None and retry_in_s is not None and retry_in_s < GATE_LOOK_S[0]:
-            # Precisely, so that it is the first in line again when there is room; and too short to call the event parked.
-            await self._queue.release(job, delay_s=retry_in_s)
+        if soon:
+            # Precisely as long, so that it is the first in line again when there is room; and too short to call the event parked.
+            await self._queue.release(job, delay_s=retry_in_s or 0.0)
             return
         if retry_in_s is None and (refusal or not gate.open):
             await self._end_unasked(job, Failure(FailureClass.NO_PROVIDER, reason))
@@ -234,7 +236,7 @@ class TaskProcessor:
             candidates=bool(others),
             remaining_s=remaining_s - outcome.attempt.latency_ms / 1000,
             jitter=self._random.random(),
-            may_repeat=self._router.may_repeat(job.lane) if job.lane in self._router.states else False,
+            may_repeat=self._router.may_repeat(job.lane),
         )
         if step.verdict is Verdict.RETRY or (step.verdict is Verdict.FAIL_OVER and job.number("ca") > job.number(f"ca:{job.lane}")):
             self._router.repeated()

@@ -90,12 +90,12 @@ def test_a_limit_used_up_is_closed_until_its_reset_only_where_its_window_is_long
 
 
 @given(limits)
-def test_an_operators_limit_is_used_whole_within_a_minute_and_never_exceeded(limit: float) -> None:
+def test_an_operators_limit_is_never_exceeded_within_a_minute_and_nine_tenths_of_it_are_there_to_use(limit: float) -> None:
     pace = pace_of(limit, None)
     assert pace is not None
     assert pace.burst == max(1.0, limit * BURST_S / 60)
-    assert pace.burst + pace.per_s * 60 == pytest.approx(limit + 1), "of whole requests, one less than that fits into any minute"
-    assert pace.per_s * 60 >= 0.95 * limit
+    assert pace.burst + pace.per_s * 57 < limit + 1, "nor by calls that took three seconds longer to arrive: fewer whole ones fit"
+    assert pace.per_s * 60 >= 0.9 * limit
 
 
 @given(limits)

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from gitbridge_console.domain.failures import Failure, FailureClass
 from gitbridge_console.router.ai_router import AIRouter
+from gitbridge_console.router.lane_room import takes_at_once
 from gitbridge_console.settings.model import Settings
 from tests.router.conftest import Silent
 
@@ -314,19 +315,19 @@ def test_a_call_is_repeated_only_within_the_budgets(router: AIRouter) -> None:
 
 
 def test_a_seat_is_taken_at_once_where_nothing_holds_it_back(router: AIRouter) -> None:
-    assert router.takes_at_once("grok")
+    assert takes_at_once(router, "grok")
     router.room = lambda name: (0, 1.0)
-    assert not router.takes_at_once("grok")
+    assert not takes_at_once(router, "grok")
     router.room = lambda name: (1, 0.0)
     router.paused = frozenset({"grok"})
-    assert not router.takes_at_once("grok")
+    assert not takes_at_once(router, "grok")
     router.paused = frozenset()
     for _ in range(8):
         router.begin("grok", 50)
-    assert not router.takes_at_once("grok"), "every slot is busy"
-    assert not router.takes_at_once("nobody")
+    assert not takes_at_once(router, "grok"), "every slot is busy"
+    assert not takes_at_once(router, "nobody")
     fail(router, "claude", FailureClass.CREDENTIAL)
-    assert not router.takes_at_once("claude")
+    assert not takes_at_once(router, "claude")
 
 
 @pytest.mark.anyio

@@ -124,7 +124,9 @@ async def test_the_operators_limit_holds_for_all_engines_together(fleet: Fleet) 
         await taken(limiter)
     wait_s = await refused(other)
     assert 0.5 < wait_s < 1.1
-    assert await refused(one) > 0
+    found = await one.reserve(QUESTION)
+    assert isinstance(found, Refusal)
+    assert found.reason == "at its limit of 60 requests a minute"
 
 
 async def test_a_refusal_is_remembered_so_that_the_next_costs_no_round_trip(fleet: Fleet, clock: Any) -> None:
@@ -268,7 +270,7 @@ async def test_a_store_that_is_back_is_told_what_was_used_meanwhile(fleet: Fleet
     clock.now += 1.1
     await taken(limiter)
     weather.clears()
-    clock.now += 1.0
+    clock.now += 1.1
     await taken(limiter)
     left = limiter.describe("claude")["requests"]["remaining"]
     assert left == 0, "the store would have said that two of three are left"
@@ -287,6 +289,55 @@ async def test_a_settlement_while_the_store_is_away_raises_nothing_and_an_answer
     await refused(limiter)
     clock.now += 1.1
     await (await taken(limiter)).settle(outcome(900, 400))
+
+
+async def test_a_call_that_was_cancelled_may_have_been_sent_so_nothing_is_given_back(fleet: Fleet) -> None:
+    fleet.settings = table(requests_per_minute=60)
+    limiter = fleet.engine()
+    asked = asyncio.Event()
+
+    async def call() -> None:
+        ticket = await taken(limiter)
+        try:
+            asked.set()
+            await asyncio.Event().wait()
+        finally:
+            await ticket.settle(None)
+
+    running = asyncio.create_task(call())
+    await asked.wait()
+    running.cancel()
+    await asyncio.wait([running])
+    assert running.cancelled()
+    assert limiter.describe("claude")["requests"]["remaining"] == 2
+    assert limiter.room("claude", 0) == (2, 0.0), "and it is in nobody's way"
+
+
+async def test_a_store_that_is_away_holds_up_no_settlement_either(fleet: Fleet, weather: Any) -> None:
+    fleet.settings = table(requests_per_minute=600, output_tokens_per_minute=60_000)
+    limiter = fleet.engine()
+    tickets = [await taken(limiter) for _ in range(3)]
+    weather.breaks(RedisConnectionError)
+    trips = fleet.store.trips
+    for ticket in tickets:
+        await ticket.settle(outcome(900, 400, x_ratelimit_remaining_requests="2"))
+    assert fleet.store.trips == trips + 1
+    assert limiter.describe("claude")["requests"]["remaining"] == 2, "what the provider said is heard all the same"
+
+
+async def test_what_was_taken_alone_is_not_given_back_to_the_fleet(fleet: Fleet, weather: Any, clock: Any) -> None:
+    fleet.settings = table(output_tokens_per_minute=60_000)
+    limiter = fleet.engine()
+    weather.breaks(RedisConnectionError)
+    await refused(limiter)
+    clock.now += 1.1
+    alone = await taken(limiter)
+    weather.clears()
+    clock.now += 1.1
+    await taken(limiter)
+    before = limiter.describe("claude")["output_tokens"]["remaining"]
+    await alone.settle(outcome(900, 0, x_ratelimit_remaining_requests="5"))
+    assert limiter.describe("claude")["output_tokens"]["remaining"] == pytest.approx(before, abs=200)
 
 
 @contextmanager

@@ -20,6 +20,7 @@ from wire import CHAT, Connection, Received, ScriptedServer, answering, scripted
 import gitbridge_console
 from gitbridge_console.domain.events import EventState, IncomingEvent
 from gitbridge_console.providers.registry import import_sdks
+from gitbridge_console.router import engine as engine_module
 from gitbridge_console.router.engine import Engine
 from gitbridge_console.settings.holder import SettingsHolder
 from gitbridge_console.settings.model import (
@@ -44,8 +45,11 @@ PER_MINUTE = 900
 BURST = 45
 """What a bucket of that limit holds: 5 %."""
 
-JITTER_S = 0.25
+LATE_S = 0.5
 """Between the moment a call is reserved and the server's log lie two programs on a busy machine."""
+
+COLD_LATE_S = 1.5
+"""The first call of a process builds its client and loads what it needs."""
 
 EVENTS = 100
 PATIENCE_S = 40.0
@@ -64,11 +68,11 @@ class Service:
         self.arrivals.append(time.monotonic())
         await self._answer(connection, request)
 
-    def within(self, per_minute: float, burst: float) -> None:
-        """No interval has more than the burst and its share."""
+    def within(self, per_minute: float, burst: float, *, late_s: float = LATE_S) -> None:
+        """No interval has more than the burst and its share; a call may take ``late_s`` longer to arrive than another."""
         for i, start in enumerate(self.arrivals):
             for n, end in enumerate(self.arrivals[i:], 1):
-                assert n <= burst + per_minute / 60 * (end - start + JITTER_S), f"{n} in {end - start:.3f} s"
+                assert n <= burst + per_minute / 60 * (end - start + late_s), f"{n} in {end - start:.3f} s"
 
     def used(self, per_minute: float, burst: float) -> float:
         """Share of the limit that was used once the burst was over; how fast that goes is a matter of the machine."""
@@ -77,7 +81,8 @@ class Service:
 
 
 @pytest.fixture
-async def service() -> AsyncIterator[Service]:
+async def service(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Service]:
+    monkeypatch.setattr(engine_module, "BEAT_S", 0.1)
     import_sdks(("chat",))
     async with scripted_server() as server:
         yield Service(server)
@@ -95,7 +100,7 @@ def settings_for(url: str, namespace: str, *providers: tuple[str, Service, int])
         redis=RedisSettings(url=url),
         legacy=LegacySettings(enabled=False),
         cache=CacheSettings(enabled=False),
-        queue=QueueSettings(drain_s=5),
+        queue=QueueSettings(drain_s=5, lease_s=2),
         providers=tables,
         kinds={"general": KindSettings(seats=1, quorum=1, prefer=(next(iter(tables)),), reserve=tuple(tables)[1:])},
     )
@@ -103,7 +108,7 @@ def settings_for(url: str, namespace: str, *providers: tuple[str, Service, int])
 
 @asynccontextmanager
 async def engines(count: int, settings: Settings, state_dir: Path) -> AsyncIterator[list[Engine]]:
-    """As many engines, each with a store connection of its own."""
+    """As many engines, each with a store connection of its own, as soon as all know of one another."""
     async with AsyncExitStack() as stack:
         found = []
         for n in range(count):
@@ -114,8 +119,11 @@ async def engines(count: int, settings: Settings, state_dir: Path) -> AsyncItera
             found.append(engine)
         running = [asyncio.create_task(engine.run()) for engine in found]
         try:
-            for engine in found:
-                await asyncio.wait_for(engine.ready.wait(), PATIENCE_S)
+            async with asyncio.timeout(PATIENCE_S):
+                for engine in found:
+                    await engine.ready.wait()
+                    while engine.limits.engines < count:
+                        await asyncio.sleep(0.01)
             yield found
         finally:
             for engine in found:
@@ -275,5 +283,5 @@ async def test_two_worker_processes_share_a_limit(
             async with asyncio.timeout(PATIENCE_S):
                 await asyncio.gather(*(worker.wait() for worker in workers))
     assert len(service.arrivals) == EVENTS
-    service.within(PER_MINUTE, BURST)
+    service.within(PER_MINUTE, BURST, late_s=COLD_LATE_S)
     assert service.used(PER_MINUTE, BURST) >= 0.85

@@ -333,6 +333,12 @@ async def test_a_seat_held_back_by_a_limit_goes_to_who_can_be_asked_at_once(seat
     assert (await seats.seat()).provider in ("claude", "chatgpt")
 
 
+async def test_a_seat_held_back_for_a_moment_stays_where_it_is(seats: Seats) -> None:
+    await seats.open()
+    await limited(seats, 0.3).work(await seats.next("grok"))
+    assert ((await seats.seat()).provider, (await seats.seat()).state) == ("grok", "waiting")
+
+
 async def test_where_the_others_are_at_their_limits_too_it_waits_in_its_lane_just_as_long(seats: Seats) -> None:
     await seats.open()
     seats.router.room = lambda name: (0, 3.0)
