@@ -75,6 +75,7 @@ ACTIONS: tuple[Action, ...] = (
         write=True,
         hint="pause",
     ),
+    Action("provider.check", "Ask the provider now whether it is well; costs no tokens", "c", "check", ("providers",), hint="check"),
     Action(
         "provider.breaker",
         "Hold the circuit breaker open; or reset it, and a disabled state",

@@ -7,6 +7,7 @@ from typing import Any, Literal
 from pydantic import BaseModel, ConfigDict, Field
 
 from gitbridge_console.domain.decisions import Answer, Decision
+from gitbridge_console.domain.provider_health import HealthFinding
 from gitbridge_console.domain.tasks import Attempt
 
 
@@ -150,6 +151,10 @@ class ProviderStatus(View):
     gate_until: str | None = None
     breaker: BreakerStatus = BreakerStatus()
     budget: BudgetStatus | None = None
+    health: HealthFinding | None = None
+    """What the last look at it found, by whichever engine; ``None`` before there was one."""
+    availability_by_window: dict[str, float | None] = Field(default_factory=dict)
+    """Over ``5m``, ``1h`` and ``24h``, 0 to 1; ``None`` without calls."""
     latency_trend_ms: tuple[float | None, ...] = ()
     """p95 of each of the last 15 minutes, oldest first."""
 

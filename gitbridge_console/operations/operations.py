@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import difflib
 import hashlib
 import time
 from collections.abc import AsyncIterator, Callable, Sequence
@@ -14,6 +13,7 @@ from gitbridge_console.domain.decisions import Decision
 from gitbridge_console.domain.event_records import EventRecord, encode
 from gitbridge_console.domain.events import FINISHED_STATES, STAGE_LANES, EventState, IncomingEvent, Priority
 from gitbridge_console.domain.filters import EventFilter
+from gitbridge_console.domain.provider_health import HealthFinding
 from gitbridge_console.domain.snapshots import (
     AuditEntry,
     BreakerWord,
@@ -27,6 +27,7 @@ from gitbridge_console.domain.snapshots import (
 )
 from gitbridge_console.operations.actor import Actor, current_actor
 from gitbridge_console.operations.errors import BackPressure, NotConfirmed, NotFound, OperationError, Refused, StoreAway, Usage
+from gitbridge_console.operations.health import ask_now, check_providers
 from gitbridge_console.operations.quarantine import as_event, hand_in, look_up
 from gitbridge_console.operations.reports import change_report, full_ids
 from gitbridge_console.operations.status import build_snapshot
@@ -109,14 +110,6 @@ class Operations:
             raise Usage("name at least one lane")
         return list(lanes)
 
-    def _known_providers(self, names: Sequence[str]) -> None:
-        providers = self._settings().providers
-        unknown = [name for name in names if name not in providers]
-        if unknown:
-            near = difflib.get_close_matches(unknown[0], providers, 1)
-            hint = f"; did you mean {near[0]}?" if near else f"; there are {', '.join(providers)}"
-            raise NotFound(f"no provider {', '.join(unknown)}{hint}")
-
     async def status(self) -> FleetSnapshot:
         """Everything the Pulse needs, in a handful of round trips."""
         async with self._asking():
@@ -129,8 +122,11 @@ class Operations:
                 store.server.look(),
                 store.dead_letters.notices(),
             )
-            quarantined, cached, spent = await asyncio.gather(
-                store.client.xlen(store.keys.quarantine), store.answers.size(), store.budgets.read(settings.budgets)
+            quarantined, cached, spent, available = await asyncio.gather(
+                store.client.xlen(store.keys.quarantine),
+                store.answers.size(),
+                store.budgets.read(settings.budgets),
+                store.metrics.availability(settings.providers),
             )
             return build_snapshot(
                 settings,
@@ -144,6 +140,7 @@ class Operations:
                 dead=dead,
                 cached=cached,
                 spent=spent,
+                available=available,
             )
 
     async def list_events(self, wanted: EventFilter | None = None, limit: int = 100) -> list[EventSummary]:
@@ -345,9 +342,13 @@ class Operations:
         notes = (f"{kept} stay: {target} has a seat on the same panel",) if kept else ()
         return ChangeReport(changed=moved, unchanged=kept, notes=notes)
 
+    async def health(self, providers: Sequence[str] = ()) -> dict[str, HealthFinding]:
+        """Ask providers now, all that are switched on unless some are named; costs no tokens and changes nothing."""
+        return await ask_now(self._settings(), providers)
+
     async def breaker(self, provider: str, word: BreakerWord, reason: str) -> ChangeReport:
         """Hold a provider's circuit breaker open, close it, or reset all that is held against the provider, in the whole fleet."""
-        self._known_providers([provider])
+        check_providers(self._settings(), [provider])
         if not reason.strip():
             raise Usage(f"say why: breaker {word} needs a reason")
         async with self._writing(f"breaker {word}", provider, reason) as record:

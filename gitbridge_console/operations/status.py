@@ -8,6 +8,7 @@ from typing import Any
 
 from gitbridge_console.domain.dead_letters import DeadExports, DeadTrouble
 from gitbridge_console.domain.events import STAGE_LANES, EventState, Priority
+from gitbridge_console.domain.provider_health import HealthFinding
 from gitbridge_console.domain.snapshots import (
     Alert,
     BreakerStatus,
@@ -58,12 +59,14 @@ def build_snapshot(
     dead: tuple[DeadExports | None, DeadTrouble | None] = (None, None),
     cached: tuple[int, int] = (0, 0),
     spent: Mapping[str, Spent] = MappingProxyType({}),
+    available: Mapping[str, dict[str, float | None]] = MappingProxyType({}),
 ) -> FleetSnapshot:
     """Everything of one moment in the words of the contract."""
     lanes = {name: _lane(counts, stats.pauses.get(name)) for name, counts in _in_order(stats.lanes, settings)}
     providers = {
         name: _provider(name, own, window.providers.get(name, ProviderWindow()), beats, lanes).model_copy(
             update={"budget": _budget(settings.budgets.get(name), spent.get(name, Spent()))}
+            | ({"availability_by_window": available[name]} if name in available else {})
         )
         for name, own in settings.providers.items()
     }
@@ -121,6 +124,11 @@ def _lane(counts: LaneCounts, pause: Mapping[str, str] | None) -> LaneStatus:
         oldest_age_s=None if counts.oldest_age_ms is None else round(counts.oldest_age_ms / 1000, 1),
         paused=None if pause is None else _pause(pause),
     )
+
+
+def _newest(views: Sequence[Mapping[str, Any]]) -> HealthFinding | None:
+    found = [HealthFinding.model_validate(view["health"]) for view in views if view.get("health")]
+    return max(found, key=lambda finding: finding.at, default=None)
 
 
 def _budget(budget: BudgetSettings | None, spent: Spent) -> BudgetStatus | None:
@@ -207,6 +215,7 @@ def _provider(
         cost_usd=window.cost_usd,
         gate_until=view.get("gate_until"),
         breaker=BreakerStatus(**view["breaker"]) if "breaker" in view else BreakerStatus(),
+        health=_newest(views),
         latency_trend_ms=window.latency_trend_ms,
     )
 
@@ -337,6 +346,14 @@ def _overload_alerts(settings: Settings, stats: QueueStats, overload: Overload, 
         yield Alert(level="warning", code="shed", text=text, since=at, jump="failures")
 
 
+def _health_alerts(name: str, finding: HealthFinding) -> Iterable[Alert]:
+    if not finding.ok:
+        text = f"{name} cannot be reached: {finding.reason}; gitbridge-console health {name} asks again"
+        yield Alert(level="critical", code="provider_unreachable", text=text, since=finding.at, jump="providers")
+    elif finding.model == "not_listed":
+        yield Alert(level="warning", code="model_not_listed", text=f"{name}: {finding.reason}", since=finding.at, jump="providers")
+
+
 def _budget_alert(name: str, budget: BudgetStatus, at: str) -> Alert:
     money = "" if budget.usd_max is None else f"${budget.usd:.2f} of ${budget.usd_max:.2f}"
     tokens = "" if budget.tokens_max is None else f"{budget.tokens:,} of {budget.tokens_max:,} tokens"
@@ -353,6 +370,8 @@ def _provider_alerts(thresholds: AlertSettings, providers: Mapping[str, Provider
         if provider.state in SERIOUS and provider.reason != "no engine is running":
             text = f"{name} {provider.state}: {provider.reason}"
             yield Alert(level="critical", code=f"provider_{provider.state}", text=text, since=provider.since or at, jump="providers")
+        if provider.health is not None and provider.state not in SERIOUS:
+            yield from _health_alerts(name, provider.health)
         if provider.budget is not None and provider.budget.state != "ok":
             yield _budget_alert(name, provider.budget, at)
         if provider.state == "no_key":

@@ -7,7 +7,7 @@ one service must not reach another, so all of that is taken out again.
 from __future__ import annotations
 
 import os
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 from gitbridge_console.settings.model import ProviderSettings
@@ -18,6 +18,9 @@ if TYPE_CHECKING:
     import openai
 
 OPENAI_HOST = "api.openai.com"
+
+SPARE_CONNECTIONS = 2
+"""Beside those for calls: one to look at the service, one that is just being closed."""
 
 FROM_ENVIRONMENT = (
     *("HTTPS_PROXY", "https_proxy", "HTTP_PROXY", "http_proxy", "ALL_PROXY", "all_proxy", "NO_PROXY", "no_proxy"),
@@ -38,15 +41,13 @@ def anthropic_client(settings: ProviderSettings, key: str) -> anthropic.AsyncAnt
     """A client for the Messages API. A base URL that ends in ``/v1``, which the SDK adds by itself, is understood."""
     import anthropic
 
-    from gitbridge_console.providers.transport import client_options
-
     timeout = _timeout(settings)
     client = anthropic.AsyncAnthropic(
         api_key=key,
         base_url=settings.base_url.rstrip("/").removesuffix("/v1"),
         max_retries=0,
         timeout=timeout,
-        http_client=anthropic.DefaultAsyncHttpxClient(**client_options(timeout)),
+        http_client=anthropic.DefaultAsyncHttpxClient(**_transport(settings, timeout)),
         open_telemetry=False,
     )
     client._custom_headers = {}  # what ANTHROPIC_CUSTOM_HEADERS put there; the SDK has no public way to refuse it
@@ -57,8 +58,6 @@ def openai_client(settings: ProviderSettings, key: str) -> openai.AsyncOpenAI:
     """A client for OpenAI or anything compatible; only OpenAI itself is told the organisation and project."""
     import openai
 
-    from gitbridge_console.providers.transport import client_options
-
     timeout = _timeout(settings)
     client = openai.AsyncOpenAI(
         api_key=key,
@@ -67,7 +66,7 @@ def openai_client(settings: ProviderSettings, key: str) -> openai.AsyncOpenAI:
         base_url=settings.base_url,
         max_retries=0,
         timeout=timeout,
-        http_client=openai.DefaultAsyncHttpxClient(**client_options(timeout)),
+        http_client=openai.DefaultAsyncHttpxClient(**_transport(settings, timeout)),
     )
     if host_of(settings.base_url) != OPENAI_HOST:
         client.organization = None
@@ -81,6 +80,12 @@ def unbuildable(error: Exception) -> str:
     named = [name for name in FROM_ENVIRONMENT if os.environ.get(name)]
     hint = f"check {', '.join(named)} in the environment" if named else "check base_url and the system's certificates"
     return f"no client for the service ({type(error).__name__}): {hint}"
+
+
+def _transport(settings: ProviderSettings, timeout: httpx2.Timeout) -> dict[str, Any]:
+    from gitbridge_console.providers.transport import client_options
+
+    return client_options(timeout, connections=settings.max_concurrency + SPARE_CONNECTIONS, keepalive_s=settings.keepalive_s)
 
 
 def _timeout(settings: ProviderSettings) -> httpx2.Timeout:

@@ -44,9 +44,10 @@ async def bound_body(response: httpx2.Response) -> None:
         response.stream = BoundedStream(response.stream, MAX_BODY_BYTES)
 
 
-def client_options(timeout: httpx2.Timeout) -> dict[str, Any]:
-    """Options for an SDK's ``DefaultAsyncHttpxClient``.
+def client_options(timeout: httpx2.Timeout, *, connections: int, keepalive_s: float) -> dict[str, Any]:
+    """Options for an SDK's ``DefaultAsyncHttpxClient``: at most so many connections, kept open for ``keepalive_s`` when unused.
 
     A redirect would carry the question, which may quote private source, to an address nobody configured.
     """
-    return {"timeout": timeout, "follow_redirects": False, "event_hooks": {"response": [bound_body]}}
+    limits = httpx2.Limits(max_connections=connections, max_keepalive_connections=connections, keepalive_expiry=keepalive_s)
+    return {"limits": limits, "timeout": timeout, "follow_redirects": False, "event_hooks": {"response": [bound_body]}}

@@ -10,8 +10,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from gitbridge_console.domain.failures import Failure, FailureClass
+from gitbridge_console.domain.provider_health import HealthFinding
 from gitbridge_console.providers.base import Provider
-from gitbridge_console.router.breaker import Admission, CircuitBreaker
+from gitbridge_console.router.breaker import Admission, BreakerState, CircuitBreaker
 from gitbridge_console.router.provider_state import ProviderState
 from gitbridge_console.router.retry_budget import RepeatCap
 from gitbridge_console.settings.model import KindSettings, ProviderSettings, Settings
@@ -268,6 +269,7 @@ class AIRouter:
         state.concurrency.succeeded(state.in_flight, latency_s)
         state.retries.succeeded()
         state.in_flight -= 1
+        state.heard_at = now
         before = state.breaker.transitions
         state.breaker.succeeded(call.admission, now, latency_s)
         state.latency_s = _ewma(state.latency_s, latency_s, RISE if latency_s > (state.latency_s or 0) else FALL)
@@ -280,6 +282,7 @@ class AIRouter:
         """The call failed."""
         state, now = call.state, self._clock()
         state.in_flight -= 1
+        state.heard_at = now
         rule = failure.rule
         before = state.breaker.transitions
         weight = 0.0 if failure.cls is FailureClass.SILENT and self._is_our_lag(state, now) else rule.breaker_weight
@@ -289,13 +292,35 @@ class AIRouter:
             wait_s = failure.retry_after_s if failure.retry_after_s is not None else DEFAULT_GATE_S
             state.gate_until = max(state.gate_until, now + wait_s)
         if rule.disables:
-            state.disabled = f"{failure.cls.value}: {failure.message}"
-            state.disabled_at_ms = time.time() * 1000
+            self._disable(state, failure)
         if weight > 0:
             state.retries.failed()
             self._note_error(state, 1.0, now)
         if rule.gates or rule.disables or state.breaker.transitions != before:
             self._on_news()
+
+    def looked(self, state: ProviderState, finding: HealthFinding, failure: Failure | None) -> None:
+        """Somebody looked at the service instead of asking it: what is wrong counts as one failed call would, what is well proves little.
+
+        A good look neither closes a breaker nor counts as its probe: that a list is given does not mean that questions are answered.
+        """
+        state.finding = finding
+        if failure is None:
+            return
+        if failure.cls is FailureClass.CREDENTIAL:
+            self._disable(state, failure)
+            self._on_news()
+        elif failure.rule.breaker_weight > 0 and state.breaker.state is BreakerState.CLOSED:
+            before = state.breaker.transitions
+            admission = state.breaker.admit(self._clock(), 0.0)
+            if admission is not None:
+                state.breaker.failed(admission, self._clock(), failure.cls.value, failure.rule.breaker_weight)
+            if state.breaker.transitions != before:
+                self._on_news()
+
+    def _disable(self, state: ProviderState, failure: Failure) -> None:
+        state.disabled = f"{failure.cls.value}: {failure.message}"
+        state.disabled_at_ms = time.time() * 1000
 
     def _is_our_lag(self, state: ProviderState, now: float) -> bool:
         counted = now - state.silent_at >= LAG_S or self._lag_s() <= LAG_S

@@ -22,6 +22,7 @@ from gitbridge_console.router.board_keeper import BoardKeeper, ProbeGuard
 from gitbridge_console.router.budgets import BudgetGuard
 from gitbridge_console.router.dead_letters import DeadLetterKeeper
 from gitbridge_console.router.decision_stage import ActionStage, DecisionStage
+from gitbridge_console.router.discovery import Discovery
 from gitbridge_console.router.event_router import EventRouter
 from gitbridge_console.router.intake import Intake
 from gitbridge_console.router.lane import Lane
@@ -77,6 +78,7 @@ class Engine:
         self.router.room = self.limits.room
         self._budgets = BudgetGuard(store.budgets, store.trouble, holder)
         self.router.hold = self._budgets.hold
+        self._discovery = Discovery(self.router, store.providers, store.trouble, lambda: holder.current.health)
         self.leases = LeaseKeeper(store.queue, store.trouble)
         self.overload = Overload()
         self._events = EventRouter(store.queue, self.router, store.metrics, holder, lambda: self.overload)
@@ -132,6 +134,7 @@ class Engine:
             ("wakeups", self.store.wakeups.listen()),
             ("maintenance", self._maintenance()),
             ("provider board", self._board.run()),
+            ("discovery", self._discovery.run()),
             # Apart from the maintenance: a slow disk must hold up neither recovery nor heartbeat.
             ("dead letters", self._dead_letters.run()),
         ]

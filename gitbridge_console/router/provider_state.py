@@ -9,6 +9,7 @@ import time
 from dataclasses import dataclass, field
 from typing import Any
 
+from gitbridge_console.domain.provider_health import HealthFinding
 from gitbridge_console.domain.timestamps import iso_from_ms
 from gitbridge_console.providers.base import Provider
 from gitbridge_console.router.breaker import BreakerState, CircuitBreaker
@@ -41,6 +42,10 @@ class ProviderState:
     usual_latency_s: float | None = None
     error: float = 0.0
     error_at: float = 0.0
+    heard_at: float = -math.inf
+    """When a call ended last, well or not."""
+    finding: HealthFinding | None = None
+    """What the last look at it found."""
     silent_at: float = -math.inf
     """When a time-out was last counted."""
     concurrency: AdaptiveLimit = field(init=False)
@@ -104,6 +109,7 @@ class ProviderState:
             "limit_max": self.concurrency.most,
             "gate_until": iso_from_ms(wall + (self.gate_until - now) * 1000) if now < self.gate_until else None,
             "breaker": about,
+            "health": None if self.finding is None else self.finding.model_dump(),
         }
 
     def _describe_breaker(self, now: float, wall_ms: float) -> dict[str, Any]:

@@ -47,6 +47,7 @@ class ProviderSettings(Table):
     timeout_stall_s: PositiveSeconds = 10.0
     timeout_total_s: PositiveSeconds = 50.0
     max_concurrency: int = Field(16, ge=1, le=256)
+    keepalive_s: PositiveSeconds = 60.0
     max_output_tokens: int = Field(8_192, ge=256, le=200_000)
     context_tokens: int = Field(180_000, ge=1_000)
     requests_per_minute: int = Field(0, ge=0)
@@ -105,6 +106,14 @@ class BreakerSettings(Table):
     open_cap_s: PositiveSeconds = 300.0
     successes_to_close: int = Field(2, ge=1, le=20)
     ramp_s: float = Field(30.0, ge=0, le=3600)
+
+
+class HealthSettings(Table):
+    """Looking at providers by asking for their list of models: at the start, on changes, and while they are idle."""
+
+    enabled: bool = True
+    idle_s: PositiveSeconds = 60.0
+    timeout_s: PositiveSeconds = 10.0
 
 
 class CacheSettings(Table):
@@ -303,6 +312,7 @@ class Settings(Table):
     kinds: dict[KindName, KindSettings] = Field(default_factory=default_kinds)
     retry: RetrySettings = RetrySettings()
     breaker: BreakerSettings = BreakerSettings()
+    health: HealthSettings = HealthSettings()
     cache: CacheSettings = CacheSettings()
     budgets: dict[str, BudgetSettings] = Field(default_factory=dict)
     actions: ActionSettings = ActionSettings()

@@ -14,6 +14,7 @@ TABLES: dict[str, str] = {
     "kinds.KIND": "How one kind of event is asked and decided",
     "retry": "How often one task may call providers",
     "breaker": "The circuit breaker of each provider",
+    "health": "Looking at providers, by asking for their list of models: at the start, on changes, and while they are idle",
     "cache": "Answers kept for the next time the very same question is to be asked",
     "budgets.NAME": "What one provider's calls may take in a day (UTC); at the limit others are asked, or work waits",
     "actions": "What a decision may do outside",
@@ -56,6 +57,7 @@ NOTES: dict[str, dict[str, str]] = {
         "timeout_stall_s": "Limit of silence within the answer, in seconds",
         "timeout_total_s": "Limit of the whole attempt, in seconds",
         "max_concurrency": "Calls at the same time and engine, at most; it begins with 8 and adapts",
+        "keepalive_s": "Seconds an unused connection is kept for the next call",
         "max_output_tokens": "Longest answer, in tokens",
         "context_tokens": "What the model can read, in tokens, its answer included; a larger change goes to others",
         "requests_per_minute": "Own limit on calls a minute, of all engines together; 0: as the provider's headers say",
@@ -95,6 +97,11 @@ NOTES: dict[str, dict[str, str]] = {
         "open_cap_s": "Seconds it stays open at most",
         "successes_to_close": "Good answers that close it again",
         "ramp_s": "Seconds after closing in which a provider gets a quarter, then half of its weight; 0: all at once",
+    },
+    "health": {
+        "enabled": "Look at all; it costs no tokens",
+        "idle_s": "Seconds without a call after which one engine of the fleet looks, and again every so often",
+        "timeout_s": "Longest wait for the list, in seconds",
     },
     "cache": {
         "enabled": "Ask equal questions once; a replay always asks anew",

@@ -152,6 +152,10 @@ class Keys:
         """Who in the fleet probes a provider; gone by itself."""
         return f"{{{self.namespace}:rl:{provider}}}:probe"
 
+    def provider_look(self, provider: str) -> str:
+        """Stands while an engine has looked at a provider lately; gone by itself."""
+        return f"{{{self.namespace}:rl:{provider}}}:look"
+
     def provider_budget(self, provider: str) -> str:
         """Hash of what a provider's calls cost today; fleet-wide."""
         return f"{{{self.namespace}:rl:{provider}}}:budget"

@@ -31,6 +31,7 @@ PENDING_MINUTES_MAX = 15
 KEPT_MINUTES = 15
 """Minutes that are over and are not asked for again."""
 CLOCK_CHECK_S = 60.0
+AVAILABILITY_S = 30.0
 _NOT_NOW: tuple[type[Exception], ...] = (*STORE_AWAY_ERRORS, OutOfMemoryError)
 UNAVAILABLE = frozenset(cls.value for cls, rule in RULES.items() if rule.breaker_weight >= 1 or rule.disables)
 """Outcomes in which the service was not there for us, as opposed to answering something unusable."""
@@ -40,6 +41,11 @@ NOT_AN_ERROR = frozenset({"ok", "cancelled", FailureClass.NEUTRAL.value})
 def minute_key(namespace: str, scope: str, minute: int) -> str:
     """Hash of one provider (or :data:`FLEET`) and one minute since the epoch."""
     return f"{{{namespace}:metrics:{scope}}}:{minute}"
+
+
+def hour_key(namespace: str, provider: str, hour: int) -> str:
+    """Hash of one provider and one hour since the epoch: calls that were judged, and those it was not there for."""
+    return f"{{{namespace}:metrics:{provider}}}:h{hour}"
 
 
 def providers_key(namespace: str) -> str:
@@ -110,6 +116,8 @@ class Metrics:
         self._clock_checked_at: float | None = None
         self._pending: defaultdict[tuple[str, int], Counter[str]] = defaultdict(Counter)
         self._finished: dict[tuple[str, int], dict[str, int]] = {}
+        self._availability: dict[str, dict[str, float | None]] | None = None
+        self._availability_until = 0.0
 
     def record_attempt(
         self,
@@ -178,6 +186,8 @@ class Metrics:
                 for (scope, minute), counts in pending.items():
                     pairs = [part for name, n in counts.items() if n for part in (name, n)]
                     self._writes.add_to(pipe, COUNT, minute_key(self._namespace, scope, minute), self._keep_s, *pairs)
+                for name, hour, judged, away in _by_hour(pending):
+                    self._writes.add_to(pipe, COUNT, hour_key(self._namespace, name, hour), self._keep_s, "judged", judged, "away", away)
                 providers = sorted({scope for scope, _ in pending if scope != FLEET})
                 if providers:
                     self._writes.add_to(pipe, REMEMBER, providers_key(self._namespace), self._keep_s, *providers)
@@ -219,6 +229,38 @@ class Metrics:
             counts_1m=_last_minute(fleet, rest),
         )
 
+    async def availability(self, providers: Iterable[str]) -> dict[str, dict[str, float | None]]:
+        """Share of the judged calls of the last 5 minutes, hour and day that a provider was there for; ``None`` without calls.
+
+        The day is the running hour and the 23 before it. Read once in :data:`AVAILABILITY_S` seconds, kept in between.
+
+        Raises:
+            redis.exceptions.RedisError: the store is away.
+        """
+        names = sorted(providers)
+        if self._availability is None or set(names) - set(self._availability) or self._clock() >= self._availability_until:
+            self._availability = await self._read_availability(names)
+            self._availability_until = self._clock() + AVAILABILITY_S
+        return {name: self._availability[name] for name in names}
+
+    async def _read_availability(self, names: list[str]) -> dict[str, dict[str, float | None]]:
+        await self._check_clock()
+        minute = self._minute()
+        spans = {"5m": range(minute - 4, minute + 1), "1h": range(minute - 59, minute + 1)}
+        async with self._client.pipeline(transaction=False) as pipe:
+            for name in names:
+                for at in spans["1h"]:
+                    pipe.hgetall(minute_key(self._namespace, name, at))
+                for hour in range(minute // 60 - 23, minute // 60 + 1):
+                    pipe.hmget(hour_key(self._namespace, name, hour), "judged", "away")
+            replies = iter(await pipe.execute())
+        found: dict[str, dict[str, float | None]] = {}
+        for name in names:
+            minutes = [_judged({key.decode(): int(n) for key, n in next(replies).items()}) for _ in spans["1h"]]
+            hours = [(int(judged or 0), int(away or 0)) for judged, away in (next(replies) for _ in range(24))]
+            found[name] = {"5m": _share(minutes[-5:]), "1h": _share(minutes), "24h": _share(hours)}
+        return found
+
     async def _minutes(self, scopes: Iterable[str], span: range) -> dict[tuple[str, int], dict[str, int]]:
         wanted = [(scope, minute) for scope in scopes for minute in span]
         # Two readers may be at it at once: each goes by what was kept when it began.
@@ -258,6 +300,23 @@ def _durations(fields: Mapping[str, int]) -> dict[str, LatencyHistogram]:
     return {name: LatencyHistogram.from_fields(fields, f"v:{name}:") for name in names}
 
 
+def _judged(fields: Mapping[str, int]) -> tuple[int, int]:
+    """Calls that say something about the provider, and those it was not there for."""
+    by_class = _named(fields, "e:")
+    judged = fields.get("ok", 0) + sum(n for name, n in by_class.items() if name not in NOT_AN_ERROR)
+    return judged, sum(n for name, n in by_class.items() if name in UNAVAILABLE)
+
+
+def _by_hour(pending: Mapping[tuple[str, int], Mapping[str, int]]) -> list[tuple[str, int, int, int]]:
+    found = [(scope, minute // 60, *_judged(counts)) for (scope, minute), counts in pending.items() if scope != FLEET]
+    return [entry for entry in found if entry[2]]
+
+
+def _share(spans: Iterable[tuple[int, int]]) -> float | None:
+    judged, away = (sum(column) for column in zip(*spans, strict=True))
+    return round(1 - away / judged, 4) if judged else None
+
+
 def _calls(fields: Mapping[str, int]) -> int:
     return fields.get("ok", 0) + sum(_named(fields, "e:").values())
 
@@ -265,8 +324,7 @@ def _calls(fields: Mapping[str, int]) -> int:
 def _provider_window(tables: list[dict[str, int]], rest: float) -> ProviderWindow:
     total = _sum(tables)
     by_class = _named(total, "e:")
-    judged = total["ok"] + sum(n for name, n in by_class.items() if name not in NOT_AN_ERROR)
-    away = sum(n for name, n in by_class.items() if name in UNAVAILABLE)
+    judged, away = _judged(total)
     before = _calls(tables[-2]) if len(tables) > 1 else 0
     return ProviderWindow(
         calls_1m=round(_calls(tables[-1]) + before * rest),

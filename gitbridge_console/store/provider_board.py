@@ -132,6 +132,10 @@ class ProviderBoard:
         """The probe has ended; a place that meanwhile went to another stays with it."""
         await self._writes.run(GIVE_BACK, self._keys.provider_probe(name), token)
 
+    async def take_look(self, name: str, for_s: float) -> bool:
+        """Whether it is this engine's turn to look at an idle provider; the next turn comes after ``for_s`` seconds."""
+        return bool(await self._writes.run(TAKE, self._keys.provider_look(name), "1", round(for_s * 1000)))
+
     async def read(self, names: Iterable[str]) -> tuple[int, dict[str, BoardEntry]]:
         """The server's time in ms, and what is known of each provider."""
         wanted = list(names)

@@ -11,6 +11,7 @@ from sample import audit, decisions, event, failures, fleet, jobs
 
 from gitbridge_console.domain.events import Priority
 from gitbridge_console.domain.filters import EventFilter
+from gitbridge_console.domain.provider_health import HealthFinding
 from gitbridge_console.domain.snapshots import (
     AuditEntry,
     BreakerWord,
@@ -73,6 +74,10 @@ class FakeDoor:
 
     async def resume(self, lanes: Sequence[str]) -> ChangeReport:
         return self._note("resume", list(lanes))
+
+    async def health(self, providers: Sequence[str] = ()) -> dict[str, HealthFinding]:
+        self._ask("health")
+        return {name: HealthFinding(ok=True, at="2026-11-22T21:00:00Z", ms=123.4, model="offered", models=3) for name in providers}
 
     async def breaker(self, provider: str, word: BreakerWord, reason: str) -> ChangeReport:
         return self._note("breaker", provider, word, reason)

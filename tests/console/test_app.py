@@ -107,6 +107,14 @@ async def test_pausing_the_last_healthy_provider_wants_its_name() -> None:
         assert d.writes == [("pause", ["claude"], "bill")]
 
 
+async def test_a_provider_is_asked_now_by_a_small_letter() -> None:
+    """Looking needs no reason."""
+    async with driving() as d:
+        await d.press("3", "c")
+        assert "claude answers in 123 ms, model offered" in d.bottom
+        assert d.writes == []
+
+
 async def test_a_breaker_is_held_open_with_a_reason_and_reset_where_something_is_held_against_the_provider() -> None:
     """The capital letter that asks first."""
     async with driving() as d:

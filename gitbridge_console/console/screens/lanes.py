@@ -7,6 +7,7 @@ from textual.containers import Container, Horizontal
 
 from gitbridge_console.console.screens.base import bindings_for
 from gitbridge_console.console.screens.listing import TableScreen
+from gitbridge_console.console.text import safe
 from gitbridge_console.console.views.cells import Cell, Row, line
 from gitbridge_console.console.views.fleet import (
     LANE_COLUMNS,
@@ -24,6 +25,7 @@ from gitbridge_console.console.widgets.bottom_row import Question
 from gitbridge_console.console.widgets.chart import Chart
 from gitbridge_console.console.widgets.lines import Lines, Page
 from gitbridge_console.console.widgets.row_table import RowTable
+from gitbridge_console.domain.provider_health import HealthFinding
 from gitbridge_console.domain.snapshots import BreakerWord, FleetSnapshot
 
 TALL = 32
@@ -131,6 +133,20 @@ class ProvidersScreen(LaneScreen):
     def make_table(self) -> RowTable:
         """Providers."""
         return RowTable(PROVIDER_COLUMNS, empty="no providers are configured", id="providers")
+
+    def action_check(self) -> None:
+        """Ask the provider under the cursor for its list of models, now."""
+        if self.table.current is None:
+            return
+        name = self.table.current.id
+
+        def tell(found: dict[str, HealthFinding]) -> None:
+            finding = found[name]
+            word = f"answers in {finding.ms:.0f} ms, model {finding.model.replace('_', ' ')}" if finding.ok else "is not well"
+            self.bottom.say(f"{name} {word}" + (f": {safe(finding.reason)}" if finding.reason else ""), "good" if finding.ok else "bad")
+
+        self.bottom.say(f"asking {name} ...")
+        self.fetch(lambda door: door.health([name]), tell, group="check")
 
     def action_breaker(self) -> None:
         """Hold the breaker of the provider under the cursor open; where something is held against it already, reset that."""

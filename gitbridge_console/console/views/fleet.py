@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 
 from gitbridge_console.console.text import safe
 from gitbridge_console.console.views.cells import Cell, Column, Line, Row, age, clock, line, millis, money, percent, sparkline
+from gitbridge_console.domain.provider_health import HealthFinding
 from gitbridge_console.domain.snapshots import (
     BreakerStatus,
     BudgetStatus,
@@ -268,6 +269,21 @@ def provider_rows(snapshot: FleetSnapshot) -> list[Row]:
     ]
 
 
+def availability_text(provider: ProviderStatus) -> str:
+    """The share of calls it was there for, over each window with calls."""
+    windows = {"15 min": provider.availability} | {
+        {"5m": "5 min", "1h": "1 h", "24h": "24 h"}[word]: share for word, share in provider.availability_by_window.items()
+    }
+    order = ("5 min", "15 min", "1 h", "24 h")
+    return "  ".join(f"{100 * share:.1f}% in {word}" for word in order if (share := windows.get(word)) is not None) or "-"
+
+
+def health_text(finding: HealthFinding) -> str:
+    """What the last look at a provider found."""
+    word = f"answered in {finding.ms:.0f} ms" if finding.ok else f"not well: {safe(finding.failure)}"
+    return f"{word} at {clock(finding.at)}" + (f", {safe(finding.reason)}" if finding.reason else "")
+
+
 def budget_text(budget: BudgetStatus) -> str:
     """What a provider's calls took today, of what they may take."""
     parts = []
@@ -333,7 +349,7 @@ def provider_detail(name: str, provider: ProviderStatus, lane: LaneStatus | None
             f"p50 {millis(provider.latency_ms.p50)}  p95 {millis(provider.latency_ms.p95)}  p99 {millis(provider.latency_ms.p99)}",
         ),
         line(Cell("errors       ", "dim"), f"{percent(provider.errors.rate)}: {errors}"),
-        line(Cell("availability ", "dim"), "-" if provider.availability is None else f"{100 * provider.availability:.1f}%"),
+        line(Cell("availability ", "dim"), availability_text(provider)),
         line(
             Cell("breaker      ", "dim"),
             ", ".join(breaker_facts(breaker)),
@@ -348,6 +364,8 @@ def provider_detail(name: str, provider: ProviderStatus, lane: LaneStatus | None
         line(Cell("tokens       ", "dim"), f"{provider.tokens.get('in', 0):,} in, {provider.tokens.get('out', 0):,} out in 15 min"),
         line(Cell("cost         ", "dim"), f"{money(provider.cost_usd)} in 15 min"),
     ]
+    if provider.health is not None:
+        lines.append(line(Cell("last look    ", "dim"), Cell(health_text(provider.health), "" if provider.health.ok else "bad")))
     if provider.budget is not None:
         tone = {"spent": "bad", "warn": "warn"}.get(provider.budget.state, "")
         lines.append(line(Cell("budget today ", "dim"), Cell(budget_text(provider.budget), tone)))
