@@ -31,6 +31,7 @@ COMMANDS = {
     "pause": (f"{_AT}.steering", "pause", "Hold lanes: they take work in and give none out."),
     "resume": (f"{_AT}.steering", "resume", "Let lanes go on."),
     "failover": (f"{_AT}.steering", "failover", "Move a provider's waiting tasks to another one."),
+    "breaker": (f"{_AT}.steering", "breaker", "Hold a provider's circuit breaker open, close or reset it."),
     "prioritize": (f"{_AT}.steering", "prioritize", "Give events or tasks another priority."),
     "cancel": (f"{_AT}.steering", "cancel", "Cancel unfinished events."),
     "replay": (f"{_AT}.steering", "replay", "Run finished events again."),

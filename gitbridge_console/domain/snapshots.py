@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -67,13 +67,43 @@ class ErrorStatus(View):
     by_class: dict[str, int] = Field(default_factory=dict)
 
 
+BreakerWord = Literal["open", "close", "reset"]
+"""What an operator can say to a circuit breaker: hold it open, close it, or close it and forget all that was held against it."""
+
+
 class BreakerStatus(View):
-    """Circuit breaker of a provider's model."""
+    """Circuit breaker of a provider's model.
+
+    ``openings`` makes the next open time longer and is forgiven with time; ``share`` is the part of its weight the provider gets
+    while it comes back; ``forced_by`` holds it open, and said why.
+    """
 
     state: str = "closed"
     failures: int = 0
     next_probe: str | None = None
     causes: tuple[str, ...] = ()
+    since: str | None = None
+    openings: int = 0
+    share: float = 1.0
+    forced_by: str = ""
+    forced_why: str = ""
+
+
+class BudgetStatus(View):
+    """A provider's budget of the day (UTC): limits (``None``: none), what was spent, and what calls in flight may still cost.
+
+    ``state`` is ok, warn or spent; ``unknown_calls`` are calls whose cost is not known and therefore not in ``usd``.
+    """
+
+    state: str = "ok"
+    usd: float = 0.0
+    usd_max: float | None = None
+    reserved_usd: float = 0.0
+    tokens: int = 0
+    tokens_max: int | None = None
+    reserved_tokens: int = 0
+    calls: int = 0
+    unknown_calls: int = 0
 
 
 class RateLimitStatus(View):
@@ -119,8 +149,24 @@ class ProviderStatus(View):
     cost_usd: float | None = None
     gate_until: str | None = None
     breaker: BreakerStatus = BreakerStatus()
+    budget: BudgetStatus | None = None
     latency_trend_ms: tuple[float | None, ...] = ()
     """p95 of each of the last 15 minutes, oldest first."""
+
+
+class CacheStatus(View):
+    """The answer cache over 15 minutes: questions answered from it, those asked, those that waited for an equal one in flight.
+
+    ``hit_rate`` is ``None`` where nothing was looked up; ``saved_usd`` what the hits had cost, ``None`` where no price is known.
+    """
+
+    hits: int = 0
+    misses: int = 0
+    waits: int = 0
+    hit_rate: float | None = None
+    saved_usd: float | None = None
+    answers: int = 0
+    bytes: int = 0
 
 
 class Alert(View):
@@ -191,6 +237,7 @@ class FleetSnapshot(View):
     """Newcomers that were turned away with BACKPRESSURE; the number only grows."""
     overload: OverloadStatus = OverloadStatus()
     alerts: tuple[Alert, ...] = ()
+    cache: CacheStatus = CacheStatus()
     consensus: dict[str, int] = Field(default_factory=dict)
     """Decisions of the retained history by state: complete, partial, degraded, failed; and ``split``: verdicts differed."""
     log: tuple[LogLine, ...] = ()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from types import MappingProxyType
 from typing import Any
 
 from gitbridge_console.domain.dead_letters import DeadExports, DeadTrouble
@@ -10,6 +11,8 @@ from gitbridge_console.domain.events import STAGE_LANES, EventState, Priority
 from gitbridge_console.domain.snapshots import (
     Alert,
     BreakerStatus,
+    BudgetStatus,
+    CacheStatus,
     EngineStatus,
     ErrorStatus,
     FleetSnapshot,
@@ -22,8 +25,10 @@ from gitbridge_console.domain.snapshots import (
 )
 from gitbridge_console.domain.timestamps import iso_from_ms
 from gitbridge_console.operations.limit_status import rate_limits, retry_budget
+from gitbridge_console.router.budgets import is_spent
 from gitbridge_console.router.overload import UNDECIDED, Overload, Step, measure
-from gitbridge_console.settings.model import AlertSettings, ProviderSettings, Settings
+from gitbridge_console.settings.model import AlertSettings, BudgetSettings, ProviderSettings, Settings
+from gitbridge_console.store.budgets import Spent
 from gitbridge_console.store.fleet import Beat
 from gitbridge_console.store.metrics import MetricsWindow, ProviderWindow
 from gitbridge_console.store.records import LaneCounts, QueueStats
@@ -50,11 +55,16 @@ def build_snapshot(
     server: ServerState,
     quarantined: int,
     dead: tuple[DeadExports | None, DeadTrouble | None] = (None, None),
+    cached: tuple[int, int] = (0, 0),
+    spent: Mapping[str, Spent] = MappingProxyType({}),
 ) -> FleetSnapshot:
     """Everything of one moment in the words of the contract."""
     lanes = {name: _lane(counts, stats.pauses.get(name)) for name, counts in _in_order(stats.lanes, settings)}
     providers = {
-        name: _provider(name, own, window.providers.get(name, ProviderWindow()), beats, lanes) for name, own in settings.providers.items()
+        name: _provider(name, own, window.providers.get(name, ProviderWindow()), beats, lanes).model_copy(
+            update={"budget": _budget(settings.budgets.get(name), spent.get(name, Spent()))}
+        )
+        for name, own in settings.providers.items()
     }
     at = iso_from_ms(stats.now_ms)
     pace = {name: provider.calls_1m / 60 for name, provider in window.providers.items()}
@@ -87,6 +97,7 @@ def build_snapshot(
         refused=stats.counters.get("refused", 0),
         overload=_overload(settings, stats, overload),
         alerts=tuple(_alerts(settings, stats, lanes, providers, engines, server, quarantined, dead, overload, at)),
+        cache=_cache(window.counts, cached),
         consensus={name: stats.counters.get(f"decided:{name}", 0) for name in ("complete", "partial", "degraded", "failed", "split")},
         log=log,
         max_waiting=settings.queue.max_waiting,
@@ -108,6 +119,38 @@ def _lane(counts: LaneCounts, pause: Mapping[str, str] | None) -> LaneStatus:
         held=counts.held,
         oldest_age_s=None if counts.oldest_age_ms is None else round(counts.oldest_age_ms / 1000, 1),
         paused=None if pause is None else _pause(pause),
+    )
+
+
+def _budget(budget: BudgetSettings | None, spent: Spent) -> BudgetStatus | None:
+    if budget is None:
+        return None
+    limits = ((spent.usd, budget.usd_per_day), (spent.tokens, budget.tokens_per_day))
+    warned = any(limit is not None and used >= budget.warn_fraction * limit for used, limit in limits)
+    return BudgetStatus(
+        state="spent" if is_spent(budget, spent) else "warn" if warned else "ok",
+        usd=spent.usd,
+        usd_max=budget.usd_per_day,
+        reserved_usd=spent.reserved_usd,
+        tokens=spent.tokens,
+        tokens_max=budget.tokens_per_day,
+        reserved_tokens=spent.reserved_tokens,
+        calls=spent.calls,
+        unknown_calls=spent.unknown_calls,
+    )
+
+
+def _cache(counts: Mapping[str, int], kept: tuple[int, int]) -> CacheStatus:
+    hits, misses = counts.get("cache_hits", 0), counts.get("cache_misses", 0)
+    saved = counts.get("cache_saved_usd_millionths")
+    return CacheStatus(
+        hits=hits,
+        misses=misses,
+        waits=counts.get("cache_shared", 0),
+        hit_rate=round(hits / (hits + misses), 4) if hits + misses else None,
+        saved_usd=None if saved is None else saved / 1_000_000,
+        answers=kept[0],
+        bytes=kept[1],
     )
 
 
@@ -273,12 +316,25 @@ def _overload_alerts(settings: Settings, stats: QueueStats, overload: Overload, 
         yield Alert(level="warning", code="shed", text=text, since=at, jump="failures")
 
 
+def _budget_alert(name: str, budget: BudgetStatus, at: str) -> Alert:
+    money = "" if budget.usd_max is None else f"${budget.usd:.2f} of ${budget.usd_max:.2f}"
+    tokens = "" if budget.tokens_max is None else f"{budget.tokens:,} of {budget.tokens_max:,} tokens"
+    unknown = f"{budget.unknown_calls} calls of unknown cost" if budget.unknown_calls else ""
+    used = ", ".join(filter(None, (money, tokens, unknown)))
+    if budget.state == "spent":
+        text = f"{name}: budget of the day is spent ({used}): raise budgets.{name}, or it waits for midnight UTC"
+        return Alert(level="critical", code="budget_spent", text=text, since=at, jump="providers")
+    return Alert(level="warning", code="budget", text=f"{name}: budget of the day is nearly spent ({used})", since=at, jump="providers")
+
+
 def _provider_alerts(thresholds: AlertSettings, providers: Mapping[str, ProviderStatus], at: str) -> Iterable[Alert]:
     for name, provider in providers.items():
         if provider.state in SERIOUS and provider.reason != "no engine is running":
             text = f"{name} {provider.state}: {provider.reason}"
             yield Alert(level="critical", code=f"provider_{provider.state}", text=text, since=provider.since or at, jump="providers")
-        elif provider.state == "no_key":
+        if provider.budget is not None and provider.budget.state != "ok":
+            yield _budget_alert(name, provider.budget, at)
+        if provider.state == "no_key":
             yield Alert(level="warning", code="provider_no_key", text=f"{name}: {provider.reason}", since=at, jump="providers")
         if provider.errors.rate > thresholds.error_rate and provider.calls["15m"] >= FEWEST_CALLS_FOR_A_RATE:
             text = f"{name}: {100 * provider.errors.rate:.0f} % of {provider.calls['15m']} calls failed in 15 min"

@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from gitbridge_console.domain.failures import Failure
+from gitbridge_console.domain.failures import Failure, FailureClass
 from gitbridge_console.providers.base import Provider
 from gitbridge_console.router.breaker import Admission, CircuitBreaker
 from gitbridge_console.router.provider_state import ProviderState
@@ -24,6 +24,11 @@ PREFERRED_WEIGHT = 4.0
 UNKNOWN_LATENCY_S = 2.0
 RISE, FALL, ERROR_ALPHA = 0.5, 0.2, 0.2
 DEFAULT_GATE_S = 5.0
+FORCED_LOOK_S = 30.0
+"""How often to look again while an operator holds a breaker open."""
+
+LAG_S = 0.25
+"""When the loop is late by more, calls in flight time out together: one time-out in as long a time is counted, the rest is our doing."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,12 +68,22 @@ class AIRouter:
         providers: Mapping[str, Provider | str],
         *,
         clock: Callable[[], float] = time.monotonic,
+        lag_s: Callable[[], float] = lambda: 0.0,
+        on_news: Callable[[], None] = lambda: None,
         seed: int | None = None,
     ) -> None:
-        """``providers`` maps each configured name to its client, or to the line that says why it has none."""
+        """``providers`` maps each configured name to its client, or to the line that says why it has none.
+
+        ``lag_s`` tells by how much the event loop was late a moment ago, in seconds; ``on_news`` is called when something
+        became known of a provider that the rest of the fleet should know.
+        """
+        self._lag_s = lag_s
+        self._on_news = on_news
         self._clock = clock
         self._random = random.Random(seed)
         self.paused: frozenset[str] = frozenset()
+        self.hold: Callable[[str], Gate | None] = lambda name: None
+        """The closed gate of a provider that is well but may not be asked, its budget being spent; set by who knows."""
         self.room: Callable[[str], tuple[int, float]] = lambda name: (1, 0.0)
         """How many calls its rate limits let a provider have now, and else in how many seconds one; set by who knows them."""
         self.states: dict[str, ProviderState] = {}
@@ -79,7 +94,7 @@ class AIRouter:
         for name, own in settings.providers.items():
             client = providers.get(name, "not built")
             provider, problem = (None, client) if isinstance(client, str) else (client, "")
-            self.states[name] = ProviderState(name, own, provider, problem, CircuitBreaker(settings.breaker))
+            self.states[name] = ProviderState(name, own, provider, problem, CircuitBreaker(settings.breaker, self._random.random))
 
     async def apply(self, new: Settings, old: Settings, build: Callable[[str, ProviderSettings], Provider | str]) -> list[str]:
         """Take over changed settings; providers whose table did not change keep client, health and history.
@@ -120,7 +135,7 @@ class AIRouter:
                     continue
                 client = text
             provider, problem = (None, client) if isinstance(client, str) else (client, "")
-            state = ProviderState(name, own, provider, problem, CircuitBreaker(new.breaker))
+            state = ProviderState(name, own, provider, problem, CircuitBreaker(new.breaker, self._random.random))
             if name in self.states:
                 state.learn_from(self.states[name])
                 self._retired.append(self.states[name])
@@ -158,7 +173,11 @@ class AIRouter:
             return Gate(False, state.problem)
         if state.disabled:
             return Gate(False, state.disabled)
+        if (held := self.hold(name)) is not None:
+            return held
         now = self._clock()
+        if (forced := state.breaker.forced) is not None:
+            return Gate(False, f"circuit breaker held open by {forced.by}: {forced.why}", FORCED_LOOK_S)
         if now < state.gate_until:
             return Gate(False, f"rate limited for {state.gate_until - now:.1f} s more", state.gate_until - now)
         if not state.breaker.would_admit(now):
@@ -179,7 +198,7 @@ class AIRouter:
         latency_s = state.latency_s if state.latency_s is not None else UNKNOWN_LATENCY_S
         load = 1 + state.in_flight / state.concurrency.limit
         errors = 1 + 8 * state.error_now(self._clock())
-        weight = state.settings.weight * (PREFERRED_WEIGHT if name in policy.prefer else 1.0)
+        weight = state.settings.weight * (PREFERRED_WEIGHT if name in policy.prefer else 1.0) * state.breaker.share(self._clock())
         return latency_s * load * errors / weight
 
     def select(self, policy: KindSettings, seats: int | None = None, *, tokens: int = 0) -> Selection:
@@ -190,7 +209,7 @@ class AIRouter:
         A paused provider keeps the seats it is preferred for (they wait in its lane, as a pause promises) but gets none
         as a reserve.
         """
-        eligible: list[tuple[float, int, str]] = []
+        eligible: list[tuple[bool, float, int, str]] = []
         reasons: dict[str, str] = {}
         chances: list[float] = []
         order = list(dict.fromkeys((*policy.prefer, *policy.reserve)))
@@ -205,16 +224,19 @@ class AIRouter:
             elif name in self.paused and name not in policy.prefer:
                 reasons[name] = "paused by an operator, and only in reserve"
             else:
-                eligible.append((self.score(name, policy), rank, name))
+                # Who is tried again must get an event to be tried with: by its score alone one that was away might never be.
+                tried = name in policy.prefer and self.states[name].breaker.probing(self._clock())
+                eligible.append((not tried, self.score(name, policy), rank, name))
         eligible.sort()
         chosen: list[str] = []
         vendors: set[str] = set()
-        for score, _, name in eligible:
+        for not_tried, score, _, name in eligible:
             vendor = self.states[name].settings.vendor or name
             if len(chosen) < (policy.seats if seats is None else seats) and vendor not in vendors:
                 chosen.append(name)
                 vendors.add(vendor)
-                reasons[name] = f"chosen: score {score:.2f}" + (", preferred" if name in policy.prefer else ", from the reserve")
+                word = "chosen" if not_tried else "chosen to see whether it is back"
+                reasons[name] = f"{word}: score {score:.2f}" + (", preferred" if name in policy.prefer else ", from the reserve")
             else:
                 reasons[name] = f"not needed: score {score:.2f}" + ("" if vendor not in vendors else f", {vendor} has a seat")
         lines = tuple(f"{name}: {reasons[name]}" for name in order)
@@ -246,27 +268,40 @@ class AIRouter:
         state.concurrency.succeeded(state.in_flight, latency_s)
         state.retries.succeeded()
         state.in_flight -= 1
-        state.breaker.succeeded(call.admission, now)
+        before = state.breaker.transitions
+        state.breaker.succeeded(call.admission, now, latency_s)
         state.latency_s = _ewma(state.latency_s, latency_s, RISE if latency_s > (state.latency_s or 0) else FALL)
         state.usual_latency_s = _ewma(state.usual_latency_s, latency_s, 0.01)
         self._note_error(state, 0.0, now)
+        if state.breaker.transitions != before:
+            self._on_news()
 
     def failed(self, call: Call, failure: Failure) -> None:
         """The call failed."""
         state, now = call.state, self._clock()
         state.in_flight -= 1
         rule = failure.rule
+        before = state.breaker.transitions
+        weight = 0.0 if failure.cls is FailureClass.SILENT and self._is_our_lag(state, now) else rule.breaker_weight
         state.concurrency.failed(failure, now)
-        state.breaker.failed(call.admission, now, failure.cls.value, rule.breaker_weight)
+        state.breaker.failed(call.admission, now, failure.cls.value, weight)
         if rule.gates:
             wait_s = failure.retry_after_s if failure.retry_after_s is not None else DEFAULT_GATE_S
             state.gate_until = max(state.gate_until, now + wait_s)
         if rule.disables:
             state.disabled = f"{failure.cls.value}: {failure.message}"
             state.disabled_at_ms = time.time() * 1000
-        if rule.breaker_weight > 0:
+        if weight > 0:
             state.retries.failed()
             self._note_error(state, 1.0, now)
+        if rule.gates or rule.disables or state.breaker.transitions != before:
+            self._on_news()
+
+    def _is_our_lag(self, state: ProviderState, now: float) -> bool:
+        counted = now - state.silent_at >= LAG_S or self._lag_s() <= LAG_S
+        if counted:
+            state.silent_at = now
+        return not counted
 
     def cancelled(self, call: Call) -> None:
         """The call was given up by us: says nothing about the provider."""

@@ -26,7 +26,10 @@ STATUS_OF_FAILURE = {
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What one attempt came to. ``headers`` are the rate-limit headers of the response, ``sent_at_ms`` when it was asked."""
+    """What one attempt came to. ``headers`` are the rate-limit headers of the response, ``sent_at_ms`` when it was asked.
+
+    ``text`` is the answer as it came, where one did.
+    """
 
     attempt: Attempt
     prompt: BuiltPrompt
@@ -34,6 +37,7 @@ class Outcome:
     failure: Failure | None
     sent_at_ms: float
     headers: dict[str, str] = field(default_factory=dict)
+    text: str = ""
 
 
 async def make_attempt(router: AIRouter, name: str, kind: Kind, call: Call, prompt: BuiltPrompt, timeout_s: float) -> Outcome:
@@ -78,7 +82,7 @@ async def make_attempt(router: AIRouter, name: str, kind: Kind, call: Call, prom
         tokens_cached=usage.cached_tokens,
         cost_usd=usage.cost_usd,
     )
-    return Outcome(attempt, prompt, parsed, failure, sent_at_ms, headers)
+    return Outcome(attempt, prompt, parsed, failure, sent_at_ms, headers, reply.text if reply else "")
 
 
 def usable_answer(task_id: str, outcome: Outcome) -> Answer:

@@ -14,6 +14,7 @@ from gitbridge_console.domain.failures import Failure, FailureClass, Verdict
 from gitbridge_console.domain.policy import RetryLimits, Step, next_step
 from gitbridge_console.domain.tasks import Attempt, TaskState
 from gitbridge_console.router.ai_router import AIRouter
+from gitbridge_console.router.answer_cache import AnswerCache, Asking, Wait
 from gitbridge_console.router.attempt import Outcome, make_attempt, no_answer, usable_answer
 from gitbridge_console.router.guards import Guard, Question, Refusal, reserve_all
 from gitbridge_console.router.lane_room import WORTH_MOVING_S, takes_at_once
@@ -46,6 +47,7 @@ class TaskProcessor:
         settings: Callable[[], Settings],
         *,
         guards: Sequence[Guard] = (),
+        cache: AnswerCache | None = None,
         seed: int | None = None,
     ) -> None:
         self._queue = queue
@@ -54,6 +56,7 @@ class TaskProcessor:
         self._trouble = trouble
         self._settings = settings
         self._guards = guards
+        self._cache = cache
         self._random = random.Random(seed)
 
     async def work(self, job: ClaimedJob) -> None:
@@ -81,16 +84,19 @@ class TaskProcessor:
         if small := self._router.too_small(job.lane, prompt.tokens):
             await self._does_not_fit(job, policy, prompt, small)
             return
-        question = Question(job.id, job.lane, prompt.tokens, provider_settings.max_output_tokens, job.priority)
-        reserved = await reserve_all(self._guards, question)
-        if isinstance(reserved, Refusal):
-            await self._pass_by(job, policy, reserved)
+        timeout_s = min(provider_settings.timeout_total_s, remaining_s)
+        found = await self._cache.look(job, provider_settings, prompt, timeout_s) if self._cache else Asking(None)
+        if isinstance(found, Wait):
+            await self._queue.release(job, delay_s=found.look_again_in_s)
+            return
+        if isinstance(found, Outcome):
+            await self._take_known(job, found)
             return
         outcome: Outcome | None = None
         try:
-            outcome = await self._ask(job, policy, prompt, min(provider_settings.timeout_total_s, remaining_s))
+            outcome = await self._ask_guarded(job, policy, prompt, timeout_s)
         finally:
-            await reserved.settle(outcome)
+            await found.done(outcome)
         if outcome is None:
             return
         self._record(job.lane, outcome.attempt)
@@ -98,6 +104,27 @@ class TaskProcessor:
             await self._succeed(job, outcome)
         else:
             await self._after_failure(job, policy, settings, outcome, outcome.failure, remaining_s)
+
+    async def _take_known(self, job: ClaimedJob, outcome: Outcome) -> None:
+        """The answer is there without a call."""
+        if await self._queue.begin(job) is None:
+            await self._queue.release(job)
+            return
+        await self._succeed(job, outcome)
+
+    async def _ask_guarded(self, job: ClaimedJob, policy: KindSettings, prompt: BuiltPrompt, timeout_s: float) -> Outcome | None:
+        """Make the attempt, unless limits or budgets hold it back; ``None`` when the task is out of our hands."""
+        limit = self._router.states[job.lane].settings.max_output_tokens
+        reserved = await reserve_all(self._guards, Question(job.id, job.lane, prompt.tokens, limit, job.priority))
+        if isinstance(reserved, Refusal):
+            await self._pass_by(job, policy, reserved)
+            return None
+        outcome: Outcome | None = None
+        try:
+            outcome = await self._ask(job, policy, prompt, timeout_s)
+        finally:
+            await reserved.settle(outcome)
+        return outcome
 
     async def _ask(self, job: ClaimedJob, policy: KindSettings, prompt: BuiltPrompt, timeout_s: float) -> Outcome | None:
         """Make the attempt; ``None`` when it may not be made after all, and the task is out of our hands."""

@@ -12,6 +12,7 @@ from gitbridge_console.domain.failures import Failure, FailureClass
 from gitbridge_console.router.ai_router import AIRouter
 from gitbridge_console.router.lane_room import takes_at_once
 from gitbridge_console.settings.model import Settings
+from tests.router.conftest import Silent
 
 POLICY = Settings().kinds["code_review"]
 
@@ -71,13 +72,46 @@ def test_what_only_a_person_can_mend_disables_and_is_said(router: AIRouter, cls:
 def test_five_failures_in_a_row_open_the_breaker_and_it_says_when_it_looks_again(router: AIRouter, clock: Any) -> None:
     fail(router, "grok", FailureClass.TRANSIENT, 5)
     gate = router.gate("grok")
-    assert (gate.open, gate.retry_in_s) == (False, 15.0)
+    assert gate.retry_in_s is not None
+    assert not gate.open
+    assert 12.0 <= gate.retry_in_s <= 18.0
     assert router.begin("grok", 50) is None
     assert router.describe("grok")["state"] == "open"
-    clock.now = 15.0
+    clock.now = gate.retry_in_s
     assert router.gate("grok").open
     router.begin("grok", 50)
     assert router.describe("grok")["state"] == "half_open"
+
+
+def test_what_a_stalled_loop_does_to_many_calls_at_once_is_held_against_nobody_more_than_once(settings: Settings, clock: Any) -> None:
+    router = AIRouter(settings, {name: Silent() for name in settings.providers}, clock=clock, lag_s=lambda: 3.0)
+    fail(router, "grok", FailureClass.SILENT, 20)
+    assert router.gate("grok").open
+    assert router.describe("grok")["breaker"]["failures"] == 1
+    for _ in range(4):
+        clock.now += 0.3
+        fail(router, "grok", FailureClass.SILENT, 1)
+    assert not router.gate("grok").open
+
+
+def test_a_provider_that_just_came_back_gets_a_growing_share(router: AIRouter, settings: Settings, clock: Any) -> None:
+    policy = settings.kinds["code_review"]
+    for _ in range(3):
+        call = router.begin("grok", 50)
+        assert call is not None
+        router.succeeded(call, 1.0)
+    usual = router.score("grok", policy)
+    fail(router, "grok", FailureClass.TRANSIENT, 5)
+    clock.now += 1000.0
+    for _ in range(2):
+        call = router.begin("grok", 50)
+        assert call is not None
+        router.succeeded(call, 1.0)
+    shares = []
+    for later in (0.0, 15.0, 15.0):
+        clock.now += later
+        shares.append(round(router.score("grok", policy) / usual, 1))
+    assert shares == [4.0, 2.0, 1.0]
 
 
 def test_a_rate_limit_closes_the_gate_and_a_shorter_one_never_opens_it_earlier(router: AIRouter, clock: Any) -> None:

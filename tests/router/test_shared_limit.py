@@ -23,7 +23,15 @@ from gitbridge_console.providers.registry import import_sdks
 from gitbridge_console.router import engine as engine_module
 from gitbridge_console.router.engine import Engine
 from gitbridge_console.settings.holder import SettingsHolder
-from gitbridge_console.settings.model import KindSettings, LegacySettings, ProviderSettings, QueueSettings, RedisSettings, Settings
+from gitbridge_console.settings.model import (
+    CacheSettings,
+    KindSettings,
+    LegacySettings,
+    ProviderSettings,
+    QueueSettings,
+    RedisSettings,
+    Settings,
+)
 from gitbridge_console.store.connection import connect
 from gitbridge_console.store.event_queue import RedisEventQueue
 from gitbridge_console.store.keys import Keys
@@ -91,6 +99,7 @@ def settings_for(url: str, namespace: str, *providers: tuple[str, Service, int])
         namespace=namespace,
         redis=RedisSettings(url=url),
         legacy=LegacySettings(enabled=False),
+        cache=CacheSettings(enabled=False),
         queue=QueueSettings(drain_s=5, lease_s=2),
         providers=tables,
         kinds={"general": KindSettings(seats=1, quorum=1, prefer=(next(iter(tables)),), reserve=tuple(tables)[1:])},
@@ -232,6 +241,8 @@ CONFIG = """
 namespace = "{namespace}"
 [redis]
 url = "{url}"
+[cache]
+enabled = false
 [legacy]
 enabled = false
 [providers.claude]
