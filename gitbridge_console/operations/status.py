@@ -22,11 +22,10 @@ from gitbridge_console.domain.snapshots import (
     OverloadStatus,
     PauseInfo,
     ProviderStatus,
-    RateLimitStatus,
-    RetryBudgetStatus,
     StoreStatus,
 )
 from gitbridge_console.domain.timestamps import iso_from_ms
+from gitbridge_console.operations.limit_status import rate_limits, retry_budget
 from gitbridge_console.router.budgets import is_spent
 from gitbridge_console.router.overload import UNDECIDED, Overload, Step, measure
 from gitbridge_console.settings.model import AlertSettings, BudgetSettings, ProviderSettings, Settings
@@ -205,8 +204,8 @@ def _provider(
         in_flight=sum(v["in_flight"] for v in views),
         limit=sum(v["limit"] for v in views) or own.max_concurrency,
         limit_max=sum(v.get("limit_max", 0) for v in views) or own.max_concurrency,
-        rate_limits=_rate_limits(views),
-        retry_budget=_retry_budget(views),
+        rate_limits=rate_limits(views),
+        retry_budget=retry_budget(views),
         calls={"1m": window.calls_1m, "15m": window.calls_15m},
         latency_ms=window.latency_ms,
         errors=ErrorStatus(rate=window.error_rate, by_class=dict(window.errors_by_class)),
@@ -217,26 +216,6 @@ def _provider(
         breaker=BreakerStatus(**view["breaker"]) if "breaker" in view else BreakerStatus(),
         health=_newest(views),
         latency_trend_ms=window.latency_trend_ms,
-    )
-
-
-def _rate_limits(views: Sequence[Mapping[str, Any]]) -> dict[str, RateLimitStatus]:
-    """The limits are the fleet's; shown is what the engine says that sees least left."""
-    found: dict[str, RateLimitStatus] = {}
-    for view in views:
-        for name, fields in view.get("rate_limits", {}).items():
-            limit = RateLimitStatus(**fields)
-            if name not in found or limit.remaining < found[name].remaining:
-                found[name] = limit
-    return found
-
-
-def _retry_budget(views: Sequence[Mapping[str, Any]]) -> RetryBudgetStatus:
-    budgets = [RetryBudgetStatus(**view["retry_budget"]) for view in views if "retry_budget" in view]
-    return RetryBudgetStatus(
-        tokens=min((budget.tokens for budget in budgets), default=RetryBudgetStatus().tokens),
-        repeats=sum(budget.repeats for budget in budgets),
-        calls=sum(budget.calls for budget in budgets),
     )
 
 

@@ -15,8 +15,8 @@ from gitbridge_console.simulator.profiles import FaultRates, ServiceProfile
 from gitbridge_console.simulator.seeds import seeded
 
 CHARS_PER_TOKEN = 4
-ADVERTISED_REQUESTS = 4_000
-ADVERTISED_TOKENS = 4_000_000
+ADVERTISED_REQUESTS = 60_000
+ADVERTISED_TOKENS = 600_000_000
 WINDOW_S = 60.0
 PROMPTS_REMEMBERED = 256
 REFUSAL = "I cannot help with this request."

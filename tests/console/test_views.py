@@ -28,6 +28,7 @@ from gitbridge_console.console.views.fleet import (
     trends,
 )
 from gitbridge_console.console.views.header import HeaderState, header_line, tabs_line
+from gitbridge_console.console.views.limits import limit_lines
 from gitbridge_console.console.views.tables import decision_rows, event_rows, job_rows, log_rows
 
 
@@ -238,3 +239,11 @@ def test_numbers_for_people() -> None:
 def test_views_need_no_textual() -> None:
     code = "import sys, gitbridge_console.console.views.event, gitbridge_console.console.views.fleet; sys.exit('textual' in sys.modules)"
     subprocess.run([sys.executable, "-c", code], check=True)
+
+
+def test_a_providers_limits_say_how_much_when_and_who_says_so() -> None:
+    lines = limit_lines(fleet().providers["claude"])
+    text = ["".join(part if isinstance(part, str) else part.text for part in found.parts) for found in lines]
+    assert text[0].startswith("rate limit   50 requests a minute, 0 at once now, next call at ")
+    assert text[1] == "rate limit   80,000 output tokens a minute, 3,120 at once now  (headers)"
+    assert text[2] == "retry budget 8.4 of 10 tokens, 2 of 31 calls repeated in 1 min"

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 
 from gitbridge_console.console.text import safe
 from gitbridge_console.console.views.cells import Cell, Column, Line, Row, age, clock, line, millis, money, percent, sparkline
+from gitbridge_console.console.views.limits import limit_lines
 from gitbridge_console.domain.provider_health import HealthFinding
 from gitbridge_console.domain.snapshots import (
     BreakerStatus,
@@ -15,7 +16,6 @@ from gitbridge_console.domain.snapshots import (
     LaneStatus,
     LogLine,
     ProviderStatus,
-    RateLimitStatus,
 )
 from gitbridge_console.domain.timestamps import ms_from_iso
 
@@ -311,21 +311,10 @@ def breaker_facts(breaker: BreakerStatus) -> list[str]:
     return facts
 
 
-def _rate_limit_line(word: str, limit: RateLimitStatus) -> Line:
-    opens = f", next call at {clock(limit.opens_at)}" if limit.opens_at else ""
-    what = safe(word).replace("_", " ")
-    return line(
-        Cell("rate limit   ", "dim"),
-        f"{limit.limit:,} {what} a minute, {limit.remaining:,} at once now",
-        Cell(opens, "warn"),
-        Cell(f"  ({safe(limit.source)})", "dim"),
-    )
-
-
 def provider_detail(name: str, provider: ProviderStatus, lane: LaneStatus | None) -> list[Line]:
     """Everything known of one provider, in words."""
     errors = ", ".join(f"{safe(word)} {n}" for word, n in sorted(provider.errors.by_class.items(), key=lambda item: -item[1])) or "none"
-    breaker, budget = provider.breaker, provider.retry_budget
+    breaker = provider.breaker
     lines = [
         line(
             Cell(safe(name), "strong"),
@@ -356,11 +345,7 @@ def provider_detail(name: str, provider: ProviderStatus, lane: LaneStatus | None
         ),
         line(Cell("last causes  ", "dim"), ", ".join(safe(cause) for cause in breaker.causes) or "none"),
         line(Cell("rate gate    ", "dim"), f"until {clock(provider.gate_until)}" if provider.gate_until else "open"),
-        *(_rate_limit_line(word, limit) for word, limit in provider.rate_limits.items()),
-        line(
-            Cell("retry budget ", "dim"),
-            f"{budget.tokens:g} of 10 tokens, {budget.repeats} of {budget.calls} calls repeated in 1 min",
-        ),
+        *limit_lines(provider),
         line(Cell("tokens       ", "dim"), f"{provider.tokens.get('in', 0):,} in, {provider.tokens.get('out', 0):,} out in 15 min"),
         line(Cell("cost         ", "dim"), f"{money(provider.cost_usd)} in 15 min"),
     ]
