@@ -15,7 +15,8 @@ from gitbridge_console.domain.policy import RetryLimits, Step, next_step
 from gitbridge_console.domain.tasks import Attempt, TaskState
 from gitbridge_console.router.ai_router import AIRouter
 from gitbridge_console.router.attempt import Outcome, make_attempt, no_answer, usable_answer
-from gitbridge_console.router.guards import Guard, Question, Refusal, reserve_all
+from gitbridge_console.router.guards import Guard, Question, Refusal, Reserved, reserve_all
+from gitbridge_console.router.last_words import write_last_words
 from gitbridge_console.router.prompts import BuiltPrompt, build_request
 from gitbridge_console.settings.model import KindSettings, Settings
 from gitbridge_console.sources.diffs import material_from
@@ -85,11 +86,13 @@ class TaskProcessor:
         if isinstance(reserved, Refusal):
             await self._pass_by(job, policy, reserved)
             return
-        outcome: Outcome | None = None
+        given_up: list[Outcome] = []
         try:
-            outcome = await self._ask(job, policy, prompt, min(provider_settings.timeout_total_s, remaining_s))
-        finally:
-            await reserved.settle(outcome)
+            outcome = await self._ask(job, policy, prompt, min(provider_settings.timeout_total_s, remaining_s), given_up.append)
+        except BaseException:
+            await write_last_words(self._end_given_up(job, reserved, given_up), self._trouble)
+            raise
+        await reserved.settle(outcome)
         if outcome is None:
             return
         self._record(job.lane, outcome.attempt)
@@ -98,7 +101,18 @@ class TaskProcessor:
         else:
             await self._after_failure(job, policy, settings, outcome, outcome.failure, remaining_s)
 
-    async def _ask(self, job: ClaimedJob, policy: KindSettings, prompt: BuiltPrompt, timeout_s: float) -> Outcome | None:
+    async def _end_given_up(self, job: ClaimedJob, reserved: Reserved, given_up: Sequence[Outcome]) -> None:
+        """Book what a cancelled attempt took: in the metrics, for the guards, and on the task's record."""
+        outcome = given_up[0] if given_up else None
+        if outcome is not None:
+            self._record(job.lane, outcome.attempt)
+        await reserved.settle(outcome)
+        if outcome is not None:
+            await self._queue.book_attempt(job, outcome.attempt.model_dump_json())
+
+    async def _ask(
+        self, job: ClaimedJob, policy: KindSettings, prompt: BuiltPrompt, timeout_s: float, given_up: Callable[[Outcome], None]
+    ) -> Outcome | None:
         """Make the attempt; ``None`` when it may not be made after all, and the task is out of our hands."""
         call = self._router.begin(job.lane, timeout_s)
         if call is None:
@@ -113,7 +127,7 @@ class TaskProcessor:
             self._router.cancelled(call)
             await self._queue.release(job)
             return None
-        return await make_attempt(self._router, job.lane, Kind(job.header["kind"]), call, prompt, timeout_s)
+        return await make_attempt(self._router, job.lane, Kind(job.header["kind"]), call, prompt, timeout_s, given_up)
 
     async def move_on(self, job: ClaimedJob) -> bool:
         """Give a seat whose provider is gone from the settings to another one of its kind, or back; true when it is out of the lane."""

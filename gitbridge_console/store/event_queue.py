@@ -117,6 +117,10 @@ class RedisEventQueue(QueueControls):
         """
         return int(await self._of(job.id).commit("begin", job.id, job.fence)) or None
 
+    async def book_attempt(self, job: ClaimedJob, attempt: str) -> bool:
+        """Record an attempt that was cancelled, whoever holds the task by now. ``False``: the task is gone, or it was recorded before."""
+        return bool(await self._of(job.id).commit("book", job.id, job.fence, attempt))
+
     async def extend(self, held: Sequence[tuple[str, str]], lease_s: float | None = None) -> list[bool]:
         """Prolong leases given as (job id, fence); ``False`` means lost or cancelled: stop working on it."""
         lease_ms, found = milliseconds(lease_s or self.settings.lease_s), [False] * len(held)

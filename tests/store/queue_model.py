@@ -142,7 +142,10 @@ class QueueModel:
 
     async def _work_task(self, job: ClaimedJob) -> None:
         way = self.random.random()
-        if way < 0.25:
+        if way < 0.05:
+            await self.queue.book_attempt(job, f'{{"cancelled": {self.random.random()}}}')
+            self.held.append(job)
+        elif way < 0.25:
             await self.queue.retry_task(job, attempt=f'{{"n": {self.random.random()}}}', delay_s=self.random.choice([0, 60]))
         elif way < 0.45:
             others = [name for name in PROVIDERS if name != job.lane]
