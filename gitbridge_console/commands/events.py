@@ -118,6 +118,8 @@ def _lines(event: EventDetail) -> Iterable[str]:
         yield f"reason: {plain(event.reason)}"
     if event.error is not None:
         yield f"error: {event.error.code} {event.error.cls}: {plain(event.error.message)}"
+    if event.next_chance is not None:
+        yield f"next chance: {event.next_chance}"
     for line in event.routing:
         yield f"routing: {plain(line)}"
     for task in event.tasks:

@@ -50,6 +50,8 @@ class LaneStatus(View):
     held: int = 0
     oldest_age_s: float | None = None
     paused: PauseInfo | None = None
+    draining: PauseInfo | None = None
+    """Its provider gets no new seats; what waits is finished."""
 
 
 class Percentiles(View):
@@ -166,6 +168,8 @@ class FleetSnapshot(View):
     refused: int = 0
     """Newcomers that were turned away with BACKPRESSURE; the number only grows."""
     overload: OverloadStatus = OverloadStatus()
+    next_chance: str | None = None
+    """While events are parked: when the first provider that is shut can be asked again, as far as anybody knows."""
     alerts: tuple[Alert, ...] = ()
     consensus: dict[str, int] = Field(default_factory=dict)
     """Decisions of the retained history by state: complete, partial, degraded, failed; and ``split``: verdicts differed."""
@@ -272,6 +276,8 @@ class EventDetail(View):
     payload_text: str | None = None
     """The raw payload, only when asked for."""
     material_note: str = ""
+    next_chance: str | None = None
+    """While it is parked: when a provider can be asked again, as far as anybody knows."""
     routing: tuple[str, ...] = ()
     """Why each provider was or was not chosen, one line each."""
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import math
 import random
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -68,6 +69,8 @@ class AIRouter:
         self._clock = clock
         self._random = random.Random(seed)
         self.paused: frozenset[str] = frozenset()
+        self.no_new_seats: Mapping[str, str] = {}
+        """Providers that get no seats by an operator's will, each with the reason: draining, or paused for too long."""
         self.states: dict[str, ProviderState] = {}
         self.unbuilt: dict[str, str] = {}
         """Providers whose client cannot be built as the settings say, and why."""
@@ -160,6 +163,16 @@ class AIRouter:
             return Gate(False, f"circuit breaker {state.breaker.state} after {', '.join(state.breaker.causes) or 'failures'}", wait_s)
         return Gate(True)
 
+    def shut_for_s(self, name: str) -> float:
+        """How long it makes no sense to claim for ``name``: zero while it may be called, infinite where nobody knows."""
+        gate = self.gate(name)
+        return 0.0 if gate.open else math.inf if gate.retry_in_s is None else gate.retry_in_s
+
+    def room_for_question(self, name: str) -> int:
+        """Tokens a question to ``name`` may have, beside the answer."""
+        own = self.states[name].settings
+        return max(0, own.context_tokens - own.max_output_tokens)
+
     def too_small(self, name: str, tokens: int) -> str:
         """Why a question of so many tokens and its answer do not fit the provider's context; ``""`` when they do."""
         own = self.states[name].settings
@@ -192,6 +205,8 @@ class AIRouter:
             gate = self.gate(name)
             if name in self.states and (small := self.too_small(name, tokens)):
                 reasons[name] = small
+            elif name in self.no_new_seats:
+                reasons[name] = self.no_new_seats[name]
             elif not gate.open:
                 reasons[name] = gate.reason
                 if gate.retry_in_s is not None:
@@ -216,8 +231,8 @@ class AIRouter:
         return Selection(tuple(chosen), lines, min(chances) if chances else None, too_large)
 
     def candidates(self, policy: KindSettings, exclude: Sequence[str], *, tokens: int = 0) -> list[str]:
-        """Who could take over a task, best first: eligible, not paused, able to read ``tokens``, not in ``exclude``."""
-        unwanted = {*exclude, *self.paused}
+        """Who could take over a task, best first: eligible, not paused or draining, able to read ``tokens``, not in ``exclude``."""
+        unwanted = {*exclude, *self.paused, *self.no_new_seats}
         order = (name for name in dict.fromkeys((*policy.prefer, *policy.reserve)) if name not in unwanted)
         names = [name for name in order if self.gate(name).open and not self.too_small(name, tokens)]
         return sorted(names, key=lambda name: self.score(name, policy))

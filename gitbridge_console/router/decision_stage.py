@@ -141,9 +141,10 @@ class DecisionStage:
         expired = job.claimed_ms - job.number("ran", job.claimed_ms) > expires_ms
         if any(task.state in STILL_OUT for task in panel) and not expired:
             lanes = ", ".join(sorted({task.provider for task in panel if task.state in STILL_OUT}))
-            await self._queue.hand_on(
-                job, "decide", EventState.PARKED, by="consensus", why=f"no answer yet, seats wait in {lanes}", delay_s=policy.deadline_s
-            )
+            why = f"no answer yet, seats wait in {lanes}"
+            # When their chance comes is said by who looks after closed lanes.
+            texts = {"chance": ""}
+            await self._queue.hand_on(job, "decide", EventState.PARKED, by="consensus", why=why, delay_s=policy.deadline_s, texts=texts)
             return
         stored = decision.model_dump_json()
         self._metrics.count("out")

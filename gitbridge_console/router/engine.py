@@ -22,8 +22,8 @@ from gitbridge_console.router.decision_stage import ActionStage, DecisionStage
 from gitbridge_console.router.event_router import EventRouter
 from gitbridge_console.router.intake import Intake
 from gitbridge_console.router.lane import Lane
+from gitbridge_console.router.lane_failover import LaneFailover, no_new_seats
 from gitbridge_console.router.leases import LeaseKeeper
-from gitbridge_console.router.leftovers import Leftovers
 from gitbridge_console.router.overload import Overload, measure
 from gitbridge_console.router.task_processor import TaskProcessor
 from gitbridge_console.settings.holder import SettingsHolder
@@ -68,7 +68,7 @@ class Engine:
         self.overload = Overload()
         self._events = EventRouter(store.queue, self.router, store.metrics, holder, lambda: self.overload)
         self._tasks = TaskProcessor(store.queue, self.router, store.metrics, store.trouble, holder)
-        self._leftovers = Leftovers(store.queue, store.fleet, self._tasks.move_on)
+        self._failover = LaneFailover(store.queue, store.fleet, self.router, holder, engine=self.id)
         self._decide = DecisionStage(store.queue, store.reader, self.router, store.metrics, holder)
         self._act = ActionStage(store.queue, store.reader, store.metrics, holder)
         self._dead_letters = DeadLetterKeeper(store, state_dir, lambda: holder.current.retention, engine=self.id)
@@ -131,6 +131,9 @@ class Engine:
         """The cap holds where calls take long; a stage is quickly through with anybody's events."""
         return (lambda: 0) if name in STAGE_LANES else lambda: self._holder.current.queue.repository_max
 
+    def _shut_for_s(self, name: str) -> Callable[[], float]:
+        return (lambda: 0.0) if name in STAGE_LANES else lambda: self.router.shut_for_s(name)
+
     def _start_lanes(self, running: set[asyncio.Task[None]]) -> None:
         for name, work in self._handlers().items():
             if name in self._lanes:
@@ -146,6 +149,7 @@ class Engine:
                 on_claim=self._note_claim,
                 payloads=name != "decide",
                 repository_max=self._repository_max(name),
+                shut_for_s=self._shut_for_s(name),
             )
             self._lanes[name] = lane
             task = asyncio.create_task(lane.run(), name=f"lane {name}")
@@ -225,11 +229,12 @@ class Engine:
         settings = self._holder.current
         stats, window = await self.store.queue.stats(), await self.store.metrics.read(minutes=2)
         self.router.paused = frozenset(stats.pauses)
+        self.router.no_new_seats = no_new_seats(stats, settings.queue.pause_hold_s)
         pace = {name: provider.calls_1m / 60 for name, provider in window.providers.items()}
         before, self.overload = self.overload, measure(settings.queue, settings.shedding, stats, pace)
         if self.overload.step is not before.step:
             logger.warning("overload: %s%s", self.overload.step.label, f": {self.overload.reason}" if self.overload.reason else "")
-        await self._leftovers.turn(stats, self.router.states)
+        await self._failover.turn(stats)
 
     async def _heal(self) -> None:
         away_s = self.store.trouble.away_for_s

@@ -16,6 +16,7 @@ from gitbridge_console.domain.tasks import Attempt, TaskState
 from gitbridge_console.router.ai_router import AIRouter
 from gitbridge_console.router.attempt import Outcome, make_attempt, no_answer, usable_answer
 from gitbridge_console.router.guards import Guard, Question, Refusal, Reserved, reserve_all
+from gitbridge_console.router.lane_failover import too_long
 from gitbridge_console.router.last_words import write_last_words
 from gitbridge_console.router.prompts import BuiltPrompt, build_request
 from gitbridge_console.settings.model import KindSettings, Settings
@@ -59,7 +60,8 @@ class TaskProcessor:
     async def work(self, job: ClaimedJob) -> None:
         """Make one attempt for a claimed task and hand it on."""
         if job.lane not in self._router.states:
-            await self.move_on(job)
+            # Gone from the settings since it was claimed; what is left in its lane moves on from there.
+            await self._queue.release(job)
             return
         settings = self._settings()
         policy = settings.kinds[Kind(job.header["kind"]).value]
@@ -67,7 +69,7 @@ class TaskProcessor:
         remaining_s = self._remaining_s(job, policy)
         if remaining_s < SHORTEST_ATTEMPT_S:
             gate = self._router.gate(job.lane)
-            if not gate.open and gate.retry_in_s is not None and job.number("ca") == 0:
+            if not gate.open and job.number("ca") == 0:
                 # Never asked, and nobody could be: the event parks at its deadline, and this seat gets a new one after.
                 await self._queue.release(job, delay_s=min(GATE_LOOK_S[1], max(1.0, remaining_s + 1.0)))
                 return
@@ -75,7 +77,7 @@ class TaskProcessor:
             await self._end_unasked(job, failure)
             return
         if not self._router.gate(job.lane).open:
-            await self._pass_by(job, policy)
+            await self._pass_by(job, policy, remaining_s)
             return
         prompt = self._prompt(job, provider_settings.max_output_tokens)
         if small := self._router.too_small(job.lane, prompt.tokens):
@@ -84,7 +86,7 @@ class TaskProcessor:
         question = Question(job.id, job.lane, prompt.tokens, provider_settings.max_output_tokens, job.priority)
         reserved = await reserve_all(self._guards, question)
         if isinstance(reserved, Refusal):
-            await self._pass_by(job, policy, reserved)
+            await self._pass_by(job, policy, remaining_s, reserved)
             return
         given_up: list[Outcome] = []
         try:
@@ -116,7 +118,7 @@ class TaskProcessor:
         """Make the attempt; ``None`` when it may not be made after all, and the task is out of our hands."""
         call = self._router.begin(job.lane, timeout_s)
         if call is None:
-            await self._pass_by(job, policy)
+            await self._pass_by(job, policy, timeout_s)
             return None
         try:
             wanted = await self._queue.begin(job) is not None
@@ -129,16 +131,6 @@ class TaskProcessor:
             return None
         return await make_attempt(self._router, job.lane, Kind(job.header["kind"]), call, prompt, timeout_s, given_up)
 
-    async def move_on(self, job: ClaimedJob) -> bool:
-        """Give a seat whose provider is gone from the settings to another one of its kind, or back; true when it is out of the lane."""
-        policy = self._settings().kinds[Kind(job.header["kind"]).value]
-        text = f"{job.lane}: {self._router.gate(job.lane).reason}"
-        others = self._router.candidates(policy, exclude=[job.lane])
-        if await self._seat_goes_to(others, job, text):
-            return True
-        await self._queue.release(job, delay_s=GATE_LOOK_S[1], parked=True, reason=text)
-        return False
-
     def _remaining_s(self, job: ClaimedJob, policy: KindSettings) -> float:
         """Seconds to the event's deadline; it begins with the first seat that is asked, and anew after the event was parked."""
         deadline = job.event.get("deadline")
@@ -146,19 +138,20 @@ class TaskProcessor:
             return float(job.event.get("limit", policy.deadline_s * 1000)) / 1000
         return (float(deadline) - job.claimed_ms) / 1000
 
-    async def _pass_by(self, job: ClaimedJob, policy: KindSettings, refusal: Refusal | None = None) -> None:
-        """The provider cannot be called now: move to another one, or wait in the lane, uncounted."""
+    async def _pass_by(self, job: ClaimedJob, policy: KindSettings, remaining_s: float, refusal: Refusal | None = None) -> None:
+        """The provider cannot be called now, though the seat is in hand: it waits in its lane, uncounted, or moves if that is too long."""
         gate = self._router.gate(job.lane)
         why, retry_in_s = (refusal.reason, refusal.retry_in_s) if refusal else (gate.reason, gate.retry_in_s)
-        others = self._router.candidates(policy, exclude=[job.lane])
+        if not refusal and gate.open:
+            retry_in_s = 0.0  # its place was taken a moment ago and is free again
         reason = f"{job.lane}: {why}"
-        if await self._seat_goes_to(others, job, reason):
-            return
-        if retry_in_s is None and (refusal or not gate.open):
-            await self._end_unasked(job, Failure(FailureClass.NO_PROVIDER, reason))
-            return
+        if too_long(retry_in_s, 0.0, min(self._settings().retry.lane_hold_s, remaining_s)):
+            others = self._router.candidates(policy, exclude=[job.lane], tokens=job.number("tk"))
+            if await self._seat_goes_to(others, job, reason):
+                return
         low, high = GATE_LOOK_S
-        await self._queue.release(job, delay_s=min(high, max(low, retry_in_s or 0.0)), parked=True, reason=reason)
+        delay_s = high if retry_in_s is None else min(high, max(low, retry_in_s))
+        await self._queue.release(job, delay_s=delay_s, parked=True, reason=reason, chance_s=retry_in_s)
 
     async def _does_not_fit(self, job: ClaimedJob, policy: KindSettings, prompt: BuiltPrompt, reason: str) -> None:
         """The provider's model cannot read so much: nobody pays to hear that; one that can takes the seat, or it ends."""

@@ -88,6 +88,7 @@ class RetrySettings(Table):
     """Claims of one job after which it is given up as a poison pill."""
     backoff_base_s: float = Field(0.5, gt=0, le=60)
     backoff_cap_s: float = Field(8.0, gt=0, le=600)
+    lane_hold_s: float = Field(5.0, ge=0, le=86_400)
 
 
 class BreakerSettings(Table):

@@ -79,6 +79,7 @@ NOTES: dict[str, dict[str, str]] = {
         "deliveries_max": "Claims of one job after which it is given up",
         "backoff_base_s": "First wait before a retry, in seconds; doubled each time, with full jitter",
         "backoff_cap_s": "Longest wait before a retry, in seconds",
+        "lane_hold_s": "Seconds work waits for a provider that is limited or whose circuit is open; if it takes longer another one gets it",
     },
     "breaker": {
         "consecutive_failures": "Failures in a row that open the circuit",
@@ -90,7 +91,7 @@ NOTES: dict[str, dict[str, str]] = {
     "queue": {
         "lease_s": "Seconds after which the work of an engine that fell silent is given to another",
         "drain_s": "Seconds an engine that stops may take to finish what it has in hand",
-        "pause_hold_s": "Seconds after which waiting tasks of a paused provider go to the reserve; 0: never; not acted on yet",
+        "pause_hold_s": "Seconds after which waiting tasks of a paused provider go to the reserve, and it gets no new seats; 0: never",
         "aging_ms": "Milliseconds after which normal work is claimed like high, low after twice, bulk after thrice as long; 0: never",
         "max_waiting": "Undecided events at most; low priorities are shed first, then newcomers are refused",
         "memory_soft_bytes": "Bytes stored for events from which low priorities are shed as they come in, with an alert; 0: no limit",

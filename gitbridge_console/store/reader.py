@@ -132,6 +132,7 @@ class EventReader:
             lineage={"edited_from": header.get("from"), "edits": [text_of(edit) for edit in edits]},
             payload_text=text_of(await self.payload(event_id)) if with_payload else None,
             material_note=about.get("material", ""),
+            next_chance=_next_chance(summary.state, about),
             routing=tuple(line for line in about.get("routing", "").split("\n") if line),
         )
 
@@ -303,6 +304,11 @@ def _summary(event_id: str, header: dict[str, str], about: dict[str, str], now: 
         verdict=header.get("verdict", ""),
         agreement=header.get("agree", ""),
     )
+
+
+def _next_chance(state: str, about: dict[str, str]) -> str | None:
+    chance = about.get("chance", "")
+    return iso_from_ms(int(chance)) if state == EventState.PARKED and chance.isdecimal() else None
 
 
 def _timeline(raw: Sequence[bytes], received_at: str, source: str) -> Iterable[TimelineEntry]:

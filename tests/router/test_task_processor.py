@@ -14,6 +14,7 @@ from redis.asyncio import Redis
 from gitbridge_console.domain.events import EventState, IncomingEvent, Priority
 from gitbridge_console.domain.failures import Failure, FailureClass
 from gitbridge_console.domain.snapshots import EventDetail, TaskDetail
+from gitbridge_console.domain.timestamps import ms_from_iso
 from gitbridge_console.domain.tasks import Attempt, TaskState
 from gitbridge_console.providers.base import ProviderError, ProviderReply, ProviderRequest, Usage
 from gitbridge_console.router.ai_router import AIRouter
@@ -177,11 +178,51 @@ async def test_a_seat_that_was_asked_before_has_failed_at_the_deadline_outage_or
     assert (await seats.seat()).state == "failed"
 
 
-async def test_a_seat_whose_provider_comes_back_only_by_an_operator_has_failed_at_the_deadline(seats: Seats) -> None:
+async def test_a_seat_whose_provider_comes_back_only_by_an_operator_is_kept_for_that(seats: Seats) -> None:
     await seats.open()
     seats.outage(Failure(FailureClass.CREDENTIAL, "the key was revoked"))
     await seats.tasks.work(await seats.late())
-    assert (await seats.seat()).state == "failed"
+    assert (await seats.seat()).state == "waiting"
+
+
+async def test_nobody_eligible_parks_the_event_and_says_when_the_next_chance_comes(seats: Seats) -> None:
+    await seats.open()
+    seats.outage(Failure(FailureClass.RATE_LIMIT, "later", retry_after_s=600))
+    job = await seats.next("grok")
+    await seats.tasks.work(job)
+    event = await seats.shown()
+    assert (event.state, event.tasks[0].state) == ("parked", "waiting")
+    assert event.next_chance is not None
+    assert abs(ms_from_iso(event.next_chance) - job.claimed_ms - 600_000) < 5_000
+    seats.clock.now = 601.0
+    await seats.tasks.work(replace(await taken(seats, "grok"), claimed_ms=job.claimed_ms + 601_000))
+    assert (await seats.shown()).next_chance is None, "it is over"
+
+
+async def test_nobody_eligible_for_an_unknown_time_parks_without_a_time(seats: Seats) -> None:
+    await seats.open()
+    seats.outage(Failure(FailureClass.CREDENTIAL, "the key was revoked"))
+    await seats.tasks.work(await seats.next("grok"))
+    event = await seats.shown()
+    assert (event.state, event.tasks[0].state, event.next_chance) == ("parked", "waiting", None)
+
+
+async def test_a_short_wait_for_its_own_provider_is_waited_in_the_lane(seats: Seats) -> None:
+    await seats.open()
+    call = seats.router.begin("grok", 1.0)
+    assert call is not None
+    seats.router.failed(call, Failure(FailureClass.RATE_LIMIT, "later", retry_after_s=4))
+    await seats.tasks.work(await seats.next("grok"))
+    seat = await seats.seat()
+    assert (seat.provider, seat.state, seat.deliveries) == ("grok", "waiting", 0)
+
+
+async def taken(seats: Seats, lane: str) -> ClaimedJob:
+    """The one waiting job of a lane, whose time is made to have come."""
+    keys = seats.queue.keys
+    ((job_id, _),) = await seats.queue.client.zrange(keys.waiting(lane), 0, -1, withscores=True)
+    await seats.queue.client.zadd(keys.waiting(lane), {job_id: 1})
+    return await seats.next(lane)
 
 
 async def test_while_one_provider_is_out_another_takes_its_seat(seats: Seats) -> None:

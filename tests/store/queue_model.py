@@ -14,7 +14,7 @@ from gitbridge_console.domain.tasks import TaskState
 from gitbridge_console.settings.model import QueueSettings, RetentionSettings, RetrySettings
 from gitbridge_console.store.event_queue import RedisEventQueue
 from gitbridge_console.store.keys import Keys
-from gitbridge_console.store.records import BackPressure, ClaimedJob, RoutePlan
+from gitbridge_console.store.records import BackPressure, ClaimedJob, Closure, RoutePlan
 from gitbridge_console.store.replies import text_of
 
 PROVIDERS = ("claude", "grok", "chatgpt")
@@ -44,7 +44,7 @@ class QueueModel:
         self.completed: set[tuple[str, str]] = set()
         self.forgotten = 0
         self.counts = {"shed": 0, "refused": 0, "superseded": 0, "stale": 0, "claimed": 0}
-        self._capped: dict[str, bool] = {}
+        self._passed_over: dict[tuple[str, str], int] = {}
         self._delivery = 0
 
     STEPS = (
@@ -52,7 +52,7 @@ class QueueModel:
         *("claim",) * 6,
         *("work",) * 8,
         *("zombie",) * 2,
-        *("cancel", "replay", "priority", "move", "pause", "approve", "expire", "begin", "extend", "age", "trim"),
+        *("cancel", "replay", "priority", "move", "move_on", "pause", "drain", "approve", "expire", "begin", "extend", "age", "trim"),
     )
 
     async def step(self) -> str:
@@ -214,6 +214,21 @@ class QueueModel:
         """A failover by hand."""
         source, target = self.random.sample(PROVIDERS, 2)
         await self.queue.move(source, target, by="chaos")
+
+    async def move_on(self) -> None:
+        """A lane is shut: some or all of its work goes to who is free, and the rest parks; what moves keeps its place."""
+        source, *others = self.random.sample(PROVIDERS, 3)
+        able = [(name, -1) for name in others[: self.random.randrange(3)]]
+        closure = Closure("shut", self.random.choice([None, 0.0, 60.0]), late_only=self.random.random() < 0.5)
+        await self.queue.move_on(source, closure, {"code_review": able}, passed_over=self._passed_over, limit=3)
+
+    async def drain(self) -> None:
+        """A draining lane still gives out its work."""
+        lane = self.random.choice(PROVIDERS)
+        await self.queue.drain(lane, by="chaos", reason="x")
+        assert lane in (await self.queue.stats()).drains
+        assert not (await self.queue.claim(lane, 0)).paused
+        await self.queue.resume(lane, by="chaos")
 
     async def pause(self) -> None:
         """While a lane is paused nothing is claimed from it."""

@@ -55,6 +55,8 @@ def head_lines(event: EventDetail) -> list[Line]:
         lines.append(line(Cell(f"{event.error.code} {event.error.cls}: {safe(event.error.message)}", "bad")))
     if event.reason:
         lines.append(line(Cell(safe(event.reason), "dim")))
+    if event.next_chance is not None:
+        lines.append(line(Cell(f"next chance {clock(event.next_chance)}", "warn")))
     if event.material_note:
         lines.append(line(Cell(f"reviewers saw: {safe(event.material_note)}", "warn")))
     return lines

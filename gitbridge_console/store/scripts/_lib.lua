@@ -296,6 +296,19 @@ local function unwanted(task)
   return not open or (e[3] or '1') ~= call('HGET', J .. task, 'run')
 end
 
+-- An event none of whose seats was asked waits visibly, and says when its chance comes next, as far as that is known (ms from now, else
+-- below zero).
+local function park(task, why, wait)
+  local event = event_of(task)
+  local state = call('HGET', J .. event, 'state')
+  if unwanted(task) or (state ~= 'routed' and state ~= 'parked') then return end
+  if state == 'routed' then set_state(event, 'parked', 'router', why) end
+  local known, at = tonumber(call('HGET', T .. ':x:' .. event, 'chance') or ''), wait >= 0 and NOW + wait or nil
+  -- Looked at again and again: what differs by less than it takes to look is not worth a write.
+  if at and (not known or math.abs(known - at) > 2000) then call('HSET', T .. ':x:' .. event, 'chance', int(at))
+  elseif known and not at then call('HDEL', T .. ':x:' .. event, 'chance') end
+end
+
 local function fail_event(event, class, code, message, by)
   call('HSET', J .. event, 'err', class, 'code', code)
   rest(event)
