@@ -14,8 +14,8 @@ from redis.asyncio import Redis
 from gitbridge_console.domain.events import EventState, IncomingEvent, Priority
 from gitbridge_console.domain.failures import Failure, FailureClass
 from gitbridge_console.domain.snapshots import EventDetail, TaskDetail
-from gitbridge_console.domain.timestamps import ms_from_iso
 from gitbridge_console.domain.tasks import Attempt, TaskState
+from gitbridge_console.domain.timestamps import ms_from_iso
 from gitbridge_console.providers.base import ProviderError, ProviderReply, ProviderRequest, Usage
 from gitbridge_console.router.ai_router import AIRouter
 from gitbridge_console.router.decision_stage import DecisionStage
