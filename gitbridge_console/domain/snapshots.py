@@ -229,6 +229,8 @@ class TaskDetail(View):
     state: str
     deliveries: int = 0
     calls: int = 0
+    hedge_of: str = ""
+    """The task for whose seat this is a second one, because its provider took long; the two count as one seat."""
     attempts: tuple[Attempt, ...] = ()
     answer: Answer | None = None
 

@@ -20,6 +20,7 @@ from gitbridge_console.router.ai_router import AIRouter
 from gitbridge_console.router.dead_letters import DeadLetterKeeper
 from gitbridge_console.router.decision_stage import ActionStage, DecisionStage
 from gitbridge_console.router.event_router import EventRouter
+from gitbridge_console.router.hedger import Hedger
 from gitbridge_console.router.intake import Intake
 from gitbridge_console.router.lane import Lane
 from gitbridge_console.router.lane_failover import LaneFailover, no_new_seats
@@ -64,10 +65,11 @@ class Engine:
         self._wanted = self._applied = holder.current
         self.intake = Intake(store.queue, store.metrics, lambda: holder.current.rules)
         self.router = AIRouter(holder.current, {name: client_or_problem(name, own) for name, own in holder.current.providers.items()})
-        self.leases = LeaseKeeper(store.queue, store.trouble)
+        self.leases = LeaseKeeper(store.queue, store.trouble, store.wakeups)
         self.overload = Overload()
         self._events = EventRouter(store.queue, self.router, store.metrics, holder, lambda: self.overload)
-        self._tasks = TaskProcessor(store.queue, self.router, store.metrics, store.trouble, holder)
+        hedger = Hedger(store.queue, self.router, store.metrics, store.trouble, lambda: holder.current.hedging)
+        self._tasks = TaskProcessor(store.queue, self.router, store.metrics, store.trouble, holder, hedger=hedger)
         self._failover = LaneFailover(store.queue, store.fleet, self.router, holder, engine=self.id)
         self._decide = DecisionStage(store.queue, store.reader, self.router, store.metrics, holder)
         self._act = ActionStage(store.queue, store.reader, store.metrics, holder)

@@ -16,6 +16,7 @@ from gitbridge_console.domain.tasks import Attempt, TaskState
 from gitbridge_console.router.ai_router import AIRouter
 from gitbridge_console.router.attempt import Outcome, make_attempt, no_answer, usable_answer
 from gitbridge_console.router.guards import Guard, Question, Refusal, Reserved, reserve_all
+from gitbridge_console.router.hedger import Hedger
 from gitbridge_console.router.lane_failover import too_long
 from gitbridge_console.router.last_words import write_last_words
 from gitbridge_console.router.prompts import BuiltPrompt, build_request
@@ -47,6 +48,7 @@ class TaskProcessor:
         settings: Callable[[], Settings],
         *,
         guards: Sequence[Guard] = (),
+        hedger: Hedger | None = None,
         seed: int | None = None,
     ) -> None:
         self._queue = queue
@@ -55,6 +57,7 @@ class TaskProcessor:
         self._trouble = trouble
         self._settings = settings
         self._guards = guards
+        self._hedger = hedger or Hedger(queue, router, metrics, trouble, lambda: settings().hedging)
         self._random = random.Random(seed)
 
     async def work(self, job: ClaimedJob) -> None:
@@ -90,7 +93,8 @@ class TaskProcessor:
             return
         given_up: list[Outcome] = []
         try:
-            outcome = await self._ask(job, policy, prompt, min(provider_settings.timeout_total_s, remaining_s), given_up.append)
+            async with self._hedger.watching(job, policy, prompt.tokens, remaining_s):
+                outcome = await self._ask(job, policy, prompt, min(provider_settings.timeout_total_s, remaining_s), given_up.append)
         except BaseException:
             await write_last_words(self._end_given_up(job, reserved, given_up), self._trouble)
             raise
@@ -99,6 +103,7 @@ class TaskProcessor:
             return
         self._record(job.lane, outcome.attempt)
         if outcome.failure is None:
+            self._hedger.answered(job.lane, job.header["kind"], outcome.attempt.latency_ms / 1000)
             await self._succeed(job, outcome)
         else:
             await self._after_failure(job, policy, settings, outcome, outcome.failure, remaining_s)
@@ -202,7 +207,8 @@ class TaskProcessor:
         step = next_step(
             failure,
             RetryLimits(limits.attempts_max, limits.attempts_per_provider_max, limits.backoff_base_s, limits.backoff_cap_s),
-            calls=job.number("ca") + 1,
+            # Those of its other half count too: the limit is one of the seat.
+            calls=job.number("ca") + job.number("cx") + 1,
             calls_here=calls_here,
             candidates=bool(others),
             remaining_s=remaining_s - outcome.attempt.latency_ms / 1000,

@@ -91,6 +91,15 @@ class RetrySettings(Table):
     lane_hold_s: float = Field(5.0, ge=0, le=86_400)
 
 
+class HedgingSettings(Table):
+    """When a second provider is asked because the first takes long. Off while ``kinds`` is empty."""
+
+    kinds: tuple[KindName, ...] = ()
+    samples_min: int = Field(50, ge=10, le=500)
+    percentile: float = Field(95.0, ge=50, le=99.9)
+    share_max: Fraction = 0.05
+
+
 class BreakerSettings(Table):
     """Circuit breaker of each provider and model."""
 
@@ -278,6 +287,7 @@ class Settings(Table):
     providers: dict[str, ProviderSettings] = Field(default_factory=default_providers)
     kinds: dict[KindName, KindSettings] = Field(default_factory=default_kinds)
     retry: RetrySettings = RetrySettings()
+    hedging: HedgingSettings = HedgingSettings()
     breaker: BreakerSettings = BreakerSettings()
     actions: ActionSettings = ActionSettings()
     queue: QueueSettings = QueueSettings()

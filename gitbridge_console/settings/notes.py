@@ -13,6 +13,7 @@ TABLES: dict[str, str] = {
     "providers.NAME": "One AI service; claude, grok and chatgpt are built in, and a table here changes only what it names",
     "kinds.KIND": "How one kind of event is asked and decided",
     "retry": "How often one task may call providers",
+    "hedging": "When a second provider is asked for a seat because the first takes long; off while `kinds` is empty",
     "breaker": "The circuit breaker of each provider",
     "actions": "What a decision may do outside",
     "queue": "Bounds of the queue",
@@ -80,6 +81,12 @@ NOTES: dict[str, dict[str, str]] = {
         "backoff_base_s": "First wait before a retry, in seconds; doubled each time, with full jitter",
         "backoff_cap_s": "Longest wait before a retry, in seconds",
         "lane_hold_s": "Seconds work waits for a provider that is limited or whose circuit is open; if it takes longer another one gets it",
+    },
+    "hedging": {
+        "kinds": "Kinds of events that are hedged, such as issue_triage; the calls cost up to `share_max` more",
+        "samples_min": "Answers of a provider for a kind, in one engine, before it is known what takes long",
+        "percentile": "A call that takes longer than this percentage of those answers is hedged",
+        "share_max": "Hedges as a share of calls, at most",
     },
     "breaker": {
         "consecutive_failures": "Failures in a row that open the circuit",

@@ -219,6 +219,15 @@ class RedisEventQueue(QueueControls):
         reply = await self._of(job.id).commit("retry", job.id, job.fence, *args)
         return None if reply is None else text_of(reply)
 
+    async def hedge_task(self, job: ClaimedJob, candidates: Sequence[str]) -> str | None:
+        """Have another provider asked for the same seat while its own takes long: the first of the two that succeeds ends the seat.
+
+        Returns the lane of the second task; ``""`` when nobody was free, or the seat has or is a hedge; ``None``: the fence is void
+        or nobody wants the answer.
+        """
+        reply = await self._of(job.id).commit("hedge", job.id, job.fence, *candidates)
+        return None if reply is None else text_of(reply)
+
     async def settle_task(
         self,
         job: ClaimedJob,

@@ -22,7 +22,7 @@
 ``<tag>:ev``            stream: event log;  ``<tag>:q`` stream: quarantine;  ``<tag>:dn`` stream: decision ids
 ``<tag>:dl``            lock of the engine that exports dead letters: its token, gone by itself when it dies
 ``<tag>:dx``            hash: what was exported lately (since, count, files, file, engine);  ``<tag>:dt`` hash: why it failed
-``<tag>:wake``          channel: the name of a lane that has new work
+``<tag>:wake``          channel: the name of a lane that has new work, or ``:leases`` when work in hand is not wanted any more
 ======================  =======================================================================================
 """
 

@@ -102,9 +102,7 @@ async def forever(job: ClaimedJob) -> None:
     await asyncio.Event().wait()
 
 
-async def test_a_lane_that_is_shut_claims_nothing_until_it_opens(
-    queue: RedisEventQueue, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_a_lane_that_is_shut_claims_nothing_until_it_opens(queue: RedisEventQueue, monkeypatch: pytest.MonkeyPatch) -> None:
     claims, looks = 0, asyncio.Event()
     claim = queue.claim
 

@@ -43,7 +43,7 @@ class QueueModel:
         self.events: dict[str, None] = {}
         self.completed: set[tuple[str, str]] = set()
         self.forgotten = 0
-        self.counts = {"shed": 0, "refused": 0, "superseded": 0, "stale": 0, "claimed": 0}
+        self.counts = {"shed": 0, "refused": 0, "superseded": 0, "stale": 0, "claimed": 0, "hedged": 0}
         self._passed_over: dict[tuple[str, str], int] = {}
         self._delivery = 0
 
@@ -52,6 +52,7 @@ class QueueModel:
         *("claim",) * 6,
         *("work",) * 8,
         *("zombie",) * 2,
+        *("hedge",) * 2,
         *("cancel", "replay", "priority", "move", "move_on", "pause", "drain", "approve", "expire", "begin", "extend", "age", "trim"),
     )
 
@@ -221,6 +222,19 @@ class QueueModel:
         able = [(name, -1) for name in others[: self.random.randrange(3)]]
         closure = Closure("shut", self.random.choice([None, 0.0, 60.0]), late_only=self.random.random() < 0.5)
         await self.queue.move_on(source, closure, {"code_review": able}, passed_over=self._passed_over, limit=3)
+
+    async def hedge(self) -> None:
+        """A seat in somebody's hand gets a second task, unless it has or is one, in the lane of nobody on its panel."""
+        seats = [job for job in self.held if job.is_task]
+        if not seats:
+            return
+        job = self.random.choice(seats)
+        others = [name for name in self.random.sample(PROVIDERS, 3) if name != job.lane]
+        lane = await self.queue.hedge_task(job, others)
+        if lane:
+            self.counts["hedged"] += 1
+            assert lane in others
+            assert await self.queue.hedge_task(job, others) == "", "at most one hedge a seat"
 
     async def drain(self) -> None:
         """A draining lane still gives out its work."""

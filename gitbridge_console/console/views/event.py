@@ -184,6 +184,8 @@ def task_lines(tasks: Sequence[TaskDetail]) -> list[Line]:
     lines = [line(Cell("TASKS", "head"))] if tasks else [line(Cell("no tasks yet", "dim"))]
     for task in tasks:
         moved = f" (seat of {safe(task.seat)})" if task.seat != task.provider else ""
+        if task.hedge_of:
+            moved = f" (hedge of {short_id(task.hedge_of)})"
         tone = {"succeeded": "good", "failed": "bad"}.get(task.state, "warn")
         lines.append(
             line(
