@@ -58,7 +58,6 @@ def build_snapshot(
     at = iso_from_ms(stats.now_ms)
     pace = {name: provider.calls_1m / 60 for name, provider in window.providers.items()}
     overload = measure(settings.queue, settings.shedding, stats, pace)
-    next_chance = _next_chance(providers, stats.states.get(EventState.PARKED, 0))
     engines = tuple(
         EngineStatus(
             id=beat.id,
@@ -86,8 +85,8 @@ def build_snapshot(
         duplicates=stats.counters.get("duplicates", 0),
         refused=stats.counters.get("refused", 0),
         overload=_overload(settings, stats, overload),
-        next_chance=next_chance,
-        alerts=tuple(_alerts(settings, stats, lanes, providers, engines, server, quarantined, dead, overload, at, next_chance)),
+        next_chance=_next_chance(stats, providers),
+        alerts=tuple(_alerts(settings, stats, lanes, providers, engines, server, quarantined, dead, overload, at)),
         consensus={name: stats.counters.get(f"decided:{name}", 0) for name in ("complete", "partial", "degraded", "failed", "split")},
         log=log,
         max_waiting=settings.queue.max_waiting,
@@ -180,13 +179,13 @@ def _alerts(
     dead: tuple[DeadExports | None, DeadTrouble | None],
     overload: Overload,
     at: str,
-    next_chance: str | None,
 ) -> Iterable[Alert]:
     """What wants the operator, worst first."""
     found = [
         *_fleet_alerts(engines, at),
         *_store_alerts(server, at),
-        *_queue_alerts(settings, stats, lanes, quarantined, overload, at, next_chance),
+        *_queue_alerts(settings, stats, lanes, quarantined, overload, at),
+        *_parked_alerts(stats, providers, at),
         *_overload_alerts(settings, stats, overload, at),
         *_dead_letter_alerts(*dead),
         *_provider_alerts(settings.alerts, providers, at),
@@ -214,20 +213,21 @@ def _store_alerts(server: ServerState, at: str) -> Iterable[Alert]:
         yield Alert(level="warning", code="store_warning", text=f"store: {line}", since=at)
 
 
-def _next_chance(providers: Mapping[str, ProviderStatus], parked: int) -> str | None:
+def _next_chance(stats: QueueStats, providers: Mapping[str, ProviderStatus]) -> str | None:
     """When the first provider that is shut for a known time can be asked again; it matters only while events are parked."""
     times = [time for provider in providers.values() for time in (provider.gate_until, provider.breaker.next_probe) if time is not None]
-    return min(times, default=None) if parked else None
+    return min(times, default=None) if stats.states.get(EventState.PARKED, 0) else None
+
+
+def _parked_alerts(stats: QueueStats, providers: Mapping[str, ProviderStatus], at: str) -> Iterable[Alert]:
+    if waiting := stats.states.get(EventState.PARKED, 0):
+        chance = _next_chance(stats, providers)
+        text = f"{waiting} parked: no provider can take them now" + (f", next chance {chance}" if chance else "")
+        yield Alert(level="warning", code="parked", text=text, since=at, jump="queue")
 
 
 def _queue_alerts(
-    settings: Settings,
-    stats: QueueStats,
-    lanes: Mapping[str, LaneStatus],
-    quarantined: int,
-    overload: Overload,
-    at: str,
-    next_chance: str | None,
+    settings: Settings, stats: QueueStats, lanes: Mapping[str, LaneStatus], quarantined: int, overload: Overload, at: str
 ) -> Iterable[Alert]:
     undecided, room = sum(stats.states.get(state, 0) for state in UNDECIDED), settings.queue.max_waiting
     # The alert of an overload says how full it is; two alerts would look like two faults.
@@ -254,9 +254,6 @@ def _queue_alerts(
             left = lane.depth + lane.waiting + lane.leased
             text = f"{name} draining by {lane.draining.by}: {lane.draining.reason} ({f'{left} left' if left else 'nothing left'})"
             yield Alert(level="warning", code="draining", text=text, since=lane.draining.since, jump="queue")
-    if waiting := stats.states.get(EventState.PARKED, 0):
-        text = f"{waiting} parked: no provider can take them now" + (f", next chance {next_chance}" if next_chance else "")
-        yield Alert(level="warning", code="parked", text=text, since=at, jump="queue")
     if quarantined:
         yield Alert(
             level="warning", code="quarantine", text=f"{quarantined} in quarantine: could not be read as events", since=at, jump="failures"

@@ -12,7 +12,7 @@ from typing import Any
 
 from gitbridge_console.domain.failures import Failure
 from gitbridge_console.providers.base import Provider
-from gitbridge_console.router.breaker import Admission, CircuitBreaker
+from gitbridge_console.router.breaker import Admission, BreakerState, CircuitBreaker
 from gitbridge_console.router.provider_state import ProviderState
 from gitbridge_console.settings.model import KindSettings, ProviderSettings, Settings
 
@@ -168,16 +168,26 @@ class AIRouter:
         gate = self.gate(name)
         return 0.0 if gate.open else math.inf if gate.retry_in_s is None else gate.retry_in_s
 
-    def room_for_question(self, name: str) -> int:
-        """Tokens a question to ``name`` may have, beside the answer."""
-        own = self.states[name].settings
-        return max(0, own.context_tokens - own.max_output_tokens)
+    def slots(self, name: str, active: int) -> int:
+        """How many tasks of its lane may be in hand here, of which ``active`` are.
+
+        While its circuit is not closed that is one more than have been asked, and none until that one has been: the others would
+        only be put back.
+        """
+        state = self.states.get(name)
+        if state is None:
+            return 0
+        limit = state.settings.max_concurrency
+        if state.breaker.state is BreakerState.CLOSED:
+            return limit
+        return min(limit, active + 1 if active <= state.in_flight else active)
 
     def too_small(self, name: str, tokens: int) -> str:
         """Why a question of so many tokens and its answer do not fit the provider's context; ``""`` when they do."""
-        own = self.states[name].settings
-        if tokens + own.max_output_tokens <= own.context_tokens:
+        state = self.states[name]
+        if tokens <= state.question_tokens_max:
             return ""
+        own = state.settings
         return f"about {tokens:,} tokens and {own.max_output_tokens:,} of answer do not fit its context of {own.context_tokens:,}"
 
     def score(self, name: str, policy: KindSettings) -> float:

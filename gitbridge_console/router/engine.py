@@ -127,7 +127,7 @@ class Engine:
     def _slots(self, name: str) -> Callable[[], int]:
         if name in STAGE_LANES:
             return lambda: self._holder.current.queue.stage_concurrency
-        return lambda: self.router.states[name].settings.max_concurrency if name in self.router.states else 0
+        return lambda: self.router.slots(name, self._lanes[name].active if name in self._lanes else 0)
 
     def _repository_max(self, name: str) -> Callable[[], int]:
         """The cap holds where calls take long; a stage is quickly through with anybody's events."""

@@ -61,6 +61,13 @@ class LeaseKeeper:
         """Extend until stopped or cancelled."""
         if self._wakeups is not None:
             self._wakeups.subscribe(LEASES, self._poke)
+        try:
+            await self._extend_all()
+        finally:
+            if self._wakeups is not None:
+                self._wakeups.unsubscribe(LEASES, self._poke)
+
+    async def _extend_all(self) -> None:
         while not self._stopping:
             await self._sleep(self._queue.settings.lease_s / 3)
             held = list(self._held)

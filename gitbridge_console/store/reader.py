@@ -218,7 +218,7 @@ class EventReader:
     async def nothing_due(self, lanes: Iterable[str], within_s: float) -> bool:
         """Whether no lane holds work that is leased, claimable, or due within ``within_s`` seconds.
 
-        Lanes on hold do not count, nor do parked events: both wait for somebody else.
+        Lanes on hold do not count, nor do parked events and their seats: both wait for somebody else.
         """
         names = list(lanes)
         until = await server_now_ms(self._client) + round(within_s * 1000)
@@ -227,18 +227,18 @@ class EventReader:
             pipe = self._client.pipeline(transaction=False)
             for lane in names:
                 pipe.zcard(keys.leased(lane))
-                pipe.zcard(keys.ready(lane))
+                pipe.zrange(keys.ready(lane), 0, SCAN_MAX - 1)
                 pipe.zrangebyscore(keys.waiting(lane), "-inf", until, start=0, num=SCAN_MAX)
             replies = await pipe.execute()
             due: list[str] = []
             for n, paused in enumerate(on_hold):
                 leased, ready, waiting = replies[3 * n : 3 * n + 3]
-                if leased or (ready and not paused):
+                if leased:
                     return False
-                due.extend(text_of(raw) for raw in waiting if not paused)
+                due.extend(text_of(raw) for raw in (*ready, *waiting) if not paused)
             pipe = self._client.pipeline(transaction=False)
-            for job_id in due:
-                pipe.hget(keys.job(job_id), "state")
+            for event_id in dict.fromkeys(job_id.partition(".")[0] for job_id in due):
+                pipe.hget(keys.job(event_id), "state")
             states = await pipe.execute() if due else []
             if any(text_of(state) != EventState.PARKED for state in states):
                 return False

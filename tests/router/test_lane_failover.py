@@ -183,6 +183,7 @@ async def test_what_nobody_can_take_is_parked_with_the_time_of_its_next_chance_a
         assert event.next_chance is not None
         assert abs(ms_from_iso(event.next_chance) - now_ms - 300_000) < 5_000
     assert len([record for record in caplog.records if record.levelno == logging.WARNING]) == 1
+    assert await house.reader.nothing_due(["claude", "grok", "chatgpt", "decide"], 30.0), "nobody who drains waits for them"
     house.clock.now = 601.0
     house.shut("claude", 600)
     await house.turn()

@@ -197,7 +197,7 @@ def task_lines(tasks: Sequence[TaskDetail]) -> list[Line]:
             )
         )
         for attempt in task.attempts:
-            tokens = f"{attempt.tokens_in or 0:,}+{attempt.tokens_out or 0:,} tokens"
+            tokens = f"{_tokens(attempt.tokens_in)}+{_tokens(attempt.tokens_out)} tokens"
             lines.append(
                 line(
                     Cell(f"      {clock(attempt.started_at)} ", "dim"),
@@ -211,6 +211,10 @@ def task_lines(tasks: Sequence[TaskDetail]) -> list[Line]:
                 )
             )
     return lines
+
+
+def _tokens(count: int | None) -> str:
+    return "?" if count is None else f"{count:,}"
 
 
 def answer_lines(answers: Sequence[Answer], width: int) -> list[Line]:
