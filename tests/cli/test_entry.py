@@ -148,6 +148,7 @@ def test_docs_lists_and_prints_topics(bare) -> None:
         "error-codes",
         "provider-integration",
         "queue",
+        "routing",
         "troubleshooting",
     ]
     assert bare("docs", "error-codes").out.startswith("# Error codes")
