@@ -249,11 +249,9 @@ def _queue_alerts(
         if lane.paused is not None:
             text = f"{name} paused by {lane.paused.by}: {lane.paused.reason} ({lane.depth + lane.waiting} wait)"
             yield Alert(level="warning", code="paused", text=text, since=lane.paused.since, jump="queue")
-    for name, lane in lanes.items():
-        if lane.draining is not None:
-            left = lane.depth + lane.waiting + lane.leased
-            text = f"{name} draining by {lane.draining.by}: {lane.draining.reason} ({f'{left} left' if left else 'nothing left'})"
-            yield Alert(level="warning", code="draining", text=text, since=lane.draining.since, jump="queue")
+        if (drain := lane.draining) is not None:
+            text = f"{name} draining by {drain.by}: {drain.reason} ({lane.depth + lane.waiting + lane.leased + lane.held} left)"
+            yield Alert(level="warning", code="draining", text=text, since=drain.since, jump="queue")
     if quarantined:
         yield Alert(
             level="warning", code="quarantine", text=f"{quarantined} in quarantine: could not be read as events", since=at, jump="failures"

@@ -34,6 +34,11 @@ class Gate:
     reason: str = ""
     retry_in_s: float | None = None
 
+    @property
+    def shut_for_s(self) -> float:
+        """Zero while it is open, infinite where nobody knows."""
+        return 0.0 if self.open else math.inf if self.retry_in_s is None else self.retry_in_s
+
 
 @dataclass(frozen=True, slots=True)
 class Selection:
@@ -163,16 +168,10 @@ class AIRouter:
             return Gate(False, f"circuit breaker {state.breaker.state} after {', '.join(state.breaker.causes) or 'failures'}", wait_s)
         return Gate(True)
 
-    def shut_for_s(self, name: str) -> float:
-        """How long it makes no sense to claim for ``name``: zero while it may be called, infinite where nobody knows."""
-        gate = self.gate(name)
-        return 0.0 if gate.open else math.inf if gate.retry_in_s is None else gate.retry_in_s
-
     def slots(self, name: str, active: int) -> int:
         """How many tasks of its lane may be in hand here, of which ``active`` are.
 
-        While its circuit is not closed that is one more than have been asked, and none until that one has been: the others would
-        only be put back.
+        While its circuit is not closed, one that was not asked yet: the others would only be put back.
         """
         state = self.states.get(name)
         if state is None:

@@ -134,7 +134,7 @@ class Engine:
         return (lambda: 0) if name in STAGE_LANES else lambda: self._holder.current.queue.repository_max
 
     def _shut_for_s(self, name: str) -> Callable[[], float]:
-        return (lambda: 0.0) if name in STAGE_LANES else lambda: self.router.shut_for_s(name)
+        return (lambda: 0.0) if name in STAGE_LANES else lambda: self.router.gate(name).shut_for_s
 
     def _start_lanes(self, running: set[asyncio.Task[None]]) -> None:
         for name, work in self._handlers().items():

@@ -8,11 +8,11 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 
 from gitbridge_console.domain.events import STAGE_LANES
 from gitbridge_console.router.ai_router import AIRouter, Gate
-from gitbridge_console.settings.model import Settings
+from gitbridge_console.settings.model import KindSettings, Settings
 from gitbridge_console.store.event_queue import RedisEventQueue
 from gitbridge_console.store.fleet import Beat, FleetRegistry
 from gitbridge_console.store.records import Closure, QueueStats
@@ -51,6 +51,14 @@ def no_new_seats(stats: QueueStats, pause_hold_s: float) -> dict[str, str]:
         if (closure := closure_by_pause(lane, pause, stats.now_ms, pause_hold_s)) is not None:
             shut.setdefault(lane, closure.reason.partition(": ")[2])
     return shut
+
+
+def first_back(router: AIRouter, policy: KindSettings, exclude: Sequence[str], *, tokens: int, within_s: float) -> list[str]:
+    """Who could take over a task before long, the first to return first: shut now, but for less than ``within_s``."""
+    unwanted = {*exclude, *router.paused, *router.no_new_seats}
+    names = [name for name in dict.fromkeys((*policy.prefer, *policy.reserve)) if name in router.states and name not in unwanted]
+    waits = {name: router.gate(name).shut_for_s for name in names if not router.too_small(name, tokens)}
+    return sorted((name for name, wait_s in waits.items() if 0 < wait_s < within_s), key=waits.__getitem__)
 
 
 class LaneFailover:

@@ -17,7 +17,7 @@ from gitbridge_console.router.ai_router import AIRouter
 from gitbridge_console.router.attempt import Outcome, make_attempt, no_answer, usable_answer
 from gitbridge_console.router.guards import Guard, Question, Refusal, Reserved, reserve_all
 from gitbridge_console.router.hedger import Hedger
-from gitbridge_console.router.lane_failover import too_long
+from gitbridge_console.router.lane_failover import first_back, too_long
 from gitbridge_console.router.last_words import write_last_words
 from gitbridge_console.router.prompts import BuiltPrompt, build_request
 from gitbridge_console.settings.model import KindSettings, Settings
@@ -152,7 +152,7 @@ class TaskProcessor:
             why, retry_in_s = "its place was taken a moment ago", 0.0
         reason = f"{job.lane}: {why}"
         if too_long(retry_in_s, 0.0, min(self._settings().retry.lane_hold_s, remaining_s)):
-            others = self._router.candidates(policy, exclude=[job.lane], tokens=job.number("tk"))
+            others = self._router.candidates(policy, exclude=self._used_up(job), tokens=job.number("tk"))
             if await self._seat_goes_to(others, job, reason):
                 return
         low, high = GATE_LOOK_S
@@ -161,10 +161,15 @@ class TaskProcessor:
 
     async def _does_not_fit(self, job: ClaimedJob, policy: KindSettings, prompt: BuiltPrompt, reason: str) -> None:
         """The provider's model cannot read so much: nobody pays to hear that; one that can takes the seat, or it ends."""
-        others = self._router.candidates(policy, exclude=[job.lane], tokens=prompt.tokens)
+        others = self._router.candidates(policy, exclude=self._used_up(job), tokens=prompt.tokens)
         text = f"{job.lane}: {reason}"
         if not await self._seat_goes_to(others, job, text):
             await self._end_unasked(job, Failure(FailureClass.TOO_LARGE, text))
+
+    def _used_up(self, job: ClaimedJob) -> list[str]:
+        """Who is not asked by failing over: its own provider, and those that were asked as often as one may be."""
+        most = self._settings().retry.attempts_per_provider_max
+        return [name for name in self._router.states if name == job.lane or job.number(f"ca:{name}") >= most]
 
     async def _seat_goes_to(self, others: Sequence[str], job: ClaimedJob, why: str) -> bool:
         """Give a seat that was not asked to the first of ``others`` that has none on its panel; true when it is out of our hands."""
@@ -203,25 +208,32 @@ class TaskProcessor:
         self, job: ClaimedJob, policy: KindSettings, settings: Settings, outcome: Outcome, failure: Failure, remaining_s: float
     ) -> None:
         calls_here = job.number(f"ca:{job.lane}") + 1
-        others = self._router.candidates(policy, exclude=[job.lane], tokens=outcome.prompt.tokens)
+        # Calls of its other half count too: the limit is one of the seat.
+        tokens, calls = outcome.prompt.tokens, job.number("ca") + job.number("cx") + 1
+        others = self._router.candidates(policy, exclude=self._used_up(job), tokens=tokens)
+        left_s = remaining_s - outcome.attempt.latency_ms / 1000
         limits = settings.retry
         step = next_step(
             failure,
             RetryLimits(limits.attempts_max, limits.attempts_per_provider_max, limits.backoff_base_s, limits.backoff_cap_s),
-            # Those of its other half count too: the limit is one of the seat.
-            calls=job.number("ca") + job.number("cx") + 1,
+            calls=calls,
             calls_here=calls_here,
             candidates=bool(others),
-            remaining_s=remaining_s - outcome.attempt.latency_ms / 1000,
+            remaining_s=left_s,
             jitter=self._random.random(),
         )
+        goes_to = others if step.verdict in (Verdict.FAIL_OVER, Verdict.DISABLE) else []
+        if step.verdict is Verdict.GIVE_UP and failure.rule.other_provider and calls < limits.attempts_max:
+            # Nobody can be asked now: the seat waits in the lane of whoever is back first.
+            goes_to = first_back(self._router, policy, self._used_up(job), tokens=tokens, within_s=left_s)
+            step = Step(Verdict.PARK) if goes_to else step
         logger.info("%s %s: %s %s, %s: %s", job.id, job.lane, failure.code, failure.cls, step.verdict, failure.message)
         attempt = outcome.attempt.model_copy(update={"verdict": step.verdict})
         stored = attempt.model_dump_json()
         text = f"{job.lane}: {failure.cls.value}: {failure.message}"
-        if step.verdict in (Verdict.FAIL_OVER, Verdict.DISABLE):
+        if goes_to:
             lane = await insist(
-                lambda: self._queue.retry_task(job, attempt=stored, verdict=step.verdict, text=text, candidates=others),
+                lambda: self._queue.retry_task(job, attempt=stored, verdict=step.verdict, text=text, candidates=goes_to),
                 self._trouble,
                 for_s=self._queue.settings.lease_s,
             )

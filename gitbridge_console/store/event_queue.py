@@ -119,7 +119,7 @@ class RedisEventQueue(QueueControls):
 
     async def book_attempt(self, job: ClaimedJob, attempt: str) -> bool:
         """Record an attempt that was cancelled, whoever holds the task by now. ``False``: the task is gone, or it was recorded before."""
-        return bool(await self._of(job.id).commit("record", job.id, job.fence, attempt))
+        return bool(await self._of(job.id).commit("record", job.id, attempt))
 
     async def extend(self, held: Sequence[tuple[str, str]], lease_s: float | None = None) -> list[bool]:
         """Prolong leases given as (job id, fence); ``False`` means lost or cancelled: stop working on it."""

@@ -136,7 +136,7 @@ class QueueControls:
                 passed_over = 0
                 while moved < limit:
                     chunk = min(MOVE_CHUNK, limit - moved)
-                    args = (source, place, passed_over, chunk, by, -1, "all", "", "*", 1, target, -1)
+                    args = (source, place, passed_over, chunk, by, -1, "all", "", 0, "*", 1, target, -1)
                     gone, stay = map(int, await partition.run("move", *args))
                     moved, passed_over = moved + gone, passed_over + stay
                     if gone + stay < chunk:
@@ -157,7 +157,9 @@ class QueueControls:
         passed_over: dict[tuple[str, str], int],
         limit: int = MOVE_CHUNK,
     ) -> tuple[int, int]:
-        """Give unclaimed seats of a closed lane to others, or park their events; looks at no more than ``limit`` in each place.
+        """Give unclaimed seats of a closed lane to others they may still ask, or park their events.
+
+        It looks at no more than ``limit`` in each place a seat can wait in.
 
         ``targets`` has, for each kind of event, the providers that may take over, best first, and the tokens each can read.
         ``passed_over`` is kept for the caller between calls, so that those who cannot move do not stand before those who can.
@@ -167,7 +169,8 @@ class QueueControls:
         for kind, able in targets.items():
             flat += [kind, len(able), *(part for pair in able for part in pair)]
         late = "late" if closure.late_only else "all"
-        about = ("router", or_unknown(closure.retry_in_s), late, closure.reason[:200], *flat)
+        most = self.retry_settings.attempts_per_provider_max
+        about = ("router", or_unknown(closure.retry_in_s), late, closure.reason[:200], most, *flat)
         moved = kept = 0
         for partition in self.partitions:
             for place in await self._places(partition, source):

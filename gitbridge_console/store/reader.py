@@ -155,7 +155,7 @@ class EventReader:
                     seat=header.get("seat", ""),
                     state=header.get("state", ""),
                     deliveries=int(header.get("dv", 0)),
-                    calls=int(header.get("ca", 0)),
+                    calls=int(header.get("ca", 0)) + int(header.get("cc", 0)),
                     hedge_of=header.get("hd", ""),
                     attempts=tuple(Attempt.model_validate_json(raw) for raw in replies[3 * n + 1]),
                     answer=Answer.model_validate_json(replies[3 * n + 2]) if replies[3 * n + 2] else None,

@@ -97,14 +97,14 @@ def test_a_half_open_circuit_has_one_task_in_hand_that_was_not_asked_yet(router:
         call = router.begin("grok", 1.0)
         assert call is not None
         router.failed(call, Failure(FailureClass.TRANSIENT, "502"))
-    assert router.shut_for_s("grok") == 15.0
+    assert router.gate("grok").shut_for_s == 15.0
     clock.now = 16.0
-    assert (router.shut_for_s("grok"), router.slots("grok", 0), router.slots("grok", 1)) == (0.0, 1, 1)
+    assert (router.gate("grok").shut_for_s, router.slots("grok", 0), router.slots("grok", 1)) == (0.0, 1, 1)
     probe = router.begin("grok", 1.0)
     assert probe is not None
-    assert router.shut_for_s("grok") > 0
+    assert router.gate("grok").shut_for_s > 0
     router.succeeded(probe, 0.1)
-    assert (router.shut_for_s("grok"), router.slots("grok", 0)) == (0.0, 1), "one success is not two"
+    assert (router.gate("grok").shut_for_s, router.slots("grok", 0)) == (0.0, 1), "one success is not two"
     assert router.slots("nobody", 0) == 0
 
 

@@ -135,7 +135,9 @@ async def test_the_socket_closes_and_what_was_spent_is_on_the_tasks_record(desk:
     assert (attempt.outcome, attempt.verdict, attempt.http_status, attempt.request_id) == ("neutral", "cancelled", 200, "req_1")
     assert (attempt.tokens_in, attempt.tokens_cached) == (1000, 200)
     assert attempt.cost_usd is not None
-    assert await desk.queue.client.hmget(desk.queue.keys.job(job.id), "ca", "ca:claude", "st") == [b"1", b"1", b"leased"]
+    event = await desk.reader.event_detail(job.event_id)
+    assert event is not None
+    assert (event.tasks[0].calls, event.tasks[0].state) == (1, "in_progress")
 
 
 async def test_it_counts_in_the_metrics_and_for_the_guards_but_not_against_the_provider(desk: Desk) -> None:

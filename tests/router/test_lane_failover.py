@@ -168,6 +168,16 @@ async def test_a_seat_goes_past_a_provider_that_sits_on_its_panel_or_cannot_read
     assert await house.lanes(large) == ["chatgpt"]
 
 
+async def test_a_seat_does_not_go_back_to_a_provider_that_was_asked_as_often_as_may_be(house: House) -> None:
+    event_id = await house.seat("d1")
+    (job,) = (await house.queue.claim("claude", 1)).jobs
+    await house.queue.client.hset(house.queue.keys.job(job.id), "ca:grok", 2)
+    await house.queue.release(job)
+    house.shut("claude")
+    await house.turn()
+    assert await house.lanes(event_id) == ["claude"]
+
+
 async def test_what_nobody_can_take_is_parked_with_the_time_of_its_next_chance_and_said_once(
     house: House, caplog: pytest.LogCaptureFixture
 ) -> None:

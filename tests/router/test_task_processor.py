@@ -236,6 +236,52 @@ async def test_while_one_provider_is_out_another_takes_its_seat(seats: Seats) ->
     assert seat.provider in ("claude", "chatgpt")
 
 
+def failing(seats: Seats, name: str, cls: FailureClass) -> None:
+    async def says() -> str:
+        raise ProviderError(Failure(cls, "not this time"))
+
+    seats.providers[name].says = says
+
+
+async def test_a_provider_that_was_asked_as_often_as_may_be_is_not_failed_over_to(seats: Seats) -> None:
+    await seats.open()
+    failing(seats, "grok", FailureClass.SILENT)
+    for name in ("claude", "chatgpt"):
+        seats.router.states[name].disabled = "no credit"
+    job = await seats.next("grok")
+    header = {**job.header, "ca": "2", "ca:claude": "2"}
+    seats.router.states["claude"].disabled = ""
+    await seats.tasks.work(replace(job, header=header))
+    seat = await seats.seat()
+    assert (seat.state, seat.attempts[-1].verdict) == ("failed", "give_up")
+
+
+async def test_when_all_others_are_shut_the_seat_waits_for_the_first_that_is_back(seats: Seats) -> None:
+    await seats.open()
+    failing(seats, "grok", FailureClass.SILENT)
+    for name, wait_s in (("claude", 60), ("chatgpt", 30)):
+        call = seats.router.begin(name, 1.0)
+        assert call is not None
+        seats.router.failed(call, Failure(FailureClass.RATE_LIMIT, "later", retry_after_s=wait_s))
+    await seats.tasks.work(await seats.next("grok"))
+    seat = await seats.seat()
+    assert (seat.provider, seat.state, seat.attempts[-1].verdict) == ("chatgpt", "queued", "park")
+    seats.clock.now = 31.0
+    await seats.tasks.work(await seats.next("chatgpt"))
+    assert (await seats.seat()).state == "succeeded"
+
+
+async def test_who_is_back_only_after_the_deadline_is_not_waited_for(seats: Seats) -> None:
+    await seats.open(deadline_s=20)
+    failing(seats, "grok", FailureClass.SILENT)
+    for name in ("claude", "chatgpt"):
+        call = seats.router.begin(name, 1.0)
+        assert call is not None
+        seats.router.failed(call, Failure(FailureClass.RATE_LIMIT, "later", retry_after_s=30))
+    await seats.tasks.work(await seats.next("grok"))
+    assert (await seats.seat()).state == "failed"
+
+
 def read_at_most(seats: Seats, tokens: int, *names: str) -> None:
     for name in names:
         state = seats.router.states[name]

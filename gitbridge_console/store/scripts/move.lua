@@ -1,6 +1,6 @@
 -- Move tasks that nobody works on out of a lane. ARGV: from, "r" | "w" | "g:<repository>" (ready, waiting, held), how many at the head to
 -- leave alone, most to look at, by, ms until its provider may be asked again (-1: nobody knows), "all" | "late" (only what cannot wait so
--- long), why ("" by hand), then for each kind of event its name or "*", a number of providers, and each with the tokens it can read (-1:
+-- long), why ("" by hand), most calls of one provider for a task (0: any), then for each kind of event its name or "*", a number of providers, and each with the tokens it can read (-1:
 -- any), best first. Priority and age are kept, a delay is dropped: it was its old provider's. A provider that has another seat of the
 -- panel is passed over, unless that one failed or was cancelled. Unless by hand, an event none of whose seats was asked is parked when
 -- nobody can take its seat. Returns {moved, left alone}.
@@ -8,7 +8,7 @@ local from, by, wait, late, why = ARGV[1], ARGV[5], tonumber(ARGV[6]), ARGV[7] =
 local kind, repository = string.match(ARGV[2], '^(%a):?(.*)$')
 local key = T .. ':' .. kind .. ':' .. from .. (repository ~= '' and (':' .. repository) or '')
 
-local targets, n = {}, 9
+local most, targets, n = tonumber(ARGV[9]), {}, 10
 while n <= #ARGV do
   local last = n + 1 + 2 * tonumber(ARGV[n + 1])
   targets[ARGV[n]] = {unpack(ARGV, n + 2, last)}
@@ -27,7 +27,8 @@ local function free_lane(id)
     local room = tonumber(able[i + 1])
     if able[i] ~= from and (room < 0 or tonumber(h[2] or 0) <= room) then
       taken = taken or lanes_taken(id)
-      if not taken[able[i]] then return able[i] end
+      local used_up = most > 0 and tonumber(call('HGET', J .. id, 'ca:' .. able[i]) or 0) >= most
+      if not taken[able[i]] and not used_up then return able[i] end
     end
   end
 end
