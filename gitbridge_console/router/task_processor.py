@@ -147,8 +147,8 @@ class TaskProcessor:
         """The provider cannot be called now, though the seat is in hand: it waits in its lane, uncounted, or moves if that is too long."""
         gate = self._router.gate(job.lane)
         why, retry_in_s = (refusal.reason, refusal.retry_in_s) if refusal else (gate.reason, gate.retry_in_s)
-        nobody_asks = refusal is not None or not gate.open
-        if not nobody_asks:
+        shut = refusal is not None or not gate.open
+        if not shut:
             why, retry_in_s = "its place was taken a moment ago", 0.0
         reason = f"{job.lane}: {why}"
         if too_long(retry_in_s, 0.0, min(self._settings().retry.lane_hold_s, remaining_s)):
@@ -157,7 +157,7 @@ class TaskProcessor:
                 return
         low, high = GATE_LOOK_S
         delay_s = high if retry_in_s is None else min(high, max(low, retry_in_s))
-        await self._queue.release(job, delay_s=delay_s, parked=nobody_asks, reason=reason, chance_s=retry_in_s)
+        await self._queue.release(job, delay_s=delay_s, parked=shut, reason=reason, chance_s=retry_in_s)
 
     async def _does_not_fit(self, job: ClaimedJob, policy: KindSettings, prompt: BuiltPrompt, reason: str) -> None:
         """The provider's model cannot read so much: nobody pays to hear that; one that can takes the seat, or it ends."""

@@ -102,6 +102,9 @@ async def test_each_seat_of_a_shut_lane_moves_to_a_provider_of_its_kind_untouche
     (job,) = (await house.queue.claim("grok", 9)).jobs
     assert job.number("dv") == 1, "this claim is the first"
     assert any("rate limited" in entry.what for entry in (await house.shown(general)).timeline)
+    (said,) = [line for line in await house.reader.log() if line.what == "failover"]
+    assert said.id == "claude"
+    assert said.text.startswith("2 seats moved: claude: rate limited")
 
 
 async def test_priority_and_age_survive_and_delays_of_the_old_provider_do_not(house: House) -> None:

@@ -48,7 +48,7 @@ class QueueModel:
         self._delivery = 0
 
     STEPS = (
-        *("submit",) * 4,
+        *("submit",) * 6,
         *("claim",) * 6,
         *("work",) * 8,
         *("zombie",) * 2,

@@ -32,7 +32,7 @@ async def _fuzz(client: Redis, namespace: str, seed: int, steps: int) -> QueueMo
 @pytest.mark.anyio
 @pytest.mark.parametrize("seed", range(8))
 async def test_the_invariants_hold_after_every_step(client: Redis, namespace: str, seed: int) -> None:
-    model = await _fuzz(client, namespace, seed, 900)
+    model = await _fuzz(client, namespace, seed, 600)
     came = model.counts
     assert all((came["claimed"], came["stale"], came["superseded"], came["shed"] + came["refused"], came["hedged"])), (
         f"never came there: {came}"

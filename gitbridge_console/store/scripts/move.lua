@@ -1,9 +1,9 @@
 -- Move tasks that nobody works on out of a lane. ARGV: from, "r" | "w" | "g:<repository>" (ready, waiting, held), how many at the head to
 -- leave alone, most to look at, by, ms until its provider may be asked again (-1: nobody knows), "all" | "late" (only what cannot wait so
--- long), why ("" by hand), most calls of one provider for a task (0: any), then for each kind of event its name or "*", a number of providers, and each with the tokens it can read (-1:
--- any), best first. Priority and age are kept, a delay is dropped: it was its old provider's. A provider that has another seat of the
--- panel is passed over, unless that one failed or was cancelled. Unless by hand, an event none of whose seats was asked is parked when
--- nobody can take its seat. Returns {moved, left alone}.
+-- long), why ("" by hand), most calls of one provider for a task (0: any), then for each kind of event its name or "*", a number of
+-- providers, and each with the tokens it can read (-1: any), best first. Priority and age are kept, a delay is dropped: it was its old
+-- provider's. A provider that has another seat of the panel is passed over, unless that one failed or was cancelled. Unless by hand, an
+-- event none of whose seats was asked is parked when nobody can take its seat. Returns {moved, left alone}.
 local from, by, wait, late, why = ARGV[1], ARGV[5], tonumber(ARGV[6]), ARGV[7] == 'late', ARGV[8]
 local kind, repository = string.match(ARGV[2], '^(%a):?(.*)$')
 local key = T .. ':' .. kind .. ':' .. from .. (repository ~= '' and (':' .. repository) or '')
@@ -48,4 +48,5 @@ for _, id in ipairs(call('ZRANGE', key, start, start + tonumber(ARGV[4]) - 1)) d
     if looked_at and not late and why ~= '' then park(id, why, wait) end
   end
 end
+if moved > 0 and why ~= '' then log('warning', 'failover', from, moved .. ' seats moved: ' .. why) end
 return {moved, kept}
