@@ -32,6 +32,7 @@ COMMANDS = {
     "drain": (f"{_AT}.steering", "drain", "Give a provider no new seats; what waits is finished."),
     "resume": (f"{_AT}.steering", "resume", "Let lanes go on."),
     "failover": (f"{_AT}.steering", "failover", "Move a provider's waiting tasks to another one."),
+    "breaker": (f"{_AT}.steering", "breaker", "Hold a provider's circuit breaker open, close or reset it."),
     "prioritize": (f"{_AT}.steering", "prioritize", "Give events or tasks another priority."),
     "cancel": (f"{_AT}.steering", "cancel", "Cancel unfinished events."),
     "replay": (f"{_AT}.steering", "replay", "Run finished events again."),

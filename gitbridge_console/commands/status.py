@@ -10,7 +10,7 @@ import click
 
 from gitbridge_console.commands.output import JSON_OPTION, plain, print_json, print_json_line, seconds, table
 from gitbridge_console.commands.running import prepare, with_operations
-from gitbridge_console.domain.snapshots import FleetSnapshot, LaneStatus, ProviderStatus
+from gitbridge_console.domain.snapshots import CacheStatus, FleetSnapshot, LaneStatus, ProviderStatus
 from gitbridge_console.operations.operations import Operations
 
 
@@ -79,8 +79,16 @@ def _parts(snapshot: FleetSnapshot) -> Iterable[str]:
     )
     events = ", ".join(f"{state} {count}" for state, count in snapshot.events.items() if count)
     yield f"events: {events or 'none'}; quarantined {snapshot.quarantined}, duplicates {snapshot.duplicates}, refused {snapshot.refused}"
+    if snapshot.cache.hit_rate is not None:
+        yield _cache_line(snapshot.cache)
     if snapshot.overload.step != "normal":
         yield f"overload: {snapshot.overload.step.replace('_', ' ')}: {snapshot.overload.reason}"
+
+
+def _cache_line(cache: CacheStatus) -> str:
+    saved = "" if cache.saved_usd is None else f", ${cache.saved_usd:.4f} saved"
+    looked_up = cache.hits + cache.misses
+    return f"answer cache in 15 min: {cache.hits} of {looked_up} questions known already, {cache.waits} waits for one in flight{saved}"
 
 
 def _lane_note(lane: LaneStatus) -> str:

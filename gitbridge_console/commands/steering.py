@@ -1,4 +1,4 @@
-"""The commands that change what the fleet does: pause, drain, resume, failover, prioritize, cancel, replay."""
+"""The commands that change what the fleet does: pause, drain, resume, failover, breaker, prioritize, cancel, replay."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from gitbridge_console.commands.output import JSON_OPTION, REASON, print_changes
 from gitbridge_console.commands.running import with_operations
 from gitbridge_console.commands.words import DURATION
 from gitbridge_console.domain.events import Priority
-from gitbridge_console.domain.snapshots import ChangeReport
+from gitbridge_console.domain.snapshots import BreakerWord, ChangeReport
 from gitbridge_console.operations.errors import Refused
 from gitbridge_console.operations.operations import REPLAY_MAX, Operations
 
@@ -55,6 +55,21 @@ def resume(ctx: click.Context, lanes: tuple[str, ...], as_json: bool) -> None:
 def failover(ctx: click.Context, provider: str, to: str, reason: str, as_json: bool) -> None:
     """Move a provider's waiting tasks to another one; priority and age are kept."""
     print_changes(with_operations(ctx, lambda operations: operations.failover(provider, to, reason)), "moved", as_json=as_json)
+
+
+@click.command()
+@click.argument("provider")
+@click.argument("word", type=click.Choice(["open", "close", "reset"]), metavar="open|close|reset")
+@REASON
+@JSON_OPTION
+@click.pass_context
+def breaker(ctx: click.Context, provider: str, word: BreakerWord, reason: str, as_json: bool) -> None:
+    """Hold a provider's circuit breaker open until further notice, close it, or reset all that is held against the provider.
+
+    A reset also lifts a rate gate and a provider that was disabled for its key or quota.
+    """
+    done = {"open": "held open", "close": "closed", "reset": "reset"}[word]
+    print_changes(with_operations(ctx, lambda operations: operations.breaker(provider, word, reason)), done, as_json=as_json)
 
 
 @click.command()

@@ -76,6 +76,16 @@ ACTIONS: tuple[Action, ...] = (
         hint="pause",
     ),
     Action(
+        "provider.breaker",
+        "Hold the circuit breaker open; or reset it, and a disabled state",
+        "B",
+        "breaker",
+        ("providers",),
+        danger=2,
+        write=True,
+        hint="breaker",
+    ),
+    Action(
         "decision.approve",
         "Approve what waits for an operator",
         "O",

@@ -40,17 +40,21 @@ def next_step(
     candidates: bool,
     remaining_s: float,
     jitter: float,
+    may_repeat: bool = True,
 ) -> Step:
     """Decide what follows an attempt that failed.
 
     ``calls`` and ``calls_here`` count requests sent for this task, to all providers and to this one, the failed one
     included; ``candidates`` says whether another provider could take the task; ``remaining_s`` is the time to the
-    event's deadline. Never waits past the deadline nor after the last attempt.
+    event's deadline; ``may_repeat`` says whether the retry budgets let the same provider be asked again soon: a retry they
+    do not allow waits as long as any, if nobody else can take the task. Never waits past the deadline nor after the last
+    attempt.
     """
     rule = failure.rule
     if calls >= limits.attempts_max:
         return Step(Verdict.GIVE_UP)
-    if calls_here <= rule.same_provider_retries and calls_here < limits.attempts_per_provider_max:
+    repeatable = calls_here <= rule.same_provider_retries and calls_here < limits.attempts_per_provider_max
+    if may_repeat and repeatable:
         delay_s = max(backoff_s(limits, calls_here, jitter), failure.retry_after_s or 0.0)
         if delay_s < remaining_s:
             return Step(Verdict.RETRY, delay_s)
@@ -60,4 +64,6 @@ def next_step(
         delay_s = failure.retry_after_s if failure.retry_after_s is not None else limits.backoff_cap_s
         if delay_s < remaining_s:
             return Step(Verdict.PARK, delay_s)
+    if repeatable and not may_repeat and (delay_s := max(limits.backoff_cap_s, failure.retry_after_s or 0.0)) < remaining_s:
+        return Step(Verdict.PARK, delay_s)
     return Step(Verdict.GIVE_UP)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -69,13 +69,62 @@ class ErrorStatus(View):
     by_class: dict[str, int] = Field(default_factory=dict)
 
 
+BreakerWord = Literal["open", "close", "reset"]
+"""What an operator can say to a circuit breaker: hold it open, close it, or close it and forget all that was held against it."""
+
+
 class BreakerStatus(View):
-    """Circuit breaker of a provider's model."""
+    """Circuit breaker of a provider's model.
+
+    ``openings`` makes the next open time longer and is forgiven with time; ``share`` is the part of its weight the provider gets
+    while it comes back; ``forced_by`` holds it open, and said why.
+    """
 
     state: str = "closed"
     failures: int = 0
     next_probe: str | None = None
     causes: tuple[str, ...] = ()
+    since: str | None = None
+    openings: int = 0
+    share: float = 1.0
+    forced_by: str = ""
+    forced_why: str = ""
+
+
+class BudgetStatus(View):
+    """A provider's budget of the day (UTC): limits (``None``: none), what was spent, and what calls in flight may still cost.
+
+    ``state`` is ok, warn or spent; ``unknown_calls`` are calls whose cost is not known and therefore not in ``usd``.
+    """
+
+    state: str = "ok"
+    usd: float = 0.0
+    usd_max: float | None = None
+    reserved_usd: float = 0.0
+    tokens: int = 0
+    tokens_max: int | None = None
+    reserved_tokens: int = 0
+    calls: int = 0
+    unknown_calls: int = 0
+
+
+class RateLimitStatus(View):
+    """One rate limit of a provider's model, shared by the fleet. ``limit`` is units a minute, ``source`` settings or headers;
+    ``remaining`` what may be taken at once; ``opens_at`` when the next call may begin, ``None``: now."""
+
+    limit: int
+    remaining: int
+    opens_at: str | None = None
+    source: str = "headers"
+
+
+class RetryBudgetStatus(View):
+    """How much may be asked twice. ``tokens`` of 10 are left to the provider, by the engine that has fewest: nothing is repeated
+    at 5 or less. ``repeats`` of ``calls`` of the last minute repeated others, over all providers and engines."""
+
+    tokens: float = 10.0
+    repeats: int = 0
+    calls: int = 0
 
 
 class ProviderStatus(View):
@@ -89,6 +138,11 @@ class ProviderStatus(View):
     api: str = ""
     in_flight: int = 0
     limit: int = 0
+    """Calls at the same time that all engines allow it now; it adapts to what the provider bears, up to ``limit_max``."""
+    limit_max: int = 0
+    rate_limits: dict[str, RateLimitStatus] = Field(default_factory=dict)
+    """By what is limited: requests, input_tokens, output_tokens, and tokens where the provider counts both together."""
+    retry_budget: RetryBudgetStatus = RetryBudgetStatus()
     calls: dict[str, int] = Field(default_factory=lambda: {"1m": 0, "15m": 0})
     latency_ms: Percentiles = Percentiles()
     errors: ErrorStatus = ErrorStatus()
@@ -97,8 +151,24 @@ class ProviderStatus(View):
     cost_usd: float | None = None
     gate_until: str | None = None
     breaker: BreakerStatus = BreakerStatus()
+    budget: BudgetStatus | None = None
     latency_trend_ms: tuple[float | None, ...] = ()
     """p95 of each of the last 15 minutes, oldest first."""
+
+
+class CacheStatus(View):
+    """The answer cache over 15 minutes: questions answered from it, those asked, those that waited for an equal one in flight.
+
+    ``hit_rate`` is ``None`` where nothing was looked up; ``saved_usd`` what the hits had cost, ``None`` where no price is known.
+    """
+
+    hits: int = 0
+    misses: int = 0
+    waits: int = 0
+    hit_rate: float | None = None
+    saved_usd: float | None = None
+    answers: int = 0
+    bytes: int = 0
 
 
 class Alert(View):
@@ -171,6 +241,7 @@ class FleetSnapshot(View):
     next_chance: str | None = None
     """While events are parked: when the first provider that is shut can be asked again, as far as anybody knows."""
     alerts: tuple[Alert, ...] = ()
+    cache: CacheStatus = CacheStatus()
     consensus: dict[str, int] = Field(default_factory=dict)
     """Decisions of the retained history by state: complete, partial, degraded, failed; and ``split``: verdicts differed."""
     log: tuple[LogLine, ...] = ()

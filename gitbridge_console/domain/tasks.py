@@ -22,7 +22,7 @@ class Attempt(BaseModel):
     """One request sent to a provider, kept whatever came of it. Times are UTC ISO 8601 or milliseconds as named.
 
     ``outcome`` is ``"ok"`` or a :class:`~gitbridge_console.domain.failures.FailureClass` value; ``cost_usd`` is
-    ``None`` where the price is unknown, never 0 for that reason.
+    ``None`` where the price is unknown, never 0 for that reason. ``cached``: nobody was asked, the answer was known.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -41,3 +41,4 @@ class Attempt(BaseModel):
     tokens_out: int | None = None
     tokens_cached: int | None = None
     cost_usd: float | None = None
+    cached: bool = False

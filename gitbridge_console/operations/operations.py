@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import difflib
 import hashlib
 import time
 from collections.abc import AsyncIterator, Callable, Sequence
@@ -15,6 +16,7 @@ from gitbridge_console.domain.events import FINISHED_STATES, STAGE_LANES, EventS
 from gitbridge_console.domain.filters import EventFilter
 from gitbridge_console.domain.snapshots import (
     AuditEntry,
+    BreakerWord,
     ChangeReport,
     DecisionSummary,
     EventDetail,
@@ -107,6 +109,14 @@ class Operations:
             raise Usage("name at least one lane")
         return list(lanes)
 
+    def _known_providers(self, names: Sequence[str]) -> None:
+        providers = self._settings().providers
+        unknown = [name for name in names if name not in providers]
+        if unknown:
+            near = difflib.get_close_matches(unknown[0], providers, 1)
+            hint = f"; did you mean {near[0]}?" if near else f"; there are {', '.join(providers)}"
+            raise NotFound(f"no provider {', '.join(unknown)}{hint}")
+
     async def status(self) -> FleetSnapshot:
         """Everything the Pulse needs, in a handful of round trips."""
         async with self._asking():
@@ -119,9 +129,21 @@ class Operations:
                 store.server.look(),
                 store.dead_letters.notices(),
             )
-            quarantined = await store.client.xlen(store.keys.quarantine)
+            quarantined, cached, spent = await asyncio.gather(
+                store.client.xlen(store.keys.quarantine), store.answers.size(), store.budgets.read(settings.budgets)
+            )
             return build_snapshot(
-                settings, stats, window, beats, log, store_url=store.shown_url, server=server, quarantined=quarantined, dead=dead
+                settings,
+                stats,
+                window,
+                beats,
+                log,
+                store_url=store.shown_url,
+                server=server,
+                quarantined=quarantined,
+                dead=dead,
+                cached=cached,
+                spent=spent,
             )
 
     async def list_events(self, wanted: EventFilter | None = None, limit: int = 100) -> list[EventSummary]:
@@ -333,6 +355,16 @@ class Operations:
             record.result = f"{moved} moved, {kept} stay"
         notes = (f"{kept} stay: {target} has a seat on the same panel",) if kept else ()
         return ChangeReport(changed=moved, unchanged=kept, notes=notes)
+
+    async def breaker(self, provider: str, word: BreakerWord, reason: str) -> ChangeReport:
+        """Hold a provider's circuit breaker open, close it, or reset all that is held against the provider, in the whole fleet."""
+        self._known_providers([provider])
+        if not reason.strip():
+            raise Usage(f"say why: breaker {word} needs a reason")
+        async with self._writing(f"breaker {word}", provider, reason) as record:
+            before = await self._store.providers.say(provider, word, by=self._actor.who, why=reason)
+            record.result = f"it was {before}"
+        return ChangeReport(changed=1, ids=(provider,), notes=(f"it was {before}",))
 
     async def approve(self, event_id: str, note: str = "") -> ChangeReport:
         """Let an event that awaits approval act."""

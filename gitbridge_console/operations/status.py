@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from types import MappingProxyType
 from typing import Any
 
 from gitbridge_console.domain.dead_letters import DeadExports, DeadTrouble
@@ -10,6 +11,8 @@ from gitbridge_console.domain.events import STAGE_LANES, EventState, Priority
 from gitbridge_console.domain.snapshots import (
     Alert,
     BreakerStatus,
+    BudgetStatus,
+    CacheStatus,
     EngineStatus,
     ErrorStatus,
     FleetSnapshot,
@@ -18,11 +21,15 @@ from gitbridge_console.domain.snapshots import (
     OverloadStatus,
     PauseInfo,
     ProviderStatus,
+    RateLimitStatus,
+    RetryBudgetStatus,
     StoreStatus,
 )
 from gitbridge_console.domain.timestamps import iso_from_ms
+from gitbridge_console.router.budgets import is_spent
 from gitbridge_console.router.overload import UNDECIDED, Overload, Step, measure
-from gitbridge_console.settings.model import AlertSettings, ProviderSettings, Settings
+from gitbridge_console.settings.model import AlertSettings, BudgetSettings, ProviderSettings, Settings
+from gitbridge_console.store.budgets import Spent
 from gitbridge_console.store.fleet import Beat
 from gitbridge_console.store.metrics import MetricsWindow, ProviderWindow
 from gitbridge_console.store.records import LaneCounts, QueueStats
@@ -49,11 +56,16 @@ def build_snapshot(
     server: ServerState,
     quarantined: int,
     dead: tuple[DeadExports | None, DeadTrouble | None] = (None, None),
+    cached: tuple[int, int] = (0, 0),
+    spent: Mapping[str, Spent] = MappingProxyType({}),
 ) -> FleetSnapshot:
     """Everything of one moment in the words of the contract."""
     lanes = {name: _lane(counts, stats.pauses.get(name), stats.drains.get(name)) for name, counts in _in_order(stats.lanes, settings)}
     providers = {
-        name: _provider(name, own, window.providers.get(name, ProviderWindow()), beats, lanes) for name, own in settings.providers.items()
+        name: _provider(name, own, window.providers.get(name, ProviderWindow()), beats, lanes).model_copy(
+            update={"budget": _budget(settings.budgets.get(name), spent.get(name, Spent()))}
+        )
+        for name, own in settings.providers.items()
     }
     at = iso_from_ms(stats.now_ms)
     pace = {name: provider.calls_1m / 60 for name, provider in window.providers.items()}
@@ -87,6 +99,7 @@ def build_snapshot(
         overload=_overload(settings, stats, overload),
         next_chance=_next_chance(stats, providers),
         alerts=tuple(_alerts(settings, stats, lanes, providers, engines, server, quarantined, dead, overload, at)),
+        cache=_cache(window.counts, cached),
         consensus={name: stats.counters.get(f"decided:{name}", 0) for name in ("complete", "partial", "degraded", "failed", "split")},
         log=log,
         max_waiting=settings.queue.max_waiting,
@@ -109,6 +122,38 @@ def _lane(counts: LaneCounts, pause: Mapping[str, str] | None, drain: Mapping[st
         oldest_age_s=None if counts.oldest_age_ms is None else round(counts.oldest_age_ms / 1000, 1),
         paused=None if pause is None else _pause(pause),
         draining=None if drain is None else _pause(drain),
+    )
+
+
+def _budget(budget: BudgetSettings | None, spent: Spent) -> BudgetStatus | None:
+    if budget is None:
+        return None
+    limits = ((spent.usd, budget.usd_per_day), (spent.tokens, budget.tokens_per_day))
+    warned = any(limit is not None and used >= budget.warn_fraction * limit for used, limit in limits)
+    return BudgetStatus(
+        state="spent" if is_spent(budget, spent) else "warn" if warned else "ok",
+        usd=spent.usd,
+        usd_max=budget.usd_per_day,
+        reserved_usd=spent.reserved_usd,
+        tokens=spent.tokens,
+        tokens_max=budget.tokens_per_day,
+        reserved_tokens=spent.reserved_tokens,
+        calls=spent.calls,
+        unknown_calls=spent.unknown_calls,
+    )
+
+
+def _cache(counts: Mapping[str, int], kept: tuple[int, int]) -> CacheStatus:
+    hits, misses = counts.get("cache_hits", 0), counts.get("cache_misses", 0)
+    saved = counts.get("cache_saved_usd_millionths")
+    return CacheStatus(
+        hits=hits,
+        misses=misses,
+        waits=counts.get("cache_shared", 0),
+        hit_rate=round(hits / (hits + misses), 4) if hits + misses else None,
+        saved_usd=None if saved is None else saved / 1_000_000,
+        answers=kept[0],
+        bytes=kept[1],
     )
 
 
@@ -156,6 +201,9 @@ def _provider(
         api=own.api,
         in_flight=sum(v["in_flight"] for v in views),
         limit=sum(v["limit"] for v in views) or own.max_concurrency,
+        limit_max=sum(v.get("limit_max", 0) for v in views) or own.max_concurrency,
+        rate_limits=_rate_limits(views),
+        retry_budget=_retry_budget(views),
         calls={"1m": window.calls_1m, "15m": window.calls_15m},
         latency_ms=window.latency_ms,
         errors=ErrorStatus(rate=window.error_rate, by_class=dict(window.errors_by_class)),
@@ -165,6 +213,26 @@ def _provider(
         gate_until=view.get("gate_until"),
         breaker=BreakerStatus(**view["breaker"]) if "breaker" in view else BreakerStatus(),
         latency_trend_ms=window.latency_trend_ms,
+    )
+
+
+def _rate_limits(views: Sequence[Mapping[str, Any]]) -> dict[str, RateLimitStatus]:
+    """The limits are the fleet's; shown is what the engine says that sees least left."""
+    found: dict[str, RateLimitStatus] = {}
+    for view in views:
+        for name, fields in view.get("rate_limits", {}).items():
+            limit = RateLimitStatus(**fields)
+            if name not in found or limit.remaining < found[name].remaining:
+                found[name] = limit
+    return found
+
+
+def _retry_budget(views: Sequence[Mapping[str, Any]]) -> RetryBudgetStatus:
+    budgets = [RetryBudgetStatus(**view["retry_budget"]) for view in views if "retry_budget" in view]
+    return RetryBudgetStatus(
+        tokens=min((budget.tokens for budget in budgets), default=RetryBudgetStatus().tokens),
+        repeats=sum(budget.repeats for budget in budgets),
+        calls=sum(budget.calls for budget in budgets),
     )
 
 
@@ -289,12 +357,25 @@ def _overload_alerts(settings: Settings, stats: QueueStats, overload: Overload, 
         yield Alert(level="warning", code="shed", text=text, since=at, jump="failures")
 
 
+def _budget_alert(name: str, budget: BudgetStatus, at: str) -> Alert:
+    money = "" if budget.usd_max is None else f"${budget.usd:.2f} of ${budget.usd_max:.2f}"
+    tokens = "" if budget.tokens_max is None else f"{budget.tokens:,} of {budget.tokens_max:,} tokens"
+    unknown = f"{budget.unknown_calls} calls of unknown cost" if budget.unknown_calls else ""
+    used = ", ".join(filter(None, (money, tokens, unknown)))
+    if budget.state == "spent":
+        text = f"{name}: budget of the day is spent ({used}): raise budgets.{name}, or it waits for midnight UTC"
+        return Alert(level="critical", code="budget_spent", text=text, since=at, jump="providers")
+    return Alert(level="warning", code="budget", text=f"{name}: budget of the day is nearly spent ({used})", since=at, jump="providers")
+
+
 def _provider_alerts(thresholds: AlertSettings, providers: Mapping[str, ProviderStatus], at: str) -> Iterable[Alert]:
     for name, provider in providers.items():
         if provider.state in SERIOUS and provider.reason != "no engine is running":
             text = f"{name} {provider.state}: {provider.reason}"
             yield Alert(level="critical", code=f"provider_{provider.state}", text=text, since=provider.since or at, jump="providers")
-        elif provider.state == "no_key":
+        if provider.budget is not None and provider.budget.state != "ok":
+            yield _budget_alert(name, provider.budget, at)
+        if provider.state == "no_key":
             yield Alert(level="warning", code="provider_no_key", text=f"{name}: {provider.reason}", since=at, jump="providers")
         if provider.errors.rate > thresholds.error_rate and provider.calls["15m"] >= FEWEST_CALLS_FOR_A_RATE:
             text = f"{name}: {100 * provider.errors.rate:.0f} % of {provider.calls['15m']} calls failed in 15 min"

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import math
-import re
 import time
 from collections.abc import Mapping
-from datetime import UTC, datetime
+from datetime import UTC
 from email.utils import parsedate_to_datetime
+
+from gitbridge_console.domain.header_values import number, seconds_until
 
 LONGEST_S = 86_400.0
 """No wait is longer than a day: what a service asks beyond that is clamped."""
@@ -20,9 +20,6 @@ RETRY_HEADERS = frozenset({"retry-after", "retry-after-ms", "x-ms-retry-after-ms
 MOST_HEADERS = 48
 LONGEST_VALUE = 128
 
-GO_DURATION = re.compile(r"(\d+(?:\.\d+)?)(ms|us|µs|ns|h|m|s)")
-GO_UNIT_S = {"h": 3600.0, "m": 60.0, "s": 1.0, "ms": 1e-3, "us": 1e-6, "µs": 1e-6, "ns": 1e-9}
-
 
 def parse_retry_after(headers: Mapping[str, str], now: float | None = None) -> float | None:
     """Seconds to wait as the headers (lower-case names) ask, from 0 to a day; ``None`` where they ask nothing sensible.
@@ -31,7 +28,7 @@ def parse_retry_after(headers: Mapping[str, str], now: float | None = None) -> f
     and the next header is read.
     """
     for name, unit in NUMERIC:
-        seconds = _number(headers.get(name))
+        seconds = number(headers.get(name))
         if seconds is not None and seconds >= 0:
             return min(seconds / unit, LONGEST_S)
     date = _http_date(headers.get("retry-after"))
@@ -49,10 +46,10 @@ def reset_after_s(headers: Mapping[str, str], now: float | None = None) -> float
     now = time.time() if now is None else now
     waits: list[float] = []
     for name, value in headers.items():
-        if "remaining" not in name or not name.startswith(RATE_LIMIT_PREFIXES) or _number(value) != 0:
+        if "remaining" not in name or not name.startswith(RATE_LIMIT_PREFIXES) or number(value) != 0:
             continue
         reset = headers.get(name.replace("remaining", "reset"))
-        wait_s = _until(reset, now) if reset else None
+        wait_s = seconds_until(reset, now) if reset else None
         if wait_s is not None and wait_s > 0:
             waits.append(min(wait_s, LONGEST_S))
     return max(waits, default=None)
@@ -70,14 +67,6 @@ def rate_limit_headers(headers: Mapping[str, str]) -> dict[str, str]:
     return kept
 
 
-def _number(text: str | None) -> float | None:
-    try:
-        value = float(text) if text else math.nan
-    except ValueError:
-        return None
-    return value if math.isfinite(value) else None
-
-
 def _http_date(text: str | None) -> float | None:
     if not text:
         return None
@@ -85,19 +74,4 @@ def _http_date(text: str | None) -> float | None:
         date = parsedate_to_datetime(text)
         return (date if date.tzinfo else date.replace(tzinfo=UTC)).timestamp()
     except (ValueError, TypeError, OverflowError, IndexError):
-        return None
-
-
-def _until(text: str, now: float) -> float | None:
-    pieces = GO_DURATION.findall(text)
-    if pieces and "".join(number + unit for number, unit in pieces) == text:
-        wait_s = sum(float(number) * GO_UNIT_S[unit] for number, unit in pieces)
-        return wait_s if math.isfinite(wait_s) else None
-    plain = _number(text)
-    if plain is not None:
-        return plain
-    try:
-        date = datetime.fromisoformat(text)
-        return (date if date.tzinfo else date.replace(tzinfo=UTC)).timestamp() - now
-    except (ValueError, OverflowError):
         return None

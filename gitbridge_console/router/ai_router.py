@@ -10,10 +10,11 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from gitbridge_console.domain.failures import Failure
+from gitbridge_console.domain.failures import Failure, FailureClass
 from gitbridge_console.providers.base import Provider
 from gitbridge_console.router.breaker import Admission, BreakerState, CircuitBreaker
 from gitbridge_console.router.provider_state import ProviderState
+from gitbridge_console.router.retry_budget import RepeatCap
 from gitbridge_console.settings.model import KindSettings, ProviderSettings, Settings
 
 logger = logging.getLogger(__name__)
@@ -24,6 +25,11 @@ PREFERRED_WEIGHT = 4.0
 UNKNOWN_LATENCY_S = 2.0
 RISE, FALL, ERROR_ALPHA = 0.5, 0.2, 0.2
 DEFAULT_GATE_S = 5.0
+FORCED_LOOK_S = 30.0
+"""How often to look again while an operator holds a breaker open."""
+
+LAG_S = 0.25
+"""When the loop is late by more, calls in flight time out together: one time-out in as long a time is counted, the rest is our doing."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,22 +74,35 @@ class AIRouter:
         providers: Mapping[str, Provider | str],
         *,
         clock: Callable[[], float] = time.monotonic,
+        lag_s: Callable[[], float] = lambda: 0.0,
+        on_news: Callable[[], None] = lambda: None,
         seed: int | None = None,
     ) -> None:
-        """``providers`` maps each configured name to its client, or to the line that says why it has none."""
+        """``providers`` maps each configured name to its client, or to the line that says why it has none.
+
+        ``lag_s`` tells by how much the event loop was late a moment ago, in seconds; ``on_news`` is called when something
+        became known of a provider that the rest of the fleet should know.
+        """
+        self._lag_s = lag_s
+        self._on_news = on_news
         self._clock = clock
         self._random = random.Random(seed)
         self.paused: frozenset[str] = frozenset()
         self.no_new_seats: Mapping[str, str] = {}
         """Providers that get no seats by an operator's will, each with the reason: draining, or paused for too long."""
+        self.hold: Callable[[str], Gate | None] = lambda name: None
+        """The closed gate of a provider that is well but may not be asked, its budget being spent; set by who knows."""
+        self.room: Callable[[str], tuple[int, float]] = lambda name: (1, 0.0)
+        """How many calls its rate limits let a provider have now, and else in how many seconds one; set by who knows them."""
         self.states: dict[str, ProviderState] = {}
         self.unbuilt: dict[str, str] = {}
         """Providers whose client cannot be built as the settings say, and why."""
+        self.repeats = RepeatCap()
         self._retired: list[ProviderState] = []
         for name, own in settings.providers.items():
             client = providers.get(name, "not built")
             provider, problem = (None, client) if isinstance(client, str) else (client, "")
-            self.states[name] = ProviderState(name, own, provider, problem, CircuitBreaker(settings.breaker))
+            self.states[name] = ProviderState(name, own, provider, problem, CircuitBreaker(settings.breaker, self._random.random))
 
     async def apply(self, new: Settings, old: Settings, build: Callable[[str, ProviderSettings], Provider | str]) -> list[str]:
         """Take over changed settings; providers whose table did not change keep client, health and history.
@@ -123,10 +142,12 @@ class AIRouter:
                 if name in self.states:
                     continue
                 client = text
-            if name in self.states:
-                self._retired.append(self.states[name])
             provider, problem = (None, client) if isinstance(client, str) else (client, "")
-            self.states[name] = ProviderState(name, own, provider, problem, CircuitBreaker(new.breaker))
+            state = ProviderState(name, own, provider, problem, CircuitBreaker(new.breaker, self._random.random))
+            if name in self.states:
+                state.learn_from(self.states[name])
+                self._retired.append(self.states[name])
+            self.states[name] = state
 
     def holding(self) -> dict[str, ProviderSettings]:
         """The provider tables that really hold: of one whose client cannot be built the one from before, or none."""
@@ -160,7 +181,11 @@ class AIRouter:
             return Gate(False, state.problem)
         if state.disabled:
             return Gate(False, state.disabled)
+        if (held := self.hold(name)) is not None:
+            return held
         now = self._clock()
+        if (forced := state.breaker.forced) is not None:
+            return Gate(False, f"circuit breaker held open by {forced.by}: {forced.why}", FORCED_LOOK_S)
         if now < state.gate_until:
             return Gate(False, f"rate limited for {state.gate_until - now:.1f} s more", state.gate_until - now)
         if not state.breaker.would_admit(now):
@@ -176,7 +201,7 @@ class AIRouter:
         state = self.states.get(name)
         if state is None:
             return 0
-        limit = state.settings.max_concurrency
+        limit = state.concurrency.limit
         if state.breaker.state is BreakerState.CLOSED:
             return limit
         return min(limit, active + 1 if active <= state.in_flight else active)
@@ -193,9 +218,9 @@ class AIRouter:
         """Lower is better: expected latency, load against the limit, errors, preference (routing design, 5.1)."""
         state = self.states[name]
         latency_s = state.latency_s if state.latency_s is not None else UNKNOWN_LATENCY_S
-        load = 1 + state.in_flight / state.settings.max_concurrency
+        load = 1 + state.in_flight / state.concurrency.limit
         errors = 1 + 8 * state.error_now(self._clock())
-        weight = state.settings.weight * (PREFERRED_WEIGHT if name in policy.prefer else 1.0)
+        weight = state.settings.weight * (PREFERRED_WEIGHT if name in policy.prefer else 1.0) * state.breaker.share(self._clock())
         return latency_s * load * errors / weight
 
     def select(self, policy: KindSettings, seats: int | None = None, *, tokens: int = 0) -> Selection:
@@ -255,36 +280,71 @@ class AIRouter:
         if admission is None:
             return None
         state.in_flight += 1
+        self.repeats.called(self._clock())
         return Call(state, admission)
 
     def succeeded(self, call: Call, latency_s: float) -> None:
         """A usable answer came back."""
         state, now = call.state, self._clock()
+        state.concurrency.succeeded(state.in_flight, latency_s)
+        state.retries.succeeded()
         state.in_flight -= 1
-        state.breaker.succeeded(call.admission, now)
+        before = state.breaker.transitions
+        state.breaker.succeeded(call.admission, now, latency_s)
         state.latency_s = _ewma(state.latency_s, latency_s, RISE if latency_s > (state.latency_s or 0) else FALL)
         state.usual_latency_s = _ewma(state.usual_latency_s, latency_s, 0.01)
         self._note_error(state, 0.0, now)
+        if state.breaker.transitions != before:
+            self._on_news()
 
     def failed(self, call: Call, failure: Failure) -> None:
         """The call failed."""
         state, now = call.state, self._clock()
         state.in_flight -= 1
         rule = failure.rule
-        state.breaker.failed(call.admission, now, failure.cls.value, rule.breaker_weight)
+        before = state.breaker.transitions
+        weight = 0.0 if failure.cls is FailureClass.SILENT and self._is_our_lag(state, now) else rule.breaker_weight
+        state.concurrency.failed(failure, now)
+        state.breaker.failed(call.admission, now, failure.cls.value, weight)
         if rule.gates:
             wait_s = failure.retry_after_s if failure.retry_after_s is not None else DEFAULT_GATE_S
             state.gate_until = max(state.gate_until, now + wait_s)
         if rule.disables:
             state.disabled = f"{failure.cls.value}: {failure.message}"
             state.disabled_at_ms = time.time() * 1000
-        if rule.breaker_weight > 0:
+        if weight > 0:
+            state.retries.failed()
             self._note_error(state, 1.0, now)
+        if rule.gates or rule.disables or state.breaker.transitions != before:
+            self._on_news()
+
+    def _is_our_lag(self, state: ProviderState, now: float) -> bool:
+        counted = now - state.silent_at >= LAG_S or self._lag_s() <= LAG_S
+        if counted:
+            state.silent_at = now
+        return not counted
 
     def cancelled(self, call: Call) -> None:
         """The call was given up by us: says nothing about the provider."""
         call.state.in_flight -= 1
         call.state.breaker.neutral(call.admission)
+
+    def may_repeat(self, name: str) -> bool:
+        """Whether the retry budgets let a call to ``name`` be repeated, there or as a hedge; see :meth:`repeated`."""
+        return self.states[name].retries.may_repeat and self.repeats.may_repeat(self._clock())
+
+    may_hedge = may_repeat
+
+    def repeated(self) -> None:
+        """A call was decided on that repeats one: a retry, a hedge, or a failover after the first."""
+        self.repeats.repeated(self._clock())
+
+    def takes_at_once(self, name: str) -> bool:
+        """Whether a seat that moved to ``name`` would be asked about right away: nothing holds it back and a slot is free."""
+        state = self.states.get(name)
+        if state is None or name in self.paused or not self.gate(name).open:
+            return False
+        return state.in_flight < state.concurrency.limit and self.room(name)[0] > 0
 
     def _note_error(self, state: ProviderState, value: float, now: float) -> None:
         decayed = state.error_now(now)
@@ -293,7 +353,9 @@ class AIRouter:
 
     def describe(self, name: str) -> dict[str, Any]:
         """Fields of this provider's status that only its engine knows, ready for the heartbeat."""
-        return self.states[name].describe(self._clock())
+        calls, repeats = self.repeats.counts(self._clock())
+        budget = {"tokens": round(self.states[name].retries.tokens, 1), "repeats": repeats, "calls": calls}
+        return self.states[name].describe(self._clock()) | {"retry_budget": budget}
 
 
 def _ewma(old: float | None, value: float, alpha: float) -> float:

@@ -30,7 +30,10 @@ GIVEN_UP = "given up by us before it was answered: its lease was lost, nobody wa
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What one attempt came to. ``headers`` are the rate-limit headers of the response, ``sent_at_ms`` when it was asked."""
+    """What one attempt came to. ``headers`` are the rate-limit headers of the response, ``sent_at_ms`` when it was asked.
+
+    ``text`` is the answer as it came, where one did.
+    """
 
     attempt: Attempt
     prompt: BuiltPrompt
@@ -38,6 +41,7 @@ class Outcome:
     failure: Failure | None
     sent_at_ms: float
     headers: dict[str, str] = field(default_factory=dict)
+    text: str = ""
 
 
 async def make_attempt(
@@ -83,7 +87,7 @@ async def make_attempt(
     else:
         router.failed(call, failure)
     attempt = _record(name, state.settings.model, sent_at_ms, latency_s, usage, ttft_ms, reply, failure)
-    return Outcome(attempt, prompt, parsed, failure, sent_at_ms, headers)
+    return Outcome(attempt, prompt, parsed, failure, sent_at_ms, headers, reply.text if reply else "")
 
 
 def _record(

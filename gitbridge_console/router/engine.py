@@ -17,6 +17,9 @@ from gitbridge_console.ingress.legacy_list import pump
 from gitbridge_console.providers.base import Provider
 from gitbridge_console.providers.registry import build_provider, import_sdks, key_problem, resolve_key
 from gitbridge_console.router.ai_router import AIRouter
+from gitbridge_console.router.answer_cache import AnswerCache
+from gitbridge_console.router.board_keeper import BoardKeeper, ProbeGuard
+from gitbridge_console.router.budgets import BudgetGuard
 from gitbridge_console.router.dead_letters import DeadLetterKeeper
 from gitbridge_console.router.decision_stage import ActionStage, DecisionStage
 from gitbridge_console.router.event_router import EventRouter
@@ -24,8 +27,11 @@ from gitbridge_console.router.hedger import Hedger
 from gitbridge_console.router.intake import Intake
 from gitbridge_console.router.lane import Lane
 from gitbridge_console.router.lane_failover import LaneFailover, no_new_seats
+from gitbridge_console.router.lane_room import LaneRoom
 from gitbridge_console.router.leases import LeaseKeeper
+from gitbridge_console.router.loop_lag import LoopLag
 from gitbridge_console.router.overload import Overload, measure
+from gitbridge_console.router.rate_limits import RateLimiter
 from gitbridge_console.router.task_processor import TaskProcessor
 from gitbridge_console.settings.holder import SettingsHolder
 from gitbridge_console.settings.model import ProviderSettings
@@ -64,12 +70,25 @@ class Engine:
         self._holder = holder
         self._wanted = self._applied = holder.current
         self.intake = Intake(store.queue, store.metrics, lambda: holder.current.rules)
-        self.router = AIRouter(holder.current, {name: client_or_problem(name, own) for name, own in holder.current.providers.items()})
+        self._lag = LoopLag()
+        clients = {name: client_or_problem(name, own) for name, own in holder.current.providers.items()}
+        self.router = AIRouter(holder.current, clients, lag_s=self._lag, on_news=self._news)
+        self._board = BoardKeeper(store.providers, self.router, store.trouble)
+        self.limits = RateLimiter(store.rate_limits, self._provider_settings, changed=self._poke)
+        self.router.room = self.limits.room
+        self._budgets = BudgetGuard(store.budgets, store.trouble, holder)
+        self.router.hold = self._budgets.hold
         self.leases = LeaseKeeper(store.queue, store.trouble, store.wakeups)
         self.overload = Overload()
         self._events = EventRouter(store.queue, self.router, store.metrics, holder, lambda: self.overload)
-        hedger = Hedger(store.queue, self.router, store.metrics, store.trouble, lambda: holder.current.hedging)
-        self._tasks = TaskProcessor(store.queue, self.router, store.metrics, store.trouble, holder, hedger=hedger)
+        cache = AnswerCache(store.answers, store.metrics, store.trouble, lambda: holder.current.cache)
+        hedger = Hedger(
+            store.queue, self.router, store.metrics, store.trouble, lambda: holder.current.hedging, may_hedge=self.router.may_hedge
+        )
+        guards = (ProbeGuard(store.providers, self.router, store.trouble), self._budgets, self.limits)
+        self._tasks = TaskProcessor(
+            store.queue, self.router, store.metrics, store.trouble, holder, guards=guards, cache=cache, hedger=hedger
+        )
         self._failover = LaneFailover(store.queue, store.fleet, self.router, holder, engine=self.id)
         self._decide = DecisionStage(store.queue, store.reader, self.router, store.metrics, holder)
         self._act = ActionStage(store.queue, store.reader, store.metrics, holder)
@@ -83,10 +102,14 @@ class Engine:
         """Ask the engine to finish what is in hand and end; :meth:`run` returns then. Call from its own loop."""
         self._stop.set()
 
+    def _news(self) -> None:
+        self._board.news()
+
     async def run(self) -> None:
         """Work until :meth:`stop`: then claim nothing more, finish within ``queue.drain_s``, hand the rest back."""
         background = [asyncio.create_task(coroutine, name=name) for name, coroutine in self._background()]
         lanes: set[asyncio.Task[None]] = set()
+        self._lag.start()
         try:
             await self._import_sdks()
             self._start_lanes(lanes)
@@ -102,6 +125,7 @@ class Engine:
                 task.cancel()
             await asyncio.gather(*background, return_exceptions=True)
             await self._leave()
+            self._lag.stop()
 
     async def _import_sdks(self) -> None:
         """Load what the configured providers need before the first call is timed; it takes a second or two."""
@@ -113,6 +137,7 @@ class Engine:
             ("leases", self.leases.run()),
             ("wakeups", self.store.wakeups.listen()),
             ("maintenance", self._maintenance()),
+            ("provider board", self._board.run()),
             # Apart from the maintenance: a slow disk must hold up neither recovery nor heartbeat.
             ("dead letters", self._dead_letters.run()),
         ]
@@ -128,6 +153,17 @@ class Engine:
         if name in STAGE_LANES:
             return lambda: self._holder.current.queue.stage_concurrency
         return lambda: self.router.slots(name, self._lanes[name].active if name in self._lanes else 0)
+
+    def _room(self, name: str) -> LaneRoom | None:
+        return None if name in STAGE_LANES else LaneRoom(name, self.limits, self.router, self._holder)
+
+    def _provider_settings(self, name: str) -> ProviderSettings | None:
+        state = self.router.states.get(name)
+        return state.settings if state is not None else None
+
+    def _poke(self, name: str) -> None:
+        if (lane := self._lanes.get(name)) is not None:
+            lane.poke()
 
     def _repository_max(self, name: str) -> Callable[[], int]:
         """The cap holds where calls take long; a stage is quickly through with anybody's events."""
@@ -152,6 +188,7 @@ class Engine:
                 payloads=name != "decide",
                 repository_max=self._repository_max(name),
                 shut_for_s=self._shut_for_s(name),
+                room=self._room(name),
             )
             self._lanes[name] = lane
             task = asyncio.create_task(lane.run(), name=f"lane {name}")
@@ -236,6 +273,9 @@ class Engine:
         before, self.overload = self.overload, measure(settings.queue, settings.shedding, stats, pace)
         if self.overload.step is not before.step:
             logger.warning("overload: %s%s", self.overload.step.label, f": {self.overload.reason}" if self.overload.reason else "")
+        await self._budgets.look()
+        self.limits.engines = await self.store.fleet.count()
+        await self.limits.look()
         await self._failover.turn(stats)
 
     async def _heal(self) -> None:
@@ -255,7 +295,7 @@ class Engine:
             role=self.role,
             version=__version__,
             settings=fingerprint(self._applied),
-            providers={name: self.router.describe(name) for name in self.router.states},
+            providers={name: self.router.describe(name) | {"rate_limits": self.limits.describe(name)} for name in self.router.states},
         )
 
     def _has_room(self) -> bool:

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
 from gitbridge_console.domain.events import Priority
 from gitbridge_console.router.attempt import Outcome
+
+logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +62,11 @@ class Reserved:
         """Settle all of it, with what the call came to or, with ``None``, because it was never made."""
         parts, self._parts = self._parts, ()
         for part in parts:
-            await part.settle(outcome)
+            try:
+                await part.settle(outcome)
+            except Exception:
+                # The call is over and was paid for: no fault of the bookkeeping may cost its answer.
+                logger.exception("what was set aside for a call could not be settled")
 
 
 async def reserve_all(guards: Sequence[Guard], question: Question) -> Reserved | Refusal:

@@ -89,6 +89,7 @@ class Hedger:
             logger.exception("seat %s could not be hedged for a reason nobody foresaw", job.id)
             return
         if lane:
+            self._router.repeated()
             self._metrics.count("hedges")
             logger.info("%s %s: no answer after %.1f s, %s is asked as well", job.id, job.lane, delay_s, lane)
         else:

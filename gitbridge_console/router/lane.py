@@ -46,7 +46,9 @@ class Lane:
         payloads: bool = True,
         repository_max: Callable[[], int] = lambda: 0,
         shut_for_s: Callable[[], float] = lambda: 0.0,
+        room: Callable[[int], tuple[int, float]] | None = None,
     ) -> None:
+        """``room`` says, for so many jobs in hand, how many more may be claimed now, and else in how many seconds one may."""
         self.name = name
         self._work = work
         self._queue = queue
@@ -58,6 +60,7 @@ class Lane:
         self._payloads = payloads
         self._repository_max = repository_max
         self._shut_for_s = shut_for_s
+        self._room = room
         self._poke = asyncio.Event()
         self._stopping = False
         self.active = 0
@@ -65,6 +68,10 @@ class Lane:
     def stop(self) -> None:
         """Claim nothing more; :meth:`run` returns when what is in hand is finished."""
         self._stopping = True
+        self._poke.set()
+
+    def poke(self) -> None:
+        """Look again now: there may be room, or work."""
         self._poke.set()
 
     async def run(self) -> None:
@@ -94,6 +101,11 @@ class Lane:
             return LOOK_EVERY_S
         if (shut_for_s := self._shut_for_s()) > 0:
             return min(LOOK_EVERY_S, max(SHORTEST_SLEEP_S, shut_for_s))
+        if self._room is not None:
+            room, opens_in_s = self._room(self.active)
+            free = min(free, room)
+            if free <= 0:
+                return min(LOOK_EVERY_S, opens_in_s + 0.001)
         try:
             claim = await self._queue.claim(self.name, free, payloads=self._payloads, repository_max=self._repository_max())
         except STORE_AWAY as error:

@@ -6,12 +6,14 @@ import asyncio
 import logging
 import math
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from gitbridge_console.domain.timestamps import iso_from_ms
 from gitbridge_console.providers.base import Provider
 from gitbridge_console.router.breaker import BreakerState, CircuitBreaker
+from gitbridge_console.router.concurrency import AdaptiveLimit
+from gitbridge_console.router.retry_budget import RetryTokens
 from gitbridge_console.settings.model import ProviderSettings
 
 logger = logging.getLogger(__name__)
@@ -39,6 +41,23 @@ class ProviderState:
     usual_latency_s: float | None = None
     error: float = 0.0
     error_at: float = 0.0
+    silent_at: float = -math.inf
+    """When a time-out was last counted."""
+    concurrency: AdaptiveLimit = field(init=False)
+    retries: RetryTokens = field(default_factory=RetryTokens)
+
+    def __post_init__(self) -> None:
+        self.concurrency = AdaptiveLimit(self.settings.max_concurrency)
+
+    def learn_from(self, before: ProviderState) -> None:
+        """Go on with what was learned of the same service under other settings: calls still in flight there count here too."""
+        if (self.settings.api, self.settings.base_url, self.settings.model) == (
+            before.settings.api,
+            before.settings.base_url,
+            before.settings.model,
+        ):
+            self.concurrency, self.retries = before.concurrency, before.retries
+            self.concurrency.bound(self.settings.max_concurrency)
 
     @property
     def question_tokens_max(self) -> int:
@@ -69,6 +88,8 @@ class ProviderState:
             word, reason = "no_key", self.problem
         elif self.disabled:
             word, reason = "disabled", self.disabled
+        elif self.breaker.forced is not None:
+            word, reason = "open", f"circuit breaker held open by {self.breaker.forced.by}: {self.breaker.forced.why}"
         elif self.breaker.state is BreakerState.OPEN and now < self.breaker.open_until:
             word, reason = "open", f"circuit breaker open after {', '.join(self.breaker.causes)}"
         elif self.breaker.state is not BreakerState.CLOSED:
@@ -77,20 +98,31 @@ class ProviderState:
             word, reason = "limited", f"rate limited for {self.gate_until - now:.0f} s more"
         elif self.latency_s and self.usual_latency_s and self.latency_s > SLOW_FACTOR * self.usual_latency_s:
             word, reason = "slow", f"{self.latency_s:.1f} s an answer, usually {self.usual_latency_s:.1f} s"
-        since_ms = self.disabled_at_ms if self.disabled else wall - (now - self.breaker.since) * 1000 if self.breaker.since else None
+        about = self._describe_breaker(now, wall)
+        since = iso_from_ms(self.disabled_at_ms) if self.disabled else about["since"]
         return {
             "state": word,
-            "since": iso_from_ms(since_ms) if since_ms else None,
+            "since": since,
             "reason": reason,
             "in_flight": self.in_flight,
-            "limit": self.settings.max_concurrency,
+            "limit": self.concurrency.limit,
+            "limit_max": self.concurrency.most,
             "gate_until": iso_from_ms(wall + (self.gate_until - now) * 1000) if now < self.gate_until else None,
-            "breaker": {
-                "state": self.breaker.state.value,
-                "failures": round(self.breaker.failures),
-                "next_probe": iso_from_ms(wall + (self.breaker.open_until - now) * 1000)
-                if self.breaker.state is BreakerState.OPEN
-                else None,
-                "causes": list(self.breaker.causes),
-            },
+            "breaker": about,
+        }
+
+    def _describe_breaker(self, now: float, wall_ms: float) -> dict[str, Any]:
+        breaker = self.breaker
+        probe_at = wall_ms + (breaker.open_until - now) * 1000 if breaker.state is BreakerState.OPEN and not breaker.forced else None
+        since_ms = float(breaker.forced.at_ms) if breaker.forced else wall_ms - (now - breaker.since) * 1000 if breaker.since else None
+        return {
+            "state": "forced_open" if breaker.forced else breaker.state.value,
+            "failures": round(breaker.failures),
+            "next_probe": iso_from_ms(probe_at) if probe_at else None,
+            "causes": list(breaker.causes),
+            "since": iso_from_ms(since_ms) if since_ms else None,
+            "openings": breaker.openings,
+            "share": breaker.share(now),
+            "forced_by": breaker.forced.by if breaker.forced else "",
+            "forced_why": breaker.forced.why if breaker.forced else "",
         }

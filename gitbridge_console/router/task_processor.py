@@ -14,6 +14,7 @@ from gitbridge_console.domain.failures import Failure, FailureClass, Verdict
 from gitbridge_console.domain.policy import RetryLimits, Step, next_step
 from gitbridge_console.domain.tasks import Attempt, TaskState
 from gitbridge_console.router.ai_router import AIRouter
+from gitbridge_console.router.answer_cache import AnswerCache, Asking, Wait
 from gitbridge_console.router.attempt import Outcome, make_attempt, no_answer, usable_answer
 from gitbridge_console.router.guards import Guard, Question, Refusal, Reserved, reserve_all
 from gitbridge_console.router.hedger import Hedger
@@ -49,6 +50,7 @@ class TaskProcessor:
         *,
         guards: Sequence[Guard] = (),
         hedger: Hedger | None = None,
+        cache: AnswerCache | None = None,
         seed: int | None = None,
     ) -> None:
         self._queue = queue
@@ -58,6 +60,7 @@ class TaskProcessor:
         self._settings = settings
         self._guards = guards
         self._hedger = hedger or Hedger(queue, router, metrics, trouble, lambda: settings().hedging)
+        self._cache = cache
         self._random = random.Random(seed)
 
     async def work(self, job: ClaimedJob) -> None:
@@ -86,19 +89,19 @@ class TaskProcessor:
         if small := self._router.too_small(job.lane, prompt.tokens):
             await self._does_not_fit(job, policy, prompt, small)
             return
-        question = Question(job.id, job.lane, prompt.tokens, provider_settings.max_output_tokens, job.priority)
-        reserved = await reserve_all(self._guards, question)
-        if isinstance(reserved, Refusal):
-            await self._pass_by(job, policy, remaining_s, reserved)
+        timeout_s = min(provider_settings.timeout_total_s, remaining_s)
+        found = await self._cache.look(job, provider_settings, prompt, timeout_s) if self._cache else Asking(None)
+        if isinstance(found, Wait):
+            await self._queue.release(job, delay_s=found.look_again_in_s)
             return
-        given_up: list[Outcome] = []
+        if isinstance(found, Outcome):
+            await self._take_known(job, found)
+            return
+        outcome: Outcome | None = None
         try:
-            async with self._hedger.watching(job, policy, prompt.tokens, remaining_s):
-                outcome = await self._ask(job, policy, prompt, min(provider_settings.timeout_total_s, remaining_s), given_up.append)
-        except BaseException:
-            await write_last_words(self._end_given_up(job, reserved, given_up), self._trouble)
-            raise
-        await reserved.settle(outcome)
+            outcome = await self._ask_guarded(job, policy, prompt, timeout_s, remaining_s)
+        finally:
+            await found.done(outcome)
         if outcome is None:
             return
         self._record(job.lane, outcome.attempt)
@@ -107,6 +110,32 @@ class TaskProcessor:
             await self._succeed(job, outcome)
         else:
             await self._after_failure(job, policy, settings, outcome, outcome.failure, remaining_s)
+
+    async def _take_known(self, job: ClaimedJob, outcome: Outcome) -> None:
+        """The answer is there without a call."""
+        if await self._queue.begin(job) is None:
+            await self._queue.release(job)
+            return
+        await self._succeed(job, outcome)
+
+    async def _ask_guarded(
+        self, job: ClaimedJob, policy: KindSettings, prompt: BuiltPrompt, timeout_s: float, remaining_s: float
+    ) -> Outcome | None:
+        """Make the attempt, unless limits or budgets hold it back; ``None`` when the task is out of our hands."""
+        limit = self._router.states[job.lane].settings.max_output_tokens
+        reserved = await reserve_all(self._guards, Question(job.id, job.lane, prompt.tokens, limit, job.priority))
+        if isinstance(reserved, Refusal):
+            await self._pass_by(job, policy, remaining_s, reserved)
+            return None
+        given_up: list[Outcome] = []
+        try:
+            async with self._hedger.watching(job, policy, prompt.tokens, remaining_s):
+                outcome = await self._ask(job, policy, prompt, timeout_s, given_up.append)
+        except BaseException:
+            await write_last_words(self._end_given_up(job, reserved, given_up), self._trouble)
+            raise
+        await reserved.settle(outcome)
+        return outcome
 
     async def _end_given_up(self, job: ClaimedJob, reserved: Reserved, given_up: Sequence[Outcome]) -> None:
         """Book what a cancelled attempt took: in the metrics, for the guards, and on the task's record."""
@@ -151,10 +180,17 @@ class TaskProcessor:
         if not shut:
             why, retry_in_s = "its place was taken a moment ago", 0.0
         reason = f"{job.lane}: {why}"
-        if too_long(retry_in_s, 0.0, min(self._settings().retry.lane_hold_s, remaining_s)):
+        if refusal is not None or too_long(retry_in_s, 0.0, min(self._settings().retry.lane_hold_s, remaining_s)):
             others = self._router.candidates(policy, exclude=self._used_up(job), tokens=job.number("tk"))
+            if refusal is not None:
+                # The provider is well and opens soon: only one that asks at once is any quicker.
+                others = [name for name in others if self._router.takes_at_once(name)]
             if await self._seat_goes_to(others, job, reason):
                 return
+        if refusal is not None and retry_in_s is not None and retry_in_s < GATE_LOOK_S[0]:
+            # Precisely, so that it is the first in line again when there is room; and too short to call the event parked.
+            await self._queue.release(job, delay_s=retry_in_s)
+            return
         low, high = GATE_LOOK_S
         delay_s = high if retry_in_s is None else min(high, max(low, retry_in_s))
         await self._queue.release(job, delay_s=delay_s, parked=shut, reason=reason, chance_s=retry_in_s)
@@ -221,12 +257,15 @@ class TaskProcessor:
             candidates=bool(others),
             remaining_s=left_s,
             jitter=self._random.random(),
+            may_repeat=self._router.may_repeat(job.lane) if job.lane in self._router.states else False,
         )
         goes_to = others if step.verdict in (Verdict.FAIL_OVER, Verdict.DISABLE) else []
         if step.verdict is Verdict.GIVE_UP and failure.rule.other_provider and calls < limits.attempts_max:
             # Nobody can be asked now: the seat waits in the lane of whoever is back first.
             goes_to = first_back(self._router, policy, self._used_up(job), tokens=tokens, within_s=left_s)
             step = Step(Verdict.PARK) if goes_to else step
+        if step.verdict is Verdict.RETRY or (step.verdict is Verdict.FAIL_OVER and job.number("ca") > job.number(f"ca:{job.lane}")):
+            self._router.repeated()
         logger.info("%s %s: %s %s, %s: %s", job.id, job.lane, failure.code, failure.cls, step.verdict, failure.message)
         attempt = outcome.attempt.model_copy(update={"verdict": step.verdict})
         stored = attempt.model_dump_json()

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from gitbridge_console.settings.model import Settings
+from gitbridge_console.settings.model import BudgetSettings, Settings
 from gitbridge_console.settings.notes import EXAMPLES, NOTES, TABLES
 from gitbridge_console.settings.shown import toml_value
 
@@ -41,6 +41,9 @@ def commented_defaults() -> str:
             parts.extend(_table(f"{name}.{inner}", table, first=inner == next(iter(value))) for inner, table in value.items())
             if name == "providers":
                 parts.append(_LOCAL)
+        elif name == "budgets":
+            # There is none by default: an example for the first provider shows what one would look like.
+            parts.append(_table(f"budgets.{next(iter(tree['providers']))}", BudgetSettings().model_dump(mode="json")))
         elif name == "rules":
             parts.append(f"# {TABLES['rules']}.\n{_RULE}")
         elif isinstance(value, Mapping):
@@ -54,7 +57,7 @@ def _table(name: str, values: Mapping[str, Any], *, first: bool = True) -> str:
 
 def _lines(name: str, values: Mapping[str, Any], explained: bool) -> Iterator[str]:
     above, _, own_name = name.partition(".")
-    kind = {"providers": "providers.NAME", "kinds": "kinds.KIND"}.get(above, name)
+    kind = {"providers": "providers.NAME", "kinds": "kinds.KIND", "budgets": "budgets.NAME"}.get(above, name)
     if name:
         if explained:
             yield f"# {TABLES[kind]}."

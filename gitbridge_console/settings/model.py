@@ -50,6 +50,8 @@ class ProviderSettings(Table):
     max_output_tokens: int = Field(8_192, ge=256, le=200_000)
     context_tokens: int = Field(180_000, ge=1_000)
     requests_per_minute: int = Field(0, ge=0)
+    input_tokens_per_minute: int = Field(0, ge=0)
+    output_tokens_per_minute: int = Field(0, ge=0)
     weight: float = Field(1.0, gt=0, le=100)
     price_input_usd_per_mtok: float | None = Field(None, ge=0)
     price_output_usd_per_mtok: float | None = Field(None, ge=0)
@@ -104,9 +106,32 @@ class BreakerSettings(Table):
     """Circuit breaker of each provider and model."""
 
     consecutive_failures: int = Field(5, ge=1, le=100)
+    window_s: PositiveSeconds = 60.0
+    calls_min: int = Field(10, ge=1, le=10_000)
+    failure_rate: float = Field(0.5, gt=0, le=1)
+    slow_rate: float = Field(0.8, gt=0, le=1)
+    slow_factor: float = Field(3.0, ge=1, le=100)
     open_base_s: PositiveSeconds = 15.0
     open_cap_s: PositiveSeconds = 300.0
     successes_to_close: int = Field(2, ge=1, le=20)
+    ramp_s: float = Field(30.0, ge=0, le=3600)
+
+
+class CacheSettings(Table):
+    """Answers kept for the next time the very same question is to be asked."""
+
+    enabled: bool = True
+    ttl_s: PositiveSeconds = 6 * 3600.0
+    max_bytes: int = Field(64 * 1024**2, ge=0)
+    max_answer_bytes: int = Field(256 * 1024, ge=1024)
+
+
+class BudgetSettings(Table):
+    """What one provider's calls may take in a day (UTC); ``None``: no limit."""
+
+    usd_per_day: float | None = Field(None, ge=0)
+    tokens_per_day: int | None = Field(None, ge=0)
+    warn_fraction: Fraction = 0.8
 
 
 class ActionSettings(Table):
@@ -289,6 +314,8 @@ class Settings(Table):
     retry: RetrySettings = RetrySettings()
     hedging: HedgingSettings = HedgingSettings()
     breaker: BreakerSettings = BreakerSettings()
+    cache: CacheSettings = CacheSettings()
+    budgets: dict[str, BudgetSettings] = Field(default_factory=dict)
     actions: ActionSettings = ActionSettings()
     queue: QueueSettings = QueueSettings()
     shedding: SheddingSettings = SheddingSettings()
@@ -309,6 +336,9 @@ class Settings(Table):
                 raise ValueError(
                     f"provider name {name!r} must be lower-case letters, digits, - or _ and none of {', '.join(sorted(RESERVED_LANES))}"
                 )
+        for name in self.budgets:
+            if name not in self.providers:
+                raise ValueError(f"budgets.{name} is for no provider: there are {', '.join(self.providers)}")
         for kind, policy in self.kinds.items():
             for name in (*policy.prefer, *policy.reserve):
                 if name not in self.providers:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from gitbridge_console.settings.model import Rule, RuleMatch, Settings
+from gitbridge_console.settings.model import BudgetSettings, Rule, RuleMatch, Settings
 
 TABLES: dict[str, str] = {
     "": "The whole program",
@@ -15,6 +15,8 @@ TABLES: dict[str, str] = {
     "retry": "How often one task may call providers",
     "hedging": "When a second provider is asked for a seat because the first takes long; off while `kinds` is empty",
     "breaker": "The circuit breaker of each provider",
+    "cache": "Answers kept for the next time the very same question is to be asked",
+    "budgets.NAME": "What one provider's calls may take in a day (UTC); at the limit others are asked, or work waits",
     "actions": "What a decision may do outside",
     "queue": "Bounds of the queue",
     "shedding": "What gives way when there is more work than can be done in time: first seats, then events",
@@ -54,10 +56,12 @@ NOTES: dict[str, dict[str, str]] = {
         "timeout_first_token_s": "Limit until the first piece of the answer, in seconds",
         "timeout_stall_s": "Limit of silence within the answer, in seconds",
         "timeout_total_s": "Limit of the whole attempt, in seconds",
-        "max_concurrency": "Calls at the same time, at most",
+        "max_concurrency": "Calls at the same time and engine, at most; it begins with 8 and adapts",
         "max_output_tokens": "Longest answer, in tokens",
         "context_tokens": "What the model can read, in tokens, its answer included; a larger change goes to others",
-        "requests_per_minute": "Own limit on calls; 0: as the provider's headers say; not acted on yet",
+        "requests_per_minute": "Own limit on calls a minute, of all engines together; 0: as the provider's headers say",
+        "input_tokens_per_minute": "Own limit on tokens read a minute; 0: as the provider's headers say",
+        "output_tokens_per_minute": "Own limit on tokens written a minute; 0: as the provider's headers say",
         "weight": "How strongly it is chosen when seats are given; 2 counts as twice as good",
         "price_input_usd_per_mtok": "US dollars per million tokens read; not set: from the built-in price list",
         "price_output_usd_per_mtok": "US dollars per million tokens written",
@@ -90,9 +94,26 @@ NOTES: dict[str, dict[str, str]] = {
     },
     "breaker": {
         "consecutive_failures": "Failures in a row that open the circuit",
+        "window_s": "Seconds looked back on for the two shares below",
+        "calls_min": "Calls within the window before a share of them means anything",
+        "failure_rate": "Share of failed calls within the window that opens it",
+        "slow_rate": "Share of slow calls within the window that opens it",
+        "slow_factor": "A call is slow when it takes so many times the usual 95th percentile",
         "open_base_s": "Seconds it stays open the first time; doubled each time",
         "open_cap_s": "Seconds it stays open at most",
         "successes_to_close": "Good answers that close it again",
+        "ramp_s": "Seconds after closing in which a provider gets a quarter, then half of its weight; 0: all at once",
+    },
+    "cache": {
+        "enabled": "Ask equal questions once; a replay always asks anew",
+        "ttl_s": "Seconds an answer is kept",
+        "max_bytes": "Bytes of all answers kept; those that end soonest go first; 0: none is kept, questions in flight are still shared",
+        "max_answer_bytes": "Largest answer that is kept, in bytes",
+    },
+    "budgets.NAME": {
+        "usd_per_day": "US dollars a day; calls of unknown cost are counted apart, see `tokens_per_day`",
+        "tokens_per_day": "Tokens a day, read and written",
+        "warn_fraction": "Share of either from which there is an alert",
     },
     "actions": {"dry_run": "Store and show the exact request instead of sending it; this version does nothing else"},
     "queue": {
@@ -186,6 +207,8 @@ EXAMPLES: dict[str, str] = {
     "redis.url": '"rediss://ops@redis-1:6380/0"',
     "legacy.url": '"redis://redis-2:6379/0"',
     "api_key_file": '"/run/secrets/NAME"',
+    "usd_per_day": "20.0",
+    "tokens_per_day": "5_000_000",
     "price_input_usd_per_mtok": "3.0",
     "price_output_usd_per_mtok": "15.0",
     "price_cached_usd_per_mtok": "0.3",
@@ -196,7 +219,7 @@ EXAMPLES: dict[str, str] = {
 def model_keys() -> Iterator[tuple[str, str]]:
     """Table and key of everything the model knows, with ``NAME`` and ``KIND`` for names that are free."""
     for name, field in Settings.model_fields.items():
-        if name in {"providers", "kinds", "rules"}:
+        if name in {"providers", "kinds", "budgets", "rules"}:
             continue
         if hasattr(field.annotation, "model_fields"):
             yield from ((name, key) for key in _keys(field.annotation))
@@ -205,6 +228,7 @@ def model_keys() -> Iterator[tuple[str, str]]:
     defaults = Settings()
     yield from (("providers.NAME", key) for key in type(defaults.providers["claude"]).model_fields)
     yield from (("kinds.KIND", key) for key in type(defaults.kinds["general"]).model_fields)
+    yield from (("budgets.NAME", key) for key in BudgetSettings.model_fields)
     yield from (("rules", key) for key in Rule.model_fields)
     yield from (("rules.when", key) for key in RuleMatch.model_fields)
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import os
+import socket
 from collections.abc import AsyncIterator, Iterable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -243,7 +245,7 @@ async def check_server(client: Redis, url: str = "", durability: Durability = "e
         facts: dict[str, Any] = await client.info()
         appendfsync = await read_appendfsync(client)
     except (RedisError, OSError) as error:
-        raise StoreUnavailable(f"{shown}: {_one_line(error, url)}") from error
+        raise StoreUnavailable(_away_line(error, url, shown)) from error
     version = str(facts.get("redis_version", "0"))
     numbers = version_of(facts)
     policy = str(facts.get("maxmemory_policy", "noeviction"))
@@ -266,6 +268,15 @@ async def check_server(client: Redis, url: str = "", durability: Durability = "e
         append_only=bool(facts.get("aof_enabled", 0)),
         warnings=tuple(server_warnings(facts, durability, appendfsync)),
     )
+
+
+def _away_line(error: Exception, url: str, shown: str) -> str:
+    """What is wrong with a server that could not be asked, and what to do about it."""
+    cause = error if isinstance(error, OSError) else error.__cause__ or error.__context__
+    if isinstance(cause, OSError) and cause.errno is not None:
+        reason = cause.strerror if isinstance(cause, socket.gaierror) else os.strerror(cause.errno)
+        return f"{shown} does not answer ({(reason or str(cause)).lower()}): start it, or name another with redis.url or --redis"
+    return f"{shown}: {_one_line(error, url)}"
 
 
 def _one_line(error: Exception, url: str) -> str:

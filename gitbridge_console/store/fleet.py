@@ -53,6 +53,10 @@ class FleetRegistry:
         """Say goodbye."""
         await self._client.hdel(self._key, engine_id)
 
+    async def count(self) -> int:
+        """How many processes share the store, this one included; one that died within the last minute is counted still."""
+        return max(1, int(await self._client.hlen(self._key)))
+
     async def alive(self) -> list[Beat]:
         """Everyone heard of lately, oldest id first; the others are forgotten."""
         now = await server_now_ms(self._client)

@@ -144,6 +144,27 @@ class Keys:
         """Hash of the fleet's heartbeats, engine id to JSON; fleet-wide, so under a tag of its own."""
         return f"{{{self.namespace}:ctl}}:engines"
 
+    def provider_board(self, provider: str) -> str:
+        """Hash of what the fleet knows of a provider's health; fleet-wide."""
+        return f"{{{self.namespace}:rl:{provider}}}:board"
+
+    def provider_probe(self, provider: str) -> str:
+        """Who in the fleet probes a provider; gone by itself."""
+        return f"{{{self.namespace}:rl:{provider}}}:probe"
+
+    def provider_budget(self, provider: str) -> str:
+        """Hash of what a provider's calls cost today; fleet-wide."""
+        return f"{{{self.namespace}:rl:{provider}}}:budget"
+
+    def rate_limits(self, provider: str, model: str) -> str:
+        """Hash of what the limits of a provider's model have left; fleet-wide."""
+        return f"{{{self.namespace}:rl:{provider}}}:limits:{model}"
+
+    @property
+    def cache(self) -> str:
+        """Tag of the answer cache; fleet-wide. Its keys stand in ``answer_cache.py``."""
+        return f"{{{self.namespace}:cache}}"
+
     @property
     def audit(self) -> str:
         """Stream of operators' writes; fleet-wide."""

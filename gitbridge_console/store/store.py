@@ -7,7 +7,9 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 
 from gitbridge_console.settings.model import Settings
+from gitbridge_console.store.answer_cache import AnswerCacheStore
 from gitbridge_console.store.bounded_writes import BoundedWrites
+from gitbridge_console.store.budgets import BudgetStore
 from gitbridge_console.store.connection import StoreConnection, StoreUnavailable, connect, make_client
 from gitbridge_console.store.dead_letters import DeadLetterStore
 from gitbridge_console.store.durability import DiskWait
@@ -19,7 +21,9 @@ from gitbridge_console.store.journal import AuditJournal
 from gitbridge_console.store.keys import STORE_VERSION, Keys
 from gitbridge_console.store.legacy import LegacyStore
 from gitbridge_console.store.metrics import Metrics
+from gitbridge_console.store.provider_board import ProviderBoard
 from gitbridge_console.store.quarantine import QuarantineStore
+from gitbridge_console.store.rate_limits import RateLimitStore
 from gitbridge_console.store.reader import EventReader
 from gitbridge_console.store.replies import text_of
 from gitbridge_console.store.server_watch import ServerWatch
@@ -54,6 +58,10 @@ class Store:
         self.journal = AuditJournal(self.client, self.keys, keep=settings.retention.audit_max, writes=writes, disk=self.disk)
         self.event_log = EventLog(self.client, keys, writes=writes)
         self.fleet = FleetRegistry(self.client, self.keys, writes=writes)
+        self.providers = ProviderBoard(self.client, self.keys, writes=writes)
+        self.budgets = BudgetStore(self.client, self.keys, writes=writes)
+        self.answers = AnswerCacheStore(self.client, self.keys)
+        self.rate_limits = RateLimitStore(self.keys, writes)
         self.metrics = Metrics(self.client, settings.namespace, keep_s=settings.retention.metrics_s, writes=writes)
         self.server = ServerWatch(self.client, settings.redis.durability)
         self.wakeups = Wakeups(connection.new_client(socket_timeout_s=None), *keys)

@@ -120,6 +120,14 @@ def test_an_unknown_lane_is_not_found(cli) -> None:
     assert result.err == "gitbridge-console: no lane cluade; there are fetch, route, decide, act, claude, grok, chatgpt\n"
 
 
+def test_a_breaker_is_held_open_and_reset_by_word(cli) -> None:
+    assert cli("breaker", "claude", "open", "--reason", "bill in dispute", "--json").json["notes"] == ["it was closed"]
+    assert cli("breaker", "claude", "reset", "--reason", "settled").code == 0
+    assert cli("breaker", "cluade", "open", "--reason", "x").code == 4
+    assert cli("breaker", "claude", "burn", "--reason", "x").code == 2
+    assert cli("breaker", "claude", "open").code == 2
+
+
 def test_prioritize_cancel_replay(cli) -> None:
     event_id = submitted(cli)
     assert cli("prioritize", event_id, "--to", "critical", "--front").out.strip() == event_id
@@ -151,6 +159,7 @@ def test_read_only_refuses_every_change(cli) -> None:
         ("cancel", event_id, "--reason", "x"),
         ("replay", event_id, "--reason", "x"),
         ("failover", "claude", "--to", "grok", "--reason", "x"),
+        ("breaker", "claude", "open", "--reason", "x"),
         ("decisions", "approve", event_id),
         ("decisions", "reject", event_id),
         ("submit", str(cli.folder / "payload.json"), "--type", "push"),

@@ -13,6 +13,7 @@ from gitbridge_console.domain.events import Priority
 from gitbridge_console.domain.filters import EventFilter
 from gitbridge_console.domain.snapshots import (
     AuditEntry,
+    BreakerWord,
     ChangeReport,
     DecisionSummary,
     EventDetail,
@@ -72,6 +73,9 @@ class FakeDoor:
 
     async def resume(self, lanes: Sequence[str]) -> ChangeReport:
         return self._note("resume", list(lanes))
+
+    async def breaker(self, provider: str, word: BreakerWord, reason: str) -> ChangeReport:
+        return self._note("breaker", provider, word, reason)
 
     async def prioritize(self, ids: Sequence[str], to: Priority, *, front: bool = False) -> ChangeReport:
         return self._note("prioritize", list(ids), to)

@@ -107,6 +107,31 @@ async def test_pausing_the_last_healthy_provider_wants_its_name() -> None:
         assert d.writes == [("pause", ["claude"], "bill")]
 
 
+async def test_a_breaker_is_held_open_with_a_reason_and_reset_where_something_is_held_against_the_provider() -> None:
+    """The capital letter that asks first."""
+    async with driving() as d:
+        await d.press("3", "B")
+        assert "hold the breaker of claude open" in d.bottom
+        await d.type("bill in dispute")
+        assert d.writes.pop() == ("breaker", "claude", "open", "bill in dispute")
+        await d.press("j", "j", "B")
+        assert "reset chatgpt (now open)" in d.bottom
+        await d.type("it is back")
+        assert d.writes.pop() == ("breaker", "chatgpt", "reset", "it is back")
+
+
+async def test_holding_the_last_healthy_breaker_open_wants_its_name() -> None:
+    """Resetting does not."""
+    gone = providers()["chatgpt"]
+    snapshot = fleet(providers={"claude": providers()["claude"], "grok": gone, "chatgpt": gone})
+    async with driving(snapshot) as d:
+        await d.press("3", "B")
+        assert "last healthy provider" in d.bottom
+        await d.type("claude")
+        await d.type("why")
+        assert d.writes.pop() == ("breaker", "claude", "open", "why")
+
+
 async def test_a_paused_lane_is_resumed_at_once() -> None:
     """From the Pulse, where the stages are."""
     async with driving() as d:

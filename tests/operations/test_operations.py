@@ -195,6 +195,20 @@ async def test_approval(door: Operations, store: Store) -> None:
     assert [row.lane for row in await door.list_jobs()] == ["act"]
 
 
+async def test_a_word_to_a_breaker_is_audited_with_what_it_was_and_wants_a_reason_and_a_provider(door: Operations) -> None:
+    with pytest.raises(Usage, match="reason"):
+        await door.breaker("claude", "open", " ")
+    with pytest.raises(NotFound, match="no provider cluade; did you mean claude"):
+        await door.breaker("cluade", "open", "x")
+    assert (await door.breaker("claude", "open", "bill in dispute")).notes == ("it was closed",)
+    assert (await door.breaker("claude", "reset", "settled")).notes == ("it was held open",)
+    audit = await door.list_audit()
+    assert [(entry.what, entry.target, entry.reason, entry.result) for entry in audit] == [
+        ("breaker reset", "claude", "settled", "it was held open"),
+        ("breaker open", "claude", "bill in dispute", "it was closed"),
+    ]
+
+
 async def test_read_only_refuses_every_write_and_changes_nothing(store: Store, settings: Settings, door: Operations) -> None:
     result = await door.submit(event())
     viewer = Operations(store, lambda: settings, actor=Actor("vic", "ops-3"), read_only=True)
@@ -205,6 +219,7 @@ async def test_read_only_refuses_every_write_and_changes_nothing(store: Store, s
         lambda: viewer.replay([result.id], "x"),
         lambda: viewer.cancel([result.id], "x"),
         lambda: viewer.failover("claude", "grok", "x"),
+        lambda: viewer.breaker("claude", "open", "x"),
         lambda: viewer.approve(result.id),
         lambda: viewer.reject(result.id),
         lambda: viewer.submit(event("d2")),

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from gitbridge_console.domain.failures import Failure, FailureClass
 from gitbridge_console.router.ai_router import AIRouter
 from gitbridge_console.settings.model import Settings
+from tests.router.conftest import Silent
 
 POLICY = Settings().kinds["code_review"]
 
@@ -52,7 +53,7 @@ def test_errors_weigh_and_are_forgotten_with_time(router: AIRouter, clock: Any) 
 
 def test_load_weighs_against_the_limit(router: AIRouter) -> None:
     before = router.score("grok", POLICY)
-    for _ in range(16):
+    for _ in range(8):
         router.begin("grok", 50)
     assert router.score("grok", POLICY) == pytest.approx(2 * before)
 
@@ -70,13 +71,46 @@ def test_what_only_a_person_can_mend_disables_and_is_said(router: AIRouter, cls:
 def test_five_failures_in_a_row_open_the_breaker_and_it_says_when_it_looks_again(router: AIRouter, clock: Any) -> None:
     fail(router, "grok", FailureClass.TRANSIENT, 5)
     gate = router.gate("grok")
-    assert (gate.open, gate.retry_in_s) == (False, 15.0)
+    assert gate.retry_in_s is not None
+    assert not gate.open
+    assert 12.0 <= gate.retry_in_s <= 18.0
     assert router.begin("grok", 50) is None
     assert router.describe("grok")["state"] == "open"
-    clock.now = 15.0
+    clock.now = gate.retry_in_s
     assert router.gate("grok").open
     router.begin("grok", 50)
     assert router.describe("grok")["state"] == "half_open"
+
+
+def test_what_a_stalled_loop_does_to_many_calls_at_once_is_held_against_nobody_more_than_once(settings: Settings, clock: Any) -> None:
+    router = AIRouter(settings, {name: Silent() for name in settings.providers}, clock=clock, lag_s=lambda: 3.0)
+    fail(router, "grok", FailureClass.SILENT, 20)
+    assert router.gate("grok").open
+    assert router.describe("grok")["breaker"]["failures"] == 1
+    for _ in range(4):
+        clock.now += 0.3
+        fail(router, "grok", FailureClass.SILENT, 1)
+    assert not router.gate("grok").open
+
+
+def test_a_provider_that_just_came_back_gets_a_growing_share(router: AIRouter, settings: Settings, clock: Any) -> None:
+    policy = settings.kinds["code_review"]
+    for _ in range(3):
+        call = router.begin("grok", 50)
+        assert call is not None
+        router.succeeded(call, 1.0)
+    usual = router.score("grok", policy)
+    fail(router, "grok", FailureClass.TRANSIENT, 5)
+    clock.now += 1000.0
+    for _ in range(2):
+        call = router.begin("grok", 50)
+        assert call is not None
+        router.succeeded(call, 1.0)
+    shares = []
+    for later in (0.0, 15.0, 15.0):
+        clock.now += later
+        shares.append(round(router.score("grok", policy) / usual, 1))
+    assert shares == [4.0, 2.0, 1.0]
 
 
 def test_a_rate_limit_closes_the_gate_and_a_shorter_one_never_opens_it_earlier(router: AIRouter, clock: Any) -> None:
@@ -92,13 +126,13 @@ def test_a_rate_limit_closes_the_gate_and_a_shorter_one_never_opens_it_earlier(r
 
 
 def test_a_half_open_circuit_has_one_task_in_hand_that_was_not_asked_yet(router: AIRouter, clock: Any) -> None:
-    assert router.slots("grok", 3) == router.states["grok"].settings.max_concurrency
+    assert router.slots("grok", 3) == router.states["grok"].concurrency.limit
     for _ in range(5):
         call = router.begin("grok", 1.0)
         assert call is not None
         router.failed(call, Failure(FailureClass.TRANSIENT, "502"))
-    assert router.gate("grok").shut_for_s == 15.0
-    clock.now = 16.0
+    assert 12.0 <= router.gate("grok").shut_for_s <= 18.0
+    clock.now = 19.0
     assert (router.gate("grok").shut_for_s, router.slots("grok", 0), router.slots("grok", 1)) == (0.0, 1, 1)
     probe = router.begin("grok", 1.0)
     assert probe is not None
@@ -269,3 +303,61 @@ async def test_leaving_closes_every_client_whatever_one_of_them_says(settings: S
     await AIRouter(settings, clients).aclose()  # type: ignore[arg-type]
     assert [name for name, client in clients.items() if not client.closed] == ["claude"]
     assert "client of claude could not be closed" in caplog.text
+
+
+def test_the_limit_on_calls_at_once_adapts_to_what_comes_back(router: AIRouter) -> None:
+    limit = router.states["grok"].concurrency
+    for _ in range(2):
+        calls = [router.begin("grok", 50) for _ in range(8)]
+        for call in calls:
+            assert call is not None
+            router.succeeded(call, 1.0)
+    assert limit.limit == 9, "of each eight the last three found it less than half used"
+    fail(router, "grok", FailureClass.SILENT)
+    assert limit.limit == 6
+    assert (router.describe("grok")["limit"], router.describe("grok")["limit_max"]) == (6, 16)
+
+
+def test_a_call_is_repeated_only_within_the_budgets(router: AIRouter) -> None:
+    fail(router, "grok", FailureClass.CALLER_FAULT, times=6)
+    assert router.may_repeat("grok"), "what does not count for the breaker costs nothing"
+    fail(router, "grok", FailureClass.TRANSIENT, times=5)
+    assert not router.may_repeat("grok")
+    assert router.may_hedge("claude")
+    for _ in range(3):
+        router.repeated()
+    assert not router.may_hedge("claude"), "of so few calls no more than three"
+    assert router.describe("claude")["retry_budget"] == {"tokens": 10.0, "repeats": 3, "calls": 11}
+
+
+def test_a_seat_is_taken_at_once_where_nothing_holds_it_back(router: AIRouter) -> None:
+    assert router.takes_at_once("grok")
+    router.room = lambda name: (0, 1.0)
+    assert not router.takes_at_once("grok")
+    router.room = lambda name: (1, 0.0)
+    router.paused = frozenset({"grok"})
+    assert not router.takes_at_once("grok")
+    router.paused = frozenset()
+    for _ in range(8):
+        router.begin("grok", 50)
+    assert not router.takes_at_once("grok"), "every slot is busy"
+    assert not router.takes_at_once("nobody")
+    fail(router, "claude", FailureClass.CREDENTIAL)
+    assert not router.takes_at_once("claude")
+
+
+@pytest.mark.anyio
+async def test_what_was_learned_of_a_service_survives_settings_that_mean_the_same_one(router: AIRouter, settings: Settings) -> None:
+    fail(router, "grok", FailureClass.SILENT)
+    call = router.begin("grok", 50)
+    assert call is not None
+    own = settings.providers["grok"].model_copy(update={"weight": 2.0, "max_concurrency": 4})
+    other = settings.model_copy(update={"providers": settings.providers | {"grok": own}})
+    await router.apply(other, settings, lambda name, table: Closing())
+    assert router.states["grok"].concurrency.limit == 4
+    router.failed(call, Failure(FailureClass.TRANSIENT, "x"))
+    assert router.states["grok"].retries.tokens == 8, "a call that was under way still counts"
+    moved = with_model(other, "grok", "another")
+    await router.apply(moved, other, lambda name, table: Closing())
+    assert (router.states["grok"].concurrency.limit, router.states["grok"].retries.tokens) == (4, 10)
+    await router.aclose()

@@ -5,7 +5,7 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gitbridge_console.router.breaker import Admission, BreakerState, CircuitBreaker
+from gitbridge_console.router.breaker import Admission, BreakerState, CircuitBreaker, Forced
 from gitbridge_console.settings.model import BreakerSettings
 
 SETTINGS = BreakerSettings(consecutive_failures=5, open_base_s=15, open_cap_s=60, successes_to_close=2)
@@ -18,7 +18,7 @@ def admitted(breaker: CircuitBreaker, now: float) -> Admission:
 
 
 def opened(at: float = 0.0) -> CircuitBreaker:
-    breaker = CircuitBreaker(SETTINGS)
+    breaker = CircuitBreaker(SETTINGS, lambda: 0.5)
     for _ in range(5):
         breaker.failed(admitted(breaker, at), at, "transient")
     return breaker
@@ -32,7 +32,7 @@ def test_five_failures_in_a_row_open_it_and_nothing_passes() -> None:
 
 
 def test_a_success_in_between_starts_the_count_again() -> None:
-    breaker = CircuitBreaker(SETTINGS)
+    breaker = CircuitBreaker(SETTINGS, lambda: 0.5)
     for _ in range(4):
         breaker.failed(admitted(breaker, 0), 0, "transient")
     breaker.succeeded(admitted(breaker, 0), 0)
@@ -74,7 +74,7 @@ def test_a_probe_that_never_reports_loses_its_place() -> None:
 
 
 def test_results_from_before_a_change_are_ignored() -> None:
-    breaker = CircuitBreaker(SETTINGS)
+    breaker = CircuitBreaker(SETTINGS, lambda: 0.5)
     old = admitted(breaker, 0)
     for _ in range(5):
         breaker.failed(admitted(breaker, 0), 0, "transient")
@@ -85,10 +85,95 @@ def test_results_from_before_a_change_are_ignored() -> None:
 
 
 def test_what_has_no_weight_does_not_count() -> None:
-    breaker = CircuitBreaker(SETTINGS)
+    breaker = CircuitBreaker(SETTINGS, lambda: 0.5)
     for _ in range(50):
         breaker.failed(admitted(breaker, 0), 0, "rate_limit", weight=0)
     assert breaker.state is BreakerState.CLOSED
+
+
+def test_half_of_at_least_ten_calls_within_a_minute_open_it_though_no_five_in_a_row_failed() -> None:
+    breaker = CircuitBreaker(SETTINGS, lambda: 0.5)
+    for n in range(10):
+        assert breaker.state is BreakerState.CLOSED
+        admission = admitted(breaker, n)
+        if n % 2:
+            breaker.failed(admission, n, "transient")
+        else:
+            breaker.succeeded(admission, n, 1.0)
+    assert breaker.state is BreakerState.OPEN
+
+
+def test_what_is_older_than_the_window_does_not_count() -> None:
+    breaker = CircuitBreaker(SETTINGS, lambda: 0.5)
+    for n in range(60):
+        admission = admitted(breaker, 15 * n)
+        if n % 2:
+            breaker.failed(admission, 15 * n, "transient")
+        else:
+            breaker.succeeded(admission, 15 * n, 1.0)
+    assert breaker.state is BreakerState.CLOSED
+
+
+def test_answers_that_are_right_but_much_slower_than_ever_open_it() -> None:
+    breaker = CircuitBreaker(SETTINGS, lambda: 0.5)
+    for n in range(60):
+        breaker.succeeded(admitted(breaker, n), n, 1.0)
+    for n in range(9):
+        breaker.succeeded(admitted(breaker, 200 + n), 200 + n, 9.0)
+        assert breaker.state is BreakerState.CLOSED
+    breaker.succeeded(admitted(breaker, 209), 209, 9.0)
+    assert breaker.state is BreakerState.OPEN
+    assert breaker.causes[-1] == "slow"
+
+
+def test_open_times_differ_by_a_fifth_at_most_so_that_a_fleet_does_not_probe_in_step() -> None:
+    waits = []
+    for draw in (0.0, 0.5, 1.0):
+        breaker = CircuitBreaker(SETTINGS, lambda draw=draw: draw)
+        for _ in range(5):
+            breaker.failed(admitted(breaker, 0), 0, "transient")
+        waits.append(round(breaker.open_until, 6))
+    assert waits == [12.0, 15.0, 18.0]
+
+
+def test_past_openings_are_forgiven_one_for_each_healthy_minute() -> None:
+    breaker = opened()
+    breaker.failed(admitted(breaker, 15), 15, "transient")
+    now = breaker.open_until
+    for _ in range(2):
+        breaker.succeeded(admitted(breaker, now), now)
+    assert breaker.openings == 2
+    for minute in (1, 2, 3):
+        breaker.succeeded(admitted(breaker, now + 60 * minute), now + 60 * minute)
+        assert breaker.openings == max(0, 2 - minute)
+
+
+def test_what_recovered_comes_back_in_steps() -> None:
+    breaker = opened()
+    for _ in range(2):
+        breaker.succeeded(admitted(breaker, 20), 20)
+    assert [breaker.share(20 + s) for s in (0, 14, 15, 29, 30, 300)] == [0.25, 0.25, 0.5, 0.5, 1.0, 1.0]
+
+
+def test_held_open_by_an_operator_it_lets_nothing_pass_however_long() -> None:
+    breaker = CircuitBreaker(SETTINGS, lambda: 0.5)
+    breaker.forced = Forced("alice", "maintenance", 0)
+    assert breaker.admit(0, 60) is None
+    assert breaker.admit(1e6, 60) is None
+    breaker.forced = None
+    assert breaker.admit(1e6, 60) is not None
+
+
+def test_25_failures_in_a_row_get_at_most_five_and_the_probes_through() -> None:
+    breaker, passed, probes = CircuitBreaker(SETTINGS, lambda: 0.5), 0, 0
+    for second in range(25):
+        admission = breaker.admit(second, 60)
+        if admission is not None:
+            passed += 1
+            probes += admission.probe
+            breaker.failed(admission, second, "transient")
+    assert passed - probes == 5
+    assert probes == 1
 
 
 def test_an_operator_can_reset_it() -> None:
@@ -98,19 +183,24 @@ def test_an_operator_can_reset_it() -> None:
     assert breaker.admit(1, 60) is not None
 
 
-@given(st.lists(st.tuples(st.sampled_from(["ok", "fail", "neutral", "forget"]), st.floats(0, 30)), max_size=80))
+@given(st.lists(st.tuples(st.sampled_from(["ok", "slow", "fail", "neutral", "forget"]), st.floats(0, 30)), max_size=80))
 def test_it_always_lets_somebody_through_in_the_end(steps: list[tuple[str, float]]) -> None:
     """Whatever happened, including probes nobody reports on, a call passes after the longest wait."""
-    breaker, now = CircuitBreaker(SETTINGS), 0.0
+    breaker, now = CircuitBreaker(SETTINGS, lambda: 0.5), 0.0
     for what, later in steps:
         now += later
         admission = breaker.admit(now, 60)
         if admission is None:
             continue
         if what == "ok":
-            breaker.succeeded(admission, now)
+            breaker.succeeded(admission, now, 1.0)
+        elif what == "slow":
+            breaker.succeeded(admission, now, 100.0)
         elif what == "fail":
             breaker.failed(admission, now, "transient")
         elif what == "neutral":
             breaker.neutral(admission)
-    assert breaker.admit(now + SETTINGS.open_cap_s + 61, 60) is not None
+    now += 1.2 * SETTINGS.open_cap_s + 61
+    for _ in range(SETTINGS.successes_to_close):
+        breaker.succeeded(admitted(breaker, now), now, 1.0)
+    assert breaker.state is BreakerState.CLOSED

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from typing import Any
@@ -34,12 +35,13 @@ LOOKS_MAX = 20_000
 """Bound of every wait for a lease of a few milliseconds; each look is a round trip."""
 
 Work = Callable[[ClaimedJob], Awaitable[None]]
+Room = Callable[[int], tuple[int, float]]
 
 
 class Desk:
     """One lane ``route`` at work on a queue; ``hands`` gets every job that was begun."""
 
-    def __init__(self, queue: RedisEventQueue, work: Work, slots: int = 1) -> None:
+    def __init__(self, queue: RedisEventQueue, work: Work, slots: int = 1, room: Room | None = None) -> None:
         self.trouble = StoreTrouble()
         self.hands: asyncio.Queue[ClaimedJob] = asyncio.Queue()
         self.shut_for_s = 0.0
@@ -53,6 +55,7 @@ class Desk:
             trouble=self.trouble,
             slots=lambda: slots,
             shut_for_s=lambda: self.shut_for_s,
+            room=room,
         )
         self.running = asyncio.create_task(self.lane.run())
 
@@ -73,8 +76,8 @@ class Desk:
 
 
 @asynccontextmanager
-async def at_work(queue: RedisEventQueue, work: Work, slots: int = 1) -> AsyncIterator[Desk]:
-    desk = Desk(queue, work, slots)
+async def at_work(queue: RedisEventQueue, work: Work, slots: int = 1, room: Room | None = None) -> AsyncIterator[Desk]:
+    desk = Desk(queue, work, slots, room)
     try:
         yield desk
     finally:
@@ -345,3 +348,45 @@ async def test_a_lane_cancelled_while_the_store_is_away_ends_and_the_lease_runs_
     await short.taken_back()
     (again,) = (await short.clear.claim("route", 1)).jobs
     assert again.id == event_id
+
+
+async def test_a_lane_claims_no_more_than_there_is_room_for_and_sleeps_until_it_opens(
+    queue: RedisEventQueue, exposed_queue: RedisEventQueue
+) -> None:
+    """Not until its next turn, and without turning round and round meanwhile."""
+    ids = [await submit(queue, f"d{n}") for n in range(4)]
+    looks: list[int] = []
+    began = time.monotonic()
+
+    def room(in_hand: int) -> tuple[int, float]:
+        looks.append(in_hand)
+        if in_hand < 2:
+            return 2 - in_hand, 0.0
+        opens_in_s = began + 0.2 - time.monotonic()
+        return (1, 0.0) if in_hand == 2 and opens_in_s <= 0 else (0, opens_in_s if in_hand == 2 else 60.0)
+
+    async with at_work(exposed_queue, forever, slots=8, room=room) as desk:
+        assert [(await desk.next()).id for _ in range(3)] == ids[:3]
+        waited_s = time.monotonic() - began
+        assert desk.lane.active == 3
+    assert 0.2 <= waited_s < 0.2 + lane_module.LOOK_EVERY_S / 2
+    assert len(looks) < 10
+
+
+async def test_a_lane_without_room_looks_again_when_it_is_told(queue: RedisEventQueue, exposed_queue: RedisEventQueue) -> None:
+    await submit(queue, "d1")
+    free = 0
+    looked = asyncio.Event()
+
+    def room(in_hand: int) -> tuple[int, float]:
+        looked.set()
+        return free - in_hand, 60.0
+
+    async with at_work(exposed_queue, forever, room=room) as desk:
+        await looked.wait()
+        assert desk.hands.empty()
+        free = 1
+        began = time.monotonic()
+        desk.lane.poke()
+        await desk.next()
+        assert time.monotonic() - began < lane_module.LOOK_EVERY_S / 2

@@ -20,8 +20,9 @@ from gitbridge_console.providers.base import ProviderError, ProviderReply, Provi
 from gitbridge_console.router.ai_router import AIRouter
 from gitbridge_console.router.decision_stage import DecisionStage
 from gitbridge_console.router.event_router import EventRouter
+from gitbridge_console.router.guards import Question, Refusal
 from gitbridge_console.router.task_processor import TaskProcessor
-from gitbridge_console.settings.model import Settings
+from gitbridge_console.settings.model import RetrySettings, Settings
 from gitbridge_console.store.event_queue import RedisEventQueue
 from gitbridge_console.store.metrics import Metrics
 from gitbridge_console.store.reader import EventReader
@@ -79,7 +80,7 @@ class Seats:
     """Events with one seat, and the stages that work on them, taken by hand step by step."""
 
     def __init__(self, queue: RedisEventQueue, client: Redis, metrics: Metrics, settings: Settings, clock: Any) -> None:
-        self.queue, self.settings, self.clock = queue, settings, clock
+        self.queue, self.settings, self.clock, self.metrics = queue, settings, clock, metrics
         self.providers = {name: Told(name) for name in PROVIDERS}
         self.router = AIRouter(settings, self.providers, clock=clock, seed=1)
         self.reader = Meanwhile(client, queue.keys)
@@ -397,3 +398,97 @@ async def test_an_outage_that_outlasts_the_limit_fails_the_event_and_a_replay_co
     # By the clock of the first run the limit would be over; by that of the second it is not.
     await seats.events.route(replace(again, claimed_ms=first.claimed_ms + expires_ms + 25))
     assert (await seats.shown()).state == "parked"
+
+
+class Limit:
+    """A guard that lets nothing through for a while."""
+
+    def __init__(self, retry_in_s: float | None) -> None:
+        self.retry_in_s = retry_in_s
+
+    async def reserve(self, question: Question) -> Refusal:
+        return Refusal("at its limit", self.retry_in_s)
+
+
+def limited(seats: Seats, retry_in_s: float | None) -> TaskProcessor:
+    return TaskProcessor(seats.queue, seats.router, seats.metrics, StoreTrouble(), lambda: seats.settings, guards=(Limit(retry_in_s),))
+
+
+async def test_a_seat_held_back_by_a_limit_goes_to_who_can_be_asked_at_once(seats: Seats) -> None:
+    await seats.open()
+    await limited(seats, 5.0).work(await seats.next("grok"))
+    assert (await seats.seat()).provider in ("claude", "chatgpt")
+
+
+async def test_where_the_others_are_at_their_limits_too_it_waits_in_its_lane_just_as_long(seats: Seats) -> None:
+    await seats.open()
+    seats.router.room = lambda name: (0, 3.0)
+    await limited(seats, 0.3).work(await seats.next("grok"))
+    (job,) = await seats.reader.list_jobs(["grok"])
+    assert job.due_in_s is not None
+    assert 0 < job.due_in_s <= 0.3
+    assert (job.tries, (await seats.shown()).state) == (0, "routed"), "nobody is told of a moment"
+    await limited(seats, 5.0).work(await seats.next("grok"))
+    (job,) = await seats.reader.list_jobs(["grok"])
+    assert job.due_in_s is not None
+    assert 4 < job.due_in_s <= 5
+    assert (await seats.shown()).state == "parked"
+
+
+async def test_what_only_an_operator_can_lift_is_waited_for_parked(seats: Seats) -> None:
+    await seats.open()
+    seats.router.room = lambda name: (0, 3.0)
+    await limited(seats, None).work(await seats.next("grok"))
+    assert ((await seats.seat()).state, seats.providers["grok"].calls) == ("waiting", 0)
+    assert (await seats.shown()).state == "parked"
+
+
+async def bad_gateway() -> str:
+    raise ProviderError(Failure(FailureClass.TRANSIENT, "502"))
+
+
+def spend_the_budget(seats: Seats) -> None:
+    for _ in range(5):
+        seats.router.states["grok"].retries.failed()
+
+
+async def test_without_leave_of_the_retry_budgets_a_failed_call_goes_elsewhere(seats: Seats) -> None:
+    seats.providers["grok"].says = bad_gateway
+    await seats.open()
+    spend_the_budget(seats)
+    await seats.tasks.work(await seats.next("grok"))
+    seat = await seats.seat()
+    assert (seat.calls, seat.attempts[0].verdict) == (1, "fail_over")
+    assert seat.provider in ("claude", "chatgpt")
+    assert seats.router.repeats.counts(0.0) == (1, 0), "a first failover is no repetition"
+
+
+async def test_without_leave_and_alone_a_provider_gets_the_call_again_after_the_longest_pause(seats: Seats) -> None:
+    seats.providers["grok"].says = bad_gateway
+    await seats.open()
+    for name in ("claude", "chatgpt"):
+        seats.router.states[name].disabled = "out"
+    spend_the_budget(seats)
+    await seats.tasks.work(await seats.next("grok"))
+    (job,) = await seats.reader.list_jobs(["grok"])
+    assert job.due_in_s is not None
+    assert 7 < job.due_in_s <= 8
+
+
+async def test_failovers_after_the_first_are_booked_as_repetitions(seats: Seats) -> None:
+    for provider in seats.providers.values():
+        provider.says = bad_gateway
+    seats.settings = seats.settings.model_copy(update={"retry": RetrySettings(attempts_per_provider_max=1)})
+    await seats.open()
+    for calls, repeats, verdict in ((1, 0, "fail_over"), (2, 1, "fail_over"), (3, 1, "give_up")):
+        await seats.tasks.work(await seats.next((await seats.seat()).provider))
+        assert (await seats.seat()).attempts[-1].verdict == verdict
+        assert seats.router.repeats.counts(0.0) == (calls, repeats)
+
+
+async def test_a_retry_is_booked_as_a_repetition(seats: Seats) -> None:
+    seats.providers["grok"].says = bad_gateway
+    await seats.open()
+    await seats.tasks.work(await seats.next("grok"))
+    assert (await seats.seat()).attempts[0].verdict == "retry"
+    assert seats.router.repeats.counts(0.0) == (1, 1)

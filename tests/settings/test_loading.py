@@ -166,6 +166,7 @@ def test_every_line_of_the_commented_file_is_true() -> None:
     lines = lines[: lines.index("[[rules]]")]
     tree = tomllib.loads("\n".join(line for line in lines if "# (not set)" not in line))
     assert tree["providers"].pop("local")["api"] == "chat"
+    assert tree.pop("budgets") == {"claude": {"warn_fraction": 0.8}}, "an example: there is none by default"
     assert Settings.model_validate(tree) == Settings()
     assert tree["queue"] == Settings().queue.model_dump()
 

@@ -198,6 +198,20 @@ async def test_errors_are_one_line_without_the_password(url: str) -> None:
     assert "\n" not in str(caught.value)
 
 
+@pytest.mark.anyio
+@pytest.mark.parametrize(
+    ("url", "why"),
+    [
+        ("redis://:geheim@127.0.0.1:1/0", r"^redis://:\*\*\*@127.0.0.1:1/0 does not answer \(connection refused\): start it, or"),
+        ("unix:///nowhere/s", r"^unix:///nowhere/s does not answer \(no such file or directory\): start it, or name another"),
+    ],
+)
+async def test_a_server_that_is_not_there_is_said_in_words_with_what_to_do(url: str, why: str) -> None:
+    with pytest.raises(StoreUnavailable, match=why):
+        async with connect(RedisSettings(url=url, connect_timeout_s=1), "/dev/null/x"):
+            pytest.fail("there is no such server")
+
+
 def test_a_client_needs_a_url() -> None:
     with pytest.raises(StoreUnavailable, match="no Redis URL"):
         make_client(RedisSettings())

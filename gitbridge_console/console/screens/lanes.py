@@ -24,7 +24,7 @@ from gitbridge_console.console.widgets.bottom_row import Question
 from gitbridge_console.console.widgets.chart import Chart
 from gitbridge_console.console.widgets.lines import Lines, Page
 from gitbridge_console.console.widgets.row_table import RowTable
-from gitbridge_console.domain.snapshots import FleetSnapshot
+from gitbridge_console.domain.snapshots import BreakerWord, FleetSnapshot
 
 TALL = 32
 """Lines from which there is room for more than the most urgent; as in the style sheet."""
@@ -53,23 +53,26 @@ def pause_lane(screen: TableScreen, lane: str, snapshot: FleetSnapshot) -> None:
     if status is not None and status.paused is not None:
         screen.write(lambda door: door.resume([lane]), f"resume {lane}")
         return
-    healthy = [name for name, provider in snapshot.providers.items() if provider.state in ("ok", "slow", "limited", "half_open")]
     waiting = status.depth + status.waiting if status is not None else 0
+    question = Question(
+        f"pause {lane} ({waiting} wait, {status.leased if status else 0} in hand), why?",
+        lambda reason: screen.write(lambda door: door.pause([lane], reason), f"pause {lane}"),
+        required=True,
+        history=screen.console.reason_history,
+    )
+    confirm_for_last_healthy(screen, lane, snapshot, question, "pause it")
 
-    def why(_: str = "") -> None:
-        screen.bottom.ask(
-            Question(
-                f"pause {lane} ({waiting} wait, {status.leased if status else 0} in hand), why?",
-                lambda reason: screen.write(lambda door: door.pause([lane], reason), f"pause {lane}"),
-                required=True,
-                history=screen.console.reason_history,
-            )
-        )
 
-    if healthy == [lane]:
-        screen.bottom.ask(Question(f"{lane} is the last healthy provider. Type {lane} to pause it:", why, wanted=lane))
+def confirm_for_last_healthy(
+    screen: TableScreen, name: str, snapshot: FleetSnapshot, question: Question, deed: str, *, needed: bool = True
+) -> None:
+    """Ask the question; where it is about the last healthy provider, its name must be typed first."""
+    healthy = [other for other, provider in snapshot.providers.items() if provider.state in ("ok", "slow", "limited", "half_open")]
+    if needed and healthy == [name]:
+        text = f"{name} is the last healthy provider. Type {name} to {deed}:"
+        screen.bottom.ask(Question(text, lambda _: screen.bottom.ask(question), wanted=name))
     else:
-        why()
+        screen.bottom.ask(question)
 
 
 class PulseScreen(LaneScreen):
@@ -109,7 +112,9 @@ class PulseScreen(LaneScreen):
         first_run = first_run_lines(snapshot)
         self.query_one("#first-run", Lines).set_lines(first_run)
         self.set_class(bool(first_run), "-first-run")
-        self.query_one("#counts", Lines).set_lines(count_lines(snapshot))
+        counts = count_lines(snapshot)
+        self.query_one("#counts", Lines).set_lines(counts)
+        self.query_one("#counts", Lines).styles.height = len(counts) + 1 if tall else 2
         self.query_one("#latency", Chart).set_series(*trends(snapshot, self.console.latency_history))
         self.query_one("#depth", Chart).set_series({"open": tuple(self.console.depth_history)})
         self.query_one("#errors", Chart).set_series({"failed": [None if v is None else 100 * v for v in self.console.error_history]})
@@ -126,6 +131,29 @@ class ProvidersScreen(LaneScreen):
     def make_table(self) -> RowTable:
         """Providers."""
         return RowTable(PROVIDER_COLUMNS, empty="no providers are configured", id="providers")
+
+    def action_breaker(self) -> None:
+        """Hold the breaker of the provider under the cursor open; where something is held against it already, reset that."""
+        row, snapshot = self.table.current, self.console.snapshot
+        if row is None or snapshot is None or not self.may_write() or (provider := snapshot.providers.get(row.id)) is None:
+            return
+        name = row.id
+        held = provider.breaker.state != "closed" or provider.state in ("disabled", "limited")
+        word: BreakerWord = "reset" if held else "open"
+        ask = f"reset {name} (now {provider.state})" if held else f"hold the breaker of {name} open ({provider.in_flight} in flight)"
+        confirm_for_last_healthy(
+            self,
+            name,
+            snapshot,
+            Question(
+                f"{ask}, why?",
+                lambda reason: self.write(lambda door: door.breaker(name, word, reason), f"breaker {word} {name}"),
+                required=True,
+                history=self.console.reason_history,
+            ),
+            "hold it open",
+            needed=not held,
+        )
 
     def body(self) -> ComposeResult:
         """Table above, detail below, and where there is room the latencies."""

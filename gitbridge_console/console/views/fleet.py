@@ -6,7 +6,16 @@ from collections.abc import Mapping, Sequence
 
 from gitbridge_console.console.text import safe
 from gitbridge_console.console.views.cells import Cell, Column, Line, Row, age, clock, line, millis, money, percent, sparkline
-from gitbridge_console.domain.snapshots import FleetSnapshot, LaneStatus, LogLine, ProviderStatus
+from gitbridge_console.domain.snapshots import (
+    BreakerStatus,
+    BudgetStatus,
+    CacheStatus,
+    FleetSnapshot,
+    LaneStatus,
+    LogLine,
+    ProviderStatus,
+    RateLimitStatus,
+)
 from gitbridge_console.domain.timestamps import ms_from_iso
 
 STATE_TONES = {
@@ -197,7 +206,16 @@ def count_lines(snapshot: FleetSnapshot) -> list[Line]:
         line(Cell("EVENTS", "dim"), *(events or ["  none yet"])),
         line(Cell("AGREED", "dim"), *consensus, Cell(f"  of {decided:,}", "dim")),
         line(Cell("READY ", "dim"), *queue),
+        *_cache_lines(snapshot.cache),
     ]
+
+
+def _cache_lines(cache: CacheStatus) -> list[Line]:
+    if not cache.hits:
+        return []
+    saved = () if cache.saved_usd is None else (f"  saved {money(cache.saved_usd)}",)
+    looked_up = Cell(f"  of {cache.hits + cache.misses:,} questions in 15 min", "dim")
+    return [line(Cell("CACHED", "dim"), "  hits ", Cell(f"{cache.hits:,}", "strong"), looked_up, *saved)]
 
 
 def log_lines(log: tuple[LogLine, ...], limit: int) -> list[Line]:
@@ -250,10 +268,48 @@ def provider_rows(snapshot: FleetSnapshot) -> list[Row]:
     ]
 
 
+def budget_text(budget: BudgetStatus) -> str:
+    """What a provider's calls took today, of what they may take."""
+    parts = []
+    if budget.usd_max is not None:
+        parts.append(f"{money(budget.usd)} of {money(budget.usd_max)}, {money(budget.reserved_usd)} set aside for calls in flight")
+    if budget.tokens_max is not None:
+        parts.append(f"{budget.tokens:,} of {budget.tokens_max:,} tokens")
+    if budget.unknown_calls:
+        parts.append(f"{budget.unknown_calls} of {budget.calls} calls of unknown cost")
+    return ", ".join(parts) or "no limit"
+
+
+def breaker_facts(breaker: BreakerStatus) -> list[str]:
+    """What there is to say of a circuit breaker."""
+    facts = [f"held open by {safe(breaker.forced_by)}: {safe(breaker.forced_why)}" if breaker.forced_by else safe(breaker.state)]
+    if breaker.since:
+        facts.append(f"since {clock(breaker.since)}")
+    facts.append(f"{breaker.failures} failures")
+    if breaker.openings:
+        facts.append(f"opened {breaker.openings} times lately")
+    if breaker.next_probe:
+        facts.append(f"next probe {clock(breaker.next_probe)}")
+    if breaker.share < 1:
+        facts.append(f"coming back, {percent(breaker.share)} of its weight")
+    return facts
+
+
+def _rate_limit_line(word: str, limit: RateLimitStatus) -> Line:
+    opens = f", next call at {clock(limit.opens_at)}" if limit.opens_at else ""
+    what = safe(word).replace("_", " ")
+    return line(
+        Cell("rate limit   ", "dim"),
+        f"{limit.limit:,} {what} a minute, {limit.remaining:,} at once now",
+        Cell(opens, "warn"),
+        Cell(f"  ({safe(limit.source)})", "dim"),
+    )
+
+
 def provider_detail(name: str, provider: ProviderStatus, lane: LaneStatus | None) -> list[Line]:
     """Everything known of one provider, in words."""
     errors = ", ".join(f"{safe(word)} {n}" for word, n in sorted(provider.errors.by_class.items(), key=lambda item: -item[1])) or "none"
-    breaker = provider.breaker
+    breaker, budget = provider.breaker, provider.retry_budget
     lines = [
         line(
             Cell(safe(name), "strong"),
@@ -270,6 +326,7 @@ def provider_detail(name: str, provider: ProviderStatus, lane: LaneStatus | None
             Cell("calls        ", "dim"),
             f"{provider.calls.get('1m', 0)} in 1 min, {provider.calls.get('15m', 0)} in 15 min",
             f", {provider.in_flight} of {provider.limit} slots busy",
+            f" (up to {provider.limit_max})" if provider.limit_max > provider.limit else "",
         ),
         line(
             Cell("latency      ", "dim"),
@@ -279,13 +336,21 @@ def provider_detail(name: str, provider: ProviderStatus, lane: LaneStatus | None
         line(Cell("availability ", "dim"), "-" if provider.availability is None else f"{100 * provider.availability:.1f}%"),
         line(
             Cell("breaker      ", "dim"),
-            f"{breaker.state}, {breaker.failures} failures" + (f", next probe {clock(breaker.next_probe)}" if breaker.next_probe else ""),
+            ", ".join(breaker_facts(breaker)),
         ),
         line(Cell("last causes  ", "dim"), ", ".join(safe(cause) for cause in breaker.causes) or "none"),
         line(Cell("rate gate    ", "dim"), f"until {clock(provider.gate_until)}" if provider.gate_until else "open"),
+        *(_rate_limit_line(word, limit) for word, limit in provider.rate_limits.items()),
+        line(
+            Cell("retry budget ", "dim"),
+            f"{budget.tokens:g} of 10 tokens, {budget.repeats} of {budget.calls} calls repeated in 1 min",
+        ),
         line(Cell("tokens       ", "dim"), f"{provider.tokens.get('in', 0):,} in, {provider.tokens.get('out', 0):,} out in 15 min"),
         line(Cell("cost         ", "dim"), f"{money(provider.cost_usd)} in 15 min"),
     ]
+    if provider.budget is not None:
+        tone = {"spent": "bad", "warn": "warn"}.get(provider.budget.state, "")
+        lines.append(line(Cell("budget today ", "dim"), Cell(budget_text(provider.budget), tone)))
     if lane is not None:
         lines.append(
             line(
