@@ -29,6 +29,7 @@ COMMANDS = {
     "events": (f"{_AT}.events", "events", "List events, show one, or export them."),
     "decisions": (f"{_AT}.decisions", "decisions", "List, show, approve or reject decisions."),
     "pause": (f"{_AT}.steering", "pause", "Hold lanes: they take work in and give none out."),
+    "drain": (f"{_AT}.steering", "drain", "Give a provider no new seats; what waits is finished."),
     "resume": (f"{_AT}.steering", "resume", "Let lanes go on."),
     "failover": (f"{_AT}.steering", "failover", "Move a provider's waiting tasks to another one."),
     "health": (f"{_AT}.health", "health", "Ask each provider now."),

@@ -118,6 +118,8 @@ def _lines(event: EventDetail) -> Iterable[str]:
         yield f"reason: {plain(event.reason)}"
     if event.error is not None:
         yield f"error: {event.error.code} {event.error.cls}: {plain(event.error.message)}"
+    if event.next_chance is not None:
+        yield f"next chance: {event.next_chance}"
     for line in event.routing:
         yield f"routing: {plain(line)}"
     for task in event.tasks:
@@ -139,7 +141,7 @@ def _lines(event: EventDetail) -> Iterable[str]:
 
 
 def _task_lines(task: TaskDetail) -> Iterable[str]:
-    seat = "" if task.seat == task.provider else f" (for {task.seat})"
+    seat = f" (hedge of {task.hedge_of})" if task.hedge_of else "" if task.seat == task.provider else f" (for {task.seat})"
     yield f"seat {task.id}  {task.provider}{seat}  {task.state}"
     for attempt in task.attempts:
         cost = "cost unknown" if attempt.cost_usd is None else f"${attempt.cost_usd:.4f}"

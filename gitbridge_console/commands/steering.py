@@ -1,4 +1,4 @@
-"""The commands that change what the fleet does: pause, resume, failover, breaker, prioritize, cancel, replay."""
+"""The commands that change what the fleet does: pause, drain, resume, failover, breaker, prioritize, cancel, replay."""
 
 from __future__ import annotations
 
@@ -28,11 +28,21 @@ def pause(ctx: click.Context, lanes: tuple[str, ...], for_s: float | None, reaso
 
 
 @click.command()
+@click.argument("provider")
+@REASON
+@JSON_OPTION
+@click.pass_context
+def drain(ctx: click.Context, provider: str, reason: str, as_json: bool) -> None:
+    """Give a provider no new seats; what waits for it is finished. `resume` ends it."""
+    print_changes(with_operations(ctx, lambda operations: operations.drain(provider, reason)), "draining", as_json=as_json)
+
+
+@click.command()
 @click.argument("lanes", nargs=-1, required=True, metavar="LANE...")
 @JSON_OPTION
 @click.pass_context
 def resume(ctx: click.Context, lanes: tuple[str, ...], as_json: bool) -> None:
-    """Let lanes go on."""
+    """Let lanes go on, paused or draining."""
     print_changes(with_operations(ctx, lambda operations: operations.resume(lanes)), "resumed", as_json=as_json)
 
 

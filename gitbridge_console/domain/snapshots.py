@@ -51,6 +51,8 @@ class LaneStatus(View):
     held: int = 0
     oldest_age_s: float | None = None
     paused: PauseInfo | None = None
+    draining: PauseInfo | None = None
+    """Its provider gets no new seats; what waits is finished."""
 
 
 class Percentiles(View):
@@ -241,6 +243,8 @@ class FleetSnapshot(View):
     refused: int = 0
     """Newcomers that were turned away with BACKPRESSURE; the number only grows."""
     overload: OverloadStatus = OverloadStatus()
+    next_chance: str | None = None
+    """While events are parked: when the first provider that is shut can be asked again, as far as anybody knows."""
     alerts: tuple[Alert, ...] = ()
     cache: CacheStatus = CacheStatus()
     consensus: dict[str, int] = Field(default_factory=dict)
@@ -301,6 +305,8 @@ class TaskDetail(View):
     state: str
     deliveries: int = 0
     calls: int = 0
+    hedge_of: str = ""
+    """The task for whose seat this is a second one, because its provider took long; the two count as one seat."""
     attempts: tuple[Attempt, ...] = ()
     answer: Answer | None = None
 
@@ -348,6 +354,8 @@ class EventDetail(View):
     payload_text: str | None = None
     """The raw payload, only when asked for."""
     material_note: str = ""
+    next_chance: str | None = None
+    """While it is parked: when a provider can be asked again, as far as anybody knows."""
     routing: tuple[str, ...] = ()
     """Why each provider was or was not chosen, one line each."""
 

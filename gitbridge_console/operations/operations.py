@@ -259,14 +259,25 @@ class Operations:
                 await self._store.queue.pause(lane, by=self._actor.who, reason=reason, for_s=for_s)
         return ChangeReport(changed=len(names), ids=tuple(names))
 
+    async def drain(self, provider: str, reason: str) -> ChangeReport:
+        """Give a provider no new seats; what waits for it is finished. :meth:`resume` ends it."""
+        (name,) = self._known_lanes([provider])
+        if name in STAGE_LANES:
+            raise Usage(f"{name} is a stage: only providers are drained, stages are paused")
+        if not reason.strip():
+            raise Usage("say why: a drain needs a reason")
+        async with self._writing("drain", name, reason):
+            await self._store.queue.drain(name, by=self._actor.who, reason=reason)
+        return ChangeReport(changed=1, ids=(name,))
+
     async def resume(self, lanes: Sequence[str]) -> ChangeReport:
-        """Let lanes go on."""
+        """Let lanes go on, paused or draining."""
         names = self._known_lanes(lanes)
         async with self._writing("resume", ", ".join(names)) as record:
             before = [await self._store.queue.resume(lane, by=self._actor.who) for lane in names]
             changed = tuple(lane for lane, pause in zip(names, before, strict=True) if pause)
             record.result = f"resumed {', '.join(changed) or 'nothing'}"
-        notes = tuple(f"{lane} was not paused" for lane in names if lane not in changed)
+        notes = tuple(f"{lane} was neither paused nor draining" for lane in names if lane not in changed)
         return ChangeReport(changed=len(changed), unchanged=len(names) - len(changed), ids=changed, notes=notes)
 
     async def prioritize(self, ids: Sequence[str], to: Priority, *, front: bool = False) -> ChangeReport:

@@ -61,7 +61,7 @@ def build_snapshot(
     available: Mapping[str, dict[str, float | None]] = MappingProxyType({}),
 ) -> FleetSnapshot:
     """Everything of one moment in the words of the contract."""
-    lanes = {name: _lane(counts, stats.pauses.get(name)) for name, counts in _in_order(stats.lanes, settings)}
+    lanes = {name: _lane(counts, stats.pauses.get(name), stats.drains.get(name)) for name, counts in _in_order(stats.lanes, settings)}
     providers = {
         name: _provider(name, own, window.providers.get(name, ProviderWindow()), beats, lanes).model_copy(
             update={"budget": _budget(settings.budgets.get(name), spent.get(name, Spent()))}
@@ -99,6 +99,7 @@ def build_snapshot(
         duplicates=stats.counters.get("duplicates", 0),
         refused=stats.counters.get("refused", 0),
         overload=_overload(settings, stats, overload),
+        next_chance=_next_chance(stats, providers),
         alerts=tuple(_alerts(settings, stats, lanes, providers, engines, server, quarantined, dead, overload, at)),
         cache=_cache(window.counts, cached),
         consensus={name: stats.counters.get(f"decided:{name}", 0) for name in ("complete", "partial", "degraded", "failed", "split")},
@@ -113,7 +114,7 @@ def _in_order(lanes: Mapping[str, LaneCounts], settings: Settings) -> Iterable[t
     return ((name, lanes[name]) for name in (*order, *rest) if name in lanes)
 
 
-def _lane(counts: LaneCounts, pause: Mapping[str, str] | None) -> LaneStatus:
+def _lane(counts: LaneCounts, pause: Mapping[str, str] | None, drain: Mapping[str, str] | None) -> LaneStatus:
     return LaneStatus(
         depth=counts.ready,
         by_priority={priority.label: n for priority, n in zip(Priority, counts.by_priority, strict=True)},
@@ -122,6 +123,7 @@ def _lane(counts: LaneCounts, pause: Mapping[str, str] | None) -> LaneStatus:
         held=counts.held,
         oldest_age_s=None if counts.oldest_age_ms is None else round(counts.oldest_age_ms / 1000, 1),
         paused=None if pause is None else _pause(pause),
+        draining=None if drain is None else _pause(drain),
     )
 
 
@@ -175,7 +177,7 @@ def _overload(settings: Settings, stats: QueueStats, overload: Overload) -> Over
 
 
 def _pause(pause: Mapping[str, str]) -> PauseInfo:
-    until = pause["until"]
+    until = pause.get("until", "0")
     return PauseInfo(
         by=pause["by"],
         reason=pause["reason"],
@@ -191,8 +193,11 @@ def _provider(
     view: dict[str, Any] = (
         min(views, key=lambda v: WORST_FIRST.index(v["state"])) if views else {"state": "disabled", "reason": "no engine is running"}
     )
-    pause = lanes[name].paused if name in lanes else None
+    pause, drain = (lanes[name].paused, lanes[name].draining) if name in lanes else (None, None)
     state, since, reason = view["state"], view.get("since"), view.get("reason", "")
+    if drain is not None:
+        beside = "" if state == "ok" else f"; {state}: {reason}"
+        state, since, reason = "draining", drain.since, f"draining by {drain.by}: {drain.reason}{beside}"
     if pause is not None:
         state, since, reason = "paused", pause.since, f"paused by {pause.by}: {pause.reason}"
     return ProviderStatus(
@@ -236,6 +241,7 @@ def _alerts(
         *_fleet_alerts(engines, at),
         *_store_alerts(server, at),
         *_queue_alerts(settings, stats, lanes, quarantined, overload, at),
+        *_parked_alerts(stats, providers, at),
         *_overload_alerts(settings, stats, overload, at),
         *_dead_letter_alerts(*dead),
         *_provider_alerts(settings.alerts, providers, at),
@@ -263,6 +269,19 @@ def _store_alerts(server: ServerState, at: str) -> Iterable[Alert]:
         yield Alert(level="warning", code="store_warning", text=f"store: {line}", since=at)
 
 
+def _next_chance(stats: QueueStats, providers: Mapping[str, ProviderStatus]) -> str | None:
+    """When the first provider that is shut for a known time can be asked again; it matters only while events are parked."""
+    times = [time for provider in providers.values() for time in (provider.gate_until, provider.breaker.next_probe) if time is not None]
+    return min(times, default=None) if stats.states.get(EventState.PARKED, 0) else None
+
+
+def _parked_alerts(stats: QueueStats, providers: Mapping[str, ProviderStatus], at: str) -> Iterable[Alert]:
+    if waiting := stats.states.get(EventState.PARKED, 0):
+        chance = _next_chance(stats, providers)
+        text = f"{waiting} parked: no provider can take them now" + (f", next chance {chance}" if chance else "")
+        yield Alert(level="warning", code="parked", text=text, since=at, jump="queue")
+
+
 def _queue_alerts(
     settings: Settings, stats: QueueStats, lanes: Mapping[str, LaneStatus], quarantined: int, overload: Overload, at: str
 ) -> Iterable[Alert]:
@@ -286,8 +305,9 @@ def _queue_alerts(
         if lane.paused is not None:
             text = f"{name} paused by {lane.paused.by}: {lane.paused.reason} ({lane.depth + lane.waiting} wait)"
             yield Alert(level="warning", code="paused", text=text, since=lane.paused.since, jump="queue")
-    if waiting := stats.states.get(EventState.PARKED, 0):
-        yield Alert(level="warning", code="parked", text=f"{waiting} parked: no provider can take them now", since=at, jump="queue")
+        if (drain := lane.draining) is not None:
+            text = f"{name} draining by {drain.by}: {drain.reason} ({lane.depth + lane.waiting + lane.leased + lane.held} left)"
+            yield Alert(level="warning", code="draining", text=text, since=drain.since, jump="queue")
     if quarantined:
         yield Alert(
             level="warning", code="quarantine", text=f"{quarantined} in quarantine: could not be read as events", since=at, jump="failures"

@@ -9,6 +9,30 @@ from gitbridge_console.domain.failures import Failure
 
 
 @dataclass(frozen=True, slots=True)
+class Usage:
+    """Tokens as billed. ``input_tokens`` includes cached ones; ``cost_usd`` is ``None`` where the price is unknown."""
+
+    input_tokens: int | None = None
+    output_tokens: int | None = None
+    cached_tokens: int | None = None
+    cost_usd: float | None = None
+
+
+@dataclass(slots=True)
+class Spent:
+    """What a call had come to when it was cancelled, filled in by the provider: a cancellation carries no error that could say it."""
+
+    sent: bool = False
+    """Whether the service may have seen the question, and so bill it."""
+    usage: Usage = field(default_factory=Usage)
+    ttft_ms: float | None = None
+    http_status: int | None = None
+    request_id: str | None = None
+    headers: dict[str, str] = field(default_factory=dict)
+    """Only rate-limit headers, lower-cased."""
+
+
+@dataclass(frozen=True, slots=True)
 class ProviderRequest:
     """One question. ``schema`` is a strict JSON schema; ``schema_name`` names it for APIs that want a name."""
 
@@ -17,16 +41,8 @@ class ProviderRequest:
     schema: dict[str, Any]
     schema_name: str
     max_output_tokens: int
-
-
-@dataclass(frozen=True, slots=True)
-class Usage:
-    """Tokens as billed. ``input_tokens`` includes cached ones; ``cost_usd`` is ``None`` where the price is unknown."""
-
-    input_tokens: int | None = None
-    output_tokens: int | None = None
-    cached_tokens: int | None = None
-    cost_usd: float | None = None
+    spent: Spent | None = field(default=None, compare=False, repr=False)
+    """Where the provider leaves word of a call that is cancelled; no part of the question."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,7 +89,8 @@ class Provider(Protocol):
         """Send one question and read the whole streamed answer within ``timeout_s`` (further limits from settings).
 
         Raises:
-            ProviderError: whatever went wrong, classified. ``asyncio.CancelledError`` passes through.
+            ProviderError: whatever went wrong, classified. ``asyncio.CancelledError`` passes through, with word of what was
+            spent left in ``request.spent``.
         """
         ...
 

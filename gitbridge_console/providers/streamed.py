@@ -15,7 +15,7 @@ from contextlib import aclosing
 from typing import TYPE_CHECKING, Any
 
 from gitbridge_console.domain.failures import Failure, FailureClass
-from gitbridge_console.providers.base import ProviderError, ProviderReply, ProviderRequest, Usage
+from gitbridge_console.providers.base import ProviderError, ProviderReply, ProviderRequest, Spent, Usage
 from gitbridge_console.providers.classify import classify_signal, one_line
 from gitbridge_console.providers.clients import unbuildable
 from gitbridge_console.providers.collector import Collector
@@ -106,6 +106,8 @@ class StreamedProvider(ABC):
         loop = asyncio.get_running_loop()
         attempt = _Attempt(self.collector(), loop.time(), self.settings, timeout_s)
         first_token_by = min(attempt.started + self.settings.timeout_first_token_s, attempt.end)
+        if request.spent is not None:
+            request.spent.sent = True
         try:
             async with asyncio.timeout_at(first_token_by) as timer:
                 response = attempt.response = await self.open_stream(client, request)
@@ -115,6 +117,10 @@ class StreamedProvider(ABC):
                     if not response.is_closed:
                         await _close(response)
         except ProviderError:
+            raise
+        except asyncio.CancelledError:
+            if request.spent is not None:
+                self._leave_word(request.spent, attempt)
             raise
         except Exception as error:  # whatever an SDK or a hostile answer comes up with is a failed attempt
             logger.debug("%s: an attempt ended by %s", self.name, type(error).__name__)
@@ -240,6 +246,14 @@ class StreamedProvider(ABC):
         if cost is None:
             cost = cost_usd(self.settings, collector.model or self.model, given, made, cached)
         return Usage(given, made, cached, cost)
+
+    def _leave_word(self, spent: Spent, attempt: _Attempt) -> None:
+        """For whoever cancelled the attempt: what the service has told of it so far. What it has not told stays unknown."""
+        spent.usage = self._usage(attempt.collector)
+        spent.ttft_ms = attempt.ttft_ms
+        spent.http_status = None if attempt.response is None else attempt.response.status_code
+        spent.request_id = self._request_id(attempt)
+        spent.headers = rate_limit_headers(attempt.headers)
 
     def _request_id(self, attempt: _Attempt) -> str | None:
         found = attempt.headers.get("request-id") or attempt.headers.get("x-request-id")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import math
 import random
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -39,6 +40,11 @@ class Gate:
     open: bool
     reason: str = ""
     retry_in_s: float | None = None
+
+    @property
+    def shut_for_s(self) -> float:
+        """Zero while it is open, infinite where nobody knows."""
+        return 0.0 if self.open else math.inf if self.retry_in_s is None else self.retry_in_s
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,6 +89,8 @@ class AIRouter:
         self._clock = clock
         self._random = random.Random(seed)
         self.paused: frozenset[str] = frozenset()
+        self.no_new_seats: Mapping[str, str] = {}
+        """Providers that get no seats by an operator's will, each with the reason: draining, or paused for too long."""
         self.hold: Callable[[str], Gate | None] = lambda name: None
         """The closed gate of a provider that is well but may not be asked, its budget being spent; set by who knows."""
         self.room: Callable[[str], tuple[int, float]] = lambda name: (1, 0.0)
@@ -186,11 +194,25 @@ class AIRouter:
             return Gate(False, f"circuit breaker {state.breaker.state} after {', '.join(state.breaker.causes) or 'failures'}", wait_s)
         return Gate(True)
 
+    def slots(self, name: str, active: int) -> int:
+        """How many tasks of its lane may be in hand here, of which ``active`` are.
+
+        While its circuit is not closed, one that was not asked yet: the others would only be put back.
+        """
+        state = self.states.get(name)
+        if state is None:
+            return 0
+        limit = state.concurrency.limit
+        if state.breaker.state is BreakerState.CLOSED:
+            return limit
+        return min(limit, active + 1 if active <= state.in_flight else active)
+
     def too_small(self, name: str, tokens: int) -> str:
         """Why a question of so many tokens and its answer do not fit the provider's context; ``""`` when they do."""
-        own = self.states[name].settings
-        if tokens + own.max_output_tokens <= own.context_tokens:
+        state = self.states[name]
+        if tokens <= state.question_tokens_max:
             return ""
+        own = state.settings
         return f"about {tokens:,} tokens and {own.max_output_tokens:,} of answer do not fit its context of {own.context_tokens:,}"
 
     def score(self, name: str, policy: KindSettings) -> float:
@@ -218,6 +240,8 @@ class AIRouter:
             gate = self.gate(name)
             if name in self.states and (small := self.too_small(name, tokens)):
                 reasons[name] = small
+            elif name in self.no_new_seats:
+                reasons[name] = self.no_new_seats[name]
             elif not gate.open:
                 reasons[name] = gate.reason
                 if gate.retry_in_s is not None:
@@ -245,8 +269,8 @@ class AIRouter:
         return Selection(tuple(chosen), lines, min(chances) if chances else None, too_large)
 
     def candidates(self, policy: KindSettings, exclude: Sequence[str], *, tokens: int = 0) -> list[str]:
-        """Who could take over a task, best first: eligible, not paused, able to read ``tokens``, not in ``exclude``."""
-        unwanted = {*exclude, *self.paused}
+        """Who could take over a task, best first: eligible, not paused or draining, able to read ``tokens``, not in ``exclude``."""
+        unwanted = {*exclude, *self.paused, *self.no_new_seats}
         order = (name for name in dict.fromkeys((*policy.prefer, *policy.reserve)) if name not in unwanted)
         names = [name for name in order if self.gate(name).open and not self.too_small(name, tokens)]
         return sorted(names, key=lambda name: self.score(name, policy))

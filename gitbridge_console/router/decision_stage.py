@@ -16,6 +16,7 @@ from gitbridge_console.domain.failures import ERROR_CODES, FailureClass
 from gitbridge_console.domain.snapshots import TaskDetail
 from gitbridge_console.domain.timestamps import iso_from_ms, ms_from_iso
 from gitbridge_console.router.ai_router import AIRouter
+from gitbridge_console.router.hedging import one_per_seat
 from gitbridge_console.settings.model import KindSettings, Settings
 from gitbridge_console.sources.diffs import material_from
 from gitbridge_console.store.event_queue import RedisEventQueue
@@ -88,7 +89,8 @@ class DecisionStage:
         """Decide one event from the answers that are there, once."""
         kind = Kind(job.header["kind"])
         policy = self._settings().kinds[kind.value]
-        panel = await self._reader.panel(job.id, job.header)
+        tasks = await self._reader.panel(job.id, job.header)
+        panel = one_per_seat(tasks)
         decision = self._manager.decide(
             ConsensusInput(
                 event_id=job.id,
@@ -100,7 +102,7 @@ class DecisionStage:
                 decision_id=f"{job.id}-{job.number('run', 1)}",
             )
         )
-        if (stand_in := self._stand_in(job, policy, panel, decision)) is not None:
+        if (stand_in := self._stand_in(job, policy, tasks, panel, decision)) is not None:
             await self._queue.widen(job, stand_in, note=f"{stand_in} steps in: {decision.answered} answers gave too few votes")
             return
         if decision.state is DecisionState.FAILED:
@@ -119,7 +121,9 @@ class DecisionStage:
         if state is EventState.RESOLVED:
             self._metrics.count("out")
 
-    def _stand_in(self, job: ClaimedJob, policy: KindSettings, panel: Sequence[TaskDetail], decision: Decision) -> str | None:
+    def _stand_in(
+        self, job: ClaimedJob, policy: KindSettings, tasks: Sequence[TaskDetail], panel: Sequence[TaskDetail], decision: Decision
+    ) -> str | None:
         """Who of the reserve may fill up a panel that lacks votes: once per run, in time, and not after a refusal.
 
         What one provider refuses on grounds of policy is not passed round to others.
@@ -132,7 +136,7 @@ class DecisionStage:
             return None
         if job.number("deadline") - job.claimed_ms < STEP_IN_S * 1000:
             return None
-        asked = {name for task in panel for name in (task.provider, task.seat)}
+        asked = {name for task in tasks for name in (task.provider, task.seat)}
         return next(iter(self._router.candidates(policy, exclude=tuple(asked))), None)
 
     async def _without_votes(self, job: ClaimedJob, policy: KindSettings, panel: Sequence[TaskDetail], decision: Decision) -> None:
@@ -141,9 +145,10 @@ class DecisionStage:
         expired = job.claimed_ms - job.number("ran", job.claimed_ms) > expires_ms
         if any(task.state in STILL_OUT for task in panel) and not expired:
             lanes = ", ".join(sorted({task.provider for task in panel if task.state in STILL_OUT}))
-            await self._queue.hand_on(
-                job, "decide", EventState.PARKED, by="consensus", why=f"no answer yet, seats wait in {lanes}", delay_s=policy.deadline_s
-            )
+            why = f"no answer yet, seats wait in {lanes}"
+            # When their chance comes is said by who looks after closed lanes.
+            texts = {"chance": ""}
+            await self._queue.hand_on(job, "decide", EventState.PARKED, by="consensus", why=why, delay_s=policy.deadline_s, texts=texts)
             return
         stored = decision.model_dump_json()
         self._metrics.count("out")

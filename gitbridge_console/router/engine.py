@@ -24,11 +24,12 @@ from gitbridge_console.router.dead_letters import DeadLetterKeeper
 from gitbridge_console.router.decision_stage import ActionStage, DecisionStage
 from gitbridge_console.router.discovery import Discovery
 from gitbridge_console.router.event_router import EventRouter
+from gitbridge_console.router.hedger import Hedger
 from gitbridge_console.router.intake import Intake
 from gitbridge_console.router.lane import Lane
+from gitbridge_console.router.lane_failover import LaneFailover, no_new_seats
 from gitbridge_console.router.lane_room import LaneRoom
 from gitbridge_console.router.leases import LeaseKeeper
-from gitbridge_console.router.leftovers import Leftovers
 from gitbridge_console.router.loop_lag import LoopLag
 from gitbridge_console.router.overload import Overload, measure
 from gitbridge_console.router.rate_limits import RateLimiter
@@ -79,13 +80,18 @@ class Engine:
         self._budgets = BudgetGuard(store.budgets, store.trouble, holder)
         self.router.hold = self._budgets.hold
         self._discovery = Discovery(self.router, store.providers, store.trouble, lambda: holder.current.health)
-        self.leases = LeaseKeeper(store.queue, store.trouble)
+        self.leases = LeaseKeeper(store.queue, store.trouble, store.wakeups)
         self.overload = Overload()
         self._events = EventRouter(store.queue, self.router, store.metrics, holder, lambda: self.overload)
         cache = AnswerCache(store.answers, store.metrics, store.trouble, lambda: holder.current.cache)
+        hedger = Hedger(
+            store.queue, self.router, store.metrics, store.trouble, lambda: holder.current.hedging, may_hedge=self.router.may_hedge
+        )
         guards = (ProbeGuard(store.providers, self.router, store.trouble), self._budgets, self.limits)
-        self._tasks = TaskProcessor(store.queue, self.router, store.metrics, store.trouble, holder, guards=guards, cache=cache)
-        self._leftovers = Leftovers(store.queue, store.fleet, self._tasks.move_on)
+        self._tasks = TaskProcessor(
+            store.queue, self.router, store.metrics, store.trouble, holder, guards=guards, cache=cache, hedger=hedger
+        )
+        self._failover = LaneFailover(store.queue, store.fleet, self.router, holder, engine=self.id)
         self._decide = DecisionStage(store.queue, store.reader, self.router, store.metrics, holder)
         self._act = ActionStage(store.queue, store.reader, store.metrics, holder)
         self._dead_letters = DeadLetterKeeper(store, state_dir, lambda: holder.current.retention, engine=self.id)
@@ -149,7 +155,7 @@ class Engine:
     def _slots(self, name: str) -> Callable[[], int]:
         if name in STAGE_LANES:
             return lambda: self._holder.current.queue.stage_concurrency
-        return lambda: self.router.states[name].concurrency.limit if name in self.router.states else 0
+        return lambda: self.router.slots(name, self._lanes[name].active if name in self._lanes else 0)
 
     def _provider_settings(self, name: str) -> ProviderSettings | None:
         return state.settings if (state := self.router.states.get(name)) is not None else None
@@ -161,6 +167,9 @@ class Engine:
     def _repository_max(self, name: str) -> Callable[[], int]:
         """The cap holds where calls take long; a stage is quickly through with anybody's events."""
         return (lambda: 0) if name in STAGE_LANES else lambda: self._holder.current.queue.repository_max
+
+    def _shut_for_s(self, name: str) -> Callable[[], float]:
+        return (lambda: 0.0) if name in STAGE_LANES else lambda: self.router.gate(name).shut_for_s
 
     def _start_lanes(self, running: set[asyncio.Task[None]]) -> None:
         for name, work in self._handlers().items():
@@ -177,6 +186,7 @@ class Engine:
                 on_claim=self._note_claim,
                 payloads=name != "decide",
                 repository_max=self._repository_max(name),
+                shut_for_s=self._shut_for_s(name),
                 room=None if name in STAGE_LANES else LaneRoom(name, self.limits, self.router, self._holder),
             )
             self._lanes[name] = lane
@@ -257,6 +267,7 @@ class Engine:
         settings = self._holder.current
         stats, window = await self.store.queue.stats(), await self.store.metrics.read(minutes=2)
         self.router.paused = frozenset(stats.pauses)
+        self.router.no_new_seats = no_new_seats(stats, settings.queue.pause_hold_s)
         pace = {name: provider.calls_1m / 60 for name, provider in window.providers.items()}
         before, self.overload = self.overload, measure(settings.queue, settings.shedding, stats, pace)
         if self.overload.step is not before.step:
@@ -264,7 +275,7 @@ class Engine:
         await self._budgets.look()
         self.limits.engines = await self.store.fleet.count()
         await self.limits.look()
-        await self._leftovers.turn(stats, self.router.states)
+        await self._failover.turn(stats)
 
     async def _heal(self) -> None:
         away_s = self.store.trouble.away_for_s

@@ -87,6 +87,7 @@ class EventRouter:
             expires_s=settings.queue.expires_s,
             subject=subject[0] if subject else "",
             version=subject[1] if subject else 0,
+            tokens=tokens,
             texts=self._texts(verdict, selection, material),
         )
         outcome, other = await self._queue.route(job, plan)
@@ -113,7 +114,9 @@ class EventRouter:
             await self._fail(job, verdict, FailureClass.NO_PROVIDER, why)
             return
         delay_s = min(settings.queue.park_check_s, selection.next_chance_s or settings.queue.park_check_s)
-        texts = {"reason": why, "routing": "\n".join(selection.reasons)}
+        chance_s = selection.next_chance_s
+        chance = "" if chance_s is None else str(round(job.claimed_ms + chance_s * 1000))
+        texts = {"reason": why, "routing": "\n".join(selection.reasons), "chance": chance}
         await self._queue.hand_on(job, "route", EventState.PARKED, why=why, delay_s=max(0.5, delay_s), header=_kind(verdict), texts=texts)
 
     async def _fail(self, job: ClaimedJob, verdict: Classification, failure: FailureClass, why: str) -> None:

@@ -36,7 +36,11 @@ class Reservation(Protocol):
     """What was set aside for one call. Settled exactly once."""
 
     async def settle(self, outcome: Outcome | None) -> None:
-        """Book what the call really took; ``None``: it was never made. Raises nothing: the call is over."""
+        """Book what the call really took; ``None``: it was never made. Raises nothing: the call is over.
+
+        One that was cancelled under way has a ``NEUTRAL`` failure and, on its attempt, the usage known by then; that is booked within
+        a second or not at all.
+        """
         ...
 
 

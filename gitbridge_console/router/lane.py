@@ -17,6 +17,8 @@ logger = logging.getLogger(__name__)
 LOOK_EVERY_S = 1.0
 """Longest sleep of an idle lane: no wake-up hint is ever relied on."""
 
+SHORTEST_SLEEP_S = 0.005
+
 CLAIM_MAX = 32
 """Jobs per claim: few enough to share work fairly between engines, many enough that a round trip does not count."""
 
@@ -25,7 +27,10 @@ FAULT_DELAY_S = 5.0
 
 
 class Lane:
-    """Works on one lane with up to ``slots()`` jobs at a time until told to stop."""
+    """Works on one lane with up to ``slots()`` jobs at a time until told to stop.
+
+    While ``shut_for_s()`` is above zero nothing is claimed: it could not be worked on.
+    """
 
     def __init__(
         self,
@@ -40,6 +45,7 @@ class Lane:
         on_claim: Callable[[ClaimedJob], None] | None = None,
         payloads: bool = True,
         repository_max: Callable[[], int] = lambda: 0,
+        shut_for_s: Callable[[], float] = lambda: 0.0,
         room: Callable[[int], tuple[int, float]] | None = None,
     ) -> None:
         """``room`` says, for so many jobs in hand, how many more may be claimed now, and else in how many seconds one may."""
@@ -53,6 +59,7 @@ class Lane:
         self._on_claim = on_claim
         self._payloads = payloads
         self._repository_max = repository_max
+        self._shut_for_s = shut_for_s
         self._room = room
         self._poke = asyncio.Event()
         self._stopping = False
@@ -92,6 +99,8 @@ class Lane:
         free = min(self._slots() - self.active, CLAIM_MAX)
         if free <= 0:
             return LOOK_EVERY_S
+        if (shut_for_s := self._shut_for_s()) > 0:
+            return min(LOOK_EVERY_S, max(SHORTEST_SLEEP_S, shut_for_s))
         if self._room is not None:
             room, opens_in_s = self._room(self.active)
             free = min(free, room)
@@ -114,7 +123,7 @@ class Lane:
             group.create_task(self._run_one(job), name=f"{self.name}:{job.id}")
         if len(claim.jobs) == free:
             return 0.0
-        return LOOK_EVERY_S if claim.next_due_s is None else min(LOOK_EVERY_S, max(0.005, claim.next_due_s))
+        return LOOK_EVERY_S if claim.next_due_s is None else min(LOOK_EVERY_S, max(SHORTEST_SLEEP_S, claim.next_due_s))
 
     async def _run_one(self, job: ClaimedJob) -> None:
         self._leases.hold(job)

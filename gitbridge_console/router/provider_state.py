@@ -64,6 +64,11 @@ class ProviderState:
             self.concurrency, self.retries = before.concurrency, before.retries
             self.concurrency.bound(self.settings.max_concurrency)
 
+    @property
+    def question_tokens_max(self) -> int:
+        """Tokens a question may have so that the longest answer still fits beside it."""
+        return self.settings.context_tokens - self.settings.max_output_tokens
+
     def error_now(self, now: float) -> float:
         """Decayed share of failures, 0 to 1."""
         return self.error * math.pow(0.5, (now - self.error_at) / ERROR_HALF_LIFE_S)

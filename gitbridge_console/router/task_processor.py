@@ -16,8 +16,11 @@ from gitbridge_console.domain.tasks import Attempt, TaskState
 from gitbridge_console.router.ai_router import AIRouter
 from gitbridge_console.router.answer_cache import AnswerCache, Asking, Wait
 from gitbridge_console.router.attempt import Outcome, make_attempt, no_answer, usable_answer
-from gitbridge_console.router.guards import Guard, Question, Refusal, reserve_all
+from gitbridge_console.router.guards import Guard, Question, Refusal, Reserved, reserve_all
+from gitbridge_console.router.hedger import Hedger
+from gitbridge_console.router.lane_failover import first_back, too_long
 from gitbridge_console.router.lane_room import WORTH_MOVING_S, takes_at_once
+from gitbridge_console.router.last_words import write_last_words
 from gitbridge_console.router.prompts import BuiltPrompt, build_request
 from gitbridge_console.settings.model import KindSettings, Settings
 from gitbridge_console.sources.diffs import material_from
@@ -47,6 +50,7 @@ class TaskProcessor:
         settings: Callable[[], Settings],
         *,
         guards: Sequence[Guard] = (),
+        hedger: Hedger | None = None,
         cache: AnswerCache | None = None,
         seed: int | None = None,
     ) -> None:
@@ -56,13 +60,15 @@ class TaskProcessor:
         self._trouble = trouble
         self._settings = settings
         self._guards = guards
+        self._hedger = hedger or Hedger(queue, router, metrics, trouble, lambda: settings().hedging)
         self._cache = cache
         self._random = random.Random(seed)
 
     async def work(self, job: ClaimedJob) -> None:
         """Make one attempt for a claimed task and hand it on."""
         if job.lane not in self._router.states:
-            await self.move_on(job)
+            # Gone from the settings since it was claimed; what is left in its lane moves on from there.
+            await self._queue.release(job)
             return
         settings = self._settings()
         policy = settings.kinds[Kind(job.header["kind"]).value]
@@ -70,7 +76,7 @@ class TaskProcessor:
         remaining_s = self._remaining_s(job, policy)
         if remaining_s < SHORTEST_ATTEMPT_S:
             gate = self._router.gate(job.lane)
-            if not gate.open and gate.retry_in_s is not None and job.number("ca") == 0:
+            if not gate.open and job.number("ca") == 0:
                 # Never asked, and nobody could be: the event parks at its deadline, and this seat gets a new one after.
                 await self._queue.release(job, delay_s=min(GATE_LOOK_S[1], max(1.0, remaining_s + 1.0)))
                 return
@@ -78,7 +84,7 @@ class TaskProcessor:
             await self._end_unasked(job, failure)
             return
         if not self._router.gate(job.lane).open:
-            await self._pass_by(job, policy)
+            await self._pass_by(job, policy, remaining_s)
             return
         prompt = self._prompt(job, provider_settings.max_output_tokens)
         if small := self._router.too_small(job.lane, prompt.tokens):
@@ -94,13 +100,14 @@ class TaskProcessor:
             return
         outcome: Outcome | None = None
         try:
-            outcome = await self._ask_guarded(job, policy, prompt, timeout_s)
+            outcome = await self._ask_guarded(job, policy, prompt, timeout_s, remaining_s)
         finally:
             await found.done(outcome)
         if outcome is None:
             return
         self._record(job.lane, outcome.attempt)
         if outcome.failure is None:
+            self._hedger.answered(job.lane, job.header["kind"], outcome.attempt.latency_ms / 1000)
             await self._succeed(job, outcome)
         else:
             await self._after_failure(job, policy, settings, outcome, outcome.failure, remaining_s)
@@ -112,25 +119,41 @@ class TaskProcessor:
             return
         await self._succeed(job, outcome)
 
-    async def _ask_guarded(self, job: ClaimedJob, policy: KindSettings, prompt: BuiltPrompt, timeout_s: float) -> Outcome | None:
+    async def _ask_guarded(
+        self, job: ClaimedJob, policy: KindSettings, prompt: BuiltPrompt, timeout_s: float, remaining_s: float
+    ) -> Outcome | None:
         """Make the attempt, unless limits or budgets hold it back; ``None`` when the task is out of our hands."""
         limit = self._router.states[job.lane].settings.max_output_tokens
         reserved = await reserve_all(self._guards, Question(job.id, job.lane, prompt.tokens, limit, job.priority))
         if isinstance(reserved, Refusal):
-            await self._pass_by(job, policy, reserved)
+            await self._pass_by(job, policy, remaining_s, reserved)
             return None
-        outcome: Outcome | None = None
+        given_up: list[Outcome] = []
         try:
-            outcome = await self._ask(job, policy, prompt, timeout_s)
-        finally:
-            await reserved.settle(outcome)
+            async with self._hedger.watching(job, policy, prompt.tokens, remaining_s):
+                outcome = await self._ask(job, policy, prompt, timeout_s, given_up.append)
+        except BaseException:
+            await write_last_words(self._end_given_up(job, reserved, given_up), self._trouble)
+            raise
+        await reserved.settle(outcome)
         return outcome
 
-    async def _ask(self, job: ClaimedJob, policy: KindSettings, prompt: BuiltPrompt, timeout_s: float) -> Outcome | None:
+    async def _end_given_up(self, job: ClaimedJob, reserved: Reserved, given_up: Sequence[Outcome]) -> None:
+        """Book what a cancelled attempt took: in the metrics, for the guards, and on the task's record."""
+        outcome = given_up[0] if given_up else None
+        if outcome is not None:
+            self._record(job.lane, outcome.attempt)
+        await reserved.settle(outcome)
+        if outcome is not None:
+            await self._queue.book_attempt(job, outcome.attempt.model_dump_json())
+
+    async def _ask(
+        self, job: ClaimedJob, policy: KindSettings, prompt: BuiltPrompt, timeout_s: float, given_up: Callable[[Outcome], None]
+    ) -> Outcome | None:
         """Make the attempt; ``None`` when it may not be made after all, and the task is out of our hands."""
         call = self._router.begin(job.lane, timeout_s)
         if call is None:
-            await self._pass_by(job, policy)
+            await self._pass_by(job, policy, timeout_s)
             return None
         try:
             wanted = await self._queue.begin(job) is not None
@@ -141,17 +164,7 @@ class TaskProcessor:
             self._router.cancelled(call)
             await self._queue.release(job)
             return None
-        return await make_attempt(self._router, job.lane, Kind(job.header["kind"]), call, prompt, timeout_s)
-
-    async def move_on(self, job: ClaimedJob) -> bool:
-        """Give a seat whose provider is gone from the settings to another one of its kind, or back; true when it is out of the lane."""
-        policy = self._settings().kinds[Kind(job.header["kind"]).value]
-        text = f"{job.lane}: {self._router.gate(job.lane).reason}"
-        others = self._router.candidates(policy, exclude=[job.lane])
-        if await self._seat_goes_to(others, job, text):
-            return True
-        await self._queue.release(job, delay_s=GATE_LOOK_S[1], parked=True, reason=text)
-        return False
+        return await make_attempt(self._router, job.lane, Kind(job.header["kind"]), call, prompt, timeout_s, given_up)
 
     def _remaining_s(self, job: ClaimedJob, policy: KindSettings) -> float:
         """Seconds to the event's deadline; it begins with the first seat that is asked, and anew after the event was parked."""
@@ -160,34 +173,41 @@ class TaskProcessor:
             return float(job.event.get("limit", policy.deadline_s * 1000)) / 1000
         return (float(deadline) - job.claimed_ms) / 1000
 
-    async def _pass_by(self, job: ClaimedJob, policy: KindSettings, refusal: Refusal | None = None) -> None:
-        """The provider cannot be called now: move to another one, or wait in the lane, uncounted."""
+    async def _pass_by(self, job: ClaimedJob, policy: KindSettings, remaining_s: float, refusal: Refusal | None = None) -> None:
+        """The provider cannot be called now, though the seat is in hand: it waits in its lane, uncounted, or moves if that is too long."""
         gate = self._router.gate(job.lane)
         why, retry_in_s = (refusal.reason, refusal.retry_in_s) if refusal else (gate.reason, gate.retry_in_s)
-        others = self._router.candidates(policy, exclude=[job.lane])
-        soon = refusal is not None and retry_in_s is not None and retry_in_s < WORTH_MOVING_S
-        if refusal is not None:
-            # The provider is well: only one that asks at once is any quicker.
-            others = [] if soon else [name for name in others if takes_at_once(self._router, name)]
+        shut = refusal is not None or not gate.open
+        if not shut:
+            why, retry_in_s = "its place was taken a moment ago", 0.0
         reason = f"{job.lane}: {why}"
-        if await self._seat_goes_to(others, job, reason):
-            return
+        soon = refusal is not None and retry_in_s is not None and retry_in_s < WORTH_MOVING_S
+        if not soon and (refusal is not None or too_long(retry_in_s, 0.0, min(self._settings().retry.lane_hold_s, remaining_s))):
+            others = self._router.candidates(policy, exclude=self._used_up(job), tokens=job.number("tk"))
+            if refusal is not None:
+                # The provider is well: only one that asks at once is any quicker.
+                others = [name for name in others if takes_at_once(self._router, name)]
+            if await self._seat_goes_to(others, job, reason):
+                return
         if soon:
             # Precisely as long, so that it is the first in line again when there is room; and too short to call the event parked.
             await self._queue.release(job, delay_s=retry_in_s or 0.0)
             return
-        if retry_in_s is None and (refusal or not gate.open):
-            await self._end_unasked(job, Failure(FailureClass.NO_PROVIDER, reason))
-            return
         low, high = GATE_LOOK_S
-        await self._queue.release(job, delay_s=min(high, max(low, retry_in_s or 0.0)), parked=True, reason=reason)
+        delay_s = high if retry_in_s is None else min(high, max(low, retry_in_s))
+        await self._queue.release(job, delay_s=delay_s, parked=shut, reason=reason, chance_s=retry_in_s)
 
     async def _does_not_fit(self, job: ClaimedJob, policy: KindSettings, prompt: BuiltPrompt, reason: str) -> None:
         """The provider's model cannot read so much: nobody pays to hear that; one that can takes the seat, or it ends."""
-        others = self._router.candidates(policy, exclude=[job.lane], tokens=prompt.tokens)
+        others = self._router.candidates(policy, exclude=self._used_up(job), tokens=prompt.tokens)
         text = f"{job.lane}: {reason}"
         if not await self._seat_goes_to(others, job, text):
             await self._end_unasked(job, Failure(FailureClass.TOO_LARGE, text))
+
+    def _used_up(self, job: ClaimedJob) -> list[str]:
+        """Who is not asked by failing over: its own provider, and those that were asked as often as one may be."""
+        most = self._settings().retry.attempts_per_provider_max
+        return [name for name in self._router.states if name == job.lane or job.number(f"ca:{name}") >= most]
 
     async def _seat_goes_to(self, others: Sequence[str], job: ClaimedJob, why: str) -> bool:
         """Give a seat that was not asked to the first of ``others`` that has none on its panel; true when it is out of our hands."""
@@ -226,27 +246,35 @@ class TaskProcessor:
         self, job: ClaimedJob, policy: KindSettings, settings: Settings, outcome: Outcome, failure: Failure, remaining_s: float
     ) -> None:
         calls_here = job.number(f"ca:{job.lane}") + 1
-        others = self._router.candidates(policy, exclude=[job.lane], tokens=outcome.prompt.tokens)
+        # Calls of its other half count too: the limit is one of the seat.
+        tokens, calls = outcome.prompt.tokens, job.number("ca") + job.number("cx") + 1
+        others = self._router.candidates(policy, exclude=self._used_up(job), tokens=tokens)
+        left_s = remaining_s - outcome.attempt.latency_ms / 1000
         limits = settings.retry
         step = next_step(
             failure,
             RetryLimits(limits.attempts_max, limits.attempts_per_provider_max, limits.backoff_base_s, limits.backoff_cap_s),
-            calls=job.number("ca") + 1,
+            calls=calls,
             calls_here=calls_here,
             candidates=bool(others),
-            remaining_s=remaining_s - outcome.attempt.latency_ms / 1000,
+            remaining_s=left_s,
             jitter=self._random.random(),
             may_repeat=self._router.may_repeat(job.lane),
         )
+        goes_to = others if step.verdict in (Verdict.FAIL_OVER, Verdict.DISABLE) else []
+        if step.verdict is Verdict.GIVE_UP and failure.rule.other_provider and calls < limits.attempts_max:
+            # Nobody can be asked now: the seat waits in the lane of whoever is back first.
+            goes_to = first_back(self._router, policy, self._used_up(job), tokens=tokens, within_s=left_s)
+            step = Step(Verdict.PARK) if goes_to else step
         if step.verdict is Verdict.RETRY or (step.verdict is Verdict.FAIL_OVER and job.number("ca") > job.number(f"ca:{job.lane}")):
             self._router.repeated()
         logger.info("%s %s: %s %s, %s: %s", job.id, job.lane, failure.code, failure.cls, step.verdict, failure.message)
         attempt = outcome.attempt.model_copy(update={"verdict": step.verdict})
         stored = attempt.model_dump_json()
         text = f"{job.lane}: {failure.cls.value}: {failure.message}"
-        if step.verdict in (Verdict.FAIL_OVER, Verdict.DISABLE):
+        if goes_to:
             lane = await insist(
-                lambda: self._queue.retry_task(job, attempt=stored, verdict=step.verdict, text=text, candidates=others),
+                lambda: self._queue.retry_task(job, attempt=stored, verdict=step.verdict, text=text, candidates=goes_to),
                 self._trouble,
                 for_s=self._queue.settings.lease_s,
             )

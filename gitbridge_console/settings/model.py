@@ -91,6 +91,16 @@ class RetrySettings(Table):
     """Claims of one job after which it is given up as a poison pill."""
     backoff_base_s: float = Field(0.5, gt=0, le=60)
     backoff_cap_s: float = Field(8.0, gt=0, le=600)
+    lane_hold_s: float = Field(5.0, ge=0, le=86_400)
+
+
+class HedgingSettings(Table):
+    """When a second provider is asked because the first takes long. Off while ``kinds`` is empty."""
+
+    kinds: tuple[KindName, ...] = ()
+    samples_min: int = Field(50, ge=10, le=500)
+    percentile: float = Field(95.0, ge=50, le=99.9)
+    share_max: Fraction = 0.05
 
 
 class BreakerSettings(Table):
@@ -311,6 +321,7 @@ class Settings(Table):
     providers: dict[str, ProviderSettings] = Field(default_factory=default_providers)
     kinds: dict[KindName, KindSettings] = Field(default_factory=default_kinds)
     retry: RetrySettings = RetrySettings()
+    hedging: HedgingSettings = HedgingSettings()
     breaker: BreakerSettings = BreakerSettings()
     health: HealthSettings = HealthSettings()
     cache: CacheSettings = CacheSettings()

@@ -13,6 +13,7 @@ TABLES: dict[str, str] = {
     "providers.NAME": "One AI service; claude, grok and chatgpt are built in, and a table here changes only what it names",
     "kinds.KIND": "How one kind of event is asked and decided",
     "retry": "How often one task may call providers",
+    "hedging": "When a second provider is asked for a seat because the first takes long; off while `kinds` is empty",
     "breaker": "The circuit breaker of each provider",
     "health": "Looking at providers, by asking for their list of models: at the start, on changes, and while they are idle",
     "cache": "Answers kept for the next time the very same question is to be asked",
@@ -85,6 +86,13 @@ NOTES: dict[str, dict[str, str]] = {
         "deliveries_max": "Claims of one job after which it is given up",
         "backoff_base_s": "First wait before a retry, in seconds; doubled each time, with full jitter",
         "backoff_cap_s": "Longest wait before a retry, in seconds",
+        "lane_hold_s": "Seconds work waits for a provider that is limited or whose circuit is open; if it takes longer another one gets it",
+    },
+    "hedging": {
+        "kinds": "Kinds of events that are hedged, such as issue_triage; the calls cost up to `share_max` more",
+        "samples_min": "Answers of a provider for a kind, in one engine, before it is known what takes long",
+        "percentile": "A call that takes longer than this percentage of those answers is hedged",
+        "share_max": "Hedges as a share of calls, at most",
     },
     "breaker": {
         "consecutive_failures": "Failures in a row that open the circuit",
@@ -118,7 +126,7 @@ NOTES: dict[str, dict[str, str]] = {
     "queue": {
         "lease_s": "Seconds after which the work of an engine that fell silent is given to another",
         "drain_s": "Seconds an engine that stops may take to finish what it has in hand",
-        "pause_hold_s": "Seconds after which waiting tasks of a paused provider go to the reserve; 0: never; not acted on yet",
+        "pause_hold_s": "Seconds after which waiting tasks of a paused provider go to the reserve, and it gets no new seats; 0: never",
         "aging_ms": "Milliseconds after which normal work is claimed like high, low after twice, bulk after thrice as long; 0: never",
         "max_waiting": "Undecided events at most; low priorities are shed first, then newcomers are refused",
         "memory_soft_bytes": "Bytes stored for events from which low priorities are shed as they come in, with an alert; 0: no limit",

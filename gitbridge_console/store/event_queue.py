@@ -19,7 +19,7 @@ from gitbridge_console.domain.tasks import TaskState
 from gitbridge_console.store.claims import Request
 from gitbridge_console.store.keys import partition_of
 from gitbridge_console.store.partition import Partition
-from gitbridge_console.store.queue_controls import QueueControls, milliseconds
+from gitbridge_console.store.queue_controls import QueueControls, milliseconds, or_unknown
 from gitbridge_console.store.records import BackPressure, Claim, ClaimedJob, Enqueued, PayloadTooLarge, RoutePlan
 from gitbridge_console.store.replies import pack, text_of
 from gitbridge_console.store.unavailable import full_text
@@ -117,6 +117,10 @@ class RedisEventQueue(QueueControls):
         """
         return int(await self._of(job.id).commit("begin", job.id, job.fence)) or None
 
+    async def book_attempt(self, job: ClaimedJob, attempt: str) -> bool:
+        """Record an attempt that was cancelled, whoever holds the task by now. ``False``: the task is gone, or it was recorded before."""
+        return bool(await self._of(job.id).commit("record", job.id, attempt))
+
     async def extend(self, held: Sequence[tuple[str, str]], lease_s: float | None = None) -> list[bool]:
         """Prolong leases given as (job id, fence); ``False`` means lost or cancelled: stop working on it."""
         lease_ms, found = milliseconds(lease_s or self.settings.lease_s), [False] * len(held)
@@ -130,16 +134,25 @@ class RedisEventQueue(QueueControls):
         return found
 
     async def release(
-        self, job: ClaimedJob, *, delay_s: float = 0.0, counted: bool = False, parked: bool = False, reason: str = ""
+        self,
+        job: ClaimedJob,
+        *,
+        delay_s: float = 0.0,
+        counted: bool = False,
+        parked: bool = False,
+        reason: str = "",
+        chance_s: float | None = None,
     ) -> bool:
         """Hand a job back to its lane, by default as if it had never been claimed.
 
-        ``parked`` says that a seat's provider cannot be asked now: an event none of whose seats was asked is parked then.
+        ``parked`` says that a seat's provider cannot be asked now: an event none of whose seats was asked is parked then, and shows
+        ``chance_s``, the time until somebody can, where that is known.
         A counted release of a job that was delivered ``retry.deliveries_max`` times gives it up as poison.
         """
         how = "counted" if counted else "parked" if parked else "uncounted"
         most = self.retry_settings.deliveries_max
-        return bool(await self._of(job.id).commit("release", job.id, job.fence, milliseconds(delay_s), how, reason[:200], most))
+        args = (milliseconds(delay_s), how, reason[:200], most, or_unknown(chance_s))
+        return bool(await self._of(job.id).commit("release", job.id, job.fence, *args))
 
     async def route(self, job: ClaimedJob, plan: RoutePlan) -> tuple[str, str | None]:
         """Hand an event on to its panel. Returns (``routed`` | ``superseded`` | ``lost``, id of the other event if any)."""
@@ -155,6 +168,7 @@ class RedisEventQueue(QueueControls):
             milliseconds(plan.expires_s),
             plan.subject,
             plan.version,
+            plan.tokens,
             len(plan.lanes),
             *plan.lanes,
             *_flat(plan.texts),
@@ -203,6 +217,15 @@ class RedisEventQueue(QueueControls):
         """
         args = (attempt, milliseconds(delay_s), verdict, text[:300], *candidates)
         reply = await self._of(job.id).commit("retry", job.id, job.fence, *args)
+        return None if reply is None else text_of(reply)
+
+    async def hedge_task(self, job: ClaimedJob, candidates: Sequence[str]) -> str | None:
+        """Have another provider asked for the same seat while its own takes long: the first of the two that succeeds ends the seat.
+
+        Returns the lane of the second task; ``""`` when nobody was free, or the seat has or is a hedge; ``None``: the fence is void
+        or nobody wants the answer.
+        """
+        reply = await self._of(job.id).commit("hedge", job.id, job.fence, *candidates)
         return None if reply is None else text_of(reply)
 
     async def settle_task(

@@ -1,8 +1,8 @@
 """Every key name, once. Scripts build the same names from the partition's tag, see ``scripts/_lib.lua``.
 
 ======================  =======================================================================================
-``<tag>:m``             hash: sequence, fence, pauses (``pause:<lane>`` JSON, ``until:<lane>`` ms), length of the event log;
-                        in partition 0 also the store's version and its number of partitions
+``<tag>:m``             hash: sequence, fence, pauses (``pause:<lane>`` JSON, ``until:<lane>`` ms), drains (``drain:<lane>`` JSON),
+                        length of the event log; in partition 0 also the store's version and its number of partitions
 ``<tag>:c``             hash: counters that only grow (``to:<state>``, ``duplicates``, ``refused``)
 ``<tag>:b``             hash: bytes counted for the events in each state, the sum of their ``sz``
 ``<tag>:lanes``         set of lane names ever used
@@ -22,7 +22,7 @@
 ``<tag>:ev``            stream: event log;  ``<tag>:q`` stream: quarantine;  ``<tag>:dn`` stream: decision ids
 ``<tag>:dl``            lock of the engine that exports dead letters: its token, gone by itself when it dies
 ``<tag>:dx``            hash: what was exported lately (since, count, files, file, engine);  ``<tag>:dt`` hash: why it failed
-``<tag>:wake``          channel: the name of a lane that has new work
+``<tag>:wake``          channel: the name of a lane that has new work, or ``:leases`` when work in hand is not wanted any more
 ======================  =======================================================================================
 """
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from redis.asyncio import Redis
@@ -17,7 +17,7 @@ from gitbridge_console.store.durability import DiskWait
 from gitbridge_console.store.keys import Keys, partition_of
 from gitbridge_console.store.partition import Partition
 from gitbridge_console.store.queue_stats import add_up, stats_from
-from gitbridge_console.store.records import BackPressure, QueueStats
+from gitbridge_console.store.records import BackPressure, Closure, QueueStats
 from gitbridge_console.store.replies import pack, text_of
 from gitbridge_console.store.scripts_loader import FIRST_WITH_FLAGS
 from gitbridge_console.store.unavailable import full_text
@@ -29,6 +29,11 @@ MOVE_CHUNK = 200
 def milliseconds(seconds: float) -> int:
     """Seconds as the scripts want them."""
     return round(seconds * 1000)
+
+
+def or_unknown(seconds: float | None) -> int:
+    """Milliseconds, or -1 where nobody knows, as the scripts want them."""
+    return -1 if seconds is None else milliseconds(seconds)
 
 
 class QueueControls:
@@ -127,16 +132,54 @@ class QueueControls:
         """Move up to ``limit`` unclaimed tasks to another provider's lane; returns (moved, left alone)."""
         moved = kept = 0
         for partition in self.partitions:
-            held = [text_of(place).split(" ") for place in await self.client.smembers(partition.keys.held_index)]
-            for place in ("r", "w", *(f"g:{repository}" for lane, repository in held if lane == source)):
+            for place in await self._places(partition, source):
                 passed_over = 0
                 while moved < limit:
                     chunk = min(MOVE_CHUNK, limit - moved)
-                    gone, stay = map(int, await partition.run("move", source, target, place, passed_over, chunk, by))
+                    args = (source, place, passed_over, chunk, by, -1, "all", "", 0, "*", 1, target, -1)
+                    gone, stay = map(int, await partition.run("move", *args))
                     moved, passed_over = moved + gone, passed_over + stay
                     if gone + stay < chunk:
                         break
                 kept += passed_over
+        return moved, kept
+
+    async def _places(self, partition: Partition, lane: str) -> list[str]:
+        held = [text_of(place).split(" ") for place in await self.client.smembers(partition.keys.held_index)]
+        return ["r", "w", *(f"g:{repository}" for its_lane, repository in held if its_lane == lane)]
+
+    async def move_on(
+        self,
+        source: str,
+        closure: Closure,
+        targets: Mapping[str, Sequence[tuple[str, int]]],
+        *,
+        passed_over: dict[tuple[str, str], int],
+        limit: int = MOVE_CHUNK,
+    ) -> tuple[int, int]:
+        """Give unclaimed seats of a closed lane to others they may still ask, or park their events.
+
+        It looks at no more than ``limit`` in each place a seat can wait in.
+
+        ``targets`` has, for each kind of event, the providers that may take over, best first, and the tokens each can read.
+        ``passed_over`` is kept for the caller between calls, so that those who cannot move do not stand before those who can.
+        Returns (moved, left alone of those looked at).
+        """
+        flat: list[Any] = []
+        for kind, able in targets.items():
+            flat += [kind, len(able), *(part for pair in able for part in pair)]
+        late = "late" if closure.late_only else "all"
+        most = self.retry_settings.attempts_per_provider_max
+        about = ("router", or_unknown(closure.retry_in_s), late, closure.reason[:200], most, *flat)
+        moved = kept = 0
+        for partition in self.partitions:
+            for place in await self._places(partition, source):
+                key = (partition.keys.tag, f"{source} {place}")
+                start = passed_over.pop(key, 0)
+                gone, stay = map(int, await partition.run("move", source, place, start, limit, *about))
+                if gone + stay == limit:
+                    passed_over[key] = start + stay
+                moved, kept = moved + gone, kept + stay
         return moved, kept
 
     async def pause(self, lane: str, *, by: str, reason: str, for_s: float | None = None) -> str:
@@ -144,8 +187,12 @@ class QueueControls:
         for_ms = 0 if for_s is None else max(1, milliseconds(for_s))
         return await self._switch("pause", lane, for_ms, by, reason[:200])
 
+    async def drain(self, lane: str, *, by: str, reason: str) -> str:
+        """Have a provider get no new seats while it finishes what waits in its lane, until resumed. Returns the drain before."""
+        return await self._switch("drain", lane, 0, by, reason[:200])
+
     async def resume(self, lane: str, *, by: str) -> str:
-        """Let a lane go on; returns the pause that was in force."""
+        """Let a lane go on; returns the pause, or else the drain, that was in force."""
         return await self._switch("resume", lane, 0, by, "")
 
     async def _switch(self, *args: Any) -> str:

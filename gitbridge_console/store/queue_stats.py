@@ -13,7 +13,7 @@ from gitbridge_console.store.replies import table_of, text_of
 
 def stats_from(reply: Sequence[Any]) -> QueueStats:
     """The reply of the stats script as records."""
-    now, rows, states, counters, pauses, sizes = reply
+    now, rows, states, counters, pauses, sizes, drains = reply
     return QueueStats(
         now_ms=int(now),
         lanes={text_of(row[0]): _lane(row[1:]) for row in rows},
@@ -21,6 +21,7 @@ def stats_from(reply: Sequence[Any]) -> QueueStats:
         counters={name: int(count) for name, count in table_of(counters).items()},
         pauses={text_of(lane): json.loads(description) for lane, description in pauses},
         bytes_by_state={name: int(count) for name, count in table_of(sizes).items()},
+        drains={text_of(lane): json.loads(description) for lane, description in drains},
     )
 
 
@@ -44,6 +45,7 @@ def add_up(parts: Sequence[QueueStats]) -> QueueStats:
         counters=_sum(part.counters for part in parts),
         pauses={lane: pause for part in parts for lane, pause in part.pauses.items()},
         bytes_by_state=_sum(part.bytes_by_state for part in parts),
+        drains={lane: drain for part in parts for lane, drain in part.drains.items()},
     )
 
 

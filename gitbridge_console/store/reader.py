@@ -132,6 +132,7 @@ class EventReader:
             lineage={"edited_from": header.get("from"), "edits": [text_of(edit) for edit in edits]},
             payload_text=text_of(await self.payload(event_id)) if with_payload else None,
             material_note=about.get("material", ""),
+            next_chance=_next_chance(summary.state, about),
             routing=tuple(line for line in about.get("routing", "").split("\n") if line),
         )
 
@@ -154,7 +155,8 @@ class EventReader:
                     seat=header.get("seat", ""),
                     state=header.get("state", ""),
                     deliveries=int(header.get("dv", 0)),
-                    calls=int(header.get("ca", 0)),
+                    calls=int(header.get("ca", 0)) + int(header.get("cc", 0)),
+                    hedge_of=header.get("hd", ""),
                     attempts=tuple(Attempt.model_validate_json(raw) for raw in replies[3 * n + 1]),
                     answer=Answer.model_validate_json(replies[3 * n + 2]) if replies[3 * n + 2] else None,
                 )
@@ -216,7 +218,7 @@ class EventReader:
     async def nothing_due(self, lanes: Iterable[str], within_s: float) -> bool:
         """Whether no lane holds work that is leased, claimable, or due within ``within_s`` seconds.
 
-        Lanes on hold do not count, nor do parked events: both wait for somebody else.
+        Lanes on hold do not count, nor do parked events and their seats: both wait for somebody else.
         """
         names = list(lanes)
         until = await server_now_ms(self._client) + round(within_s * 1000)
@@ -225,18 +227,18 @@ class EventReader:
             pipe = self._client.pipeline(transaction=False)
             for lane in names:
                 pipe.zcard(keys.leased(lane))
-                pipe.zcard(keys.ready(lane))
+                pipe.zrange(keys.ready(lane), 0, SCAN_MAX - 1)
                 pipe.zrangebyscore(keys.waiting(lane), "-inf", until, start=0, num=SCAN_MAX)
             replies = await pipe.execute()
             due: list[str] = []
             for n, paused in enumerate(on_hold):
                 leased, ready, waiting = replies[3 * n : 3 * n + 3]
-                if leased or (ready and not paused):
+                if leased:
                     return False
-                due.extend(text_of(raw) for raw in waiting if not paused)
+                due.extend(text_of(raw) for raw in (*ready, *waiting) if not paused)
             pipe = self._client.pipeline(transaction=False)
-            for job_id in due:
-                pipe.hget(keys.job(job_id), "state")
+            for event_id in dict.fromkeys(job_id.partition(".")[0] for job_id in due):
+                pipe.hget(keys.job(event_id), "state")
             states = await pipe.execute() if due else []
             if any(text_of(state) != EventState.PARKED for state in states):
                 return False
@@ -303,6 +305,11 @@ def _summary(event_id: str, header: dict[str, str], about: dict[str, str], now: 
         verdict=header.get("verdict", ""),
         agreement=header.get("agree", ""),
     )
+
+
+def _next_chance(state: str, about: dict[str, str]) -> str | None:
+    chance = about.get("chance", "")
+    return iso_from_ms(int(chance)) if state == EventState.PARKED and chance.isdecimal() else None
 
 
 def _timeline(raw: Sequence[bytes], received_at: str, source: str) -> Iterable[TimelineEntry]:

@@ -126,6 +126,8 @@ class RoutePlan:
     subject: str = ""
     version: int = 0
     """Orders the heads of ``subject``: the greater one is the newer."""
+    tokens: int = 0
+    """Size of the question: who cannot read so much is never given one of the seats later."""
     texts: Mapping[str, str] = field(default_factory=dict)
 
 
@@ -152,3 +154,15 @@ class QueueStats:
     counters: Mapping[str, int]
     pauses: Mapping[str, Mapping[str, str]]
     bytes_by_state: Mapping[str, int]
+    drains: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
+    """Lanes of providers that get no new seats; what waits there is finished."""
+
+
+@dataclass(frozen=True, slots=True)
+class Closure:
+    """Why a lane's work moves on. ``retry_in_s`` is when its provider may be asked again, ``None`` where nobody knows."""
+
+    reason: str
+    retry_in_s: float | None = None
+    late_only: bool = False
+    """Only seats whose deadline is over before that."""

@@ -20,7 +20,7 @@ from gitbridge_console.store.durability import DiskWait
 
 GROUPS = {
     "accept": ("enqueue",),
-    "commit": ("claim", "begin", "extend", "hand_on", "release", "retry", "route", "settle", "widen"),
+    "commit": ("claim", "begin", "extend", "hand_on", "hedge", "record", "release", "retry", "route", "settle", "widen"),
 }
 """Transitions that are sent together. Operators' scripts run alone: they are rare and some are long."""
 

@@ -16,6 +16,9 @@ logger = logging.getLogger(__name__)
 
 RECONNECT_S = 1.0
 
+LEASES = ":leases"
+"""Told like a lane: work in somebody's hand is not wanted any more."""
+
 
 class Wakeups:
     """Turns published lane names into events that lanes wait on. ``client`` is its own, without a time limit on reading."""

@@ -102,6 +102,18 @@ def test_pause_resume_and_the_audit_of_it(cli) -> None:
     assert cli("audit", "--since", "soon").code == 2
 
 
+def test_drain_resume_and_the_audit_of_it(cli) -> None:
+    assert cli("drain", "claude", "--reason", "contract ends").out.split() == ["claude"]
+    status = cli("status", "--json").json
+    assert status["lanes"]["claude"]["draining"]["reason"] == "contract ends"
+    assert status["providers"]["claude"]["state"] == "draining"
+    assert "draining by" in cli("status").out
+    assert cli("drain", "route", "--reason", "x").code == 2
+    assert cli("drain", "claude").code == 2
+    assert cli("resume", "claude", "--json").json["changed"] == 1
+    assert [entry["what"] for entry in cli("audit", "--json").lines] == ["resume", "drain"]
+
+
 def test_an_unknown_lane_is_not_found(cli) -> None:
     result = cli("pause", "cluade", "--reason", "x")
     assert result.code == 4
@@ -141,6 +153,7 @@ def test_read_only_refuses_every_change(cli) -> None:
     event_id = submitted(cli)
     for words in (
         ("pause", "claude", "--reason", "x"),
+        ("drain", "claude", "--reason", "x"),
         ("resume", "claude"),
         ("prioritize", event_id, "--to", "low"),
         ("cancel", event_id, "--reason", "x"),

@@ -178,6 +178,23 @@ def test_event_without_decision_or_tasks_still_shows() -> None:
     assert "no tasks yet" in plain(event_lines(bare, 80))
 
 
+def test_a_parked_event_says_when_its_next_chance_comes() -> None:
+    """And only then."""
+    waiting = event().model_copy(update={"state": "parked", "next_chance": "2026-11-22T21:04:05Z"})
+    assert "next chance" in plain(event_lines(waiting, 80))
+    assert "next chance" not in plain(event_lines(event(), 80))
+
+
+def test_a_hedge_is_told_from_a_seat_and_unknown_tokens_from_none() -> None:
+    """Two tasks of one seat, one of them cancelled under way."""
+    first, *rest = event().tasks
+    lost = first.attempts[0].model_copy(update={"outcome": "neutral", "verdict": "cancelled", "tokens_in": 1000, "tokens_out": None})
+    hedge = first.model_copy(update={"id": f"{event().id}.9", "hedge_of": first.id, "attempts": (lost,)})
+    shown = plain(event_lines(event().model_copy(update={"tasks": (first, *rest, hedge)}), 120))
+    assert "(hedge of " in shown
+    assert "1,000+? tokens" in shown
+
+
 def test_one_answer_is_not_called_consensus() -> None:
     """Kinds with a single seat."""
     single = event().model_copy(update={"decision": decision().model_copy(update={"seats": 1})})

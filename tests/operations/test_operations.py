@@ -13,6 +13,7 @@ from gitbridge_console.operations.actor import Actor, current_actor
 from gitbridge_console.operations.errors import BackPressure, NotFound, OperationError, Refused, Usage
 from gitbridge_console.operations.operations import Operations
 from gitbridge_console.settings.model import QueueSettings, Settings
+from gitbridge_console.store.fleet import Beat
 from gitbridge_console.store.records import RoutePlan
 from gitbridge_console.store.store import Store
 
@@ -83,9 +84,55 @@ async def test_pause_holds_a_lane_until_resume_and_both_are_audited(door: Operat
     assert (pause.by, pause.reason, status.providers["claude"].state) == ("ana", "maintenance", "paused")
     assert pause.until is not None
     report = await door.resume(["claude", "grok"])
-    assert (report.changed, report.notes) == (1, ("grok was not paused",))
+    assert (report.changed, report.notes) == (1, ("grok was neither paused nor draining",))
     written = [(entry.what, entry.target, entry.who, entry.host) for entry in await door.list_audit()]
     assert written == [("resume", "claude, grok", "ana", "ops-3"), ("pause", "claude", "ana", "ops-3")]
+
+
+async def test_drain_is_shown_and_audited_and_ended_by_resume(door: Operations, store: Store) -> None:
+    await door.submit(event())
+    (job,) = (await store.queue.claim("route", 1)).jobs
+    await store.queue.route(job, RoutePlan("code_review", Priority.NORMAL, ("claude",), 1, 15, 120, 3600))
+    assert (await door.drain("claude", "contract ends")).changed == 1
+    status = await door.status()
+    drain = status.lanes["claude"].draining
+    assert drain is not None
+    assert (drain.by, drain.reason, drain.until, status.lanes["claude"].paused) == ("ana", "contract ends", None, None)
+    assert status.providers["claude"].state == "draining"
+    assert status.providers["claude"].reason.startswith("draining by ana: contract ends")
+    assert "claude draining by ana: contract ends (1 left)" in [alert.text for alert in status.alerts if alert.code == "draining"]
+    assert len((await store.queue.claim("claude", 1)).jobs) == 1, "what waits is finished"
+    await door.pause(["claude"], "and stop")
+    assert (await door.status()).providers["claude"].state == "paused"
+    report = await door.resume(["claude"])
+    assert report.changed == 1
+    status = await door.status()
+    assert (status.lanes["claude"].draining, status.lanes["claude"].paused) == (None, None)
+    assert [(entry.what, entry.target) for entry in await door.list_audit()][-1] == ("drain", "claude")
+
+
+async def test_a_drain_needs_a_reason_and_a_provider(door: Operations) -> None:
+    with pytest.raises(Usage, match="reason"):
+        await door.drain("claude", " ")
+    with pytest.raises(Usage, match="stage"):
+        await door.drain("route", "x")
+    with pytest.raises(NotFound):
+        await door.drain("cloud", "x")
+
+
+async def test_status_says_when_parked_work_has_its_next_chance(door: Operations, store: Store) -> None:
+    await door.submit(event())
+    (job,) = (await store.queue.claim("route", 1)).jobs
+    await store.queue.hand_on(job, "route", EventState.PARKED, delay_s=60)
+    soon = "2026-11-22T21:00:30Z"
+    view = {"in_flight": 0, "limit": 4, "reason": "", "since": None, "breaker": {"state": "open", "next_probe": "2026-11-22T21:01:00Z"}}
+    views = {"claude": {**view, "state": "limited", "gate_until": soon}, "grok": {**view, "state": "open", "gate_until": None}}
+    await store.fleet.beat(Beat(id="e", host="h", role="engine", version="1", settings="x", providers=views))
+    status = await door.status()
+    assert status.next_chance == soon
+    assert any(soon in alert.text for alert in status.alerts if alert.code == "parked")
+    await door.cancel([job.id], "x")
+    assert (await door.status()).next_chance is None
 
 
 async def test_a_pause_needs_a_reason_and_a_lane_that_exists(door: Operations) -> None:

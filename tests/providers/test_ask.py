@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import socket
+from dataclasses import replace
 
 import pytest
 from wire import (
@@ -28,7 +29,7 @@ from wire import (
 )
 
 from gitbridge_console.domain.failures import FailureClass as C
-from gitbridge_console.providers.base import Provider, ProviderError
+from gitbridge_console.providers.base import Provider, ProviderError, Spent, Usage
 
 pytestmark = pytest.mark.anyio
 
@@ -368,6 +369,54 @@ async def test_cancelling_closes_the_socket(server: ScriptedServer, build: Build
         await task
     async with asyncio.timeout(2):
         await server.connections[0].client_left.wait()
+
+
+async def test_a_cancelled_call_leaves_word_of_what_was_told_so_far(server: ScriptedServer, build: Builder, wire: Wire) -> None:
+    told = asyncio.Event()
+
+    async def script(connection: Connection, request: Received) -> None:
+        await begin(connection, wire, wire.opening, wire.delta(PIECES[0]))
+        await connection.silence()
+
+    server.script = script
+    provider, spent = build(wire), Spent()
+    collector = provider.collector()  # type: ignore[attr-defined]
+    feed = collector.feed
+
+    def feed_and_tell(event: dict[str, object]) -> None:
+        feed(event)
+        if collector.started:
+            told.set()
+
+    collector.feed = feed_and_tell
+    provider.collector = lambda: collector  # type: ignore[attr-defined]
+    task = asyncio.create_task(provider.ask(replace(QUESTION, spent=spent), timeout_s=10))
+    await told.wait()
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+    assert (spent.sent, spent.http_status, spent.request_id, list(spent.headers.values())) == (True, 200, "req_1", ["49"])
+    if wire is ANTHROPIC:
+        assert (spent.usage.input_tokens, spent.usage.cached_tokens) == (1000, 200)
+        assert spent.usage.cost_usd is not None
+    else:
+        assert spent.usage == Usage(), "what is not known is not nothing"
+
+
+async def test_a_call_cancelled_before_its_client_stands_was_never_sent(build: Builder, monkeypatch: pytest.MonkeyPatch) -> None:
+    provider, spent, reached = build(ANTHROPIC), Spent(), asyncio.Event()
+
+    async def no_client() -> None:
+        reached.set()
+        await asyncio.Event().wait()
+
+    monkeypatch.setattr(provider, "_client", no_client)
+    task = asyncio.create_task(provider.ask(replace(QUESTION, spent=spent), timeout_s=10))
+    await reached.wait()
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+    assert spent == Spent()
 
 
 async def test_text_that_cannot_be_encoded_is_mended(server: ScriptedServer, build: Builder, wire: Wire) -> None:

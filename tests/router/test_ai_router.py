@@ -126,6 +126,23 @@ def test_a_rate_limit_closes_the_gate_and_a_shorter_one_never_opens_it_earlier(r
     assert router.gate("claude").open
 
 
+def test_a_half_open_circuit_has_one_task_in_hand_that_was_not_asked_yet(router: AIRouter, clock: Any) -> None:
+    assert router.slots("grok", 3) == router.states["grok"].concurrency.limit
+    for _ in range(5):
+        call = router.begin("grok", 1.0)
+        assert call is not None
+        router.failed(call, Failure(FailureClass.TRANSIENT, "502"))
+    assert 12.0 <= router.gate("grok").shut_for_s <= 18.0
+    clock.now = 19.0
+    assert (router.gate("grok").shut_for_s, router.slots("grok", 0), router.slots("grok", 1)) == (0.0, 1, 1)
+    probe = router.begin("grok", 1.0)
+    assert probe is not None
+    assert router.gate("grok").shut_for_s > 0
+    router.succeeded(probe, 0.1)
+    assert (router.gate("grok").shut_for_s, router.slots("grok", 0)) == (0.0, 1), "one success is not two"
+    assert router.slots("nobody", 0) == 0
+
+
 def test_a_paused_provider_keeps_its_own_seats_and_gets_no_others(router: AIRouter) -> None:
     router.paused = frozenset({"claude", "chatgpt"})
     assert "claude" in router.select(POLICY).lanes

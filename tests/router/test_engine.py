@@ -191,6 +191,49 @@ async def test_a_lane_that_ended_by_a_fault_is_said_and_started_again(house: Bui
     assert critical[0].exc_info is not None
 
 
+async def test_what_waits_for_a_provider_that_cannot_be_asked_moves_with_the_next_beat_unclaimed(house: Built) -> None:
+    async with house("claude", "grok") as opened:
+        await opened.store.queue.pause("claude", by="ana", reason="until the test is ready")
+        await opened.start()
+        event_id = await opened.submit()
+        async with asyncio.timeout(PATIENCE_S):
+            while [task.provider for task in (await opened.shown(event_id)).tasks] != ["claude"]:
+                await asyncio.sleep(0.005)
+        opened.engine.router.states["claude"].disabled = "credential: revoked"
+        await opened.store.queue.resume("claude", by="ana")
+        (task,) = (await opened.resolved(event_id)).tasks
+        assert (task.provider, task.seat, task.deliveries, task.calls) == ("grok", "claude", 1, 1)
+
+
+async def test_an_engine_gives_a_draining_provider_nothing_new_until_it_is_resumed(house: Built) -> None:
+    async with house("claude", "grok") as opened:
+        await opened.start()
+        await opened.store.queue.drain("claude", by="ana", reason="contract ends")
+        async with asyncio.timeout(PATIENCE_S):
+            while "claude" not in opened.engine.router.no_new_seats:
+                await asyncio.sleep(0.005)
+        assert [task.provider for task in (await opened.resolved(await opened.submit("d1"))).tasks] == ["grok"]
+        await opened.store.queue.resume("claude", by="ana")
+        async with asyncio.timeout(PATIENCE_S):
+            while opened.engine.router.no_new_seats:
+                await asyncio.sleep(0.005)
+        opened.engine.router.states["grok"].disabled = "no credit"
+        assert [task.provider for task in (await opened.resolved(await opened.submit("d2"))).tasks] == ["claude"]
+
+
+async def test_a_call_for_an_event_that_was_cancelled_is_stopped_long_before_its_lease_ends(house: Built) -> None:
+    async with house("claude", lease_s=600) as opened:
+        provider = opened.providers.setdefault("claude", Told("claude"))
+        provider.may_answer.clear()
+        await opened.start()
+        event_id = await opened.submit()
+        await asyncio.wait_for(provider.asked.wait(), PATIENCE_S)
+        await opened.store.queue.cancel([event_id], by="ana")
+        async with asyncio.timeout(PATIENCE_S):
+            while opened.engine.router.states["claude"].in_flight:
+                await asyncio.sleep(0.005)
+
+
 async def test_a_lane_that_falls_with_jobs_in_hand_loses_none(house: Built, monkeypatch: pytest.MonkeyPatch) -> None:
     async with house("claude", lease_s=0.3) as opened:
         ids = [await opened.submit(f"d{n}") for n in range(3)]

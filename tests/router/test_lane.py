@@ -44,6 +44,7 @@ class Desk:
     def __init__(self, queue: RedisEventQueue, work: Work, slots: int = 1, room: Room | None = None) -> None:
         self.trouble = StoreTrouble()
         self.hands: asyncio.Queue[ClaimedJob] = asyncio.Queue()
+        self.shut_for_s = 0.0
         self._work = work
         self.lane = Lane(
             "route",
@@ -53,6 +54,7 @@ class Desk:
             wakeups=Wakeups(queue.client, queue.keys),
             trouble=self.trouble,
             slots=lambda: slots,
+            shut_for_s=lambda: self.shut_for_s,
             room=room,
         )
         self.running = asyncio.create_task(self.lane.run())
@@ -101,6 +103,35 @@ async def only_job(reader: EventReader) -> JobSummary:
 
 async def forever(job: ClaimedJob) -> None:
     await asyncio.Event().wait()
+
+
+async def test_a_lane_that_is_shut_claims_nothing_until_it_opens(queue: RedisEventQueue, monkeypatch: pytest.MonkeyPatch) -> None:
+    claims, looks = 0, asyncio.Event()
+    claim = queue.claim
+
+    async def counted(*args: Any, **more: Any) -> Any:
+        nonlocal claims
+        claims += 1
+        return await claim(*args, **more)
+
+    monkeypatch.setattr(queue, "claim", counted)
+    async with at_work(queue, forever) as desk:
+        desk.shut_for_s = 0.02
+        sleep = desk.lane._sleep
+
+        async def sleep_and_tell(seconds: float) -> None:
+            if seconds == 0.02:
+                looks.set()
+            await sleep(seconds)
+
+        monkeypatch.setattr(desk.lane, "_sleep", sleep_and_tell)
+        event_id = await submit(queue, "d1")
+        for _ in range(3):
+            looks.clear()
+            await asyncio.wait_for(looks.wait(), 20)
+        assert claims == 0, "it looks at its gate, not at the queue"
+        desk.shut_for_s = 0.0
+        assert (await desk.next()).id == event_id
 
 
 @pytest.mark.usefixtures("impatient")

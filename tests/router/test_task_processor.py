@@ -15,6 +15,7 @@ from gitbridge_console.domain.events import EventState, IncomingEvent, Priority
 from gitbridge_console.domain.failures import Failure, FailureClass
 from gitbridge_console.domain.snapshots import EventDetail, TaskDetail
 from gitbridge_console.domain.tasks import Attempt, TaskState
+from gitbridge_console.domain.timestamps import ms_from_iso
 from gitbridge_console.providers.base import ProviderError, ProviderReply, ProviderRequest, Usage
 from gitbridge_console.router.ai_router import AIRouter
 from gitbridge_console.router.decision_stage import DecisionStage
@@ -178,11 +179,51 @@ async def test_a_seat_that_was_asked_before_has_failed_at_the_deadline_outage_or
     assert (await seats.seat()).state == "failed"
 
 
-async def test_a_seat_whose_provider_comes_back_only_by_an_operator_has_failed_at_the_deadline(seats: Seats) -> None:
+async def test_a_seat_whose_provider_comes_back_only_by_an_operator_is_kept_for_that(seats: Seats) -> None:
     await seats.open()
     seats.outage(Failure(FailureClass.CREDENTIAL, "the key was revoked"))
     await seats.tasks.work(await seats.late())
-    assert (await seats.seat()).state == "failed"
+    assert (await seats.seat()).state == "waiting"
+
+
+async def test_nobody_eligible_parks_the_event_and_says_when_the_next_chance_comes(seats: Seats) -> None:
+    await seats.open()
+    seats.outage(Failure(FailureClass.RATE_LIMIT, "later", retry_after_s=600))
+    job = await seats.next("grok")
+    await seats.tasks.work(job)
+    event = await seats.shown()
+    assert (event.state, event.tasks[0].state) == ("parked", "waiting")
+    assert event.next_chance is not None
+    assert abs(ms_from_iso(event.next_chance) - job.claimed_ms - 600_000) < 5_000
+    seats.clock.now = 601.0
+    await seats.tasks.work(replace(await taken(seats, "grok"), claimed_ms=job.claimed_ms + 601_000))
+    assert (await seats.shown()).next_chance is None, "it is over"
+
+
+async def test_nobody_eligible_for_an_unknown_time_parks_without_a_time(seats: Seats) -> None:
+    await seats.open()
+    seats.outage(Failure(FailureClass.CREDENTIAL, "the key was revoked"))
+    await seats.tasks.work(await seats.next("grok"))
+    event = await seats.shown()
+    assert (event.state, event.tasks[0].state, event.next_chance) == ("parked", "waiting", None)
+
+
+async def test_a_short_wait_for_its_own_provider_is_waited_in_the_lane(seats: Seats) -> None:
+    await seats.open()
+    call = seats.router.begin("grok", 1.0)
+    assert call is not None
+    seats.router.failed(call, Failure(FailureClass.RATE_LIMIT, "later", retry_after_s=4))
+    await seats.tasks.work(await seats.next("grok"))
+    seat = await seats.seat()
+    assert (seat.provider, seat.state, seat.deliveries) == ("grok", "waiting", 0)
+
+
+async def taken(seats: Seats, lane: str) -> ClaimedJob:
+    """The one waiting job of a lane, whose time is made to have come."""
+    keys = seats.queue.keys
+    ((job_id, _),) = await seats.queue.client.zrange(keys.waiting(lane), 0, -1, withscores=True)
+    await seats.queue.client.zadd(keys.waiting(lane), {job_id: 1})
+    return await seats.next(lane)
 
 
 async def test_while_one_provider_is_out_another_takes_its_seat(seats: Seats) -> None:
@@ -194,6 +235,52 @@ async def test_while_one_provider_is_out_another_takes_its_seat(seats: Seats) ->
     seat = await seats.seat()
     assert (seat.state, seat.seat, seats.providers["grok"].calls) == ("queued", "grok", 0)
     assert seat.provider in ("claude", "chatgpt")
+
+
+def failing(seats: Seats, name: str, cls: FailureClass) -> None:
+    async def says() -> str:
+        raise ProviderError(Failure(cls, "not this time"))
+
+    seats.providers[name].says = says
+
+
+async def test_a_provider_that_was_asked_as_often_as_may_be_is_not_failed_over_to(seats: Seats) -> None:
+    await seats.open()
+    failing(seats, "grok", FailureClass.SILENT)
+    for name in ("claude", "chatgpt"):
+        seats.router.states[name].disabled = "no credit"
+    job = await seats.next("grok")
+    header = {**job.header, "ca": "2", "ca:claude": "2"}
+    seats.router.states["claude"].disabled = ""
+    await seats.tasks.work(replace(job, header=header))
+    seat = await seats.seat()
+    assert (seat.state, seat.attempts[-1].verdict) == ("failed", "give_up")
+
+
+async def test_when_all_others_are_shut_the_seat_waits_for_the_first_that_is_back(seats: Seats) -> None:
+    await seats.open()
+    failing(seats, "grok", FailureClass.SILENT)
+    for name, wait_s in (("claude", 60), ("chatgpt", 30)):
+        call = seats.router.begin(name, 1.0)
+        assert call is not None
+        seats.router.failed(call, Failure(FailureClass.RATE_LIMIT, "later", retry_after_s=wait_s))
+    await seats.tasks.work(await seats.next("grok"))
+    seat = await seats.seat()
+    assert (seat.provider, seat.state, seat.attempts[-1].verdict) == ("chatgpt", "queued", "park")
+    seats.clock.now = 31.0
+    await seats.tasks.work(await seats.next("chatgpt"))
+    assert (await seats.seat()).state == "succeeded"
+
+
+async def test_who_is_back_only_after_the_deadline_is_not_waited_for(seats: Seats) -> None:
+    await seats.open(deadline_s=20)
+    failing(seats, "grok", FailureClass.SILENT)
+    for name in ("claude", "chatgpt"):
+        call = seats.router.begin(name, 1.0)
+        assert call is not None
+        seats.router.failed(call, Failure(FailureClass.RATE_LIMIT, "later", retry_after_s=30))
+    await seats.tasks.work(await seats.next("grok"))
+    assert (await seats.seat()).state == "failed"
 
 
 def read_at_most(seats: Seats, tokens: int, *names: str) -> None:
@@ -354,11 +441,12 @@ async def test_where_the_others_are_at_their_limits_too_it_waits_in_its_lane_jus
     assert (await seats.shown()).state == "parked"
 
 
-async def test_what_only_an_operator_can_lift_ends_the_seat_unasked(seats: Seats) -> None:
+async def test_what_only_an_operator_can_lift_is_waited_for_parked(seats: Seats) -> None:
     await seats.open()
     seats.router.room = lambda name: (0, 3.0)
     await limited(seats, None).work(await seats.next("grok"))
-    assert ((await seats.seat()).state, seats.providers["grok"].calls) == ("failed", 0)
+    assert ((await seats.seat()).state, seats.providers["grok"].calls) == ("waiting", 0)
+    assert (await seats.shown()).state == "parked"
 
 
 async def bad_gateway() -> str:
@@ -398,9 +486,9 @@ async def test_failovers_after_the_first_are_booked_as_repetitions(seats: Seats)
         provider.says = bad_gateway
     seats.settings = seats.settings.model_copy(update={"retry": RetrySettings(attempts_per_provider_max=1)})
     await seats.open()
-    for calls, repeats in ((1, 0), (2, 1), (3, 2)):
+    for calls, repeats, verdict in ((1, 0, "fail_over"), (2, 1, "fail_over"), (3, 1, "give_up")):
         await seats.tasks.work(await seats.next((await seats.seat()).provider))
-        assert (await seats.seat()).attempts[-1].verdict == "fail_over"
+        assert (await seats.seat()).attempts[-1].verdict == verdict
         assert seats.router.repeats.counts(0.0) == (calls, repeats)
 
 

@@ -53,12 +53,22 @@ for _, key in ipairs(redis.call('KEYS', T .. ':e:*')) do
     if (st == 'settled') ~= (at_rest[state] or false) and not (state == 'awaiting_approval' and st ~= 'settled') then
       say(id, 'is', st or '-', 'in the state', state)
     end
-    local h = redis.call('HMGET', T .. ':j:' .. id, 'tasks', 'first', 'sz')
+    local h = redis.call('HMGET', T .. ':j:' .. id, 'tasks', 'first', 'sz', 'lane', 'left')
     size = size + tonumber(h[3])
+    local open = 0
     for n = 1, tonumber(h[1]) or 0 do
-      local task_st = check(id .. '.' .. n)
+      local task_st, task_state = check(id .. '.' .. n)
+      local t = redis.call('HMGET', T .. ':j:' .. id .. '.' .. n, 'hs', 'hd')
+      local other = t[1] or t[2]
+      local its_st = other and redis.call('HGET', T .. ':j:' .. other, 'st')
+      -- A seat and its hedge count as one: until both are over, or one has succeeded and so ended the other.
+      if not t[2] and (task_st ~= 'settled' or (its_st and its_st ~= 'settled')) and n >= tonumber(h[2]) then open = open + 1 end
+      if other and task_state == 'succeeded' and its_st ~= 'settled' then say(other, 'is still wanted, its other half succeeded') end
       if task_st ~= 'settled' and n < tonumber(h[2]) then say(id .. '.' .. n, 'belongs to an earlier run and is still wanted') end
       if task_st ~= 'settled' and task_st ~= 'leased' and at_rest[state] then say(id .. '.' .. n, 'waits, its event is', state) end
+    end
+    if h[4] == 'decide' and not at_rest[state] and st ~= 'settled' and tonumber(h[5]) ~= open then
+      say(id, 'waits for', h[5], 'seats and has', open)
     end
   end
   local counted = tonumber(redis.call('HGET', T .. ':b', state) or 0)

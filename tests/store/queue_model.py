@@ -14,7 +14,7 @@ from gitbridge_console.domain.tasks import TaskState
 from gitbridge_console.settings.model import QueueSettings, RetentionSettings, RetrySettings
 from gitbridge_console.store.event_queue import RedisEventQueue
 from gitbridge_console.store.keys import Keys
-from gitbridge_console.store.records import BackPressure, ClaimedJob, RoutePlan
+from gitbridge_console.store.records import BackPressure, ClaimedJob, Closure, RoutePlan
 from gitbridge_console.store.replies import text_of
 
 PROVIDERS = ("claude", "grok", "chatgpt")
@@ -43,16 +43,17 @@ class QueueModel:
         self.events: dict[str, None] = {}
         self.completed: set[tuple[str, str]] = set()
         self.forgotten = 0
-        self.counts = {"shed": 0, "refused": 0, "superseded": 0, "stale": 0, "claimed": 0}
-        self._capped: dict[str, bool] = {}
+        self.counts = {"shed": 0, "refused": 0, "superseded": 0, "stale": 0, "claimed": 0, "hedged": 0}
+        self._passed_over: dict[tuple[str, str], int] = {}
         self._delivery = 0
 
     STEPS = (
-        *("submit",) * 4,
+        *("submit",) * 6,
         *("claim",) * 6,
         *("work",) * 8,
         *("zombie",) * 2,
-        *("cancel", "replay", "priority", "move", "pause", "approve", "expire", "begin", "extend", "age", "trim"),
+        *("hedge",) * 2,
+        *("cancel", "replay", "priority", "move", "move_on", "pause", "drain", "approve", "expire", "begin", "extend", "age", "trim"),
     )
 
     async def step(self) -> str:
@@ -142,7 +143,10 @@ class QueueModel:
 
     async def _work_task(self, job: ClaimedJob) -> None:
         way = self.random.random()
-        if way < 0.25:
+        if way < 0.05:
+            await self.queue.book_attempt(job, f'{{"cancelled": {self.random.random()}}}')
+            self.held.append(job)
+        elif way < 0.25:
             await self.queue.retry_task(job, attempt=f'{{"n": {self.random.random()}}}', delay_s=self.random.choice([0, 60]))
         elif way < 0.45:
             others = [name for name in PROVIDERS if name != job.lane]
@@ -211,6 +215,34 @@ class QueueModel:
         """A failover by hand."""
         source, target = self.random.sample(PROVIDERS, 2)
         await self.queue.move(source, target, by="chaos")
+
+    async def move_on(self) -> None:
+        """A lane is shut: some or all of its work goes to who is free, and the rest parks; what moves keeps its place."""
+        source, *others = self.random.sample(PROVIDERS, 3)
+        able = [(name, -1) for name in others[: self.random.randrange(3)]]
+        closure = Closure("shut", self.random.choice([None, 0.0, 60.0]), late_only=self.random.random() < 0.5)
+        await self.queue.move_on(source, closure, {"code_review": able}, passed_over=self._passed_over, limit=3)
+
+    async def hedge(self) -> None:
+        """A seat in somebody's hand gets a second task, unless it has or is one, in the lane of nobody on its panel."""
+        seats = [job for job in self.held if job.is_task]
+        if not seats:
+            return
+        job = self.random.choice(seats)
+        others = [name for name in self.random.sample(PROVIDERS, 3) if name != job.lane]
+        lane = await self.queue.hedge_task(job, others)
+        if lane:
+            self.counts["hedged"] += 1
+            assert lane in others
+            assert await self.queue.hedge_task(job, others) == "", "at most one hedge a seat"
+
+    async def drain(self) -> None:
+        """A draining lane still gives out its work."""
+        lane = self.random.choice(PROVIDERS)
+        await self.queue.drain(lane, by="chaos", reason="x")
+        assert lane in (await self.queue.stats()).drains
+        assert not (await self.queue.claim(lane, 0)).paused
+        await self.queue.resume(lane, by="chaos")
 
     async def pause(self) -> None:
         """While a lane is paused nothing is claimed from it."""

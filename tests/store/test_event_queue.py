@@ -203,6 +203,21 @@ async def test_a_zombie_cannot_settle_but_its_attempt_is_booked(queue: RedisEven
     assert await queue.client.lrange(queue.keys.attempts(fresh.id), 0, -1) == [b'{"n": 1}', b'{"n": 2}']
 
 
+async def test_a_cancelled_attempt_is_booked_once_and_not_held_against_the_limits_on_retries(queue: RedisEventQueue) -> None:
+    await routed(queue)
+    zombie = await one(queue, "claude", lease_s=0.0001)
+    while (await queue.recover())[0] == 0:
+        pass
+    fresh, key = await one(queue, "claude"), queue.keys.job(zombie.id)
+    assert await queue.book_attempt(zombie, '{"n": 1}')
+    assert [await queue.book_attempt(fresh, '{"n": 2}') for _ in range(2)] == [True, False]
+    assert await queue.client.hmget(key, "ca", "ca:claude", "cc", "st") == [b"0", None, b"2", b"leased"]
+    assert await queue.client.lrange(queue.keys.attempts(fresh.id), 0, -1) == [b'{"n": 1}', b'{"n": 2}']
+    await queue.cancel([zombie.event_id], by="ana")
+    await queue.client.delete(key)
+    assert not await queue.book_attempt(fresh, '{"n": 3}'), "what is gone stays gone"
+
+
 async def test_retry_waits_in_its_lane_and_is_counted(queue: RedisEventQueue) -> None:
     await routed(queue)
     job = await one(queue, "claude")

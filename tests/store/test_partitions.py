@@ -15,7 +15,7 @@ from gitbridge_console.store.connection import StoreUnavailable
 from gitbridge_console.store.event_queue import RedisEventQueue
 from gitbridge_console.store.keys import Keys
 from gitbridge_console.store.reader import EventReader
-from gitbridge_console.store.records import BackPressure
+from gitbridge_console.store.records import BackPressure, Closure, RoutePlan
 from gitbridge_console.store.store import open_store
 
 pytestmark = pytest.mark.anyio
@@ -67,6 +67,24 @@ async def test_ids_are_found_wherever_they_live_and_answers_keep_their_order(par
     stats = await parts.stats()
     assert (stats.states["resolved"], stats.states["received"]) == (12, 0)
     assert not await reader.nothing_due(["route"], 1.0) or stats.lanes["route"].ready == 0
+
+
+async def test_a_shut_lane_is_cleared_in_every_partition_and_a_drain_stands_in_all(parts: RedisEventQueue) -> None:
+    for n in range(MANY):
+        await submit(parts, n)
+    for job in (await parts.claim("route", MANY)).jobs:
+        await parts.route(job, RoutePlan("general", Priority.NORMAL, ("claude",), 1, 0, 60, 600))
+    moved, passed_over = 0, dict[tuple[str, str], int]()
+    for _ in range(MANY):
+        more, _ = await parts.move_on("claude", Closure("shut"), {"general": [("grok", -1)]}, passed_over=passed_over, limit=3)
+        assert more <= 3 * len(parts.partitions)
+        moved += more
+    assert moved == MANY
+    assert [(await parts.stats()).lanes[lane].ready for lane in ("claude", "grok")] == [0, MANY]
+    await parts.drain("claude", by="ana", reason="x")
+    assert (await parts.stats()).drains["claude"]["reason"] == "x"
+    assert await parts.resume("claude", by="ana")
+    assert (await parts.stats()).drains == {}
 
 
 async def test_a_pause_holds_all_of_a_lane(parts: RedisEventQueue) -> None:

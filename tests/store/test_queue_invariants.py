@@ -34,7 +34,9 @@ async def _fuzz(client: Redis, namespace: str, seed: int, steps: int) -> QueueMo
 async def test_the_invariants_hold_after_every_step(client: Redis, namespace: str, seed: int) -> None:
     model = await _fuzz(client, namespace, seed, 600)
     came = model.counts
-    assert all((came["claimed"], came["stale"], came["superseded"], came["shed"] + came["refused"])), f"never came there: {came}"
+    assert all((came["claimed"], came["stale"], came["superseded"], came["shed"] + came["refused"], came["hedged"])), (
+        f"never came there: {came}"
+    )
 
 
 @pytest.mark.soak

@@ -55,6 +55,8 @@ def head_lines(event: EventDetail) -> list[Line]:
         lines.append(line(Cell(f"{event.error.code} {event.error.cls}: {safe(event.error.message)}", "bad")))
     if event.reason:
         lines.append(line(Cell(safe(event.reason), "dim")))
+    if event.next_chance is not None:
+        lines.append(line(Cell(f"next chance {clock(event.next_chance)}", "warn")))
     if event.material_note:
         lines.append(line(Cell(f"reviewers saw: {safe(event.material_note)}", "warn")))
     return lines
@@ -182,6 +184,8 @@ def task_lines(tasks: Sequence[TaskDetail]) -> list[Line]:
     lines = [line(Cell("TASKS", "head"))] if tasks else [line(Cell("no tasks yet", "dim"))]
     for task in tasks:
         moved = f" (seat of {safe(task.seat)})" if task.seat != task.provider else ""
+        if task.hedge_of:
+            moved = f" (hedge of {short_id(task.hedge_of)})"
         tone = {"succeeded": "good", "failed": "bad"}.get(task.state, "warn")
         lines.append(
             line(
@@ -193,7 +197,7 @@ def task_lines(tasks: Sequence[TaskDetail]) -> list[Line]:
             )
         )
         for attempt in task.attempts:
-            tokens = f"{attempt.tokens_in or 0:,}+{attempt.tokens_out or 0:,} tokens"
+            tokens = f"{_tokens(attempt.tokens_in)}+{_tokens(attempt.tokens_out)} tokens"
             lines.append(
                 line(
                     Cell(f"      {clock(attempt.started_at)} ", "dim"),
@@ -207,6 +211,10 @@ def task_lines(tasks: Sequence[TaskDetail]) -> list[Line]:
                 )
             )
     return lines
+
+
+def _tokens(count: int | None) -> str:
+    return "?" if count is None else f"{count:,}"
 
 
 def answer_lines(answers: Sequence[Answer], width: int) -> list[Line]:

@@ -134,6 +134,9 @@ local function push(id, lane)
   woken[lane] = true
 end
 
+-- A place at the front of a class: older than anything real; a later one goes before an earlier one.
+local function front_place() return int(1000000000 - call('HINCRBY', M, 'bump', 1)) end
+
 local function wait_until(id, lane, due)
   call('HSET', J .. id, 'st', 'waiting', 'lane', lane, 'due', int(due))
   call('ZADD', T .. ':w:' .. lane, int(due), id)
@@ -196,8 +199,9 @@ local function lift(id)
   return st, lane
 end
 
+-- Whoever works on a task that is settled here learns it at once by the hint, else by its next extend; its fence is void at any rate.
 local function settle(id, task_state)
-  lift(id)
+  if lift(id) == 'leased' then woken[':leases'] = true end
   call('HSET', J .. id, 'st', 'settled', 'state', task_state)
 end
 
@@ -260,7 +264,7 @@ local function lanes_taken(task)
   return taken
 end
 
--- Cancel what is still wanted of a panel. A holder finds out by its next extend, and its fence is void at once.
+-- Cancel what is still wanted of a panel.
 local function cancel_tasks(event, in_flight_too)
   for _, id in ipairs(tasks_of_run(event)) do
     local st = call('HGET', J .. id, 'st')
@@ -289,11 +293,54 @@ local function count_down(task, gave_vote)
   end
 end
 
+-- A seat and its hedge know each other by `hs` and `hd`. Returns the other one while it is not over.
+local function other_half(task)
+  local h = call('HMGET', J .. task, 'hs', 'hd')
+  local other = h[1] or h[2]
+  local st = other and call('HGET', J .. other, 'st')
+  return st and st ~= 'settled' and other
+end
+
+-- A task that has one has failed and its other half goes on alone: what was called for the seat so far counts there too.
+local function leave_to(other, task, lane)
+  local h = call('HMGET', J .. task, 'ca', 'ca:' .. lane)
+  call('HSET', J .. other, 'cx', h[1] or 0)
+  if h[2] then call('HINCRBY', J .. other, 'ca:' .. lane, h[2]) end
+  note(event_of(task), 'seat ' .. task .. ' is left to ' .. other, lane)
+end
+
+-- A task is over. Of two halves the first that succeeds ends the seat and the other is cancelled; it fails when both have.
+local function seat_ends(task, lane, task_state, gave_vote)
+  local other = other_half(task)
+  if other and task_state ~= 'succeeded' then
+    leave_to(other, task, lane)
+    return
+  end
+  if other then
+    settle(other, 'cancelled')
+    note(event_of(task), 'seat ' .. other .. ' cancelled: ' .. task .. ' was first', lane)
+  end
+  count_down(task, gave_vote)
+end
+
 -- A seat whose event was decided, or runs anew, meanwhile: a late answer is kept, but nobody is asked again for it.
 local function unwanted(task)
   local e = call('HMGET', J .. event_of(task), 'state', 'lane', 'run')
   local open = (e[1] == 'routed' or e[1] == 'parked' or e[1] == 'consensus_pending') and e[2] == 'decide'
   return not open or (e[3] or '1') ~= call('HGET', J .. task, 'run')
+end
+
+-- An event none of whose seats was asked waits visibly, and says when its chance comes next, as far as that is known (ms from now, else
+-- below zero).
+local function park(task, why, wait)
+  local event = event_of(task)
+  local state = call('HGET', J .. event, 'state')
+  if unwanted(task) or (state ~= 'routed' and state ~= 'parked') then return end
+  if state == 'routed' then set_state(event, 'parked', 'router', why) end
+  local known, at = tonumber(call('HGET', T .. ':x:' .. event, 'chance') or ''), wait >= 0 and NOW + wait or nil
+  -- Looked at again and again: what differs by less than it takes to look is not worth a write.
+  if at and (not known or math.abs(known - at) > 2000) then call('HSET', T .. ':x:' .. event, 'chance', int(at))
+  elseif known and not at then call('HDEL', T .. ':x:' .. event, 'chance') end
 end
 
 local function fail_event(event, class, code, message, by)
@@ -322,7 +369,7 @@ local function take_back(id, lane, deliveries_max, delay, why)
     settle(id, 'failed')
     note(event, 'seat ' .. id .. ' given up after ' .. deliveries .. ' deliveries', lane)
     log('error', 'poison', id, lane)
-    count_down(id, false)
+    seat_ends(id, lane, 'failed', false)
   else
     cancel_tasks(event, true)
     fail_event(event, 'poison', 'ERR_ROUTING_010', 'given up after ' .. deliveries .. ' deliveries in lane ' .. lane, lane)

@@ -1,5 +1,5 @@
 -- Hand a job back. ARGV: id, fence, delay ms, "counted", "uncounted" or "parked" (uncounted: its provider cannot be asked now, which the
--- event says while none of its seats was asked), reason, deliveries after which a job is given up.
+-- event says while none of its seats was asked), reason, deliveries after which a job is given up, ms until it can be asked (-1: not known).
 -- Returns 1, or 0 when the fence is void.
 local id = ARGV[1]
 local lane = take(id, ARGV[2])
@@ -10,8 +10,7 @@ if ARGV[4] ~= 'counted' then
   most = math.huge
 end
 if ARGV[4] == 'parked' then
-  local event = event_of(id)
-  if call('HGET', J .. event, 'state') == 'routed' and not unwanted(id) then set_state(event, 'parked', 'router', ARGV[5]) end
+  park(id, ARGV[5], tonumber(ARGV[7]))
   take_back(id, lane, most, tonumber(ARGV[3]), '')
 else
   take_back(id, lane, most, tonumber(ARGV[3]), ARGV[5])

@@ -6,9 +6,9 @@ local function set(id)
   if h[3] == ARGV[1] and ARGV[2] == '' then return 0 end
   call('HSET', J .. id, 'pr', ARGV[1], 'pin', 1)
   if ARGV[2] == 'front' then
-    -- "Front of its class": older than anything real; a later front goes before an earlier one. How long it waited is kept apart.
+    -- How long it waited is kept apart.
     call('HSETNX', J .. id, 'since', call('HGET', J .. id, 'ms'))
-    call('HSET', J .. id, 'ms', int(1000000000 - call('HINCRBY', M, 'bump', 1)))
+    call('HSET', J .. id, 'ms', front_place())
   end
   local score = int(ARGV[1] * BAND + call('HGET', J .. id, 'ms'))
   if h[1] == 'ready' then call('ZADD', T .. ':r:' .. h[2], 'XX', score, id) end

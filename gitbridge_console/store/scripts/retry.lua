@@ -1,6 +1,7 @@
 -- An attempt failed, or none was possible, and the task goes on. ARGV: id, fence, attempt JSON or "", delay ms (same provider), verdict,
 -- event log text, then the providers it may fail over to, best first; none: it stays. A provider that sits on another seat of the panel
 -- is passed over. Without an attempt the claim does not count as a delivery.
+-- While its other half is at work, a seat is not tried again: that one goes on alone.
 -- Returns the lane it waits in now, "" when failing over was asked but no provider is free (it is still held), false when the fence is void.
 local id = ARGV[1]
 local event = event_of(id)
@@ -13,6 +14,12 @@ if booked then
 end
 if unwanted(id) then
   settle(id, 'cancelled')
+  return here
+end
+local other = other_half(id)
+if other then
+  settle(id, 'failed')
+  leave_to(other, id, here)
   return here
 end
 local target = here

@@ -17,5 +17,5 @@ if ARGV[6] ~= '' then call('HSET', J .. id, 'err', ARGV[6]) end
 call('HSET', J .. id, 'st', 'settled', 'state', ARGV[3])
 note(event_of(id), 'seat ' .. id .. ' ' .. ARGV[3] .. (ARGV[6] ~= '' and (': ' .. ARGV[6]) or ''), lane)
 if ARGV[8] ~= '' then log(ARGV[3] == 'failed' and 'error' or 'info', ARGV[3], id, ARGV[8]) end
-count_down(id, ARGV[7] == 'vote')
+seat_ends(id, lane, ARGV[3], ARGV[7] == 'vote')
 return 1
