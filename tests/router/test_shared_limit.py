@@ -65,6 +65,9 @@ class Service:
         server.script = self._script
 
     async def _script(self, connection: Connection, request: Received) -> None:
+        if request.method == "GET":
+            await connection.json(404, {"error": {"message": "there is no list of models"}})
+            return
         self.arrivals.append(time.monotonic())
         await self._answer(connection, request)
 
