@@ -63,7 +63,8 @@ async def make_attempt(router: AIRouter, name: str, kind: Kind, call: Call, prom
         raise
     latency_s = time.monotonic() - clock
     if failure is None:
-        router.succeeded(call, latency_s)
+        ttft_s = None if ttft_ms is None else ttft_ms / 1000
+        router.succeeded(call, latency_s, kind=kind.value, ttft_s=ttft_s, tokens_out=usage.output_tokens)
     else:
         router.failed(call, failure)
     attempt = Attempt(

@@ -59,6 +59,11 @@ class ProviderState:
             self.concurrency, self.retries = before.concurrency, before.retries
             self.concurrency.bound(self.settings.max_concurrency)
 
+    @property
+    def service(self) -> tuple[str, str]:
+        """Provider and model: what latencies are kept by."""
+        return (self.name, self.settings.model)
+
     def error_now(self, now: float) -> float:
         """Decayed share of failures, 0 to 1."""
         return self.error * math.pow(0.5, (now - self.error_at) / ERROR_HALF_LIFE_S)

@@ -146,7 +146,7 @@ class TaskProcessor:
         """Give a seat whose provider is gone from the settings to another one of its kind, or back; true when it is out of the lane."""
         policy = self._settings().kinds[Kind(job.header["kind"]).value]
         text = f"{job.lane}: {self._router.gate(job.lane).reason}"
-        others = self._router.candidates(policy, exclude=[job.lane])
+        others = self._router.candidates(policy, exclude=[job.lane], kind=job.header["kind"])
         if await self._seat_goes_to(others, job, text):
             return True
         await self._queue.release(job, delay_s=GATE_LOOK_S[1], parked=True, reason=text)
@@ -163,7 +163,7 @@ class TaskProcessor:
         """The provider cannot be called now: move to another one, or wait in the lane, uncounted."""
         gate = self._router.gate(job.lane)
         why, retry_in_s = (refusal.reason, refusal.retry_in_s) if refusal else (gate.reason, gate.retry_in_s)
-        others = self._router.candidates(policy, exclude=[job.lane])
+        others = self._router.candidates(policy, exclude=[job.lane], kind=job.header["kind"])
         if refusal is not None:
             # The provider is well and opens soon: only one that asks at once is any quicker.
             others = [name for name in others if self._router.takes_at_once(name)]
@@ -182,7 +182,7 @@ class TaskProcessor:
 
     async def _does_not_fit(self, job: ClaimedJob, policy: KindSettings, prompt: BuiltPrompt, reason: str) -> None:
         """The provider's model cannot read so much: nobody pays to hear that; one that can takes the seat, or it ends."""
-        others = self._router.candidates(policy, exclude=[job.lane], tokens=prompt.tokens)
+        others = self._router.candidates(policy, exclude=[job.lane], tokens=prompt.tokens, kind=job.header["kind"])
         text = f"{job.lane}: {reason}"
         if not await self._seat_goes_to(others, job, text):
             await self._end_unasked(job, Failure(FailureClass.TOO_LARGE, text))
@@ -224,7 +224,7 @@ class TaskProcessor:
         self, job: ClaimedJob, policy: KindSettings, settings: Settings, outcome: Outcome, failure: Failure, remaining_s: float
     ) -> None:
         calls_here = job.number(f"ca:{job.lane}") + 1
-        others = self._router.candidates(policy, exclude=[job.lane], tokens=outcome.prompt.tokens)
+        others = self._router.candidates(policy, exclude=[job.lane], tokens=outcome.prompt.tokens, kind=job.header["kind"])
         limits = settings.retry
         step = next_step(
             failure,
