@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import logging
 import math
 import random
@@ -47,6 +48,7 @@ class Call:
 
     state: ProviderState
     admission: Admission
+    number: int
 
 
 class AIRouter:
@@ -77,6 +79,7 @@ class AIRouter:
         self.room: Callable[[str], tuple[int, float]] = lambda name: (1, 0.0)
         """How many calls its rate limits let a provider have now, and else in how many seconds one; set by who knows them."""
         self._standings = Standings()
+        self._numbers = itertools.count(1)
         self._selection = settings.selection
         self.states: dict[str, ProviderState] = {}
         self.unbuilt: dict[str, str] = {}
@@ -257,7 +260,9 @@ class AIRouter:
             return None
         state.in_flight += 1
         self.repeats.called(self._clock())
-        return Call(state, admission)
+        call = Call(state, admission, next(self._numbers))
+        state.begun[call.number] = self._clock()
+        return call
 
     def succeeded(
         self, call: Call, latency_s: float, *, kind: str = "", ttft_s: float | None = None, tokens_out: int | None = None
@@ -266,7 +271,7 @@ class AIRouter:
         state, now = call.state, self._clock()
         state.concurrency.succeeded(state.in_flight, latency_s)
         state.retries.succeeded()
-        state.in_flight -= 1
+        self._over(call)
         before = state.breaker.transitions
         state.breaker.succeeded(call.admission, now, latency_s)
         self._standings.latencies.learn(state.service, kind, latency_s, ttft_s, tokens_out)
@@ -279,7 +284,7 @@ class AIRouter:
     def failed(self, call: Call, failure: Failure) -> None:
         """The call failed."""
         state, now = call.state, self._clock()
-        state.in_flight -= 1
+        self._over(call)
         rule = failure.rule
         before = state.breaker.transitions
         weight = 0.0 if failure.cls is FailureClass.SILENT and self._is_our_lag(state, now) else rule.breaker_weight
@@ -305,7 +310,7 @@ class AIRouter:
 
     def cancelled(self, call: Call) -> None:
         """The call was given up by us: says nothing about the provider."""
-        call.state.in_flight -= 1
+        self._over(call)
         call.state.breaker.neutral(call.admission)
 
     def may_repeat(self, name: str) -> bool:
@@ -324,6 +329,10 @@ class AIRouter:
         if state is None or name in self.paused or not self.gate(name).open:
             return False
         return state.in_flight < state.concurrency.limit and self.room(name)[0] > 0
+
+    def _over(self, call: Call) -> None:
+        call.state.in_flight -= 1
+        call.state.begun.pop(call.number, None)
 
     def _note_error(self, state: ProviderState, value: float, now: float) -> None:
         decayed = state.error_now(now)

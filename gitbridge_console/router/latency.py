@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Collection
 from dataclasses import dataclass
 
-RISE, FALL = 0.5, 0.2
+RISE, FALL = 0.3, 0.2
 """Weight of a new value that is above, or below, what is known."""
 
 LENGTH_ALPHA = 0.1

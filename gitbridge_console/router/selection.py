@@ -2,7 +2,7 @@
 
 Eligibility comes first, then the lowest score of
 
-    latency x (1 + in flight / limit) x (1 + 8 x errors) x cost factor / (weight x preference x ramp)
+    latency x load x (1 + 8 x errors) x cost factor / (weight x preference x ramp)
 
 over all of them; of more than eight, of two drawn at random for each seat (Mitzenmacher, "The power of two choices in
 randomized load balancing", 2001). Now and then somebody who does not score best gets a seat, since an idle provider's
@@ -18,6 +18,13 @@ from statistics import median
 
 ERROR_WEIGHT = 8.0
 """A provider all of whose calls fail must look nine times worse: fast failures would otherwise look like speed."""
+
+OVERDUE = 2.5
+"""A call in flight says that its provider takes at least a third of the time it has waited: a slow one is known before it answers."""
+
+LOAD_SLOPE, LOAD_FULL, LOAD_BEND = 0.3, 2.0, 8
+"""Load counts little while there is room, since a remote model hardly slows down with what one customer asks; at the limit
+it counts double, since more would wait."""
 
 PREFERRED_WEIGHT = 4.0
 """A preferred provider must look four times worse than a reserve before the reserve gets its seat."""
@@ -40,6 +47,8 @@ class Standing:
     vendor: str
     preferred: bool
     latency_s: float | None = None
+    oldest_s: float = 0.0
+    """How long the oldest call in flight has been waiting."""
     in_flight: int = 0
     limit: int = 1
     errors: float = 0.0
@@ -69,6 +78,8 @@ class Scored:
         """The factors, short: ``score 0.66 (2.3 s, load 3/16, errors 2 %, $0.031, weight 4)``."""
         s = self.standing
         factors = [f"{self.assumed_s:.1f} s{' assumed' if s.latency_s is None else ''}"]
+        if s.oldest_s / OVERDUE >= self.assumed_s > 0:
+            factors.append(f"a call waits {s.oldest_s:.0f} s")
         if s.wait_s > 0:
             factors.append(f"limits hold it back {s.wait_s:.1f} s")
         factors += [f"load {s.in_flight}/{s.limit}", f"errors {s.errors:.0%}".replace("%", " %")]
@@ -104,6 +115,12 @@ def weight_of(standing: Standing) -> float:
     return standing.weight * (PREFERRED_WEIGHT if standing.preferred else 1.0)
 
 
+def load_factor(in_flight: int, limit: int) -> float:
+    """1 when idle, ``LOAD_FULL`` at the limit, and no more than one and a half times that beyond it."""
+    share = min(1.25, in_flight / max(1, limit))
+    return 1 + LOAD_SLOPE * share + (LOAD_FULL - 1 - LOAD_SLOPE) * share**LOAD_BEND
+
+
 def cost_factor(cost_usd: float | None, usual_usd: float | None, weight: float) -> float:
     """How much the price moves a score: 1 at the usual price and where the price is unknown; ``weight`` 0 switches it off."""
     if cost_usd is None or not usual_usd:
@@ -127,8 +144,8 @@ def scored(standings: Sequence[Standing], *, cost_weight: float = 0.0, cost_limi
     usual_usd = median(costs) if costs else None
     result = []
     for s in eligible:
-        assumed_s = fastest_s if s.latency_s is None else s.latency_s
-        load, errors = 1 + s.in_flight / max(1, s.limit), 1 + ERROR_WEIGHT * s.errors
+        assumed_s = max(fastest_s if s.latency_s is None else s.latency_s, s.oldest_s / OVERDUE)
+        load, errors = load_factor(s.in_flight, s.limit), 1 + ERROR_WEIGHT * s.errors
         price = cost_factor(s.cost_usd, usual_usd, cost_weight)
         score = (assumed_s + s.wait_s) * load * errors * price / (weight_of(s) * s.ramp)
         result.append(Scored(s, score, assumed_s, cost_limited))

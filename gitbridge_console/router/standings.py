@@ -40,6 +40,7 @@ class Standings:
             state.settings.vendor or state.name,
             state.name in policy.prefer,
             latency_s=known.expected_s if known is not None else None,
+            oldest_s=state.oldest_s(now),
             in_flight=state.in_flight,
             limit=state.concurrency.limit,
             errors=state.error_now(now),

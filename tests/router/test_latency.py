@@ -22,9 +22,9 @@ def expected_s(table: LatencyTable, kind: str = "general") -> float:
     return known.expected_s
 
 
-def test_it_rises_by_half_and_falls_by_a_fifth() -> None:
+def test_it_rises_faster_than_it_falls() -> None:
     table = LatencyTable()
-    for latency_s, expected in [(4.0, 4.0), (8.0, 6.0), (1.0, 5.0)]:
+    for latency_s, expected in [(4.0, 4.0), (8.0, 5.2), (1.2, 4.4)]:
         table.learn(SERVICE, "general", latency_s)
         assert expected_s(table) == pytest.approx(expected)
 
@@ -35,7 +35,7 @@ def test_a_long_answer_does_not_make_a_model_look_slow() -> None:
         table.learn(SERVICE, "general", latency_s, 1.0, tokens)
         plain.learn(SERVICE, "general", latency_s)
     assert expected_s(table) == pytest.approx(4.8)  # 1 s, and 0.02 s for each of 190 tokens
-    assert expected_s(plain) == 12.0
+    assert expected_s(plain) == pytest.approx(8.4)
 
 
 def test_kinds_are_apart_and_one_that_was_never_asked_is_judged_by_the_others() -> None:

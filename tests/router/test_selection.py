@@ -34,6 +34,7 @@ def panel(standings: list[Standing], seats: int = 1, seed: int = 0, explore: flo
     [
         {"latency_s": 4.1},
         {"in_flight": 10, "latency_s": 2.1},
+        {"oldest_s": 10.5},
         {"errors": 0.15},
         {"weight": 0.4},
         {"ramp": 0.25},
@@ -80,7 +81,7 @@ def test_one_vendor_gets_one_seat_and_the_reason_says_so() -> None:
 
 def test_the_reason_names_every_factor_in_one_short_line() -> None:
     line = scored([replace(FAST, in_flight=3, errors=0.02)])[0].line()
-    assert line == "score 0.75 (2.0 s, load 3/10, errors 2 %, $0.020, weight 4)"
+    assert line == "score 0.63 (2.0 s, load 3/10, errors 2 %, $0.020, weight 4)"
     unknown = scored([Standing("x", "x", False, limit=4, ramp=0.5, wait_s=1.5)], cost_limited=True)[0].line()
     assert unknown == (
         "score 7.00 (2.0 s assumed, limits hold it back 1.5 s, load 0/4, errors 0 %, "

@@ -68,7 +68,9 @@ def shown(table: dict[str, dict[str, Figures]]) -> str:
     lines = []
     for scenario, rows in table.items():
         best_s = min(row.p99_s for row in rows.values())
-        lines.append(f"{scenario}\n  {'policy':<16} {'p50':>6} {'p95':>6} {'p99':>6}  {'p99 to best':>11} {'wasted/req':>11} {'share of B':>11}")
+        lines.append(
+            f"{scenario}\n  {'policy':<16} {'p50':>6} {'p95':>6} {'p99':>6}  {'p99 to best':>11} {'wasted/req':>11} {'share of B':>11}"
+        )
         lines += [
             f"  {name:<16} {row.p50_s:>6.1f} {row.p95_s:>6.1f} {row.p99_s:>6.1f}  {row.p99_s / best_s:>10.2f}x {row.wasted:>11.4f} {row.share_b:>10.0%}"
             for name, row in rows.items()

@@ -108,7 +108,7 @@ class Ours:
     """:class:`AIRouter` as the engine has it, its clock handed in: gate, breaker, score and exploration."""
 
     def __init__(self, clock: Clock, seed: int) -> None:
-        own = ProviderSettings(api="chat", model="m", base_url="http://127.0.0.1")
+        own = ProviderSettings(api="chat", model="m", base_url="http://127.0.0.1", max_concurrency=64)
         settings = Settings(providers=dict.fromkeys(NAMES, own), kinds={"general": KindSettings(seats=1, quorum=1, prefer=NAMES)})
         self.policy = settings.kinds["general"]
         self.router = AIRouter(settings, {name: object() for name in NAMES}, clock=clock, seed=seed)  # type: ignore[misc]
