@@ -1,4 +1,4 @@
-"""The LiteLLM Router doing the same calls: run by the interpreter of its own environment, by path, with the mock's origin and the question."""
+"""The LiteLLM Router doing the same calls: ``PYTHON peer_litellm.py ORIGIN QUESTION`` with the interpreter of its own environment."""
 
 from __future__ import annotations
 
