@@ -85,7 +85,7 @@ class KindSettings(Table):
 class SelectionSettings(Table):
     """How providers are compared when seats are given."""
 
-    explore: float = Field(0.05, ge=0, le=0.5)
+    explore: float = Field(0.03, ge=0, le=0.5)
     cost_weight: float = Field(0.25, ge=0, le=4)
 
 

@@ -7,9 +7,11 @@ import random
 from collections import deque
 from collections.abc import Callable
 
+from gitbridge_console.domain.rate_limits import Dimension
 from gitbridge_console.router.ai_router import AIRouter, Call
+from gitbridge_console.router.known_limits import ONE_REQUEST, KnownLimits
 from gitbridge_console.settings.model import KindSettings, ProviderSettings, Settings
-from tests.benchmarks.selection.world import NAMES, TOKENS, TTFT_SHARE, Policy, Reply
+from tests.benchmarks.selection.world import NAMES, PER_MINUTE, TOKENS, TTFT_SHARE, Policy, Reply
 
 Clock = Callable[[], float]
 
@@ -105,33 +107,57 @@ class PeakEwma(Random):
 
 
 class Ours:
-    """:class:`AIRouter` as the engine has it, its clock handed in: gate, breaker, score and exploration."""
+    """:class:`AIRouter` as the engine has it, its clock handed in: gate, breaker, score, exploration, and the limiter's buckets."""
 
     def __init__(self, clock: Clock, seed: int) -> None:
         own = ProviderSettings(api="chat", model="m", base_url="http://127.0.0.1", max_concurrency=64)
         settings = Settings(providers=dict.fromkeys(NAMES, own), kinds={"general": KindSettings(seats=1, quorum=1, prefer=NAMES)})
         self.policy = settings.kinds["general"]
+        self.clock = clock
+        self.limits = {name: KnownLimits(name, own) for name in NAMES}
         self.router = AIRouter(settings, {name: object() for name in NAMES}, clock=clock, seed=seed)  # type: ignore[misc]
+        self.router.room = self.room
+
+    def room(self, name: str) -> tuple[int, float]:
+        """As the engine's limiter says it."""
+        wait_s, _ = self.limits[name].buckets.wait_s(ONE_REQUEST, self.clock())
+        return (0, wait_s) if wait_s > 0 else (1, 0.0)
 
     def choose(self, tried: tuple[str, ...]) -> str | None:
-        """A new request as the route stage does, one that failed as the task processor does."""
+        """A new request as the route stage does, one that failed or may not be sent now as the task processor does."""
         if not tried:
-            return next(iter(self.router.select(self.policy, kind="general").lanes), None)
-        return next(iter(self.router.candidates(self.policy, tried, kind="general")), None)
+            lanes = self.router.select(self.policy, kind="general").lanes
+            if not lanes or self.room(lanes[0])[0]:
+                return next(iter(lanes), None)
+            tried = lanes
+        others = self.router.candidates(self.policy, tried, kind="general")
+        return next((name for name in others if self.room(name)[0]), None)
 
     def started(self, name: str) -> Call:
         """See Policy."""
         call = self.router.begin(name, 50.0)
         assert call is not None, "who was chosen may be asked"
+        self.limits[name].buckets.change({Dimension.REQUESTS: -1.0}, self.clock())
         return call
 
     def ended(self, token: object, name: str, reply: Reply) -> None:
         """See Policy."""
         assert isinstance(token, Call)
+        self._hear(self.limits[name], reply)
         if reply.failure is not None:
             self.router.failed(token, reply.failure)
         else:
             self.router.succeeded(token, reply.latency_s, kind="general", ttft_s=reply.latency_s * TTFT_SHARE, tokens_out=TOKENS)
+
+    def _hear(self, known: KnownLimits, reply: Reply) -> None:
+        """What the headers of the response say."""
+        if reply.remaining is None:
+            return
+        now = self.clock()
+        if not known.advertised:
+            known.advertised[Dimension.REQUESTS] = float(PER_MINUTE)
+            known.reckon(now, 1)
+        known.buckets.at_most({Dimension.REQUESTS: float(reply.remaining)}, now)
 
 
 POLICIES: dict[str, Callable[[Clock, int], Policy]] = {
