@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import logging
 import math
 import random
@@ -10,21 +11,21 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from gitbridge_console.domain.events import Priority
 from gitbridge_console.domain.failures import Failure, FailureClass
 from gitbridge_console.domain.provider_health import HealthFinding
 from gitbridge_console.providers.base import Provider
 from gitbridge_console.router.breaker import Admission, BreakerState, CircuitBreaker
+from gitbridge_console.router.latency import FALL, RISE
 from gitbridge_console.router.provider_state import ProviderState
 from gitbridge_console.router.retry_budget import RepeatCap
+from gitbridge_console.router.selection import Scored, Selection, Standing, choose, scored
+from gitbridge_console.router.standings import Standings, too_small
 from gitbridge_console.settings.model import KindSettings, ProviderSettings, Settings
 
 logger = logging.getLogger(__name__)
 
-PREFERRED_WEIGHT = 4.0
-"""A preferred provider must look four times worse than a reserve before the reserve gets its seat."""
-
-UNKNOWN_LATENCY_S = 2.0
-RISE, FALL, ERROR_ALPHA = 0.5, 0.2, 0.2
+ERROR_ALPHA = 0.2
 DEFAULT_GATE_S = 5.0
 FORCED_LOOK_S = 30.0
 """How often to look again while an operator holds a breaker open."""
@@ -48,22 +49,12 @@ class Gate:
 
 
 @dataclass(frozen=True, slots=True)
-class Selection:
-    """The panel of an event. ``reasons`` has one line for each provider considered."""
-
-    lanes: tuple[str, ...]
-    reasons: tuple[str, ...]
-    next_chance_s: float | None = None
-    too_large: bool = False
-    """No provider of this kind reads so much, whenever it is asked."""
-
-
-@dataclass(frozen=True, slots=True)
 class Call:
     """Leave to make one call, and to whom its outcome is told; outlives a change of settings."""
 
     state: ProviderState
     admission: Admission
+    number: int
 
 
 class AIRouter:
@@ -95,6 +86,9 @@ class AIRouter:
         """The closed gate of a provider that is well but may not be asked, its budget being spent; set by who knows."""
         self.room: Callable[[str], tuple[int, float]] = lambda name: (1, 0.0)
         """How many calls its rate limits let a provider have now, and else in how many seconds one; set by who knows them."""
+        self._standings = Standings()
+        self._numbers = itertools.count(1)
+        self._selection = settings.selection
         self.states: dict[str, ProviderState] = {}
         self.unbuilt: dict[str, str] = {}
         """Providers whose client cannot be built as the settings say, and why."""
@@ -120,7 +114,9 @@ class AIRouter:
             same = known is not None and known.settings == own and new.breaker == old.breaker
             if known is None or not same or known.problem or known.disabled or name in self.unbuilt:
                 changed.append(name)
+        self._selection = new.selection
         self._build(changed, new, build)
+        self._standings.latencies.keep({state.service for state in self.states.values()})
         await self.close_retired()
         return gone
 
@@ -209,71 +205,73 @@ class AIRouter:
 
     def too_small(self, name: str, tokens: int) -> str:
         """Why a question of so many tokens and its answer do not fit the provider's context; ``""`` when they do."""
-        state = self.states[name]
-        if tokens <= state.question_tokens_max:
-            return ""
-        own = state.settings
-        return f"about {tokens:,} tokens and {own.max_output_tokens:,} of answer do not fit its context of {own.context_tokens:,}"
+        return too_small(self.states[name].settings, tokens)
 
-    def score(self, name: str, policy: KindSettings) -> float:
-        """Lower is better: expected latency, load against the limit, errors, preference (routing design, 5.1)."""
-        state = self.states[name]
-        latency_s = state.latency_s if state.latency_s is not None else UNKNOWN_LATENCY_S
-        load = 1 + state.in_flight / state.concurrency.limit
-        errors = 1 + 8 * state.error_now(self._clock())
-        weight = state.settings.weight * (PREFERRED_WEIGHT if name in policy.prefer else 1.0) * state.breaker.share(self._clock())
-        return latency_s * load * errors / weight
+    def score(self, name: str, policy: KindSettings, *, tokens: int = 0, kind: str = "") -> float:
+        """What ``name`` scores when nobody else is considered; lower is better (see :mod:`~gitbridge_console.router.selection`)."""
+        (only,) = scored([self._standing(name, policy, tokens, kind)])
+        return only.score
 
-    def select(self, policy: KindSettings, seats: int | None = None, *, tokens: int = 0) -> Selection:
+    def select(
+        self,
+        policy: KindSettings,
+        seats: int | None = None,
+        *,
+        tokens: int = 0,
+        kind: str = "",
+        priority: Priority = Priority.NORMAL,
+    ) -> Selection:
         """Choose a panel for a new event among preferred and reserve providers; ``seats`` of the policy, or fewer.
 
-        ``tokens`` is the size of the question; who cannot read it gets no seat.
+        ``tokens`` is the size of the question; who cannot read it, or not for the money, gets no seat. Nothing is tried out
+        on an event of critical ``priority``.
 
         A paused provider keeps the seats it is preferred for (they wait in its lane, as a pause promises) but gets none
         as a reserve.
         """
-        eligible: list[tuple[bool, float, int, str]] = []
-        reasons: dict[str, str] = {}
-        chances: list[float] = []
         order = list(dict.fromkeys((*policy.prefer, *policy.reserve)))
-        for rank, name in enumerate(order):
+        barred: list[Standing] = []
+        chances: list[float] = []
+        eligible: list[Standing] = []
+        for name in order:
             gate = self.gate(name)
-            if name in self.states and (small := self.too_small(name, tokens)):
-                reasons[name] = small
+            if name in self.states and (unfit := self._unfit(name, policy, tokens, kind)):
+                barred.append(Standing(name, "", False, barred=unfit))
             elif name in self.no_new_seats:
-                reasons[name] = self.no_new_seats[name]
+                barred.append(Standing(name, "", False, barred=self.no_new_seats[name]))
             elif not gate.open:
-                reasons[name] = gate.reason
+                barred.append(Standing(name, "", False, barred=gate.reason))
                 if gate.retry_in_s is not None:
                     chances.append(gate.retry_in_s)
             elif name in self.paused and name not in policy.prefer:
-                reasons[name] = "paused by an operator, and only in reserve"
+                barred.append(Standing(name, "", False, barred="paused by an operator, and only in reserve"))
             else:
-                # Who is tried again must get an event to be tried with: by its score alone one that was away might never be.
-                tried = name in policy.prefer and self.states[name].breaker.probing(self._clock())
-                eligible.append((not tried, self.score(name, policy), rank, name))
-        eligible.sort()
-        chosen: list[str] = []
-        vendors: set[str] = set()
-        for not_tried, score, _, name in eligible:
-            vendor = self.states[name].settings.vendor or name
-            if len(chosen) < (policy.seats if seats is None else seats) and vendor not in vendors:
-                chosen.append(name)
-                vendors.add(vendor)
-                word = "chosen" if not_tried else "chosen to see whether it is back"
-                reasons[name] = f"{word}: score {score:.2f}" + (", preferred" if name in policy.prefer else ", from the reserve")
-            else:
-                reasons[name] = f"not needed: score {score:.2f}" + ("" if vendor not in vendors else f", {vendor} has a seat")
-        lines = tuple(f"{name}: {reasons[name]}" for name in order)
+                eligible.append(self._standing(name, policy, tokens, kind))
+        explore = 0.0 if priority is Priority.CRITICAL else self._selection.explore
+        panel = choose(self._ranked(eligible, policy), barred, policy.seats if seats is None else seats, self._random, explore=explore)
+        lines = tuple(f"{name}: {panel.reasons[name]}" for name in order)
+        lanes = tuple(name for name in order if name in panel.chosen)
         too_large = bool(order) and all(name in self.states and self.too_small(name, tokens) for name in order)
-        return Selection(tuple(chosen), lines, min(chances) if chances else None, too_large)
+        return Selection(lanes, lines, min(chances) if chances else None, too_large)
 
-    def candidates(self, policy: KindSettings, exclude: Sequence[str], *, tokens: int = 0) -> list[str]:
-        """Who could take over a task, best first: eligible, not paused or draining, able to read ``tokens``, not in ``exclude``."""
+    def candidates(self, policy: KindSettings, exclude: Sequence[str], *, tokens: int = 0, kind: str = "") -> list[str]:
+        """Who could take over a task, best first: eligible, not paused or draining, fit for ``tokens``, not in ``exclude``."""
         unwanted = {*exclude, *self.paused, *self.no_new_seats}
         order = (name for name in dict.fromkeys((*policy.prefer, *policy.reserve)) if name not in unwanted)
-        names = [name for name in order if self.gate(name).open and not self.too_small(name, tokens)]
-        return sorted(names, key=lambda name: self.score(name, policy))
+        names = [name for name in order if self.gate(name).open and not self._unfit(name, policy, tokens, kind)]
+        return [one.standing.name for one in self._ranked([self._standing(name, policy, tokens, kind) for name in names], policy)]
+
+    def _ranked(self, standings: Sequence[Standing], policy: KindSettings) -> list[Scored]:
+        return scored(standings, cost_weight=self._selection.cost_weight, cost_limited=policy.max_cost_usd is not None)
+
+    def _unfit(self, name: str, policy: KindSettings, tokens: int, kind: str) -> str:
+        return self._standings.unfit(self.states[name], policy, tokens, kind)
+
+    def _standing(self, name: str, policy: KindSettings, tokens: int, kind: str) -> Standing:
+        calls, wait_s = self.room(name)
+        # Infinite says "as soon as a call that was claimed has reserved", which is next.
+        wait_s = wait_s if calls <= 0 and math.isfinite(wait_s) else 0.0
+        return self._standings.of(self.states[name], policy, tokens, kind, now=self._clock(), wait_s=wait_s)
 
     def begin(self, name: str, timeout_s: float) -> Call | None:
         """Take leave for one call; ``None`` when the gate closed in between. Each call ends in one of the three below."""
@@ -285,17 +283,21 @@ class AIRouter:
             return None
         state.in_flight += 1
         self.repeats.called(self._clock())
-        return Call(state, admission)
+        call = Call(state, admission, next(self._numbers))
+        state.begun[call.number] = self._clock()
+        return call
 
-    def succeeded(self, call: Call, latency_s: float) -> None:
-        """A usable answer came back."""
+    def succeeded(
+        self, call: Call, latency_s: float, *, kind: str = "", ttft_s: float | None = None, tokens_out: int | None = None
+    ) -> None:
+        """A usable answer came back, of ``tokens_out`` tokens, the first of them after ``ttft_s``."""
         state, now = call.state, self._clock()
         state.concurrency.succeeded(state.in_flight, latency_s)
         state.retries.succeeded()
-        state.in_flight -= 1
-        state.heard_at = now
+        self._over(call)
         before = state.breaker.transitions
         state.breaker.succeeded(call.admission, now, latency_s)
+        self._standings.latencies.learn(state.service, kind, latency_s, ttft_s, tokens_out)
         state.latency_s = _ewma(state.latency_s, latency_s, RISE if latency_s > (state.latency_s or 0) else FALL)
         state.usual_latency_s = _ewma(state.usual_latency_s, latency_s, 0.01)
         self._note_error(state, 0.0, now)
@@ -305,8 +307,7 @@ class AIRouter:
     def failed(self, call: Call, failure: Failure) -> None:
         """The call failed."""
         state, now = call.state, self._clock()
-        state.in_flight -= 1
-        state.heard_at = now
+        self._over(call)
         rule = failure.rule
         before = state.breaker.transitions
         weight = 0.0 if failure.cls is FailureClass.SILENT and self._is_our_lag(state, now) else rule.breaker_weight
@@ -354,7 +355,7 @@ class AIRouter:
 
     def cancelled(self, call: Call) -> None:
         """The call was given up by us: says nothing about the provider."""
-        call.state.in_flight -= 1
+        self._over(call)
         call.state.breaker.neutral(call.admission)
 
     def may_repeat(self, name: str) -> bool:
@@ -367,6 +368,11 @@ class AIRouter:
     def repeated(self) -> None:
         """A call was decided on that repeats one: a retry, a hedge, or a failover after the first."""
         self.repeats.repeated(self._clock())
+
+    def _over(self, call: Call) -> None:
+        call.state.in_flight -= 1
+        call.state.heard_at = self._clock()
+        call.state.begun.pop(call.number, None)
 
     def _note_error(self, state: ProviderState, value: float, now: float) -> None:
         decayed = state.error_now(now)

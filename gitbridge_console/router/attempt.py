@@ -83,7 +83,8 @@ async def make_attempt(
         raise
     latency_s = time.monotonic() - clock
     if failure is None:
-        router.succeeded(call, latency_s)
+        ttft_s = None if ttft_ms is None else ttft_ms / 1000
+        router.succeeded(call, latency_s, kind=kind.value, ttft_s=ttft_s, tokens_out=usage.output_tokens)
     else:
         router.failed(call, failure)
     attempt = _record(name, state.settings.model, sent_at_ms, latency_s, usage, ttft_ms, reply, failure)

@@ -11,10 +11,11 @@ from dataclasses import replace
 from gitbridge_console.domain.events import EventState, Kind, Material
 from gitbridge_console.domain.facts import read_facts, supersede_version
 from gitbridge_console.domain.failures import ERROR_CODES, FailureClass
-from gitbridge_console.router.ai_router import AIRouter, Selection
+from gitbridge_console.router.ai_router import AIRouter
 from gitbridge_console.router.classifier import Classification, classify
 from gitbridge_console.router.overload import Overload, Step, may_be_shed
 from gitbridge_console.router.prompts import build_request
+from gitbridge_console.router.selection import Selection
 from gitbridge_console.settings.model import Settings
 from gitbridge_console.sources.diffs import material_from
 from gitbridge_console.store.event_queue import RedisEventQueue
@@ -60,11 +61,12 @@ class EventRouter:
             return
         policy = settings.kinds[verdict.kind.value]
         overload = self._overload()
-        sheddable = may_be_shed(job.priority if job.header.get("pin") else verdict.priority, settings.shedding)
+        priority = job.priority if job.header.get("pin") else verdict.priority
+        sheddable = may_be_shed(priority, settings.shedding)
         seats = overload.seats(policy, may_be_shed=sheddable)
         material = material_from(facts, job.diff, settings.sources)
         tokens = build_request(verdict.kind, facts, material, "", 0).tokens
-        selection = self._router.select(policy, seats, tokens=tokens)
+        selection = self._router.select(policy, seats, tokens=tokens, kind=verdict.kind.value, priority=priority)
         if selection.too_large:
             await self._fail(job, verdict, FailureClass.TOO_LARGE, "nobody can read so much: " + "; ".join(selection.reasons))
             return

@@ -76,7 +76,11 @@ class Hedger:
     async def _hedge_after(self, delay_s: float, job: ClaimedJob, policy: KindSettings, tokens: int) -> None:
         await asyncio.sleep(delay_s)
         asked = [name for name in self._router.states if f"ca:{name}" in job.header]
-        others = [name for name in self._router.candidates(policy, exclude=[job.lane, *asked], tokens=tokens) if self._closed(name)]
+        others = [
+            name
+            for name in self._router.candidates(policy, exclude=[job.lane, *asked], tokens=tokens, kind=job.header["kind"])
+            if self._closed(name)
+        ]
         if not others or not self._closed(job.lane) or not self._may_hedge(job.lane) or not self._share.take():
             return
         try:

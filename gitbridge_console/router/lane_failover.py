@@ -128,7 +128,9 @@ class LaneFailover:
     async def _clear(self, lane: str, closure: Closure, waiting: int) -> None:
         states = self._router.states
         targets = {
-            str(kind): [(name, max(0, states[name].question_tokens_max)) for name in self._router.candidates(policy, exclude=[lane])]
+            str(kind): [
+                (name, max(0, states[name].question_tokens_max)) for name in self._router.candidates(policy, exclude=[lane], kind=str(kind))
+            ]
             for kind, policy in self._settings().kinds.items()
         }
         moved, kept = await self._queue.move_on(lane, closure, targets, passed_over=self._passed_over)

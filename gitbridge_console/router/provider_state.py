@@ -38,6 +38,8 @@ class ProviderState:
     disabled: str = ""
     disabled_at_ms: float = 0.0
     in_flight: int = 0
+    begun: dict[int, float] = field(default_factory=dict)
+    """Calls in flight by number, oldest first, and when they began."""
     latency_s: float | None = None
     usual_latency_s: float | None = None
     error: float = 0.0
@@ -68,6 +70,15 @@ class ProviderState:
     def question_tokens_max(self) -> int:
         """Tokens a question may have so that the longest answer still fits beside it."""
         return self.settings.context_tokens - self.settings.max_output_tokens
+
+    @property
+    def service(self) -> tuple[str, str]:
+        """Provider and model: what latencies are kept by."""
+        return (self.name, self.settings.model)
+
+    def oldest_s(self, now: float) -> float:
+        """How long the oldest call in flight has been waiting."""
+        return max(0.0, now - next(iter(self.begun.values()), now))
 
     def error_now(self, now: float) -> float:
         """Decayed share of failures, 0 to 1."""

@@ -183,7 +183,7 @@ class TaskProcessor:
         reason = f"{job.lane}: {why}"
         soon = refusal is not None and retry_in_s is not None and retry_in_s < WORTH_MOVING_S
         if not soon and (refusal is not None or too_long(retry_in_s, 0.0, min(self._settings().retry.lane_hold_s, remaining_s))):
-            others = self._router.candidates(policy, exclude=self._used_up(job), tokens=job.number("tk"))
+            others = self._router.candidates(policy, exclude=self._used_up(job), tokens=job.number("tk"), kind=job.header["kind"])
             if refusal is not None:
                 # The provider is well: only one that asks at once is any quicker.
                 others = [name for name in others if takes_at_once(self._router, name)]
@@ -199,7 +199,7 @@ class TaskProcessor:
 
     async def _does_not_fit(self, job: ClaimedJob, policy: KindSettings, prompt: BuiltPrompt, reason: str) -> None:
         """The provider's model cannot read so much: nobody pays to hear that; one that can takes the seat, or it ends."""
-        others = self._router.candidates(policy, exclude=self._used_up(job), tokens=prompt.tokens)
+        others = self._router.candidates(policy, exclude=self._used_up(job), tokens=prompt.tokens, kind=job.header["kind"])
         text = f"{job.lane}: {reason}"
         if not await self._seat_goes_to(others, job, text):
             await self._end_unasked(job, Failure(FailureClass.TOO_LARGE, text))
@@ -248,7 +248,7 @@ class TaskProcessor:
         calls_here = job.number(f"ca:{job.lane}") + 1
         # Calls of its other half count too: the limit is one of the seat.
         tokens, calls = outcome.prompt.tokens, job.number("ca") + job.number("cx") + 1
-        others = self._router.candidates(policy, exclude=self._used_up(job), tokens=tokens)
+        others = self._router.candidates(policy, exclude=self._used_up(job), tokens=tokens, kind=job.header["kind"])
         left_s = remaining_s - outcome.attempt.latency_ms / 1000
         limits = settings.retry
         step = next_step(

@@ -74,12 +74,20 @@ class KindSettings(Table):
     )
     action: Literal["none", "comment", "review", "status", "labels"] = "none"
     approval: Literal["auto", "operator"] = "auto"
+    max_cost_usd: float | None = Field(None, gt=0, le=1_000)
 
     @model_validator(mode="after")
     def _quorum_fits(self) -> KindSettings:
         if self.quorum > self.seats:
             raise ValueError(f"quorum {self.quorum} is more than the {self.seats} seats")
         return self
+
+
+class SelectionSettings(Table):
+    """How providers are compared when seats are given."""
+
+    explore: float = Field(0.03, ge=0, le=0.5)
+    cost_weight: float = Field(0.25, ge=0, le=4)
 
 
 class RetrySettings(Table):
@@ -320,6 +328,7 @@ class Settings(Table):
     redis: RedisSettings = RedisSettings()
     providers: dict[str, ProviderSettings] = Field(default_factory=default_providers)
     kinds: dict[KindName, KindSettings] = Field(default_factory=default_kinds)
+    selection: SelectionSettings = SelectionSettings()
     retry: RetrySettings = RetrySettings()
     hedging: HedgingSettings = HedgingSettings()
     breaker: BreakerSettings = BreakerSettings()

@@ -12,6 +12,7 @@ TABLES: dict[str, str] = {
     "redis": "The store. Without `url` an embedded Valkey server runs in the state folder",
     "providers.NAME": "One AI service; claude, grok and chatgpt are built in, and a table here changes only what it names",
     "kinds.KIND": "How one kind of event is asked and decided",
+    "selection": "How providers are compared when seats are given; see `docs routing`",
     "retry": "How often one task may call providers",
     "hedging": "When a second provider is asked for a seat because the first takes long; off while `kinds` is empty",
     "breaker": "The circuit breaker of each provider",
@@ -79,6 +80,11 @@ NOTES: dict[str, dict[str, str]] = {
         "strategy": "How votes become a decision; the words are in `docs configuration`",
         "action": "none, comment, review, status or labels",
         "approval": "auto, or operator: a person releases each action",
+        "max_cost_usd": "US dollars one seat may cost as estimated before it is asked; an unknown price passes; not set: no bound",
+    },
+    "selection": {
+        "explore": "Share of panels whose last seat is drawn by lot, so that slow providers are seen to recover; never for critical events",
+        "cost_weight": "How strongly the price counts: 0 not at all, 1 as much as the latency",
     },
     "retry": {
         "attempts_max": "Calls for one task, all providers together",
