@@ -1,0 +1,95 @@
+"""One provider in the words of the contract: what its engines say of it, and what the store knows."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from gitbridge_console.domain.provider_health import HealthFinding
+from gitbridge_console.domain.snapshots import (
+    BreakerStatus,
+    BudgetStatus,
+    ErrorStatus,
+    LaneStatus,
+    ProviderStatus,
+)
+from gitbridge_console.operations.limit_status import rate_limits, retry_budget
+from gitbridge_console.router.budgets import is_spent
+from gitbridge_console.settings.model import BudgetSettings, ProviderSettings
+from gitbridge_console.store.budgets import Spent
+from gitbridge_console.store.fleet import Beat
+from gitbridge_console.store.metrics import ProviderWindow
+
+WORST_FIRST = ("disabled", "no_key", "open", "half_open", "limited", "slow", "ok")
+"""Which engine's view of a provider is shown when they differ."""
+
+
+def _newest(views: Sequence[Mapping[str, Any]]) -> HealthFinding | None:
+    found = [HealthFinding.model_validate(view["health"]) for view in views if view.get("health")]
+    return max(found, key=lambda finding: finding.at, default=None)
+
+
+def budget_status(budget: BudgetSettings | None, spent: Spent) -> BudgetStatus | None:
+    """Where a budget of the day stands; ``None`` where there is none."""
+    if budget is None:
+        return None
+    limits = ((spent.usd, budget.usd_per_day), (spent.tokens, budget.tokens_per_day))
+    warned = any(limit is not None and used >= budget.warn_fraction * limit for used, limit in limits)
+    return BudgetStatus(
+        state="spent" if is_spent(budget, spent) else "warn" if warned else "ok",
+        usd=spent.usd,
+        usd_max=budget.usd_per_day,
+        reserved_usd=spent.reserved_usd,
+        tokens=spent.tokens,
+        tokens_max=budget.tokens_per_day,
+        reserved_tokens=spent.reserved_tokens,
+        calls=spent.calls,
+        unknown_calls=spent.unknown_calls,
+    )
+
+
+def provider_status(
+    name: str,
+    own: ProviderSettings,
+    window: ProviderWindow,
+    beats: Sequence[Beat],
+    lane: LaneStatus | None,
+    budget: BudgetStatus | None,
+    available: Mapping[str, float | None],
+) -> ProviderStatus:
+    """One provider as its engines and the store see it; where engines differ, as the one that fares worst does."""
+    views = [beat.providers[name] for beat in beats if name in beat.providers]
+    view: dict[str, Any] = (
+        min(views, key=lambda v: WORST_FIRST.index(v["state"])) if views else {"state": "disabled", "reason": "no engine is running"}
+    )
+    pause, drain = (lane.paused, lane.draining) if lane is not None else (None, None)
+    state, since, reason = view["state"], view.get("since"), view.get("reason", "")
+    if drain is not None:
+        beside = "" if state == "ok" else f"; {state}: {reason}"
+        state, since, reason = "draining", drain.since, f"draining by {drain.by}: {drain.reason}{beside}"
+    if pause is not None:
+        state, since, reason = "paused", pause.since, f"paused by {pause.by}: {pause.reason}"
+    return ProviderStatus(
+        state=state,
+        since=since,
+        reason=reason,
+        model=own.model,
+        api=own.api,
+        in_flight=sum(v["in_flight"] for v in views),
+        limit=sum(v["limit"] for v in views) or own.max_concurrency,
+        limit_max=sum(v.get("limit_max", 0) for v in views) or own.max_concurrency,
+        rate_limits=rate_limits(views),
+        retry_budget=retry_budget(views),
+        calls={"1m": window.calls_1m, "15m": window.calls_15m},
+        latency_ms=window.latency_ms,
+        errors=ErrorStatus(rate=window.error_rate, by_class=dict(window.errors_by_class)),
+        availability=window.availability,
+        tokens={"in": window.tokens_in, "out": window.tokens_out},
+        cost_usd=window.cost_usd,
+        gate_until=view.get("gate_until"),
+        breaker=BreakerStatus(**view["breaker"]) if "breaker" in view else BreakerStatus(),
+        budget=budget,
+        health=_newest(views),
+        availability_by_window=dict(available),
+        latency_trend_ms=window.latency_trend_ms,
+    )
