@@ -12,10 +12,11 @@ from typing import Any
 
 import pytest
 
+from gitbridge_console.domain.event_views import EventDetail
 from gitbridge_console.domain.events import IncomingEvent
-from gitbridge_console.domain.snapshots import EventDetail
 from gitbridge_console.operations.session import Session, open_session
-from gitbridge_console.settings.model import QueueSettings, RedisSettings, RetrySettings, Settings
+from gitbridge_console.settings.model import QueueSettings, RedisSettings, Settings
+from gitbridge_console.settings.routing import RetrySettings
 from gitbridge_console.simulator.profiles import FaultRates, Latency, Profiles, named_profiles
 from gitbridge_console.simulator.server import demo_settings, serve_services
 

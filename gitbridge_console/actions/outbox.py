@@ -8,7 +8,8 @@ from typing import Any
 from gitbridge_console.actions.requests import NoAction, plan_action
 from gitbridge_console.domain.decisions import Decision
 from gitbridge_console.domain.events import ChangedFile, EventFacts
-from gitbridge_console.settings.model import ActionSettings, KindSettings
+from gitbridge_console.settings.model import ActionSettings
+from gitbridge_console.settings.routing import KindSettings
 
 
 class ActionsNotAvailable(Exception):

@@ -13,7 +13,7 @@ from gitbridge_console.commands.filters import event_filter, filter_options
 from gitbridge_console.commands.output import JSON_OPTION, plain, print_json, print_json_line, say, seconds, table
 from gitbridge_console.commands.running import with_operations
 from gitbridge_console.commands.whole_file import replaced_whole
-from gitbridge_console.domain.snapshots import EventDetail, TaskDetail
+from gitbridge_console.domain.event_views import EventDetail, TaskDetail
 from gitbridge_console.operations.errors import OperationError, Refused
 from gitbridge_console.operations.operations import Operations
 

@@ -10,8 +10,9 @@ from gitbridge_console.commands.filters import event_filter
 from gitbridge_console.commands.output import JSON_OPTION, REASON, print_changes
 from gitbridge_console.commands.running import with_operations
 from gitbridge_console.commands.words import DURATION
+from gitbridge_console.domain.event_views import ChangeReport
 from gitbridge_console.domain.events import Priority
-from gitbridge_console.domain.snapshots import BreakerWord, ChangeReport
+from gitbridge_console.domain.snapshots import BreakerWord
 from gitbridge_console.operations.errors import Refused
 from gitbridge_console.operations.operations import REPLAY_MAX, Operations
 

@@ -11,7 +11,7 @@ from gitbridge_console.consensus.fields import decide_fields
 from gitbridge_console.consensus.strategies import CAUTION, Panel, apply_strategy
 from gitbridge_console.domain.decisions import Agreement, Answer, AnswerStatus, Decision, DecisionState
 from gitbridge_console.domain.events import Kind
-from gitbridge_console.settings.model import KindSettings
+from gitbridge_console.settings.routing import KindSettings
 
 ANSWERED = frozenset({AnswerStatus.OK, AnswerStatus.ABSTAIN, AnswerStatus.REFUSED})
 

@@ -12,8 +12,8 @@ from typing import Any
 
 from pydantic import ValidationError
 
+from gitbridge_console.domain.event_views import EventDetail
 from gitbridge_console.domain.events import IncomingEvent, Priority
-from gitbridge_console.domain.snapshots import EventDetail
 from gitbridge_console.domain.timestamps import iso_from_ms
 
 FORMAT = "gitbridge-event/1"

@@ -11,9 +11,9 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
+from gitbridge_console.domain.event_views import EventSummary
 from gitbridge_console.domain.events import EventState, Kind
 from gitbridge_console.domain.failures import FailureClass
-from gitbridge_console.domain.snapshots import EventSummary
 from gitbridge_console.domain.timestamps import ms_from_iso
 
 KEYS = {

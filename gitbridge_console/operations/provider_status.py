@@ -15,10 +15,10 @@ from gitbridge_console.domain.snapshots import (
 )
 from gitbridge_console.operations.limit_status import rate_limits, retry_budget
 from gitbridge_console.router.budgets import is_spent
-from gitbridge_console.settings.model import BudgetSettings, ProviderSettings
+from gitbridge_console.settings.routing import BudgetSettings, ProviderSettings
 from gitbridge_console.store.budgets import Spent
 from gitbridge_console.store.fleet import Beat
-from gitbridge_console.store.metrics import ProviderWindow
+from gitbridge_console.store.metrics_window import ProviderWindow
 
 WORST_FIRST = ("disabled", "no_key", "open", "half_open", "limited", "slow", "ok")
 """Which engine's view of a provider is shown when they differ."""

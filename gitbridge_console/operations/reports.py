@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from gitbridge_console.domain.snapshots import ChangeReport
+from gitbridge_console.domain.event_views import ChangeReport
 from gitbridge_console.operations.errors import NotFound, Usage
 from gitbridge_console.store.keys import expand_id
 

@@ -24,7 +24,7 @@ from gitbridge_console.router.overload import Overload, measure
 from gitbridge_console.settings.model import Settings
 from gitbridge_console.store.budgets import Spent
 from gitbridge_console.store.fleet import Beat
-from gitbridge_console.store.metrics import MetricsWindow, ProviderWindow
+from gitbridge_console.store.metrics_window import MetricsWindow, ProviderWindow
 from gitbridge_console.store.records import LaneCounts, QueueStats
 from gitbridge_console.store.server_watch import ServerState
 

@@ -8,7 +8,7 @@ from functools import lru_cache
 from typing import Any
 
 from gitbridge_console.providers.clients import host_of
-from gitbridge_console.settings.model import ProviderSettings
+from gitbridge_console.settings.routing import ProviderSettings
 
 MILLION = 1_000_000
 DAY_S = 86_400

@@ -14,7 +14,7 @@ from gitbridge_console.providers.clients import OPENAI_HOST, host_of
 from gitbridge_console.providers.errors import MissingKey
 from gitbridge_console.providers.openai_chat import ChatCompletionsProvider
 from gitbridge_console.providers.openai_responses import ChatGPTProvider, GrokProvider
-from gitbridge_console.settings.model import ProviderSettings
+from gitbridge_console.settings.routing import ProviderSettings
 
 KEY_MAX_BYTES = 8_192
 NO_KEY_NEEDED = "no-key-needed"

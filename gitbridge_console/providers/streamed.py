@@ -23,7 +23,7 @@ from gitbridge_console.providers.errors import EventError, MissingKey, error_fie
 from gitbridge_console.providers.prices import cost_usd
 from gitbridge_console.providers.retry_after import rate_limit_headers
 from gitbridge_console.providers.sse import EventReader
-from gitbridge_console.settings.model import ProviderSettings
+from gitbridge_console.settings.routing import ProviderSettings
 
 if TYPE_CHECKING:
     import httpx2

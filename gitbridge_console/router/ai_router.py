@@ -21,7 +21,8 @@ from gitbridge_console.router.provider_state import ProviderState
 from gitbridge_console.router.retry_budget import RepeatCap
 from gitbridge_console.router.selection import Scored, Selection, Standing, choose, scored
 from gitbridge_console.router.standings import Standings, too_small
-from gitbridge_console.settings.model import KindSettings, ProviderSettings, Settings
+from gitbridge_console.settings.model import Settings
+from gitbridge_console.settings.routing import KindSettings, ProviderSettings
 
 logger = logging.getLogger(__name__)
 

@@ -18,7 +18,7 @@ from gitbridge_console.domain.tasks import Attempt
 from gitbridge_console.domain.timestamps import iso_from_ms
 from gitbridge_console.router.attempt import Outcome
 from gitbridge_console.router.prompts import BuiltPrompt
-from gitbridge_console.settings.model import CacheSettings, ProviderSettings
+from gitbridge_console.settings.routing import CacheSettings, ProviderSettings
 from gitbridge_console.store.answer_cache import AnswerCacheStore
 from gitbridge_console.store.metrics import Metrics
 from gitbridge_console.store.records import ClaimedJob

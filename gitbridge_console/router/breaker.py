@@ -17,7 +17,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 
 from gitbridge_console.router.call_window import CallWindow, UsualLatency
-from gitbridge_console.settings.model import BreakerSettings
+from gitbridge_console.settings.routing import BreakerSettings
 
 HEALTHY_S = 60.0
 """Every so many healthy seconds one past opening is forgiven."""

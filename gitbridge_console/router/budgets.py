@@ -12,7 +12,8 @@ from gitbridge_console.providers.prices import cost_usd
 from gitbridge_console.router.ai_router import Gate
 from gitbridge_console.router.attempt import Outcome
 from gitbridge_console.router.guards import Question, Refusal
-from gitbridge_console.settings.model import BudgetSettings, Settings
+from gitbridge_console.settings.model import Settings
+from gitbridge_console.settings.routing import BudgetSettings
 from gitbridge_console.store.budgets import BudgetStore, Reserved, Spent
 from gitbridge_console.store.trouble import STORE_AWAY, StoreTrouble
 

@@ -10,14 +10,15 @@ from collections.abc import Callable, Sequence
 from gitbridge_console.actions.outbox import ActionRunner
 from gitbridge_console.consensus.manager import ConsensusInput, ConsensusManager
 from gitbridge_console.domain.decisions import Answer, AnswerStatus, Decision, DecisionState
+from gitbridge_console.domain.event_views import TaskDetail
 from gitbridge_console.domain.events import EventState, Kind
 from gitbridge_console.domain.facts import read_facts
 from gitbridge_console.domain.failures import ERROR_CODES, FailureClass
-from gitbridge_console.domain.snapshots import TaskDetail
 from gitbridge_console.domain.timestamps import iso_from_ms, ms_from_iso
 from gitbridge_console.router.ai_router import AIRouter
 from gitbridge_console.router.hedging import one_per_seat
-from gitbridge_console.settings.model import KindSettings, Settings
+from gitbridge_console.settings.model import Settings
+from gitbridge_console.settings.routing import KindSettings
 from gitbridge_console.sources.diffs import material_from
 from gitbridge_console.store.event_queue import RedisEventQueue
 from gitbridge_console.store.metrics import Metrics

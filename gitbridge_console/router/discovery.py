@@ -11,7 +11,7 @@ from collections.abc import Callable
 from gitbridge_console.router.ai_router import AIRouter
 from gitbridge_console.router.health import look_at
 from gitbridge_console.router.provider_state import ProviderState
-from gitbridge_console.settings.model import HealthSettings
+from gitbridge_console.settings.routing import HealthSettings
 from gitbridge_console.store.provider_board import ProviderBoard
 from gitbridge_console.store.trouble import STORE_AWAY, StoreTrouble
 

@@ -35,8 +35,8 @@ from gitbridge_console.router.overload import Overload, measure
 from gitbridge_console.router.rate_limits import RateLimiter
 from gitbridge_console.router.task_processor import TaskProcessor
 from gitbridge_console.settings.holder import SettingsHolder
-from gitbridge_console.settings.model import ProviderSettings
 from gitbridge_console.settings.reload import fingerprint
+from gitbridge_console.settings.routing import ProviderSettings
 from gitbridge_console.store.fleet import Beat
 from gitbridge_console.store.records import ClaimedJob
 from gitbridge_console.store.store import Store, open_legacy

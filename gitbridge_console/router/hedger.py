@@ -10,7 +10,7 @@ from contextlib import asynccontextmanager
 from gitbridge_console.router.ai_router import AIRouter
 from gitbridge_console.router.breaker import BreakerState
 from gitbridge_console.router.hedging import HedgeShare, Latencies, hedge_delay_s
-from gitbridge_console.settings.model import HedgingSettings, KindSettings
+from gitbridge_console.settings.routing import HedgingSettings, KindSettings
 from gitbridge_console.store.event_queue import RedisEventQueue
 from gitbridge_console.store.metrics import Metrics
 from gitbridge_console.store.records import ClaimedJob

@@ -12,7 +12,7 @@ from bisect import bisect_left, insort
 from collections import deque
 from collections.abc import Sequence
 
-from gitbridge_console.domain.snapshots import TaskDetail
+from gitbridge_console.domain.event_views import TaskDetail
 
 SAMPLES_MAX = 500
 """Latencies kept for one provider and kind, the newest."""

@@ -8,7 +8,7 @@ from typing import Any
 from gitbridge_console.domain.rate_limits import Amounts, Buckets, Dimension, Pace, pace_of
 from gitbridge_console.domain.timestamps import iso_from_ms
 from gitbridge_console.router.attempt import Outcome
-from gitbridge_console.settings.model import ProviderSettings
+from gitbridge_console.settings.routing import ProviderSettings
 
 ONE_REQUEST: Amounts = {Dimension.REQUESTS: 1.0}
 

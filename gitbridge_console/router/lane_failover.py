@@ -12,7 +12,8 @@ from collections.abc import Callable, Mapping, Sequence
 
 from gitbridge_console.domain.events import STAGE_LANES
 from gitbridge_console.router.ai_router import AIRouter, Gate
-from gitbridge_console.settings.model import KindSettings, Settings
+from gitbridge_console.settings.model import Settings
+from gitbridge_console.settings.routing import KindSettings
 from gitbridge_console.store.event_queue import RedisEventQueue
 from gitbridge_console.store.fleet import Beat, FleetRegistry
 from gitbridge_console.store.records import Closure, QueueStats

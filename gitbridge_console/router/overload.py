@@ -13,7 +13,8 @@ from dataclasses import dataclass, field
 from enum import IntEnum
 
 from gitbridge_console.domain.events import EventState, Priority
-from gitbridge_console.settings.model import KindSettings, QueueSettings, SheddingSettings
+from gitbridge_console.settings.model import QueueSettings, SheddingSettings
+from gitbridge_console.settings.routing import KindSettings
 from gitbridge_console.store.records import QueueStats
 
 UNDECIDED = (EventState.RECEIVED, EventState.ROUTED, EventState.PARKED, EventState.CONSENSUS_PENDING)

@@ -15,7 +15,7 @@ from gitbridge_console.providers.base import Provider
 from gitbridge_console.router.breaker import BreakerState, CircuitBreaker
 from gitbridge_console.router.concurrency import AdaptiveLimit
 from gitbridge_console.router.retry_budget import RetryTokens
-from gitbridge_console.settings.model import ProviderSettings
+from gitbridge_console.settings.routing import ProviderSettings
 
 logger = logging.getLogger(__name__)
 

@@ -18,7 +18,7 @@ from gitbridge_console.domain.rate_limits import Advertised, Amounts, Dimension,
 from gitbridge_console.router.attempt import Outcome
 from gitbridge_console.router.guards import Question, Refusal
 from gitbridge_console.router.known_limits import KnownLimits, asked_to_wait_s, used_by
-from gitbridge_console.settings.model import ProviderSettings
+from gitbridge_console.settings.routing import ProviderSettings
 from gitbridge_console.store.rate_limits import RateLimitStore, Ruling
 from gitbridge_console.store.trouble import STORE_AWAY
 

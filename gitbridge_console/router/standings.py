@@ -6,7 +6,7 @@ from gitbridge_console.providers.prices import cost_usd
 from gitbridge_console.router.latency import LatencyTable
 from gitbridge_console.router.provider_state import ProviderState
 from gitbridge_console.router.selection import Standing, over_budget
-from gitbridge_console.settings.model import KindSettings, ProviderSettings
+from gitbridge_console.settings.routing import KindSettings, ProviderSettings
 
 USUAL_ANSWER_TOKENS = 1_000
 """Assumed of an answer's length, for its price, before a model has given one."""

@@ -22,7 +22,8 @@ from gitbridge_console.router.lane_failover import first_back, too_long
 from gitbridge_console.router.lane_room import WORTH_MOVING_S, takes_at_once
 from gitbridge_console.router.last_words import write_last_words
 from gitbridge_console.router.prompts import BuiltPrompt, build_request
-from gitbridge_console.settings.model import KindSettings, Settings
+from gitbridge_console.settings.model import Settings
+from gitbridge_console.settings.routing import KindSettings
 from gitbridge_console.sources.diffs import material_from
 from gitbridge_console.store.event_queue import RedisEventQueue
 from gitbridge_console.store.metrics import Metrics

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from gitbridge_console.settings.model import BudgetSettings, Settings
+from gitbridge_console.settings.model import Settings
 from gitbridge_console.settings.notes import EXAMPLES, NOTES, TABLES
+from gitbridge_console.settings.routing import BudgetSettings
 from gitbridge_console.settings.shown import toml_value
 
 _HEAD = """\

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from gitbridge_console.settings.model import BudgetSettings, Rule, RuleMatch, Settings
+from gitbridge_console.settings.model import Rule, RuleMatch, Settings
+from gitbridge_console.settings.routing import BudgetSettings
 
 TABLES: dict[str, str] = {
     "": "The whole program",

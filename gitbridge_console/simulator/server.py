@@ -12,7 +12,8 @@ from collections.abc import AsyncIterator
 from concurrent.futures import Future
 from pathlib import Path
 
-from gitbridge_console.settings.model import LegacySettings, ProviderSettings, RedisSettings, Settings, default_kinds
+from gitbridge_console.settings.model import LegacySettings, RedisSettings, Settings
+from gitbridge_console.settings.routing import ProviderSettings, default_kinds
 from gitbridge_console.simulator.profiles import Profiles, named_profiles
 
 log = logging.getLogger(__name__)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from redis.asyncio import Redis
 
-from gitbridge_console.domain.snapshots import AuditEntry
+from gitbridge_console.domain.event_views import AuditEntry
 from gitbridge_console.domain.timestamps import iso_from_ms
 from gitbridge_console.store.bounded_writes import APPEND, BoundedWrites
 from gitbridge_console.store.durability import LOOK_FIRST, DiskWait

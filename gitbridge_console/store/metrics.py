@@ -11,15 +11,23 @@ from __future__ import annotations
 import time
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field
 
 from redis.asyncio import Redis
 from redis.exceptions import OutOfMemoryError
 
-from gitbridge_console.domain.failures import RULES, FailureClass
-from gitbridge_console.domain.snapshots import Percentiles
 from gitbridge_console.store.bounded_writes import COUNT, REMEMBER, BoundedWrites
 from gitbridge_console.store.latency_histogram import BOUNDS_MS, LatencyHistogram
+from gitbridge_console.store.metrics_window import (
+    MetricsWindow,
+    ProviderWindow,
+    durations,
+    judged,
+    last_minute,
+    named,
+    provider_window,
+    share,
+    sum_of,
+)
 from gitbridge_console.store.unavailable import STORE_AWAY_ERRORS
 
 __all__ = ["BOUNDS_MS", "LatencyHistogram", "Metrics", "MetricsWindow", "ProviderWindow", "minute_key", "providers_key"]
@@ -33,9 +41,6 @@ KEPT_MINUTES = 15
 CLOCK_CHECK_S = 60.0
 AVAILABILITY_S = 30.0
 _NOT_NOW: tuple[type[Exception], ...] = (*STORE_AWAY_ERRORS, OutOfMemoryError)
-UNAVAILABLE = frozenset(cls.value for cls, rule in RULES.items() if rule.breaker_weight >= 1 or rule.disables)
-"""Outcomes in which the service was not there for us, as opposed to answering something unusable."""
-NOT_AN_ERROR = frozenset({"ok", "cancelled", FailureClass.NEUTRAL.value})
 
 
 def minute_key(namespace: str, scope: str, minute: int) -> str:
@@ -51,45 +56,6 @@ def hour_key(namespace: str, provider: str, hour: int) -> str:
 def providers_key(namespace: str) -> str:
     """Set of the providers that have metrics."""
     return f"{{{namespace}:metrics:{FLEET}}}:providers"
-
-
-@dataclass(frozen=True, slots=True)
-class ProviderWindow:
-    """One provider over the window. Rates are fractions 0..1; ``None`` where nothing was measured."""
-
-    calls_1m: int = 0
-    calls_15m: int = 0
-    """Calls over the whole window, 15 minutes unless asked otherwise."""
-    latency_ms: Percentiles = field(default_factory=Percentiles)
-    ttft_ms: Percentiles = field(default_factory=Percentiles)
-    errors_by_class: Mapping[str, int] = field(default_factory=dict)
-    error_rate: float = 0.0
-    availability: float | None = None
-    tokens_in: int = 0
-    tokens_out: int = 0
-    cost_usd: float | None = None
-    """Sum of the known costs; ``None`` when no call's cost is known."""
-    latency_trend_ms: tuple[float | None, ...] = ()
-    """p95 of each minute, oldest first."""
-
-
-@dataclass(frozen=True, slots=True)
-class MetricsWindow:
-    """All metrics of the last minutes, the running one included."""
-
-    minutes: int
-    providers: Mapping[str, ProviderWindow] = field(default_factory=dict)
-    durations: Mapping[str, LatencyHistogram] = field(default_factory=dict)
-    counts: Mapping[str, int] = field(default_factory=dict)
-    counts_1m: Mapping[str, float] = field(default_factory=dict)
-
-    def percentiles(self, name: str) -> Percentiles:
-        """p50, p95, p99 of a named duration (``queue_latency``, ``routing_latency``, ``processing``), in milliseconds."""
-        return _percentiles(self.durations.get(name))
-
-    def per_second(self, name: str) -> float:
-        """Rate of a named count over the last minute."""
-        return round(self.counts_1m.get(name, 0.0) / 60, 3)
 
 
 class Metrics:
@@ -223,10 +189,10 @@ class Metrics:
         fleet = [table[FLEET, minute] for minute in span]
         return MetricsWindow(
             minutes=minutes,
-            providers={name: _provider_window([table[name, minute] for minute in span], rest) for name in names},
-            durations=_durations(_sum(fleet)),
-            counts=_named(_sum(fleet), "k:"),
-            counts_1m=_last_minute(fleet, rest),
+            providers={name: provider_window([table[name, minute] for minute in span], rest) for name in names},
+            durations=durations(sum_of(fleet)),
+            counts=named(sum_of(fleet), "k:"),
+            counts_1m=last_minute(fleet, rest),
         )
 
     async def availability(self, providers: Iterable[str]) -> dict[str, dict[str, float | None]]:
@@ -256,9 +222,9 @@ class Metrics:
             replies = iter(await pipe.execute())
         found: dict[str, dict[str, float | None]] = {}
         for name in names:
-            minutes = [_judged({key.decode(): int(n) for key, n in next(replies).items()}) for _ in spans["1h"]]
+            minutes = [judged({key.decode(): int(n) for key, n in next(replies).items()}) for _ in spans["1h"]]
             hours = [(int(judged or 0), int(away or 0)) for judged, away in (next(replies) for _ in range(24))]
-            found[name] = {"5m": _share(minutes[-5:]), "1h": _share(minutes), "24h": _share(hours)}
+            found[name] = {"5m": share(minutes[-5:]), "1h": share(minutes), "24h": share(hours)}
         return found
 
     async def _minutes(self, scopes: Iterable[str], span: range) -> dict[tuple[str, int], dict[str, int]]:
@@ -278,71 +244,6 @@ class Metrics:
         return table
 
 
-def _sum(tables: Iterable[Mapping[str, int]]) -> Counter[str]:
-    total: Counter[str] = Counter()
-    for table in tables:
-        total.update(table)
-    return total
-
-
-def _named(fields: Mapping[str, int], prefix: str) -> dict[str, int]:
-    return {name.removeprefix(prefix): n for name, n in fields.items() if name.startswith(prefix)}
-
-
-def _last_minute(fleet: list[dict[str, int]], rest: float) -> dict[str, float]:
-    before = _named(fleet[-2], "k:") if len(fleet) > 1 else {}
-    running = _named(fleet[-1], "k:")
-    return {name: running.get(name, 0) + before.get(name, 0) * rest for name in {*before, *running}}
-
-
-def _durations(fields: Mapping[str, int]) -> dict[str, LatencyHistogram]:
-    names = {name.split(":")[1] for name in fields if name.startswith("v:")}
-    return {name: LatencyHistogram.from_fields(fields, f"v:{name}:") for name in names}
-
-
-def _judged(fields: Mapping[str, int]) -> tuple[int, int]:
-    """Calls that say something about the provider, and those it was not there for."""
-    by_class = _named(fields, "e:")
-    judged = fields.get("ok", 0) + sum(n for name, n in by_class.items() if name not in NOT_AN_ERROR)
-    return judged, sum(n for name, n in by_class.items() if name in UNAVAILABLE)
-
-
 def _by_hour(pending: Mapping[tuple[str, int], Mapping[str, int]]) -> list[tuple[str, int, int, int]]:
-    found = [(scope, minute // 60, *_judged(counts)) for (scope, minute), counts in pending.items() if scope != FLEET]
+    found = [(scope, minute // 60, *judged(counts)) for (scope, minute), counts in pending.items() if scope != FLEET]
     return [entry for entry in found if entry[2]]
-
-
-def _share(spans: Iterable[tuple[int, int]]) -> float | None:
-    judged, away = (sum(column) for column in zip(*spans, strict=True))
-    return round(1 - away / judged, 4) if judged else None
-
-
-def _calls(fields: Mapping[str, int]) -> int:
-    return fields.get("ok", 0) + sum(_named(fields, "e:").values())
-
-
-def _provider_window(tables: list[dict[str, int]], rest: float) -> ProviderWindow:
-    total = _sum(tables)
-    by_class = _named(total, "e:")
-    judged, away = _judged(total)
-    before = _calls(tables[-2]) if len(tables) > 1 else 0
-    return ProviderWindow(
-        calls_1m=round(_calls(tables[-1]) + before * rest),
-        calls_15m=_calls(total),
-        latency_ms=_percentiles(LatencyHistogram.from_fields(total, "l:")),
-        ttft_ms=_percentiles(LatencyHistogram.from_fields(total, "t:")),
-        errors_by_class={name: n for name, n in sorted(by_class.items()) if name not in NOT_AN_ERROR},
-        error_rate=round((judged - total["ok"]) / judged, 4) if judged else 0.0,
-        availability=round(1 - away / judged, 4) if judged else None,
-        tokens_in=total["ti"],
-        tokens_out=total["to"],
-        cost_usd=total["c"] / 1_000_000 if total["ck"] else None,
-        latency_trend_ms=tuple(LatencyHistogram.from_fields(table, "l:").percentile(0.95) for table in tables),
-    )
-
-
-def _percentiles(histogram: LatencyHistogram | None) -> Percentiles:
-    if histogram is None:
-        return Percentiles()
-    p50, p95, p99 = (None if ms is None else round(ms, 1) for ms in map(histogram.percentile, (0.5, 0.95, 0.99)))
-    return Percentiles(p50=p50, p95=p95, p99=p99)

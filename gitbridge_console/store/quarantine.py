@@ -9,7 +9,7 @@ from typing import Any, cast
 
 from redis.asyncio import Redis
 
-from gitbridge_console.domain.snapshots import QuarantineEntry
+from gitbridge_console.domain.event_views import QuarantineEntry
 from gitbridge_console.domain.timestamps import iso_from_ms
 from gitbridge_console.store.keys import Keys
 from gitbridge_console.store.replies import entry_ms, newest_entries, table_of, text_of, unpack

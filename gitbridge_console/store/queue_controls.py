@@ -11,7 +11,8 @@ from redis.asyncio import Redis
 from redis.exceptions import OutOfMemoryError, ResponseError
 
 from gitbridge_console.domain.events import EventState, Priority
-from gitbridge_console.settings.model import QueueSettings, RetentionSettings, RetrySettings, SheddingSettings
+from gitbridge_console.settings.model import QueueSettings, RetentionSettings, SheddingSettings
+from gitbridge_console.settings.routing import RetrySettings
 from gitbridge_console.store.claims import Claimer
 from gitbridge_console.store.durability import DiskWait
 from gitbridge_console.store.keys import Keys, partition_of

@@ -11,19 +11,19 @@ from pydantic import ValidationError
 from redis.asyncio import Redis
 
 from gitbridge_console.domain.decisions import Answer, Decision
-from gitbridge_console.domain.events import EventState, Priority
-from gitbridge_console.domain.failures import ERROR_CODES, FailureClass
-from gitbridge_console.domain.filters import EventFilter
-from gitbridge_console.domain.snapshots import (
+from gitbridge_console.domain.event_views import (
     DecisionSummary,
     ErrorDetail,
     EventDetail,
     EventSummary,
     JobSummary,
-    LogLine,
     TaskDetail,
     TimelineEntry,
 )
+from gitbridge_console.domain.events import EventState, Priority
+from gitbridge_console.domain.failures import ERROR_CODES, FailureClass
+from gitbridge_console.domain.filters import EventFilter
+from gitbridge_console.domain.snapshots import LogLine
 from gitbridge_console.domain.tasks import Attempt
 from gitbridge_console.domain.timestamps import iso_from_ms
 from gitbridge_console.store.keys import Keys, home_of

@@ -16,7 +16,8 @@ from gitbridge_console.actions.outside_text import clean, code, one_line, quoted
 from gitbridge_console.actions.requests import ActionPlan, NoAction, build_action, commentable_lines, plan_action
 from gitbridge_console.domain.decisions import Agreement, Answer, AnswerStatus, Cluster, Conflict, Decision, DecisionState
 from gitbridge_console.domain.events import ChangedFile, EventFacts
-from gitbridge_console.settings.model import ActionSettings, KindSettings
+from gitbridge_console.settings.model import ActionSettings
+from gitbridge_console.settings.routing import KindSettings
 
 SHA = "a" * 40
 MARKER = f"<!-- gitbridge:acme/shop#7:code_review:{SHA} -->"

@@ -9,8 +9,8 @@ from dataclasses import dataclass, field
 
 from redis.asyncio import Redis
 
+from gitbridge_console.domain.event_views import EventDetail
 from gitbridge_console.domain.events import FINISHED_STATES, STAGE_LANES, EventState
-from gitbridge_console.domain.snapshots import EventDetail
 from gitbridge_console.store.keys import Keys
 from gitbridge_console.store.reader import EventReader
 from gitbridge_console.store.replies import table_of, text_of

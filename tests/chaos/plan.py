@@ -5,15 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from gitbridge_console.settings.model import (
-    BreakerSettings,
-    LegacySettings,
-    ProviderSettings,
-    QueueSettings,
-    RedisSettings,
-    RetrySettings,
-    Settings,
-)
+from gitbridge_console.settings.model import LegacySettings, QueueSettings, RedisSettings, Settings
+from gitbridge_console.settings.routing import BreakerSettings, ProviderSettings, RetrySettings
 from gitbridge_console.simulator.profiles import Latency, Profiles, ServiceProfile
 
 STAGE_SLOTS, PROVIDER_SLOTS = 4, 2

@@ -14,7 +14,7 @@ from gitbridge_console.consensus.manager import ConsensusInput, ConsensusManager
 from gitbridge_console.consensus.strategies import STRATEGIES, Panel, apply_strategy
 from gitbridge_console.domain.decisions import Answer, AnswerStatus, Decision, DecisionState
 from gitbridge_console.domain.events import Kind
-from gitbridge_console.settings.model import KindSettings
+from gitbridge_console.settings.routing import KindSettings
 
 VERDICTS = ["approve", "comment", "request_changes"]
 

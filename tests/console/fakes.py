@@ -9,19 +9,11 @@ from typing import Any, TypeVar
 
 from sample import audit, decisions, event, failures, fleet, jobs
 
+from gitbridge_console.domain.event_views import AuditEntry, ChangeReport, DecisionSummary, EventDetail, EventSummary, JobSummary
 from gitbridge_console.domain.events import Priority
 from gitbridge_console.domain.filters import EventFilter
 from gitbridge_console.domain.provider_health import HealthFinding
-from gitbridge_console.domain.snapshots import (
-    AuditEntry,
-    BreakerWord,
-    ChangeReport,
-    DecisionSummary,
-    EventDetail,
-    EventSummary,
-    FleetSnapshot,
-    JobSummary,
-)
+from gitbridge_console.domain.snapshots import BreakerWord, FleetSnapshot
 from gitbridge_console.operations.errors import OperationError
 
 T = TypeVar("T")

@@ -5,18 +5,22 @@ from __future__ import annotations
 from typing import Any
 
 from gitbridge_console.domain.decisions import Agreement, Answer, AnswerStatus, Cluster, Conflict, Decision, DecisionState
-from gitbridge_console.domain.snapshots import (
-    Alert,
+from gitbridge_console.domain.event_views import (
     AuditEntry,
-    BreakerStatus,
     DecisionSummary,
-    EngineStatus,
     ErrorDetail,
-    ErrorStatus,
     EventDetail,
     EventSummary,
-    FleetSnapshot,
     JobSummary,
+    TaskDetail,
+    TimelineEntry,
+)
+from gitbridge_console.domain.snapshots import (
+    Alert,
+    BreakerStatus,
+    EngineStatus,
+    ErrorStatus,
+    FleetSnapshot,
     LaneStatus,
     LogLine,
     PauseInfo,
@@ -25,8 +29,6 @@ from gitbridge_console.domain.snapshots import (
     RateLimitStatus,
     RetryBudgetStatus,
     StoreStatus,
-    TaskDetail,
-    TimelineEntry,
 )
 from gitbridge_console.domain.tasks import Attempt
 

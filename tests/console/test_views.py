@@ -23,12 +23,12 @@ from gitbridge_console.console.views.fleet import (
     flow_rates,
     lane_rows,
     log_lines,
-    provider_detail,
     provider_rows,
     trends,
 )
 from gitbridge_console.console.views.header import HeaderState, header_line, tabs_line
 from gitbridge_console.console.views.limits import limit_lines
+from gitbridge_console.console.views.provider import provider_detail
 from gitbridge_console.console.views.tables import decision_rows, event_rows, job_rows, log_rows
 
 

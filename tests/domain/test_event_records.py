@@ -7,8 +7,8 @@ import json
 import pytest
 
 from gitbridge_console.domain.event_records import EventRecord, RecordError, decode, encode, receipt, verify
+from gitbridge_console.domain.event_views import EventDetail
 from gitbridge_console.domain.events import IncomingEvent, Priority
-from gitbridge_console.domain.snapshots import EventDetail
 
 
 def record(event_id: str = "0000000100", payload: bytes = b'{"a": 1}', diff: bytes | None = None, *, pinned: bool = False) -> EventRecord:

@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
+from gitbridge_console.domain.event_views import EventSummary
 from gitbridge_console.domain.filters import EventFilter, duration_s, moment_ms
-from gitbridge_console.domain.snapshots import EventSummary
 from gitbridge_console.domain.timestamps import iso_from_ms, ms_from_iso
 
 NOW = 1_795_341_600_000

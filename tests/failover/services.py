@@ -12,21 +12,13 @@ from typing import Any
 
 from wire import CHAT, RESPONSES, Connection, Received, Script, ScriptedServer, Wire, answering, begin, scripted_server
 
+from gitbridge_console.domain.event_views import EventDetail
 from gitbridge_console.domain.events import EventState, IncomingEvent
-from gitbridge_console.domain.snapshots import EventDetail
 from gitbridge_console.providers.registry import import_sdks
 from gitbridge_console.router.engine import Engine
 from gitbridge_console.settings.holder import SettingsHolder
-from gitbridge_console.settings.model import (
-    BreakerSettings,
-    KindSettings,
-    LegacySettings,
-    ProviderSettings,
-    QueueSettings,
-    RedisSettings,
-    RetrySettings,
-    Settings,
-)
+from gitbridge_console.settings.model import LegacySettings, QueueSettings, RedisSettings, Settings
+from gitbridge_console.settings.routing import BreakerSettings, KindSettings, ProviderSettings, RetrySettings
 from gitbridge_console.store.store import Store, open_store
 
 PATIENCE_S = 30.0

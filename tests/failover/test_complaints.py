@@ -9,7 +9,7 @@ from services import TOTAL_S, Fleet, Opener, answered_by, attempts_of, tokens
 from wire import Connection, Received, Script, Wire, begin, refusing
 
 from gitbridge_console.operations.operations import Operations
-from gitbridge_console.settings.model import BreakerSettings, RetrySettings
+from gitbridge_console.settings.routing import BreakerSettings, RetrySettings
 
 pytestmark = pytest.mark.anyio
 

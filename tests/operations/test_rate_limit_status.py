@@ -8,7 +8,7 @@ from gitbridge_console.domain.snapshots import ProviderStatus, RateLimitStatus
 from gitbridge_console.operations.status import build_snapshot
 from gitbridge_console.settings.model import Settings
 from gitbridge_console.store.fleet import Beat
-from gitbridge_console.store.metrics import MetricsWindow
+from gitbridge_console.store.metrics_window import MetricsWindow
 from gitbridge_console.store.records import QueueStats
 from gitbridge_console.store.server_watch import ServerState
 

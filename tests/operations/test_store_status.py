@@ -16,7 +16,7 @@ from gitbridge_console.operations.operations import Operations
 from gitbridge_console.operations.status import build_snapshot
 from gitbridge_console.settings.model import QueueSettings, Settings
 from gitbridge_console.store.durability import NotDurable
-from gitbridge_console.store.metrics import MetricsWindow
+from gitbridge_console.store.metrics_window import MetricsWindow
 from gitbridge_console.store.records import BackPressure, QueueStats
 from gitbridge_console.store.server_watch import ServerState, ServerWatch
 from gitbridge_console.store.store import Store

@@ -9,7 +9,7 @@ from wire import KEY, WIRES, Builder, ScriptedServer, Wire, scripted_server
 
 from gitbridge_console.providers.base import Provider
 from gitbridge_console.providers.registry import build_provider, import_sdks
-from gitbridge_console.settings.model import ProviderSettings
+from gitbridge_console.settings.routing import ProviderSettings
 
 
 @pytest.fixture(scope="session", autouse=True)

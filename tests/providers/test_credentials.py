@@ -11,7 +11,7 @@ from wire import KEY, QUESTION, Builder, ScriptedServer, Wire, answering, refusi
 from gitbridge_console.providers.base import ProviderError
 from gitbridge_console.providers.clients import openai_client
 from gitbridge_console.providers.errors import failure_from_exception, redacted
-from gitbridge_console.settings.model import ProviderSettings
+from gitbridge_console.settings.routing import ProviderSettings
 
 LEAKS = {
     "OPENAI_API_KEY": "leak-openai-key",

@@ -6,7 +6,7 @@ import pytest
 from genai_prices import Usage, calc_price
 
 from gitbridge_console.providers.prices import cost_usd
-from gitbridge_console.settings.model import ProviderSettings, default_providers
+from gitbridge_console.settings.routing import ProviderSettings, default_providers
 
 PROVIDERS = default_providers()
 

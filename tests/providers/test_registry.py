@@ -13,7 +13,7 @@ from gitbridge_console.providers.errors import MissingKey
 from gitbridge_console.providers.openai_chat import ChatCompletionsProvider
 from gitbridge_console.providers.openai_responses import ChatGPTProvider, GrokProvider
 from gitbridge_console.providers.registry import build_provider, key_problem, resolve_key
-from gitbridge_console.settings.model import ProviderSettings, default_providers
+from gitbridge_console.settings.routing import ProviderSettings, default_providers
 
 PROVIDERS = default_providers()
 

@@ -11,7 +11,7 @@ from wire import QUESTION
 from gitbridge_console.domain.failures import FailureClass
 from gitbridge_console.providers.base import ProviderError
 from gitbridge_console.providers.registry import build_provider
-from gitbridge_console.settings.model import ProviderSettings
+from gitbridge_console.settings.routing import ProviderSettings
 
 pytestmark = pytest.mark.anyio
 

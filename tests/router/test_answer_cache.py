@@ -11,15 +11,16 @@ import pytest
 from redis.asyncio import Redis
 from redis.exceptions import ConnectionError as RedisConnectionError
 
+from gitbridge_console.domain.event_views import TaskDetail
 from gitbridge_console.domain.events import IncomingEvent
 from gitbridge_console.domain.failures import Failure, FailureClass
-from gitbridge_console.domain.snapshots import TaskDetail
 from gitbridge_console.providers.base import ProviderError, ProviderReply, ProviderRequest, Usage
 from gitbridge_console.router.ai_router import AIRouter
 from gitbridge_console.router.answer_cache import AnswerCache, question_key
 from gitbridge_console.router.prompts import BuiltPrompt
 from gitbridge_console.router.task_processor import TaskProcessor
-from gitbridge_console.settings.model import CacheSettings, Settings
+from gitbridge_console.settings.model import Settings
+from gitbridge_console.settings.routing import CacheSettings
 from gitbridge_console.store.answer_cache import AnswerCacheStore
 from gitbridge_console.store.event_queue import RedisEventQueue
 from gitbridge_console.store.keys import Keys

@@ -12,12 +12,13 @@ from typing import Any
 import pytest
 from redis.asyncio import Redis
 
+from gitbridge_console.domain.event_views import TaskDetail
 from gitbridge_console.domain.events import IncomingEvent, Priority
-from gitbridge_console.domain.snapshots import TaskDetail
 from gitbridge_console.providers.registry import build_provider, import_sdks
 from gitbridge_console.router.ai_router import AIRouter
 from gitbridge_console.router.task_processor import TaskProcessor
-from gitbridge_console.settings.model import KindSettings, ProviderSettings, RetrySettings, Settings
+from gitbridge_console.settings.model import Settings
+from gitbridge_console.settings.routing import KindSettings, ProviderSettings, RetrySettings
 from gitbridge_console.store.event_queue import RedisEventQueue
 from gitbridge_console.store.metrics import Metrics
 from gitbridge_console.store.reader import EventReader

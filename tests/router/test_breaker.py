@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gitbridge_console.router.breaker import Admission, BreakerState, CircuitBreaker, Forced
-from gitbridge_console.settings.model import BreakerSettings
+from gitbridge_console.settings.routing import BreakerSettings
 
 SETTINGS = BreakerSettings(consecutive_failures=5, open_base_s=15, open_cap_s=60, successes_to_close=2)
 

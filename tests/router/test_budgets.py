@@ -16,7 +16,8 @@ from gitbridge_console.router.attempt import Outcome
 from gitbridge_console.router.budgets import BudgetGuard
 from gitbridge_console.router.guards import Question, Refusal
 from gitbridge_console.router.prompts import BuiltPrompt
-from gitbridge_console.settings.model import BudgetSettings, Settings
+from gitbridge_console.settings.model import Settings
+from gitbridge_console.settings.routing import BudgetSettings
 from gitbridge_console.store.budgets import BudgetStore, Spent
 from gitbridge_console.store.keys import Keys
 from gitbridge_console.store.trouble import StoreTrouble

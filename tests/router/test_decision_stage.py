@@ -8,12 +8,13 @@ from typing import Any
 import pytest
 
 from gitbridge_console.domain.decisions import Answer, AnswerStatus
+from gitbridge_console.domain.event_views import EventDetail
 from gitbridge_console.domain.events import EventState, IncomingEvent, Priority
-from gitbridge_console.domain.snapshots import EventDetail
 from gitbridge_console.domain.tasks import Attempt, TaskState
 from gitbridge_console.router.ai_router import AIRouter
 from gitbridge_console.router.decision_stage import ActionStage, DecisionStage
-from gitbridge_console.settings.model import KindSettings, Settings
+from gitbridge_console.settings.model import Settings
+from gitbridge_console.settings.routing import KindSettings
 from gitbridge_console.store.event_queue import RedisEventQueue
 from gitbridge_console.store.metrics import Metrics
 from gitbridge_console.store.reader import EventReader

@@ -20,7 +20,8 @@ from gitbridge_console.router.ai_router import AIRouter
 from gitbridge_console.router.breaker import BreakerState
 from gitbridge_console.router.discovery import Discovery
 from gitbridge_console.router.health import look_at
-from gitbridge_console.settings.model import HealthSettings, ProviderSettings, Settings
+from gitbridge_console.settings.model import Settings
+from gitbridge_console.settings.routing import HealthSettings, ProviderSettings
 from gitbridge_console.store.keys import Keys
 from gitbridge_console.store.provider_board import ProviderBoard
 from gitbridge_console.store.trouble import StoreTrouble

@@ -16,8 +16,8 @@ from redis.asyncio import Redis
 from redis.exceptions import ConnectionError as RedisConnectionError
 from redis.exceptions import ResponseError
 
+from gitbridge_console.domain.event_views import EventDetail
 from gitbridge_console.domain.events import IncomingEvent
-from gitbridge_console.domain.snapshots import EventDetail
 from gitbridge_console.providers.base import Provider, ProviderReply, ProviderRequest, Usage
 from gitbridge_console.router import engine as engine_module
 from gitbridge_console.router import lane as lane_module
@@ -25,16 +25,9 @@ from gitbridge_console.router.ai_router import AIRouter
 from gitbridge_console.router.engine import Engine
 from gitbridge_console.router.lane import Lane
 from gitbridge_console.settings.holder import SettingsHolder
-from gitbridge_console.settings.model import (
-    KindSettings,
-    LegacySettings,
-    ProviderSettings,
-    QueueSettings,
-    RedisSettings,
-    RetentionSettings,
-    Settings,
-)
+from gitbridge_console.settings.model import LegacySettings, QueueSettings, RedisSettings, RetentionSettings, Settings
 from gitbridge_console.settings.reload import fingerprint
+from gitbridge_console.settings.routing import KindSettings, ProviderSettings
 from gitbridge_console.store.connection import connect, make_client
 from gitbridge_console.store.event_queue import RedisEventQueue
 from gitbridge_console.store.keys import Keys

@@ -20,7 +20,8 @@ from gitbridge_console.router.attempt import Outcome
 from gitbridge_console.router.guards import Question
 from gitbridge_console.router.last_words import write_last_words
 from gitbridge_console.router.task_processor import TaskProcessor
-from gitbridge_console.settings.model import ProviderSettings, Settings
+from gitbridge_console.settings.model import Settings
+from gitbridge_console.settings.routing import ProviderSettings
 from gitbridge_console.store.event_queue import RedisEventQueue
 from gitbridge_console.store.metrics import Metrics
 from gitbridge_console.store.reader import EventReader

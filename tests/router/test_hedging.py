@@ -13,9 +13,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from redis.asyncio import Redis
 
+from gitbridge_console.domain.event_views import EventDetail, TaskDetail
 from gitbridge_console.domain.events import IncomingEvent, Priority
 from gitbridge_console.domain.failures import Failure, FailureClass
-from gitbridge_console.domain.snapshots import EventDetail, TaskDetail
 from gitbridge_console.providers.base import ProviderError, ProviderReply, ProviderRequest, Usage
 from gitbridge_console.router.ai_router import AIRouter
 from gitbridge_console.router.decision_stage import DecisionStage
@@ -24,7 +24,8 @@ from gitbridge_console.router.hedging import HedgeShare, Latencies, hedge_delay_
 from gitbridge_console.router.lane import Lane
 from gitbridge_console.router.leases import LeaseKeeper
 from gitbridge_console.router.task_processor import TaskProcessor
-from gitbridge_console.settings.model import HedgingSettings, KindSettings, Settings
+from gitbridge_console.settings.model import Settings
+from gitbridge_console.settings.routing import HedgingSettings, KindSettings
 from gitbridge_console.store.event_queue import RedisEventQueue
 from gitbridge_console.store.metrics import Metrics
 from gitbridge_console.store.reader import EventReader

@@ -14,12 +14,13 @@ from redis.exceptions import BusyLoadingError, NoScriptError, OutOfMemoryError, 
 from redis.exceptions import ConnectionError as RedisConnectionError
 from redis.exceptions import TimeoutError as RedisTimeoutError
 
+from gitbridge_console.domain.event_views import JobSummary
 from gitbridge_console.domain.events import EventState, IncomingEvent, Priority
-from gitbridge_console.domain.snapshots import JobSummary
 from gitbridge_console.router import lane as lane_module
 from gitbridge_console.router.lane import Lane
 from gitbridge_console.router.leases import LeaseKeeper
-from gitbridge_console.settings.model import QueueSettings, RetrySettings
+from gitbridge_console.settings.model import QueueSettings
+from gitbridge_console.settings.routing import RetrySettings
 from gitbridge_console.store.event_queue import RedisEventQueue
 from gitbridge_console.store.keys import Keys
 from gitbridge_console.store.reader import EventReader

@@ -11,15 +11,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 from redis.asyncio import Redis
 
+from gitbridge_console.domain.event_views import EventDetail
 from gitbridge_console.domain.events import IncomingEvent, Priority
 from gitbridge_console.domain.failures import Failure, FailureClass
-from gitbridge_console.domain.snapshots import EventDetail
 from gitbridge_console.domain.tasks import Attempt
 from gitbridge_console.domain.timestamps import ms_from_iso
 from gitbridge_console.router.ai_router import AIRouter
 from gitbridge_console.router.lane_failover import LaneFailover, closure_by_pause, no_new_seats, too_long
 from gitbridge_console.router.task_processor import TaskProcessor
-from gitbridge_console.settings.model import KindSettings, QueueSettings, RetrySettings, Settings
+from gitbridge_console.settings.model import QueueSettings, Settings
+from gitbridge_console.settings.routing import KindSettings, RetrySettings
 from gitbridge_console.store.event_queue import RedisEventQueue
 from gitbridge_console.store.fleet import Beat, FleetRegistry
 from gitbridge_console.store.metrics import Metrics

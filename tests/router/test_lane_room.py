@@ -9,7 +9,8 @@ import pytest
 
 from gitbridge_console.router.ai_router import AIRouter
 from gitbridge_console.router.lane_room import LOOK_S, LaneRoom
-from gitbridge_console.settings.model import KindSettings, Settings
+from gitbridge_console.settings.model import Settings
+from gitbridge_console.settings.routing import KindSettings
 
 
 class Told:

@@ -8,7 +8,8 @@ from hypothesis import strategies as st
 
 from gitbridge_console.domain.events import Priority
 from gitbridge_console.router.overload import Overload, Step, may_be_shed, measure
-from gitbridge_console.settings.model import KindSettings, QueueSettings, SheddingSettings
+from gitbridge_console.settings.model import QueueSettings, SheddingSettings
+from gitbridge_console.settings.routing import KindSettings
 from gitbridge_console.store.records import LaneCounts, QueueStats
 
 QUEUE = QueueSettings(max_waiting=100, memory_soft_bytes=1000)

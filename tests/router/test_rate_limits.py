@@ -22,7 +22,7 @@ from gitbridge_console.router.attempt import Outcome
 from gitbridge_console.router.guards import Question, Refusal, Reservation
 from gitbridge_console.router.prompts import BuiltPrompt
 from gitbridge_console.router.rate_limits import ANSWER_S, MOST, RateLimiter
-from gitbridge_console.settings.model import ProviderSettings
+from gitbridge_console.settings.routing import ProviderSettings
 from gitbridge_console.store.bounded_writes import BoundedWrites
 from gitbridge_console.store.keys import Keys
 from gitbridge_console.store.rate_limits import RateLimitStore

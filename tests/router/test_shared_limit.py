@@ -23,15 +23,8 @@ from gitbridge_console.providers.registry import import_sdks
 from gitbridge_console.router import engine as engine_module
 from gitbridge_console.router.engine import Engine
 from gitbridge_console.settings.holder import SettingsHolder
-from gitbridge_console.settings.model import (
-    CacheSettings,
-    KindSettings,
-    LegacySettings,
-    ProviderSettings,
-    QueueSettings,
-    RedisSettings,
-    Settings,
-)
+from gitbridge_console.settings.model import LegacySettings, QueueSettings, RedisSettings, Settings
+from gitbridge_console.settings.routing import CacheSettings, KindSettings, ProviderSettings
 from gitbridge_console.store.connection import connect
 from gitbridge_console.store.event_queue import RedisEventQueue
 from gitbridge_console.store.keys import Keys

@@ -11,9 +11,9 @@ from typing import Any
 import pytest
 from redis.asyncio import Redis
 
+from gitbridge_console.domain.event_views import EventDetail, TaskDetail
 from gitbridge_console.domain.events import EventState, IncomingEvent, Priority
 from gitbridge_console.domain.failures import Failure, FailureClass
-from gitbridge_console.domain.snapshots import EventDetail, TaskDetail
 from gitbridge_console.domain.tasks import Attempt, TaskState
 from gitbridge_console.domain.timestamps import ms_from_iso
 from gitbridge_console.providers.base import ProviderError, ProviderReply, ProviderRequest, Usage
@@ -22,7 +22,8 @@ from gitbridge_console.router.decision_stage import DecisionStage
 from gitbridge_console.router.event_router import EventRouter
 from gitbridge_console.router.guards import Question, Refusal
 from gitbridge_console.router.task_processor import TaskProcessor
-from gitbridge_console.settings.model import RetrySettings, Settings
+from gitbridge_console.settings.model import Settings
+from gitbridge_console.settings.routing import RetrySettings
 from gitbridge_console.store.event_queue import RedisEventQueue
 from gitbridge_console.store.metrics import Metrics
 from gitbridge_console.store.reader import EventReader

@@ -15,10 +15,11 @@ from typing import Any
 
 import pytest
 
+from gitbridge_console.domain.event_views import EventDetail
 from gitbridge_console.domain.events import IncomingEvent
-from gitbridge_console.domain.snapshots import EventDetail
 from gitbridge_console.operations.session import Session, open_session
-from gitbridge_console.settings.model import BreakerSettings, CacheSettings, RedisSettings, RetentionSettings, RetrySettings, Settings
+from gitbridge_console.settings.model import RedisSettings, RetentionSettings, Settings
+from gitbridge_console.settings.routing import BreakerSettings, CacheSettings, RetrySettings
 from gitbridge_console.simulator.profiles import FaultRates, Latency, Profiles, ServiceProfile, Storm
 from gitbridge_console.simulator.server import demo_settings, serve_services
 from gitbridge_console.simulator.service import SimulatedService

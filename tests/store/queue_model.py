@@ -11,7 +11,8 @@ from redis.asyncio import Redis
 
 from gitbridge_console.domain.events import FINISHED_STATES, EventState, IncomingEvent, Priority
 from gitbridge_console.domain.tasks import TaskState
-from gitbridge_console.settings.model import QueueSettings, RetentionSettings, RetrySettings
+from gitbridge_console.settings.model import QueueSettings, RetentionSettings
+from gitbridge_console.settings.routing import RetrySettings
 from gitbridge_console.store.event_queue import RedisEventQueue
 from gitbridge_console.store.keys import Keys
 from gitbridge_console.store.records import BackPressure, ClaimedJob, Closure, RoutePlan

@@ -11,7 +11,8 @@ from redis.exceptions import OutOfMemoryError
 
 from gitbridge_console.domain.events import EventState, IncomingEvent, Priority
 from gitbridge_console.domain.tasks import TaskState
-from gitbridge_console.settings.model import RetentionSettings, RetrySettings
+from gitbridge_console.settings.model import RetentionSettings
+from gitbridge_console.settings.routing import RetrySettings
 from gitbridge_console.store.event_queue import RedisEventQueue
 from gitbridge_console.store.keys import Keys
 from gitbridge_console.store.records import BackPressure, ClaimedJob, RoutePlan

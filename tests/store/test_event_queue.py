@@ -10,7 +10,8 @@ import pytest
 
 from gitbridge_console.domain.events import EventState, IncomingEvent, Priority
 from gitbridge_console.domain.tasks import TaskState
-from gitbridge_console.settings.model import QueueSettings, RetentionSettings, RetrySettings
+from gitbridge_console.settings.model import QueueSettings, RetentionSettings
+from gitbridge_console.settings.routing import RetrySettings
 from gitbridge_console.store.event_queue import RedisEventQueue
 from gitbridge_console.store.keys import Keys, expand_id
 from gitbridge_console.store.records import BackPressure, ClaimedJob, PayloadTooLarge, RoutePlan

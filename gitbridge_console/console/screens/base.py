@@ -18,7 +18,8 @@ from gitbridge_console.console.views.header import HeaderState
 from gitbridge_console.console.widgets.bottom_row import BottomRow, Question
 from gitbridge_console.console.widgets.header import Header
 from gitbridge_console.console.widgets.lines import Lines, Page
-from gitbridge_console.domain.snapshots import ChangeReport, FleetSnapshot
+from gitbridge_console.domain.event_views import ChangeReport
+from gitbridge_console.domain.snapshots import FleetSnapshot
 from gitbridge_console.operations.operations import Operations
 
 if TYPE_CHECKING:

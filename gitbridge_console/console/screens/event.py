@@ -10,7 +10,8 @@ from gitbridge_console.console.text import safe
 from gitbridge_console.console.views.event import event_lines
 from gitbridge_console.console.views.tables import short_id
 from gitbridge_console.console.widgets.lines import Page
-from gitbridge_console.domain.snapshots import EventDetail, FleetSnapshot
+from gitbridge_console.domain.event_views import EventDetail
+from gitbridge_console.domain.snapshots import FleetSnapshot
 
 
 class EventScreen(FleetScreen):

@@ -17,10 +17,10 @@ from gitbridge_console.console.views.fleet import (
     first_run_lines,
     lane_rows,
     log_lines,
-    provider_detail,
     provider_rows,
     trends,
 )
+from gitbridge_console.console.views.provider import provider_detail
 from gitbridge_console.console.widgets.bottom_row import Question
 from gitbridge_console.console.widgets.chart import Chart
 from gitbridge_console.console.widgets.lines import Lines, Page

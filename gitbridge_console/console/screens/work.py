@@ -23,8 +23,9 @@ from gitbridge_console.console.views.tables import (
 )
 from gitbridge_console.console.widgets.lines import Page
 from gitbridge_console.console.widgets.row_table import RowTable
+from gitbridge_console.domain.event_views import AuditEntry, EventDetail, EventSummary
 from gitbridge_console.domain.filters import EventFilter
-from gitbridge_console.domain.snapshots import AuditEntry, EventDetail, EventSummary, FleetSnapshot
+from gitbridge_console.domain.snapshots import FleetSnapshot
 from gitbridge_console.operations.operations import Operations
 
 LIST_MAX = 500

@@ -10,7 +10,7 @@ from gitbridge_console.console.text import clip, fit, safe
 from gitbridge_console.console.views.cells import Cell, Line, clock, line, millis, money, wrap
 from gitbridge_console.console.views.tables import DECISION_TONES, STATE_TONES, short_id
 from gitbridge_console.domain.decisions import Answer, AnswerStatus, Cluster, Decision
-from gitbridge_console.domain.snapshots import EventDetail, TaskDetail
+from gitbridge_console.domain.event_views import EventDetail, TaskDetail
 
 SIDE_BY_SIDE_WIDTH = 100
 SEVERITY_TONES = {"critical": "bad", "high": "bad", "medium": "warn", "low": "", "nit": "dim"}

@@ -6,11 +6,7 @@ from collections.abc import Mapping, Sequence
 
 from gitbridge_console.console.text import safe
 from gitbridge_console.console.views.cells import Cell, Column, Line, Row, age, clock, line, millis, money, percent, sparkline
-from gitbridge_console.console.views.limits import limit_lines
-from gitbridge_console.domain.provider_health import HealthFinding
 from gitbridge_console.domain.snapshots import (
-    BreakerStatus,
-    BudgetStatus,
     CacheStatus,
     FleetSnapshot,
     LaneStatus,
@@ -267,98 +263,3 @@ def provider_rows(snapshot: FleetSnapshot) -> list[Row]:
         )
         for name, p in snapshot.providers.items()
     ]
-
-
-def availability_text(provider: ProviderStatus) -> str:
-    """The share of calls it was there for, over each window with calls."""
-    windows = {"15 min": provider.availability} | {
-        {"5m": "5 min", "1h": "1 h", "24h": "24 h"}[word]: share for word, share in provider.availability_by_window.items()
-    }
-    order = ("5 min", "15 min", "1 h", "24 h")
-    return "  ".join(f"{100 * share:.1f}% in {word}" for word in order if (share := windows.get(word)) is not None) or "-"
-
-
-def health_text(finding: HealthFinding) -> str:
-    """What the last look at a provider found."""
-    word = f"answered in {finding.ms:.0f} ms" if finding.ok else f"not well: {safe(finding.failure)}"
-    return f"{word} at {clock(finding.at)}" + (f", {safe(finding.reason)}" if finding.reason else "")
-
-
-def budget_text(budget: BudgetStatus) -> str:
-    """What a provider's calls took today, of what they may take."""
-    parts = []
-    if budget.usd_max is not None:
-        parts.append(f"{money(budget.usd)} of {money(budget.usd_max)}, {money(budget.reserved_usd)} set aside for calls in flight")
-    if budget.tokens_max is not None:
-        parts.append(f"{budget.tokens:,} of {budget.tokens_max:,} tokens")
-    if budget.unknown_calls:
-        parts.append(f"{budget.unknown_calls} of {budget.calls} calls of unknown cost")
-    return ", ".join(parts) or "no limit"
-
-
-def breaker_facts(breaker: BreakerStatus) -> list[str]:
-    """What there is to say of a circuit breaker."""
-    facts = [f"held open by {safe(breaker.forced_by)}: {safe(breaker.forced_why)}" if breaker.forced_by else safe(breaker.state)]
-    if breaker.since:
-        facts.append(f"since {clock(breaker.since)}")
-    facts.append(f"{breaker.failures} failures")
-    if breaker.openings:
-        facts.append(f"opened {breaker.openings} times lately")
-    if breaker.next_probe:
-        facts.append(f"next probe {clock(breaker.next_probe)}")
-    if breaker.share < 1:
-        facts.append(f"coming back, {percent(breaker.share)} of its weight")
-    return facts
-
-
-def provider_detail(name: str, provider: ProviderStatus, lane: LaneStatus | None) -> list[Line]:
-    """Everything known of one provider, in words."""
-    errors = ", ".join(f"{safe(word)} {n}" for word, n in sorted(provider.errors.by_class.items(), key=lambda item: -item[1])) or "none"
-    breaker = provider.breaker
-    lines = [
-        line(
-            Cell(safe(name), "strong"),
-            "  ",
-            state_cell(provider.state),
-            Cell(f"  since {clock(provider.since)}" if provider.since else "", "dim"),
-        ),
-    ]
-    if provider.reason:
-        lines.append(line(Cell(safe(provider.reason), STATE_TONES.get(provider.state, ""))))
-    lines += [
-        line(Cell("model        ", "dim"), f"{safe(provider.model)} over {safe(provider.api)}"),
-        line(
-            Cell("calls        ", "dim"),
-            f"{provider.calls.get('1m', 0)} in 1 min, {provider.calls.get('15m', 0)} in 15 min",
-            f", {provider.in_flight} of {provider.limit} slots busy",
-            f" (up to {provider.limit_max})" if provider.limit_max > provider.limit else "",
-        ),
-        line(
-            Cell("latency      ", "dim"),
-            f"p50 {millis(provider.latency_ms.p50)}  p95 {millis(provider.latency_ms.p95)}  p99 {millis(provider.latency_ms.p99)}",
-        ),
-        line(Cell("errors       ", "dim"), f"{percent(provider.errors.rate)}: {errors}"),
-        line(Cell("availability ", "dim"), availability_text(provider)),
-        line(
-            Cell("breaker      ", "dim"),
-            ", ".join(breaker_facts(breaker)),
-        ),
-        line(Cell("last causes  ", "dim"), ", ".join(safe(cause) for cause in breaker.causes) or "none"),
-        line(Cell("rate gate    ", "dim"), f"until {clock(provider.gate_until)}" if provider.gate_until else "open"),
-        *limit_lines(provider),
-        line(Cell("tokens       ", "dim"), f"{provider.tokens.get('in', 0):,} in, {provider.tokens.get('out', 0):,} out in 15 min"),
-        line(Cell("cost         ", "dim"), f"{money(provider.cost_usd)} in 15 min"),
-    ]
-    if provider.health is not None:
-        lines.append(line(Cell("last look    ", "dim"), Cell(health_text(provider.health), "" if provider.health.ok else "bad")))
-    if provider.budget is not None:
-        tone = {"spent": "bad", "warn": "warn"}.get(provider.budget.state, "")
-        lines.append(line(Cell("budget today ", "dim"), Cell(budget_text(provider.budget), tone)))
-    if lane is not None:
-        lines.append(
-            line(
-                Cell("lane         ", "dim"),
-                f"{lane.depth:,} ready, {lane.waiting} waiting, {lane.leased} leased, oldest {age(lane.oldest_age_s)}",
-            )
-        )
-    return lines

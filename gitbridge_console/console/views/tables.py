@@ -6,7 +6,8 @@ from collections.abc import Sequence
 
 from gitbridge_console.console.text import safe
 from gitbridge_console.console.views.cells import Cell, Column, Row, age, clock
-from gitbridge_console.domain.snapshots import AuditEntry, DecisionSummary, EventSummary, JobSummary, LogLine
+from gitbridge_console.domain.event_views import AuditEntry, DecisionSummary, EventSummary, JobSummary
+from gitbridge_console.domain.snapshots import LogLine
 
 PRIORITY_TONES = {"critical": "bad", "high": "warn", "low": "dim", "bulk": "dim"}
 DECISION_TONES = {"complete": "good", "partial": "warn", "degraded": "bad", "failed": "bad"}

@@ -22,7 +22,8 @@ from gitbridge_console.router.attempt import make_attempt
 from gitbridge_console.router.event_router import EventRouter
 from gitbridge_console.router.prompts import BuiltPrompt, build_request
 from gitbridge_console.router.task_processor import TaskProcessor
-from gitbridge_console.settings.model import KindSettings, LegacySettings, ProviderSettings, Settings
+from gitbridge_console.settings.model import LegacySettings, Settings
+from gitbridge_console.settings.routing import KindSettings, ProviderSettings
 from gitbridge_console.sources.diffs import material_from
 from gitbridge_console.store.event_queue import RedisEventQueue
 from tests.benchmarks.overhead.rounds import obey

@@ -10,7 +10,8 @@ from collections.abc import Callable
 from gitbridge_console.domain.rate_limits import Dimension
 from gitbridge_console.router.ai_router import AIRouter, Call
 from gitbridge_console.router.known_limits import ONE_REQUEST, KnownLimits
-from gitbridge_console.settings.model import KindSettings, ProviderSettings, Settings
+from gitbridge_console.settings.model import Settings
+from gitbridge_console.settings.routing import KindSettings, ProviderSettings
 from tests.benchmarks.selection.world import NAMES, PER_MINUTE, TOKENS, TTFT_SHARE, Policy, Reply
 
 Clock = Callable[[], float]

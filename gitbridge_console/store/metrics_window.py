@@ -1,0 +1,127 @@
+"""What the metrics of some minutes come to: sums, rates, percentiles, availability. Pure functions of the minute hashes."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+
+from gitbridge_console.domain.failures import RULES, FailureClass
+from gitbridge_console.domain.snapshots import Percentiles
+from gitbridge_console.store.latency_histogram import LatencyHistogram
+
+UNAVAILABLE = frozenset(cls.value for cls, rule in RULES.items() if rule.breaker_weight >= 1 or rule.disables)
+"""Outcomes in which the service was not there for us, as opposed to answering something unusable."""
+
+
+NOT_AN_ERROR = frozenset({"ok", "cancelled", FailureClass.NEUTRAL.value})
+
+
+@dataclass(frozen=True, slots=True)
+class ProviderWindow:
+    """One provider over the window. Rates are fractions 0..1; ``None`` where nothing was measured."""
+
+    calls_1m: int = 0
+    calls_15m: int = 0
+    """Calls over the whole window, 15 minutes unless asked otherwise."""
+    latency_ms: Percentiles = field(default_factory=Percentiles)
+    ttft_ms: Percentiles = field(default_factory=Percentiles)
+    errors_by_class: Mapping[str, int] = field(default_factory=dict)
+    error_rate: float = 0.0
+    availability: float | None = None
+    tokens_in: int = 0
+    tokens_out: int = 0
+    cost_usd: float | None = None
+    """Sum of the known costs; ``None`` when no call's cost is known."""
+    latency_trend_ms: tuple[float | None, ...] = ()
+    """p95 of each minute, oldest first."""
+
+
+@dataclass(frozen=True, slots=True)
+class MetricsWindow:
+    """All metrics of the last minutes, the running one included."""
+
+    minutes: int
+    providers: Mapping[str, ProviderWindow] = field(default_factory=dict)
+    durations: Mapping[str, LatencyHistogram] = field(default_factory=dict)
+    counts: Mapping[str, int] = field(default_factory=dict)
+    counts_1m: Mapping[str, float] = field(default_factory=dict)
+
+    def percentiles(self, name: str) -> Percentiles:
+        """p50, p95, p99 of a named duration (``queue_latency``, ``routing_latency``, ``processing``), in milliseconds."""
+        return _percentiles(self.durations.get(name))
+
+    def per_second(self, name: str) -> float:
+        """Rate of a named count over the last minute."""
+        return round(self.counts_1m.get(name, 0.0) / 60, 3)
+
+
+def sum_of(tables: Iterable[Mapping[str, int]]) -> Counter[str]:
+    """All tables added up."""
+    total: Counter[str] = Counter()
+    for table in tables:
+        total.update(table)
+    return total
+
+
+def named(fields: Mapping[str, int], prefix: str) -> dict[str, int]:
+    """Fields that begin with a prefix, without it."""
+    return {name.removeprefix(prefix): n for name, n in fields.items() if name.startswith(prefix)}
+
+
+def last_minute(fleet: list[dict[str, int]], rest: float) -> dict[str, float]:
+    """Counts of the last 60 seconds: the running minute, and of the one before what is left of it."""
+    before = named(fleet[-2], "k:") if len(fleet) > 1 else {}
+    running = named(fleet[-1], "k:")
+    return {name: running.get(name, 0) + before.get(name, 0) * rest for name in {*before, *running}}
+
+
+def durations(fields: Mapping[str, int]) -> dict[str, LatencyHistogram]:
+    """The histograms of all named durations."""
+    names = {name.split(":")[1] for name in fields if name.startswith("v:")}
+    return {name: LatencyHistogram.from_fields(fields, f"v:{name}:") for name in names}
+
+
+def judged(fields: Mapping[str, int]) -> tuple[int, int]:
+    """Calls that say something about the provider, and those it was not there for."""
+    by_class = named(fields, "e:")
+    judged = fields.get("ok", 0) + sum(n for name, n in by_class.items() if name not in NOT_AN_ERROR)
+    return judged, sum(n for name, n in by_class.items() if name in UNAVAILABLE)
+
+
+def share(spans: Iterable[tuple[int, int]]) -> float | None:
+    """What part of the judged calls the provider was there for, 0 to 1; ``None`` without calls."""
+    judged, away = (sum(column) for column in zip(*spans, strict=True))
+    return round(1 - away / judged, 4) if judged else None
+
+
+def _calls(fields: Mapping[str, int]) -> int:
+    return fields.get("ok", 0) + sum(named(fields, "e:").values())
+
+
+def provider_window(tables: list[dict[str, int]], rest: float) -> ProviderWindow:
+    """One provider over the minutes of the tables, oldest first; ``rest`` is the share of the last minute that is still to come."""
+    total = sum_of(tables)
+    by_class = named(total, "e:")
+    calls, away = judged(total)
+    before = _calls(tables[-2]) if len(tables) > 1 else 0
+    return ProviderWindow(
+        calls_1m=round(_calls(tables[-1]) + before * rest),
+        calls_15m=_calls(total),
+        latency_ms=_percentiles(LatencyHistogram.from_fields(total, "l:")),
+        ttft_ms=_percentiles(LatencyHistogram.from_fields(total, "t:")),
+        errors_by_class={name: n for name, n in sorted(by_class.items()) if name not in NOT_AN_ERROR},
+        error_rate=round((calls - total["ok"]) / calls, 4) if calls else 0.0,
+        availability=round(1 - away / calls, 4) if calls else None,
+        tokens_in=total["ti"],
+        tokens_out=total["to"],
+        cost_usd=total["c"] / 1_000_000 if total["ck"] else None,
+        latency_trend_ms=tuple(LatencyHistogram.from_fields(table, "l:").percentile(0.95) for table in tables),
+    )
+
+
+def _percentiles(histogram: LatencyHistogram | None) -> Percentiles:
+    if histogram is None:
+        return Percentiles()
+    p50, p95, p99 = (None if ms is None else round(ms, 1) for ms in map(histogram.percentile, (0.5, 0.95, 0.99)))
+    return Percentiles(p50=p50, p95=p95, p99=p99)
