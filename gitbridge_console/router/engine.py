@@ -114,6 +114,7 @@ class Engine:
         self._lag.start()
         try:
             await self._import_sdks()
+            background.append(asyncio.create_task(self._discovery.run(), name="discovery"))
             self._start_lanes(lanes)
             self.ready.set()
             while not self._stop.is_set():
@@ -140,7 +141,6 @@ class Engine:
             ("wakeups", self.store.wakeups.listen()),
             ("maintenance", self._maintenance()),
             ("provider board", self._board.run()),
-            ("discovery", self._discovery.run()),
             # Apart from the maintenance: a slow disk must hold up neither recovery nor heartbeat.
             ("dead letters", self._dead_letters.run()),
         ]

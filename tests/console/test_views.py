@@ -261,6 +261,6 @@ def test_views_need_no_textual() -> None:
 def test_a_providers_limits_say_how_much_when_and_who_says_so() -> None:
     lines = limit_lines(fleet().providers["claude"])
     text = ["".join(part if isinstance(part, str) else part.text for part in found.parts) for found in lines]
-    assert text[0].startswith("rate limit   50 requests a minute, 0 at once now, next call at ")
-    assert text[1] == "rate limit   80,000 output tokens a minute, 3,120 at once now  (headers)"
+    assert text[0].startswith("rate limit   50 requests a minute used up, next call at ")
+    assert text[1] == "rate limits  80k output tokens a minute  (headers)"
     assert text[2] == "retry budget 8.4 of 10 tokens, 2 of 31 calls repeated in 1 min"

@@ -52,15 +52,24 @@ def breaker_facts(breaker: BreakerStatus) -> list[str]:
         facts.append(f"opened {breaker.openings} times lately")
     if breaker.next_probe:
         facts.append(f"next probe {clock(breaker.next_probe)}")
+    if breaker.causes:
+        facts.append(f"last causes {', '.join(safe(cause) for cause in breaker.causes)}")
     if breaker.share < 1:
         facts.append(f"coming back, {percent(breaker.share)} of its weight")
     return facts
 
 
+def _last_look(finding: HealthFinding | None) -> list[Line]:
+    return [] if finding is None else [line(Cell("last look    ", "dim"), Cell(health_text(finding), "" if finding.ok else "bad"))]
+
+
+def _shut_gate(until: str | None) -> list[Line]:
+    return [line(Cell("rate gate    ", "dim"), Cell(f"shut until {clock(until)}", "warn"))] if until else []
+
+
 def provider_detail(name: str, provider: ProviderStatus, lane: LaneStatus | None) -> list[Line]:
     """Everything known of one provider, in words."""
     errors = ", ".join(f"{safe(word)} {n}" for word, n in sorted(provider.errors.by_class.items(), key=lambda item: -item[1])) or "none"
-    breaker = provider.breaker
     lines = [
         line(
             Cell(safe(name), "strong"),
@@ -73,6 +82,7 @@ def provider_detail(name: str, provider: ProviderStatus, lane: LaneStatus | None
         lines.append(line(Cell(safe(provider.reason), STATE_TONES.get(provider.state, ""))))
     lines += [
         line(Cell("model        ", "dim"), f"{safe(provider.model)} over {safe(provider.api)}"),
+        *_last_look(provider.health),
         line(
             Cell("calls        ", "dim"),
             f"{provider.calls.get('1m', 0)} in 1 min, {provider.calls.get('15m', 0)} in 15 min",
@@ -85,18 +95,14 @@ def provider_detail(name: str, provider: ProviderStatus, lane: LaneStatus | None
         ),
         line(Cell("errors       ", "dim"), f"{percent(provider.errors.rate)}: {errors}"),
         line(Cell("availability ", "dim"), availability_text(provider)),
-        line(
-            Cell("breaker      ", "dim"),
-            ", ".join(breaker_facts(breaker)),
-        ),
-        line(Cell("last causes  ", "dim"), ", ".join(safe(cause) for cause in breaker.causes) or "none"),
-        line(Cell("rate gate    ", "dim"), f"until {clock(provider.gate_until)}" if provider.gate_until else "open"),
+        line(Cell("breaker      ", "dim"), ", ".join(breaker_facts(provider.breaker))),
+        *_shut_gate(provider.gate_until),
         *limit_lines(provider),
-        line(Cell("tokens       ", "dim"), f"{provider.tokens.get('in', 0):,} in, {provider.tokens.get('out', 0):,} out in 15 min"),
-        line(Cell("cost         ", "dim"), f"{money(provider.cost_usd)} in 15 min"),
+        line(
+            Cell("cost         ", "dim"),
+            f"{money(provider.cost_usd)} in 15 min for {provider.tokens.get('in', 0):,} tokens in, {provider.tokens.get('out', 0):,} out",
+        ),
     ]
-    if provider.health is not None:
-        lines.append(line(Cell("last look    ", "dim"), Cell(health_text(provider.health), "" if provider.health.ok else "bad")))
     if provider.budget is not None:
         tone = {"spent": "bad", "warn": "warn"}.get(provider.budget.state, "")
         lines.append(line(Cell("budget today ", "dim"), Cell(budget_text(provider.budget), tone)))
