@@ -347,6 +347,7 @@ class AIRouter:
     def _disable(self, state: ProviderState, failure: Failure) -> None:
         state.disabled = f"{failure.cls.value}: {failure.message}"
         state.disabled_at_ms = time.time() * 1000
+        state.disabled_alone = failure.cls is FailureClass.CREDENTIAL
 
     def _is_our_lag(self, state: ProviderState, now: float) -> bool:
         counted = now - state.silent_at >= LAG_S or self._lag_s() <= LAG_S
@@ -384,7 +385,10 @@ class AIRouter:
         """Fields of this provider's status that only its engine knows, ready for the heartbeat."""
         calls, repeats = self.repeats.counts(self._clock())
         budget = {"tokens": round(self.states[name].retries.tokens, 1), "repeats": repeats, "calls": calls}
-        return self.states[name].describe(self._clock()) | {"retry_budget": budget}
+        fields = self.states[name].describe(self._clock()) | {"retry_budget": budget}
+        if fields["state"] in ("ok", "slow") and (held := self.hold(name)) is not None:
+            fields |= {"state": "limited", "reason": held.reason}
+        return fields
 
 
 def _ewma(old: float | None, value: float, alpha: float) -> float:

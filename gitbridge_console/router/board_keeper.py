@@ -113,7 +113,7 @@ class BoardKeeper:
         if gate_until > max(mark.gate_until, now):
             await self._board.gated(name, gate_until - now)
             mark.gate_until = gate_until
-        if state.disabled and disabled_at_ms != mark.disabled_at_ms:
+        if state.disabled and not state.disabled_alone and disabled_at_ms != mark.disabled_at_ms:
             await self._board.disabled(name, state.disabled)
             mark.disabled_at_ms = disabled_at_ms
 

@@ -37,6 +37,8 @@ class ProviderState:
     gate_until: float = 0.0
     disabled: str = ""
     disabled_at_ms: float = 0.0
+    disabled_alone: bool = False
+    """What disables it is this engine's own: keys are found on each host, so another engine's may be good."""
     in_flight: int = 0
     begun: dict[int, float] = field(default_factory=dict)
     """Calls in flight by number, oldest first, and when they began."""

@@ -20,7 +20,7 @@ from gitbridge_console.store.keys import Keys
 from gitbridge_console.store.replies import table_of, text_of
 
 KEEP_S = 30 * 86_400
-"""What nobody wrote to for so long is forgotten."""
+"""What nobody wrote to for so long is forgotten, but not an operator's word that holds a breaker open."""
 
 TEXT_MAX = 300
 
@@ -47,7 +47,7 @@ elseif what == 'gate' then
 elseif what == 'disabled' then
   redis.call('HSET', KEYS[1], 'disabled', ARGV[4], 'disabled_at', string.format('%.0f', ms))
 end
-redis.call('EXPIRE', KEYS[1], ARGV[1])
+if redis.call('HEXISTS', KEYS[1], 'forced') == 0 then redis.call('EXPIRE', KEYS[1], ARGV[1]) end
 return epoch
 """
 """Tell of a transition. ``ARGV``: seconds to keep, what, then: ``open`` epoch, k, ms, causes; ``closed`` epoch, k; ``gate`` ms;
@@ -67,7 +67,7 @@ else
   redis.call('HSET', KEYS[1], 'open', '0', 'since', ms)
 end
 if word == 'reset' then redis.call('HDEL', KEYS[1], 'disabled', 'disabled_at', 'gate', 'k', 'causes') end
-redis.call('EXPIRE', KEYS[1], ARGV[1])
+if word == 'open' then redis.call('PERSIST', KEYS[1]) else redis.call('EXPIRE', KEYS[1], ARGV[1]) end
 return before[1] and 'held open' or before[3] and 'disabled' or before[2] == '1' and 'open' or 'closed'
 """
 """An operator's word. ``ARGV``: seconds to keep, word, who, why. Returns what it was before."""

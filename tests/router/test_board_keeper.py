@@ -216,11 +216,18 @@ async def test_a_spent_quota_is_asked_for_by_nobody_again_until_an_operator_rese
     assert (one.open, other.open) == (True, True)
 
 
-async def test_an_engine_that_starts_takes_over_an_open_breaker_but_sees_for_itself_whether_its_key_is_good(
+async def test_a_key_that_is_refused_is_the_trouble_of_the_engine_that_has_it(fleet: tuple[OneEngine, OneEngine]) -> None:
+    one, other = fleet
+    one.fails(FailureClass.CREDENTIAL)
+    await look_round(one, other)
+    assert (one.open, other.open) == (False, True)
+
+
+async def test_an_engine_that_starts_takes_over_an_open_breaker_but_sees_for_itself_whether_there_is_quota(
     fleet: tuple[OneEngine, OneEngine], board: ProviderBoard
 ) -> None:
     one, _ = fleet
-    one.fails(FailureClass.CREDENTIAL)
+    one.fails(FailureClass.QUOTA)
     await look_round(one)
     fresh = OneEngine(board)
     await look_round(fresh)
@@ -234,9 +241,11 @@ async def test_an_engine_that_starts_takes_over_an_open_breaker_but_sees_for_its
 
 
 async def test_an_operator_holds_it_open_in_every_engine_until_it_is_closed(
-    fleet: tuple[OneEngine, OneEngine], board: ProviderBoard
+    fleet: tuple[OneEngine, OneEngine], board: ProviderBoard, client: Redis, namespace: str
 ) -> None:
     assert await board.say("grok", "open", by="alice", why="bill in dispute") == "closed"
+    await board.gated("grok", 0.001)
+    assert await client.ttl(Keys(namespace).provider_board("grok")) == -1, "however long nobody writes to it"
     await look_round(*fleet)
     for engine in fleet:
         engine.clock.now += 10_000

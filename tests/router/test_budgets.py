@@ -86,6 +86,7 @@ async def test_calls_go_on_until_the_next_might_overspend_and_then_it_gets_no_se
     gate = purse.router.gate("grok")
     assert not gate.open
     assert "raise budgets.grok" in gate.reason
+    assert purse.router.describe("grok")["state"] == "limited"
     assert "grok" not in purse.router.select(purse.settings.kinds["code_review"]).lanes
 
 
