@@ -126,6 +126,27 @@ class RetryBudgetStatus(View):
     calls: int = 0
 
 
+class BatchStatus(View):
+    """A batch at a service: when it was closed, how many questions it has and how many are done, and what went wrong last.
+
+    ``id`` is the service's, empty before it was handed in.
+    """
+
+    id: str = ""
+    at: str
+    count: int
+    done: int = 0
+    problem: str = ""
+
+
+class BatchesStatus(View):
+    """Questions of a provider that wait for the next batch, and the batches under way."""
+
+    collecting: int = 0
+    since: str | None = None
+    open: tuple[BatchStatus, ...] = ()
+
+
 class ProviderStatus(View):
     """One provider. ``state`` is ok, slow, limited, open, half_open, paused, draining, disabled or no_key."""
 
@@ -151,6 +172,8 @@ class ProviderStatus(View):
     gate_until: str | None = None
     breaker: BreakerStatus = BreakerStatus()
     budget: BudgetStatus | None = None
+    batches: BatchesStatus | None = None
+    """``None`` while nothing waits for a batch and none is under way."""
     health: HealthFinding | None = None
     """What the last look at it found, by whichever engine; ``None`` before there was one."""
     availability_by_window: dict[str, float | None] = Field(default_factory=dict)

@@ -23,6 +23,7 @@ class Attempt(BaseModel):
 
     ``outcome`` is ``"ok"`` or a :class:`~gitbridge_console.domain.failures.FailureClass` value; ``cost_usd`` is
     ``None`` where the price is unknown, never 0 for that reason. ``cached``: nobody was asked, the answer was known.
+    ``batch``: it came with a batch, ``latency_ms`` after that was closed.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -42,3 +43,4 @@ class Attempt(BaseModel):
     tokens_cached: int | None = None
     cost_usd: float | None = None
     cached: bool = False
+    batch: bool = False

@@ -54,11 +54,12 @@ class Operations(Door):
                 store.server.look(),
                 store.dead_letters.notices(),
             )
-            quarantined, cached, spent, available = await asyncio.gather(
+            quarantined, cached, spent, available, batches = await asyncio.gather(
                 store.client.xlen(store.keys.quarantine),
                 store.answers.size(),
                 store.budgets.read(settings.budgets),
                 store.metrics.availability(settings.providers),
+                store.batches.read(name for name, own in settings.providers.items() if own.batches),
             )
             return build_snapshot(
                 settings,
@@ -73,6 +74,7 @@ class Operations(Door):
                 cached=cached,
                 spent=spent,
                 available=available,
+                batches=batches,
             )
 
     async def list_events(self, wanted: EventFilter | None = None, limit: int = 100) -> list[EventSummary]:

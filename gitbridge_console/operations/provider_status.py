@@ -7,15 +7,19 @@ from typing import Any
 
 from gitbridge_console.domain.provider_health import HealthFinding
 from gitbridge_console.domain.snapshots import (
+    BatchesStatus,
+    BatchStatus,
     BreakerStatus,
     BudgetStatus,
     ErrorStatus,
     LaneStatus,
     ProviderStatus,
 )
+from gitbridge_console.domain.timestamps import iso_from_ms
 from gitbridge_console.operations.limit_status import rate_limits, retry_budget
 from gitbridge_console.router.budgets import is_spent
 from gitbridge_console.settings.routing import BudgetSettings, ProviderSettings
+from gitbridge_console.store.batches import BatchCounts
 from gitbridge_console.store.budgets import Spent
 from gitbridge_console.store.fleet import Beat
 from gitbridge_console.store.metrics_window import ProviderWindow
@@ -27,6 +31,20 @@ WORST_FIRST = ("disabled", "no_key", "open", "half_open", "limited", "slow", "ok
 def _newest(views: Sequence[Mapping[str, Any]]) -> HealthFinding | None:
     found = [HealthFinding.model_validate(view["health"]) for view in views if view.get("health")]
     return max(found, key=lambda finding: finding.at, default=None)
+
+
+def batches_status(counts: BatchCounts | None) -> BatchesStatus | None:
+    """What waits for a batch and what is under way; ``None`` for nothing of either."""
+    if counts is None:
+        return None
+    return BatchesStatus(
+        collecting=counts.collecting,
+        since=iso_from_ms(counts.since_ms) if counts.since_ms else None,
+        open=tuple(
+            BatchStatus(id=batch.id, at=iso_from_ms(batch.at_ms), count=batch.count, done=batch.done, problem=batch.problem)
+            for batch in counts.open
+        ),
+    )
 
 
 def budget_status(budget: BudgetSettings | None, spent: Spent) -> BudgetStatus | None:
@@ -56,6 +74,7 @@ def provider_status(
     lane: LaneStatus | None,
     budget: BudgetStatus | None,
     available: Mapping[str, float | None],
+    batches: BatchesStatus | None,
 ) -> ProviderStatus:
     """One provider as its engines and the store see it; where engines differ, as the one that fares worst does."""
     views = [beat.providers[name] for beat in beats if name in beat.providers]
@@ -89,6 +108,7 @@ def provider_status(
         gate_until=view.get("gate_until"),
         breaker=BreakerStatus(**view["breaker"]) if "breaker" in view else BreakerStatus(),
         budget=budget,
+        batches=batches,
         health=_newest(views),
         availability_by_window=dict(available),
         latency_trend_ms=window.latency_trend_ms,

@@ -19,9 +19,10 @@ from gitbridge_console.domain.snapshots import (
 )
 from gitbridge_console.domain.timestamps import iso_from_ms
 from gitbridge_console.operations.alerts import alerts_of, next_chance
-from gitbridge_console.operations.provider_status import budget_status, provider_status
+from gitbridge_console.operations.provider_status import batches_status, budget_status, provider_status
 from gitbridge_console.router.overload import Overload, measure
 from gitbridge_console.settings.model import Settings
+from gitbridge_console.store.batches import BatchCounts
 from gitbridge_console.store.budgets import Spent
 from gitbridge_console.store.fleet import Beat
 from gitbridge_console.store.metrics_window import MetricsWindow, ProviderWindow
@@ -43,6 +44,7 @@ def build_snapshot(
     cached: tuple[int, int] = (0, 0),
     spent: Mapping[str, Spent] = MappingProxyType({}),
     available: Mapping[str, dict[str, float | None]] = MappingProxyType({}),
+    batches: Mapping[str, BatchCounts] = MappingProxyType({}),
 ) -> FleetSnapshot:
     """Everything of one moment in the words of the contract."""
     lanes = {name: _lane(counts, stats.pauses.get(name), stats.drains.get(name)) for name, counts in _in_order(stats.lanes, settings)}
@@ -55,6 +57,7 @@ def build_snapshot(
             lanes.get(name),
             budget_status(settings.budgets.get(name), spent.get(name, Spent())),
             available.get(name, {}),
+            batches_status(batches.get(name)),
         )
         for name, own in settings.providers.items()
     }

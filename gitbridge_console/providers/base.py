@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
@@ -77,6 +78,44 @@ class ProviderError(Exception):
         self.usage = usage or Usage()
         self.ttft_ms = ttft_ms
         self.headers = headers or {}
+
+
+@dataclass(frozen=True, slots=True)
+class BatchState:
+    """Where a batch stands at its service. ``ended``: its results can be read, expired and failed requests among them."""
+
+    id: str
+    ended: bool
+    total: int
+    done: int
+
+
+class BatchProvider(Protocol):
+    """The batch API of a service: many questions at once, at half price, answered within a day.
+
+    Everything raises :class:`ProviderError`, classified, for whatever goes wrong. A request's ``custom_id`` has letters, digits, ``-``
+    and ``_`` only, 64 at most.
+    """
+
+    async def submit(self, mark: str, requests: Mapping[str, ProviderRequest]) -> str:
+        """Hand in the requests, by custom id; returns the service's id. ``mark`` names the batch for :meth:`find`."""
+        ...
+
+    async def find(self, mark: str, total: int, since_s: float) -> str | None:
+        """The id of a batch handed in with ``mark``, by whoever, after ``since_s`` (seconds since the epoch); ``None``: there is none."""
+        ...
+
+    async def state(self, batch_id: str) -> BatchState:
+        """How far it is."""
+        ...
+
+    async def results(self, batch_id: str) -> dict[str, ProviderReply | ProviderError]:
+        """What became of each request of a batch that has ended, by custom id."""
+        ...
+
+    async def cancel(self, batch_id: str) -> None:
+        """Ask the service to end it; what is done by then is paid for and can be read."""
+        ...
 
 
 class Provider(Protocol):

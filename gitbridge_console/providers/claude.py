@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from gitbridge_console.domain.failures import FailureClass
 from gitbridge_console.providers.base import ProviderRequest
+from gitbridge_console.providers.claude_batches import ClaudeBatches
 from gitbridge_console.providers.clients import anthropic_client
 from gitbridge_console.providers.collector import Collector, Ending, count, cut_off, mended, table
 from gitbridge_console.providers.errors import EventError
@@ -28,17 +29,23 @@ class ClaudeProvider(StreamedProvider):
 
     async def open_stream(self, client: Any, request: ProviderRequest) -> httpx2.Response:
         """See StreamedProvider."""
-        system = {"system": mended(request.system)} if request.system else {}
-        raw = await client.messages.with_raw_response.create(
-            model=self.model,
-            max_tokens=request.max_output_tokens,
-            messages=[{"role": "user", "content": mended(request.prompt)}],
-            output_config={"format": {"type": "json_schema", "schema": request.schema}},
-            stream=True,
-            **system,
-        )
+        raw = await client.messages.with_raw_response.create(**self.parameters(request), stream=True)
         response: httpx2.Response = raw.http_response
         return response
+
+    def parameters(self, request: ProviderRequest) -> dict[str, Any]:
+        """The body of a request for one answer."""
+        parameters: dict[str, Any] = {
+            "model": self.model,
+            "max_tokens": request.max_output_tokens,
+            "messages": [{"role": "user", "content": mended(request.prompt)}],
+            "output_config": {"format": {"type": "json_schema", "schema": request.schema}},
+        }
+        return parameters | ({"system": mended(request.system)} if request.system else {})
+
+    def batches(self) -> ClaudeBatches:
+        """Its batch API."""
+        return ClaudeBatches(self)
 
     def collector(self) -> Collector:
         """See StreamedProvider."""

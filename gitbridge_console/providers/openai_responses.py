@@ -9,6 +9,7 @@ from gitbridge_console.providers.base import ProviderRequest
 from gitbridge_console.providers.clients import openai_client
 from gitbridge_console.providers.collector import Collector, Ending, count, cut_off, mended, table
 from gitbridge_console.providers.errors import EventError
+from gitbridge_console.providers.openai_batches import OpenAIBatches
 from gitbridge_console.providers.streamed import StreamedProvider
 
 if TYPE_CHECKING:
@@ -40,17 +41,24 @@ class ResponsesProvider(OpenAIBase):
 
     async def open_stream(self, client: Any, request: ProviderRequest) -> httpx2.Response:
         """See StreamedProvider."""
-        form = {"type": "json_schema", "name": request.schema_name, "schema": request.schema, "strict": True}
-        raw = await client.responses.with_raw_response.create(
-            model=self.model,
-            max_output_tokens=request.max_output_tokens,
-            text={"format": form},
-            store=False,
-            stream=True,
-            **self.question(mended(request.system), mended(request.prompt)),
-        )
+        raw = await client.responses.with_raw_response.create(**self.parameters(request), stream=True)
         response: httpx2.Response = raw.http_response
         return response
+
+    def parameters(self, request: ProviderRequest) -> dict[str, Any]:
+        """The body of a request for one answer."""
+        form = {"type": "json_schema", "name": request.schema_name, "schema": request.schema, "strict": True}
+        return {
+            "model": self.model,
+            "max_output_tokens": request.max_output_tokens,
+            "text": {"format": form},
+            "store": False,
+            **self.question(mended(request.system), mended(request.prompt)),
+        }
+
+    def batches(self) -> OpenAIBatches:
+        """Its batch API."""
+        return OpenAIBatches(self, "/v1/responses")
 
     def question(self, system: str, prompt: str) -> dict[str, Any]:
         """The parameters that carry the question."""

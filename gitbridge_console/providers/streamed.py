@@ -102,7 +102,7 @@ class StreamedProvider(ABC):
         A silence longer than the limit on the first token or on a stall is SILENT, and so is an answer that is not complete
         within the provider's own total. Where the caller's shorter time ran out first, that is NEUTRAL.
         """
-        client = await self._client()
+        client = await self.client()
         loop = asyncio.get_running_loop()
         attempt = _Attempt(self.collector(), loop.time(), self.settings, timeout_s)
         first_token_by = min(attempt.started + self.settings.timeout_first_token_s, attempt.end)
@@ -131,7 +131,7 @@ class StreamedProvider(ABC):
 
     async def list_models(self, *, timeout_s: float = 10.0) -> list[str]:
         """See :class:`~gitbridge_console.providers.base.Provider`."""
-        client = await self._client()
+        client = await self.client()
         try:
             async with asyncio.timeout(timeout_s) as timer:
                 response = await self.fetch_models(client)
@@ -155,7 +155,12 @@ class StreamedProvider(ABC):
         if client is not None:
             await client.close()
 
-    async def _client(self) -> Any:
+    @property
+    def secrets(self) -> tuple[str, ...]:
+        """What must not be told."""
+        return (self._key,)
+
+    async def client(self) -> Any:
         """The SDK's client.
 
         Raises:

@@ -13,7 +13,12 @@ import httpx2
 MAX_BODY_BYTES = 4 * 1024 * 1024
 """Of an error or a list of models no more is read, as it comes over the wire; the SDKs read such bodies whole."""
 
+MAX_RESULTS_BYTES = 64 * 1024 * 1024
+"""Of the results of a batch no more is read."""
+
 STREAM_TYPE = "text/event-stream"
+RESULT_PATHS = ("/results", "/content")
+"""How the addresses of batch results end, at Anthropic and at OpenAI."""
 
 
 class BoundedStream(httpx2.AsyncByteStream):
@@ -41,7 +46,8 @@ async def bound_body(response: httpx2.Response) -> None:
     if response.status_code < 300 and kind == STREAM_TYPE:
         return
     if isinstance(response.stream, httpx2.AsyncByteStream):
-        response.stream = BoundedStream(response.stream, MAX_BODY_BYTES)
+        results = response.status_code < 300 and response.request.url.path.endswith(RESULT_PATHS)
+        response.stream = BoundedStream(response.stream, MAX_RESULTS_BYTES if results else MAX_BODY_BYTES)
 
 
 def client_options(timeout: httpx2.Timeout, *, connections: int, keepalive_s: float) -> dict[str, Any]:

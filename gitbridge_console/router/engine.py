@@ -18,6 +18,8 @@ from gitbridge_console.providers.base import Provider
 from gitbridge_console.providers.registry import build_provider, import_sdks, key_problem, resolve_key
 from gitbridge_console.router.ai_router import AIRouter
 from gitbridge_console.router.answer_cache import AnswerCache
+from gitbridge_console.router.batch_keeper import BatchKeeper
+from gitbridge_console.router.batches import BatchDesk
 from gitbridge_console.router.board_keeper import BoardKeeper, ProbeGuard
 from gitbridge_console.router.budgets import BudgetGuard
 from gitbridge_console.router.dead_letters import DeadLetterKeeper
@@ -79,6 +81,16 @@ class Engine:
         self.router.room = self.limits.room
         self._budgets = BudgetGuard(store.budgets, store.trouble, holder)
         self.router.hold = self._budgets.hold
+        self._batches = BatchKeeper(
+            store.batches,
+            store.queue,
+            self.router,
+            store.metrics,
+            store.budgets,
+            store.trouble,
+            lambda: holder.current.batches,
+            engine=self.id,
+        )
         self._discovery = Discovery(self.router, store.providers, store.trouble, lambda: holder.current.health)
         self.leases = LeaseKeeper(store.queue, store.trouble, store.wakeups)
         self.overload = Overload()
@@ -87,9 +99,18 @@ class Engine:
         hedger = Hedger(
             store.queue, self.router, store.metrics, store.trouble, lambda: holder.current.hedging, may_hedge=self.router.may_hedge
         )
+        desk = BatchDesk(store.batches, store.trouble, holder)
         guards = (ProbeGuard(store.providers, self.router, store.trouble), self._budgets, self.limits)
         self._tasks = TaskProcessor(
-            store.queue, self.router, store.metrics, store.trouble, holder, guards=guards, cache=cache, hedger=hedger
+            store.queue,
+            self.router,
+            store.metrics,
+            store.trouble,
+            holder,
+            guards=guards,
+            cache=cache,
+            batches=desk,
+            hedger=hedger,
         )
         self._failover = LaneFailover(store.queue, store.fleet, self.router, holder, engine=self.id)
         self._decide = DecisionStage(store.queue, store.reader, self.router, store.metrics, holder)
@@ -115,6 +136,7 @@ class Engine:
         try:
             await self._import_sdks()
             background.append(asyncio.create_task(self._discovery.run(), name="discovery"))
+            background.append(asyncio.create_task(self._batches.run(), name="batches"))
             self._start_lanes(lanes)
             self.ready.set()
             while not self._stop.is_set():

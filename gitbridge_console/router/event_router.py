@@ -12,6 +12,7 @@ from gitbridge_console.domain.events import EventState, Kind, Material
 from gitbridge_console.domain.facts import read_facts, supersede_version
 from gitbridge_console.domain.failures import ERROR_CODES, FailureClass
 from gitbridge_console.router.ai_router import AIRouter
+from gitbridge_console.router.batches import goes_by_batch
 from gitbridge_console.router.classifier import Classification, classify
 from gitbridge_console.router.overload import Overload, Step, may_be_shed
 from gitbridge_console.router.prompts import build_request
@@ -78,6 +79,7 @@ class EventRouter:
             return
         if seats < policy.seats:
             selection = replace(selection, reasons=(*selection.reasons, f"{seats} of {policy.seats} seats: {overload.reason}"))
+        batched = goes_by_batch(settings, policy, priority)
         subject = supersede_version(job.event["ty"], payload)
         plan = RoutePlan(
             kind=verdict.kind,
@@ -85,8 +87,8 @@ class EventRouter:
             lanes=selection.lanes,
             quorum=min(policy.quorum, seats),
             grace_s=policy.grace_s,
-            deadline_s=policy.deadline_s,
-            expires_s=settings.queue.expires_s,
+            deadline_s=settings.batches.deadline_s if batched else policy.deadline_s,
+            expires_s=max(settings.queue.expires_s, settings.batches.deadline_s) if batched else settings.queue.expires_s,
             subject=subject[0] if subject else "",
             version=subject[1] if subject else 0,
             tokens=tokens,

@@ -16,6 +16,7 @@ from gitbridge_console.domain.tasks import Attempt, TaskState
 from gitbridge_console.router.ai_router import AIRouter
 from gitbridge_console.router.answer_cache import AnswerCache, Asking, Wait
 from gitbridge_console.router.attempt import Outcome, make_attempt, no_answer, usable_answer
+from gitbridge_console.router.batches import BatchDesk
 from gitbridge_console.router.guards import Guard, Question, Refusal, Reserved, reserve_all
 from gitbridge_console.router.hedger import Hedger
 from gitbridge_console.router.lane_failover import first_back, too_long
@@ -53,6 +54,7 @@ class TaskProcessor:
         guards: Sequence[Guard] = (),
         hedger: Hedger | None = None,
         cache: AnswerCache | None = None,
+        batches: BatchDesk | None = None,
         seed: int | None = None,
     ) -> None:
         self._queue = queue
@@ -63,6 +65,7 @@ class TaskProcessor:
         self._guards = guards
         self._hedger = hedger or Hedger(queue, router, metrics, trouble, lambda: settings().hedging)
         self._cache = cache
+        self._batches = batches
         self._random = random.Random(seed)
 
     async def work(self, job: ClaimedJob) -> None:
@@ -99,6 +102,8 @@ class TaskProcessor:
         if isinstance(found, Outcome):
             await self._take_known(job, found)
             return
+        if self._batches and await self._goes_by_batch(self._batches, job, policy, prompt, found):
+            return
         outcome: Outcome | None = None
         try:
             outcome = await self._ask_guarded(job, policy, prompt, timeout_s, remaining_s)
@@ -112,6 +117,19 @@ class TaskProcessor:
             await self._succeed(job, outcome)
         else:
             await self._after_failure(job, policy, settings, outcome, outcome.failure, remaining_s)
+
+    async def _goes_by_batch(self, batches: BatchDesk, job: ClaimedJob, policy: KindSettings, prompt: BuiltPrompt, asking: Asking) -> bool:
+        """Whether a batch answered the question, or it waits for one; else it is asked live."""
+        batched = await batches.hand_in(job, policy, prompt)
+        if batched is None:
+            return False
+        await asking.done(batched if isinstance(batched, Outcome) else None)
+        if isinstance(batched, Outcome):
+            await self._take_known(job, batched)
+            await batches.settled(job)
+        else:
+            await self._queue.release(job, delay_s=batched.look_in_s, batched=True)
+        return True
 
     async def _take_known(self, job: ClaimedJob, outcome: Outcome) -> None:
         """The answer is there without a call."""

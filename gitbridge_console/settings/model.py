@@ -7,6 +7,7 @@ from typing import Literal
 from pydantic import Field, field_validator, model_validator
 
 from gitbridge_console.settings.routing import (
+    BatchSettings,
     BreakerSettings,
     BudgetSettings,
     CacheSettings,
@@ -195,6 +196,7 @@ class Settings(Table):
     breaker: BreakerSettings = BreakerSettings()
     health: HealthSettings = HealthSettings()
     cache: CacheSettings = CacheSettings()
+    batches: BatchSettings = BatchSettings()
     budgets: dict[str, BudgetSettings] = Field(default_factory=dict)
     actions: ActionSettings = ActionSettings()
     queue: QueueSettings = QueueSettings()

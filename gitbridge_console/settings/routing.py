@@ -18,6 +18,7 @@ class ProviderSettings(Table):
     api_key_env: str | None = None
     api_key_file: str | None = None
     enabled: bool = True
+    batches: bool = False
     vendor: str = ""
     """Who stands behind it; two providers of one vendor are not two votes. Default: the provider's own name."""
     timeout_connect_s: PositiveSeconds = 5.0
@@ -110,6 +111,17 @@ class HealthSettings(Table):
     enabled: bool = True
     idle_s: PositiveSeconds = 60.0
     timeout_s: PositiveSeconds = 10.0
+
+
+class BatchSettings(Table):
+    """Questions of bulk events that go together, at half price, for providers with ``batches = true``."""
+
+    max_wait_s: PositiveSeconds = 300.0
+    max_requests: int = Field(500, ge=1, le=50_000)
+    max_bytes: int = Field(32 * 1024**2, ge=10_000, le=180 * 1024**2)
+    open_max: int = Field(4, ge=1, le=100)
+    poll_s: PositiveSeconds = 60.0
+    deadline_s: PositiveSeconds = 26 * 3600.0
 
 
 class CacheSettings(Table):

@@ -140,6 +140,7 @@ class RedisEventQueue(QueueControls):
         delay_s: float = 0.0,
         counted: bool = False,
         parked: bool = False,
+        batched: bool = False,
         reason: str = "",
         chance_s: float | None = None,
     ) -> bool:
@@ -147,12 +148,20 @@ class RedisEventQueue(QueueControls):
 
         ``parked`` says that a seat's provider cannot be asked now: an event none of whose seats was asked is parked then, and shows
         ``chance_s``, the time until somebody can, where that is known.
+        ``batched`` says that its question goes with a batch: only :meth:`hasten`, a person or the end of the delay brings it back.
         A counted release of a job that was delivered ``retry.deliveries_max`` times gives it up as poison.
         """
-        how = "counted" if counted else "parked" if parked else "uncounted"
+        how = "counted" if counted else "parked" if parked else "batched" if batched else "uncounted"
         most = self.retry_settings.deliveries_max
         args = (milliseconds(delay_s), how, reason[:200], most, or_unknown(chance_s))
         return bool(await self._of(job.id).commit("release", job.id, job.fence, *args))
+
+    async def hasten(self, ids: Sequence[str]) -> int:
+        """Make waiting tasks claimable now; returns how many were waiting."""
+        return sum([int(await partition.run("hasten", *own)) for partition in self.partitions if (own := self._own(partition, ids))])
+
+    def _own(self, partition: Partition, ids: Sequence[str]) -> list[str]:
+        return [job_id for job_id in ids if self._of(job_id) is partition]
 
     async def route(self, job: ClaimedJob, plan: RoutePlan) -> tuple[str, str | None]:
         """Hand an event on to its panel. Returns (``routed`` | ``superseded`` | ``lost``, id of the other event if any)."""

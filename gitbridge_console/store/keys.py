@@ -156,6 +156,10 @@ class Keys:
         """Stands while an engine has looked at a provider lately; gone by itself."""
         return f"{{{self.namespace}:rl:{provider}}}:look"
 
+    def batches(self, provider: str) -> str:
+        """What the keys of a provider's batches begin with; fleet-wide. They stand in ``batches.py``."""
+        return f"{{{self.namespace}:rl:{provider}}}:batch"
+
     def provider_budget(self, provider: str) -> str:
         """Hash of what a provider's calls cost today; fleet-wide."""
         return f"{{{self.namespace}:rl:{provider}}}:budget"

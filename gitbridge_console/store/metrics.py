@@ -104,6 +104,18 @@ class Metrics:
             counts[f"e:{outcome[:40]}"] += 1
         if ttft_ms is not None:
             counts[f"t:{LatencyHistogram.bucket(ttft_ms)}"] += 1
+        self._count_cost(counts, tokens_in, tokens_out, cost_usd)
+
+    def record_batched(
+        self, provider: str, outcome: str, tokens_in: int | None = None, tokens_out: int | None = None, cost_usd: float | None = None
+    ) -> None:
+        """Count one question of a batch. It took hours by design, so it says nothing about latency or availability."""
+        counts = self._now_pending(provider)
+        counts["b:ok" if outcome == "ok" else "b:failed"] += 1
+        self._count_cost(counts, tokens_in, tokens_out, cost_usd)
+
+    @staticmethod
+    def _count_cost(counts: Counter[str], tokens_in: int | None, tokens_out: int | None, cost_usd: float | None) -> None:
         counts["ti"] += tokens_in or 0
         counts["to"] += tokens_out or 0
         if cost_usd is not None:

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from gitbridge_console.settings.model import Settings
 from gitbridge_console.store.answer_cache import AnswerCacheStore
+from gitbridge_console.store.batches import BatchStore
 from gitbridge_console.store.bounded_writes import BoundedWrites
 from gitbridge_console.store.budgets import BudgetStore
 from gitbridge_console.store.connection import StoreConnection, StoreUnavailable, connect, make_client
@@ -60,6 +61,7 @@ class Store:
         self.fleet = FleetRegistry(self.client, self.keys, writes=writes)
         self.providers = ProviderBoard(self.client, self.keys, writes=writes)
         self.budgets = BudgetStore(self.client, self.keys, writes=writes)
+        self.batches = BatchStore(self.client, self.keys, writes=writes)
         self.answers = AnswerCacheStore(self.client, self.keys)
         self.rate_limits = RateLimitStore(self.keys, writes)
         self.metrics = Metrics(self.client, settings.namespace, keep_s=settings.retention.metrics_s, writes=writes)

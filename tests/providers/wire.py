@@ -31,6 +31,7 @@ class Received:
     headers: dict[str, str]
     body: dict[str, Any]
     raw_head: str
+    raw_body: bytes = b""
 
 
 @dataclass
@@ -110,7 +111,8 @@ async def _read(reader: asyncio.StreamReader) -> Received:
     headers = {name.lower(): value.strip() for name, _, value in (line.partition(":") for line in lines)}
     raw = await reader.readexactly(int(headers.get("content-length", "0")))
     method, path, _ = first.split(" ")
-    return Received(method, path, headers, json.loads(raw) if raw else {}, head)
+    is_json = raw and "json" in headers.get("content-type", "json")
+    return Received(method, path, headers, json.loads(raw) if is_json else {}, head, raw)
 
 
 @contextlib.asynccontextmanager

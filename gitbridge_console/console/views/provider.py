@@ -8,6 +8,7 @@ from gitbridge_console.console.views.fleet import STATE_TONES, state_cell
 from gitbridge_console.console.views.limits import limit_lines
 from gitbridge_console.domain.provider_health import HealthFinding
 from gitbridge_console.domain.snapshots import (
+    BatchesStatus,
     BreakerStatus,
     BudgetStatus,
     LaneStatus,
@@ -59,6 +60,21 @@ def breaker_facts(breaker: BreakerStatus) -> list[str]:
     return facts
 
 
+def _batch_lines(batches: BatchesStatus | None) -> list[Line]:
+    if batches is None:
+        return []
+    waits = f"{batches.collecting:,} questions wait for the next" + (f", the first since {clock(batches.since)}" if batches.since else "")
+    under_way = [
+        line(
+            Cell("batch        ", "dim"),
+            f"{safe(batch.id) or 'not handed in yet'}: {batch.done:,} of {batch.count:,} done, since {clock(batch.at)}",
+            Cell(f"  {safe(batch.problem)}" if batch.problem else "", "warn"),
+        )
+        for batch in batches.open
+    ]
+    return [line(Cell("batches      ", "dim"), waits), *under_way]
+
+
 def _last_look(finding: HealthFinding | None) -> list[Line]:
     return [] if finding is None else [line(Cell("last look    ", "dim"), Cell(health_text(finding), "" if finding.ok else "bad"))]
 
@@ -106,6 +122,7 @@ def provider_detail(name: str, provider: ProviderStatus, lane: LaneStatus | None
     if provider.budget is not None:
         tone = {"spent": "bad", "warn": "warn"}.get(provider.budget.state, "")
         lines.append(line(Cell("budget today ", "dim"), Cell(budget_text(provider.budget), tone)))
+    lines += _batch_lines(provider.batches)
     if lane is not None:
         lines.append(
             line(

@@ -1,5 +1,5 @@
--- Hand a job back. ARGV: id, fence, delay ms, "counted", "uncounted" or "parked" (uncounted: its provider cannot be asked now, which the
--- event says while none of its seats was asked), reason, deliveries after which a job is given up, ms until it can be asked (-1: not known).
+-- Hand a job back. ARGV: id, fence, delay ms, "counted", "uncounted", "batched" (uncounted: its question goes with a batch) or "parked"
+-- (uncounted: its provider cannot be asked now, which the event says while none of its seats was asked), reason, deliveries after which a job is given up, ms until it can be asked (-1: not known).
 -- Returns 1, or 0 when the fence is void.
 local id = ARGV[1]
 local lane = take(id, ARGV[2])
@@ -14,5 +14,6 @@ if ARGV[4] == 'parked' then
   take_back(id, lane, most, tonumber(ARGV[3]), '')
 else
   take_back(id, lane, most, tonumber(ARGV[3]), ARGV[5])
+  if ARGV[4] == 'batched' and call('HGET', J .. id, 'st') == 'waiting' then call('HSET', J .. id, 'bt', 1) end
 end
 return 1

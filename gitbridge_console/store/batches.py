@@ -1,0 +1,201 @@
+"""Questions that wait for a batch, the batches at the service, and what came of them.
+
+======================  ==================================================================================
+``<tag>:batch:c``       hash: questions being collected, by task;  ``<tag>:batch:i`` since when, how many bytes
+``<tag>:batch:in``      hash: tasks in any batch, with the time they came
+``<tag>:batch:open``    hash: batches closed and not yet fed back, mark to JSON
+``<tag>:batch:q:<m>``   hash: the questions of a closed batch, until it is fed back
+``<tag>:batch:r:<t>``   what came of a task's question, until it is taken or too old
+``<tag>:batch:keeper``  the engine that minds the provider's batches; gone by itself
+======================  ==================================================================================
+
+A batch is written down with its mark before the service is asked and with the service's id after it, so an engine that dies
+in between leaves something to look for.
+"""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict, dataclass
+
+from redis.asyncio import Redis
+
+from gitbridge_console.store.bounded_writes import BoundedWrites
+from gitbridge_console.store.keys import Keys
+from gitbridge_console.store.replies import pack, text_of, unpack
+
+COLLECT = """
+local T = KEYS[1]
+local now = redis.call('TIME')
+local ms = now[1] * 1000 + math.floor(now[2] / 1000)
+local came = redis.call('HGET', T .. ':in', ARGV[1])
+if came then
+  if ms - came < tonumber(ARGV[5]) then return 1 end
+  redis.call('HDEL', T .. ':in', ARGV[1])
+  redis.call('HDEL', T .. ':c', ARGV[1])
+  return 2
+end
+local bytes = tonumber(redis.call('HGET', T .. ':i', 'bytes')) or 0
+if redis.call('HLEN', T .. ':c') >= tonumber(ARGV[3]) or bytes + #ARGV[2] > tonumber(ARGV[4]) then return 0 end
+redis.call('HSET', T .. ':c', ARGV[1], ARGV[2])
+redis.call('HSET', T .. ':in', ARGV[1], string.format('%.0f', ms))
+redis.call('HSETNX', T .. ':i', 'since', string.format('%.0f', ms))
+redis.call('HINCRBY', T .. ':i', 'bytes', #ARGV[2])
+for _, part in ipairs({':c', ':i', ':in'}) do redis.call('EXPIRE', T .. part, ARGV[6]) end
+return 1
+"""
+"""``ARGV``: task, question, most tasks, most bytes, ms after which a task is asked live, seconds to keep.
+Returns 1: it waits for a batch; 0: there is no room; 2: it waited too long."""
+
+CLOSE = """
+local T = KEYS[1]
+local now = redis.call('TIME')
+local ms = now[1] * 1000 + math.floor(now[2] / 1000)
+local count = redis.call('HLEN', T .. ':c')
+if count == 0 or redis.call('HLEN', T .. ':open') >= tonumber(ARGV[5]) then return 0 end
+local i = redis.call('HMGET', T .. ':i', 'since', 'bytes')
+local old = ms - (tonumber(i[1]) or 0) >= tonumber(ARGV[4])
+if not old and count < tonumber(ARGV[2]) and (tonumber(i[2]) or 0) < tonumber(ARGV[3]) then return 0 end
+redis.call('RENAME', T .. ':c', T .. ':q:' .. ARGV[1])
+redis.call('DEL', T .. ':i')
+redis.call('HSET', T .. ':open', ARGV[1], cjson.encode({mark = ARGV[1], at_ms = ms, count = count}))
+redis.call('EXPIRE', T .. ':open', ARGV[6])
+return count
+"""
+"""``ARGV``: mark, tasks and bytes from which a batch is full, ms after which it is closed as it is, most open batches, seconds to keep."""
+
+FEED = """
+local T = KEYS[1]
+for n = 4, #ARGV, 2 do
+  redis.call('SET', T .. ':r:' .. ARGV[n], ARGV[n + 1], 'EX', ARGV[2])
+  redis.call('HDEL', T .. ':in', ARGV[n])
+end
+if ARGV[3] == 'last' then
+  redis.call('DEL', T .. ':q:' .. ARGV[1])
+  redis.call('HDEL', T .. ':open', ARGV[1])
+end
+return 1
+"""
+"""``ARGV``: mark, seconds to keep results, "last" | "", then task and result in turn."""
+
+PUT = "return redis.call('HSET', KEYS[1] .. ':open', ARGV[1], ARGV[2])"
+HOLD = """
+local key = KEYS[1] .. ':keeper'
+local holder = redis.call('GET', key)
+if holder and holder ~= ARGV[1] then return 0 end
+redis.call('SET', key, ARGV[1], 'PX', ARGV[2])
+return 1
+"""
+
+CHUNK = 50
+"""Results written in one go."""
+
+
+@dataclass(frozen=True, slots=True)
+class OpenBatch:
+    """A closed batch. ``id`` is the service's, empty while it is not known whether it was handed in; ``problem`` what went wrong last."""
+
+    mark: str
+    at_ms: int
+    count: int
+    id: str = ""
+    done: int = 0
+    problem: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class BatchCounts:
+    """Tasks being collected, since when (ms, 0: none), and the open batches of one provider."""
+
+    collecting: int = 0
+    since_ms: int = 0
+    open: tuple[OpenBatch, ...] = ()
+
+
+class BatchStore:
+    """Everything kept about the batches of the providers."""
+
+    def __init__(self, client: Redis, keys: Keys, *, writes: BoundedWrites | None = None) -> None:
+        self._client = client
+        self._keys = keys
+        self._writes = writes or BoundedWrites(client)
+        self._collect = client.register_script(COLLECT)
+
+    async def collect(
+        self, name: str, task: str, question: bytes, *, tasks_max: int, bytes_max: int, live_after_s: float, keep_s: float
+    ) -> bool:
+        """Put a task's question to those of the next batch; false: ask it live. Once in, it stays in, however often it is asked for.
+
+        Raises:
+            redis.exceptions.RedisError: the store is away, or has no room.
+        """
+        args: list[str | bytes | int] = [task, pack(question), tasks_max, bytes_max, round(live_after_s * 1000), round(keep_s)]
+        return int(await self._collect(keys=[self._keys.batches(name)], args=args)) == 1
+
+    async def close(self, name: str, mark: str, *, tasks: int, size: int, after_s: float, open_max: int, keep_s: float) -> int:
+        """Close what was collected if it is full or old enough; returns how many questions the batch has, 0: none was closed."""
+        args = (mark, tasks, size, round(after_s * 1000), open_max, round(keep_s))
+        return int(await self._writes.run(CLOSE, self._keys.batches(name), *args))
+
+    async def questions(self, name: str, mark: str) -> dict[str, bytes]:
+        """The questions of a closed batch, by task."""
+        found = await self._client.hgetall(f"{self._keys.batches(name)}:q:{mark}")
+        return {text_of(task): unpack(question) for task, question in found.items()}
+
+    async def put(self, name: str, batch: OpenBatch) -> None:
+        """Write down what is known of an open batch."""
+        await self._writes.run(PUT, self._keys.batches(name), batch.mark, json.dumps(asdict(batch)))
+
+    async def feed_back(self, name: str, mark: str, results: Mapping[str, bytes], *, keep_s: float) -> None:
+        """Leave each task what came of its question, nothing for one that is to be asked live; the batch is over then."""
+        items = list(results.items())
+        for start in range(0, max(1, len(items)), CHUNK):
+            part = items[start : start + CHUNK]
+            last = "last" if start + CHUNK >= len(items) else ""
+            pairs = [word for task, result in part for word in (task, pack(result))]
+            await self._writes.run(FEED, self._keys.batches(name), mark, round(keep_s), last, *pairs)
+
+    async def take(self, name: str, task: str) -> bytes | None:
+        """What came of a task's question: nothing where it is to be asked live, ``None`` where nothing has come yet."""
+        found = await self._client.get(f"{self._keys.batches(name)}:r:{task}")
+        return None if found is None else unpack(found)
+
+    async def forget(self, name: str, task: str) -> None:
+        """What came of a task's question is in its place."""
+        await self._client.delete(f"{self._keys.batches(name)}:r:{task}")
+
+    async def hold(self, name: str, engine: str, for_s: float) -> bool:
+        """Whether this engine minds the batches of a provider for a while."""
+        return bool(await self._writes.run(HOLD, self._keys.batches(name), engine, round(for_s * 1000)))
+
+    async def read(self, names: Iterable[str]) -> dict[str, BatchCounts]:
+        """What is collected and open, by provider; providers without either are left out."""
+        wanted = list(names)
+        if not wanted:
+            return {}
+        async with self._client.pipeline(transaction=False) as pipe:
+            for name in wanted:
+                tag = self._keys.batches(name)
+                pipe.hlen(f"{tag}:c")
+                pipe.hget(f"{tag}:i", "since")
+                pipe.hvals(f"{tag}:open")
+            replies = iter(await pipe.execute())
+        found = {name: BatchCounts(int(next(replies)), int(next(replies) or 0), _open(next(replies))) for name in wanted}
+        return {name: counts for name, counts in found.items() if counts.collecting or counts.open}
+
+
+def _open(raw: Iterable[bytes]) -> tuple[OpenBatch, ...]:
+    batches = []
+    for text in raw:
+        try:
+            batches.append(OpenBatch(**json.loads(text)))
+        except (ValueError, TypeError):
+            continue
+    return tuple(sorted(batches, key=lambda batch: batch.at_ms))
+
+
+def age_s(batch: OpenBatch) -> float:
+    """How long ago a batch was closed, in seconds."""
+    return max(0.0, time.time() - batch.at_ms / 1000)

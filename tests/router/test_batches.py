@@ -1,0 +1,411 @@
+"""Bulk events whose questions wait for a batch: handed in once, answered together, at half price, whatever engine is there to see it."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import re
+import time
+from collections.abc import AsyncIterator, Callable
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import pytest
+from redis.asyncio import Redis
+from wire import ANTHROPIC, KEY, RESPONSES, Connection, Received, ScriptedServer, Wire, answering, scripted_server
+
+from gitbridge_console.domain.event_views import EventDetail
+from gitbridge_console.domain.events import EventState, IncomingEvent, Priority
+from gitbridge_console.providers.registry import import_sdks
+from gitbridge_console.router.batches import goes_by_batch
+from gitbridge_console.router.engine import Engine
+from gitbridge_console.settings.holder import SettingsHolder
+from gitbridge_console.settings.model import LegacySettings, QueueSettings, RedisSettings, Rule, RuleMatch, Settings
+from gitbridge_console.settings.routing import BatchSettings, CacheSettings, KindSettings, ProviderSettings
+from gitbridge_console.store.batches import BatchStore
+from gitbridge_console.store.keys import Keys
+from gitbridge_console.store.store import Store, open_store
+
+PATIENCE_S = 30.0
+ENDED = frozenset({EventState.RESOLVED, EventState.FAILED})
+NOTED = json.dumps({"summary": "s", "verdict": "noted", "abstain_reason": None})
+PRICE = 1_000 * 1e-6 + 100 * 1e-5
+"""Of one answer: a thousand tokens in, a hundred out, at the prices below."""
+
+MESSAGE = {
+    "id": "msg_1",
+    "type": "message",
+    "role": "assistant",
+    "model": "claude-sonnet-5-5",
+    "stop_reason": "end_turn",
+    "content": [{"type": "text", "text": NOTED}],
+    "usage": {"input_tokens": 1_000, "output_tokens": 100},
+}
+RESPONSE = {
+    "id": "resp_1",
+    "object": "response",
+    "model": "gpt-6.1-sol",
+    "status": "completed",
+    "output": [{"type": "message", "content": [{"type": "output_text", "text": NOTED}]}],
+    "usage": {"input_tokens": 1_000, "output_tokens": 100},
+}
+
+
+class Service:
+    """A service with a batch API, on either wire. ``ends`` says whether batches are ready; ``spoilt`` custom ids are not answered."""
+
+    def __init__(self, server: ScriptedServer, wire: Wire) -> None:
+        self.server, self.wire = server, wire
+        self.live = 0
+        self.batches: dict[str, dict[str, Any]] = {}
+        self.files: dict[str, bytes] = {}
+        self.ends = True
+        self.spoilt: Callable[[str], str] = lambda custom_id: ""
+        self.loses_replies = 0
+        self.cancelled: list[str] = []
+        server.script = self._serve
+
+    @property
+    def asked(self) -> list[str]:
+        """Custom ids of all batches, in order."""
+        return [name for batch in self.batches.values() for name in batch["names"]]
+
+    async def _serve(self, connection: Connection, request: Received) -> None:
+        path, _, _ = request.path.partition("?")
+        base = "/v1/messages/batches" if self.wire is ANTHROPIC else "/v1/batches"
+        if path == base and request.method == "POST":
+            batch = self._make(request)
+            if self.loses_replies:
+                self.loses_replies -= 1
+                connection.reset()
+            else:
+                await connection.json(200, batch)
+        elif path == base:
+            await connection.json(200, {"object": "list", "data": [self._shown(batch_id) for batch_id in self.batches], "has_more": False})
+        elif path.startswith(base):
+            await self._about(connection, path.removeprefix(base).strip("/"))
+        elif path == "/v1/files":
+            (lines,) = re.findall(rb"\r\n\r\n(\{.*?\})\r\n--", request.raw_body, re.S)
+            name = f"file-{len(self.files)}"
+            self.files[name] = lines
+            await connection.json(
+                200, {"id": name, "object": "file", "bytes": len(lines), "created_at": 1, "filename": "x", "purpose": "batch"}
+            )
+        elif path.startswith("/v1/files/"):
+            content = self.files[path.split("/")[3]]
+            await connection.whole(200, content, {"content-type": "application/octet-stream"})
+        elif request.method == "GET":
+            await connection.json(404, {"error": {"message": "no list"}})
+        else:
+            self.live += 1
+            await answering(self.wire, pieces=(NOTED,))(connection, request)
+
+    def _make(self, request: Received) -> dict[str, Any]:
+        batch_id = f"batch_{len(self.batches)}"
+        if self.wire is ANTHROPIC:
+            names = [one["custom_id"] for one in request.body["requests"]]
+            assert all(one["params"]["output_config"] for one in request.body["requests"])
+        else:
+            lines = [json.loads(line) for line in self.files[request.body["input_file_id"]].split(b"\n")]
+            names = [line["custom_id"] for line in lines]
+            assert {line["url"] for line in lines} == {request.body["endpoint"]} == {"/v1/responses"}
+        assert all(re.fullmatch(r"[A-Za-z0-9_-]{1,64}", name) for name in names)
+        self.batches[batch_id] = {"names": names, "metadata": request.body.get("metadata"), "at": time.time()}
+        return self._shown(batch_id)
+
+    def _shown(self, batch_id: str) -> dict[str, Any]:
+        batch = self.batches[batch_id]
+        count, ended = len(batch["names"]), self.ends or batch_id in self.cancelled
+        if self.wire is ANTHROPIC:
+            counts = {"processing": 0 if ended else count, "succeeded": count if ended else 0, "errored": 0, "canceled": 0, "expired": 0}
+            return {
+                "id": batch_id,
+                "type": "message_batch",
+                "processing_status": "ended" if ended else "in_progress",
+                "request_counts": counts,
+                "created_at": datetime.fromtimestamp(batch["at"], UTC).isoformat(),
+            }
+        spoilt = [name for name in batch["names"] if self.spoilt(name)]
+        self.files[f"{batch_id}-errors"] = self._lines(spoilt)
+        self.files[f"{batch_id}-output"] = self._lines([name for name in batch["names"] if name not in spoilt])
+        return {
+            "id": batch_id,
+            "object": "batch",
+            "endpoint": "/v1/responses",
+            "input_file_id": "file-0",
+            "completion_window": "24h",
+            "created_at": int(batch["at"]),
+            "status": "completed" if ended else "in_progress",
+            "request_counts": {"total": count, "completed": count if ended else 0, "failed": 0},
+            "metadata": batch["metadata"],
+            "output_file_id": f"{batch_id}-output",
+            "error_file_id": f"{batch_id}-errors" if spoilt else None,
+        }
+
+    async def _about(self, connection: Connection, rest: str) -> None:
+        batch_id, _, what = rest.partition("/")
+        if what == "cancel":
+            self.cancelled.append(batch_id)
+        if what == "results":
+            await connection.whole(200, self._lines(self.batches[batch_id]["names"]), {"content-type": "application/x-jsonl"})
+        else:
+            await connection.json(200, self._shown(batch_id))
+
+    def _lines(self, names: list[str]) -> bytes:
+        return b"\n".join(json.dumps(self._line(name)).encode() for name in names)
+
+    def _line(self, name: str) -> dict[str, Any]:
+        spoilt = self.spoilt(name)
+        if self.wire is ANTHROPIC:
+            error = {"type": "error", "error": {"type": "api_error", "message": "unwell"}}
+            result = {"type": "errored", "error": error} if spoilt == "errored" else {"type": spoilt} if spoilt else None
+            return {"custom_id": name, "result": result or {"type": "succeeded", "message": MESSAGE}}
+        if spoilt == "expired":
+            return {"custom_id": name, "response": None, "error": {"code": "batch_expired", "message": "too late"}}
+        status, body = (500, {"error": {"message": "unwell", "type": "server_error"}}) if spoilt else (200, RESPONSE)
+        return {"custom_id": name, "response": {"status_code": status, "request_id": "req_1", "body": body}, "error": None}
+
+
+class Fleet:
+    """A service, and engines that come and go over one store."""
+
+    def __init__(self, service: Service, settings: Settings, store: Store, folder: Path) -> None:
+        self.service, self.settings, self.store, self._folder = service, settings, store, folder
+
+    @asynccontextmanager
+    async def engine(self) -> AsyncIterator[Engine]:
+        """An engine at work while the block lasts."""
+        async with open_store(self.settings, self._folder) as own:
+            engine = Engine(own, SettingsHolder(self.settings), state_dir=self._folder)
+            running = asyncio.create_task(engine.run())
+            try:
+                await asyncio.wait_for(engine.ready.wait(), PATIENCE_S)
+                yield engine
+            finally:
+                engine.stop()
+                await asyncio.wait_for(running, PATIENCE_S)
+
+    async def submit(self, count: int, type: str = "release") -> list[str]:
+        """So many events with different questions; releases are bulk here."""
+        ids = []
+        for n in range(count):
+            payload = {"action": "published", "release": {"name": f"v{n}"}, "repository": {"id": 1, "full_name": "acme/shop"}}
+            event = IncomingEvent(f"{type}-{n}", type, json.dumps(payload).encode(), "test")
+            ids.append((await self.store.queue.enqueue(event)).id)
+        return ids
+
+    async def shown(self, event_id: str) -> EventDetail:
+        found = await self.store.reader.event_detail(event_id)
+        assert found is not None
+        return found
+
+    async def ended(self, ids: list[str]) -> list[EventDetail]:
+        async with asyncio.timeout(PATIENCE_S):
+            while {(await self.shown(event_id)).state for event_id in ids} - ENDED:
+                await asyncio.sleep(0.05)
+        return [await self.shown(event_id) for event_id in ids]
+
+    async def until(self, holds: Callable[[], bool]) -> None:
+        async with asyncio.timeout(PATIENCE_S):
+            while not holds():
+                await asyncio.sleep(0.02)
+
+    async def nothing_left(self) -> bool:
+        return not await self.store.batches.read(["services"])
+
+
+Opener = Callable[..., AbstractAsyncContextManager[Fleet]]
+
+
+@pytest.fixture(params=[ANTHROPIC, RESPONSES], ids=["anthropic", "responses"])
+def wire(request: pytest.FixtureRequest) -> Wire:
+    found: Wire = request.param
+    return found
+
+
+@pytest.fixture
+def open_fleet(valkey_url: str, namespace: str, tmp_path: Path, wire: Wire, monkeypatch: pytest.MonkeyPatch) -> Opener:
+    monkeypatch.setenv("BATCH_KEY", KEY)
+    import_sdks()
+
+    @asynccontextmanager
+    async def opened(*, batches: bool = True, **more: Any) -> AsyncIterator[Fleet]:
+        async with scripted_server() as server:
+            service = Service(server, wire)
+            own = ProviderSettings(
+                api="anthropic" if wire is ANTHROPIC else "responses",
+                model="claude-sonnet-5-5" if wire is ANTHROPIC else "gpt-6.1-sol",
+                base_url=server.origin + wire.prefix,
+                api_key_env="BATCH_KEY",
+                batches=batches,
+                price_input_usd_per_mtok=1.0,
+                price_output_usd_per_mtok=10.0,
+            )
+            settings = Settings(
+                namespace=namespace,
+                redis=RedisSettings(url=valkey_url),
+                legacy=LegacySettings(enabled=False),
+                queue=QueueSettings(drain_s=5),
+                cache=CacheSettings(enabled=False),
+                providers={"services": own},
+                kinds={"general": KindSettings(seats=1, quorum=1, prefer=("services",), deadline_s=20, grace_s=0)},
+                batches=BatchSettings(**({"max_wait_s": 0.5, "poll_s": 0.05} | more)),
+                rules=(Rule(when=RuleMatch(type="release"), kind="general", priority="bulk"),),
+            )
+            async with open_store(settings, tmp_path) as store:
+                yield Fleet(service, settings, store, tmp_path)
+
+    return opened
+
+
+@pytest.mark.anyio
+async def test_bulk_events_are_answered_by_one_batch_at_half_price(open_fleet: Opener) -> None:
+    async with open_fleet() as fleet:
+        ids = await fleet.submit(20)
+        async with fleet.engine():
+            events = await fleet.ended(ids)
+        assert {event.state for event in events} == {"resolved"}
+        attempts = [task.attempts for event in events for task in event.tasks]
+        assert all(len(made) == 1 and made[0].batch for made in attempts)
+        assert {round(made[0].cost_usd or 0, 9) for made in attempts} == {round(PRICE / 2, 9)}
+        assert len(fleet.service.batches) == 1
+        assert len(set(fleet.service.asked)) == 20
+        assert fleet.service.live == 0
+        assert await fleet.nothing_left()
+        window = (await fleet.store.metrics.read()).providers["services"]
+        assert window.cost_usd == pytest.approx(20 * PRICE / 2)
+
+
+@pytest.mark.anyio
+async def test_a_full_batch_does_not_wait_and_the_rest_goes_with_the_next(open_fleet: Opener) -> None:
+    async with open_fleet(max_requests=8) as fleet:
+        ids = await fleet.submit(20)
+        async with fleet.engine():
+            await fleet.ended(ids)
+        assert all(len(batch["names"]) <= 8 for batch in fleet.service.batches.values())
+        assert len(set(fleet.service.asked)) == len(fleet.service.asked)
+        assert len(fleet.service.asked) + fleet.service.live == 20
+
+
+@pytest.mark.anyio
+@pytest.mark.parametrize("how", ["errored", "expired"])
+async def test_what_a_batch_did_not_answer_is_asked_live_and_only_that(open_fleet: Opener, how: str) -> None:
+    async with open_fleet() as fleet:
+        ids = await fleet.submit(6)
+        fleet.service.spoilt = lambda name: how if fleet.service.asked.index(name) % 3 == 0 else ""
+        async with fleet.engine():
+            events = await fleet.ended(ids)
+        assert {event.state for event in events} == {"resolved"}
+        made = [[attempt.batch for attempt in task.attempts] for event in events for task in event.tasks]
+        assert sorted(made) == [[False]] * 2 + [[True]] * 4
+        assert fleet.service.live == 2
+        assert len(fleet.service.batches) == 1
+
+
+@pytest.mark.anyio
+async def test_anything_but_bulk_is_asked_at_once(open_fleet: Opener) -> None:
+    async with open_fleet() as fleet:
+        ids = await fleet.submit(3, type="watch_something")
+        async with fleet.engine():
+            await fleet.until(lambda: fleet.service.live == 3 or bool(fleet.service.batches))
+            await fleet.ended(ids)
+        assert fleet.service.batches == {}
+
+
+@pytest.mark.anyio
+async def test_unless_a_provider_is_told_to_there_are_no_batches(open_fleet: Opener) -> None:
+    async with open_fleet(batches=False) as fleet:
+        ids = await fleet.submit(3)
+        async with fleet.engine():
+            await fleet.ended(ids)
+        assert (fleet.service.batches, fleet.service.live) == ({}, 3)
+
+
+@pytest.mark.anyio
+async def test_a_batch_whose_reply_was_lost_is_looked_for_and_not_handed_in_twice(open_fleet: Opener) -> None:
+    async with open_fleet() as fleet:
+        fleet.service.loses_replies = 1
+        ids = await fleet.submit(5)
+        async with fleet.engine():
+            events = await fleet.ended(ids)
+        assert {event.state for event in events} == {"resolved"}
+        assert len(fleet.service.batches) == 1
+        assert fleet.service.live == 0
+
+
+@pytest.mark.anyio
+async def test_another_engine_feeds_back_what_one_that_is_gone_handed_in(open_fleet: Opener) -> None:
+    async with open_fleet() as fleet:
+        fleet.service.ends = False
+        ids = await fleet.submit(5)
+        async with fleet.engine():
+            await fleet.until(lambda: bool(fleet.service.batches))
+            async with asyncio.timeout(PATIENCE_S):
+                while not all(batch.id for counts in (await fleet.store.batches.read(["services"])).values() for batch in counts.open):
+                    await asyncio.sleep(0.02)
+        assert {(await fleet.shown(event_id)).state for event_id in ids} == {"routed"}
+        fleet.service.ends = True
+        await fleet.store.client.delete(f"{Keys(fleet.settings.namespace).batches('services')}:keeper")
+        async with fleet.engine():
+            events = await fleet.ended(ids)
+        assert {event.state for event in events} == {"resolved"}
+        assert len(fleet.service.batches) == 1
+
+
+@pytest.mark.anyio
+async def test_a_batch_that_takes_too_long_is_cancelled_and_its_questions_are_asked_live(open_fleet: Opener) -> None:
+    async with open_fleet(deadline_s=3) as fleet:
+        fleet.service.ends = False
+        ids = await fleet.submit(3)
+        async with fleet.engine():
+            await fleet.until(lambda: fleet.service.live == 3)
+            await fleet.ended(ids)
+        assert list(fleet.service.batches) == ["batch_0"]
+
+
+@pytest.mark.anyio
+async def test_nothing_is_handed_in_while_the_provider_is_paused_but_what_is_there_is_looked_at(open_fleet: Opener) -> None:
+    async with open_fleet() as fleet:
+        fleet.service.ends = False
+        ids = await fleet.submit(4)
+        async with fleet.engine() as engine:
+            await fleet.until(lambda: bool(fleet.service.batches))
+            await fleet.store.queue.pause("services", by="ana", reason="maintenance")
+            await fleet.until(lambda: "services" in engine.router.paused)
+            await fleet.store.batches.collect("services", "0000000f00.1", b"{}", tasks_max=10, bytes_max=10_000, live_after_s=60, keep_s=60)
+            fleet.service.ends = True
+            async with asyncio.timeout(PATIENCE_S):
+                while (await fleet.store.batches.read(["services"]))["services"].open:
+                    await asyncio.sleep(0.02)
+            assert len(fleet.service.batches) == 1
+            await fleet.store.queue.resume("services", by="ana")
+            await fleet.ended(ids)
+
+
+@pytest.mark.anyio
+async def test_a_question_that_is_put_on_the_pile_twice_is_there_once(client: Redis, namespace: str) -> None:
+    store = BatchStore(client, Keys(namespace))
+    bounds: dict[str, Any] = {"tasks_max": 2, "bytes_max": 1_000, "live_after_s": 60, "keep_s": 60}
+    for _ in range(2):
+        assert await store.collect("grok", "0000000100.1", b"question", **bounds)
+    assert await store.collect("grok", "0000000100.2", b"question", **bounds)
+    assert not await store.collect("grok", "0000000100.3", b"no room", **bounds)
+    assert (await store.read(["grok"]))["grok"].collecting == 2
+    for name in await client.keys(f"*{namespace}*batch*"):
+        assert 0 < await client.ttl(name) <= 60
+
+
+def test_an_event_goes_by_batch_only_where_nobody_of_its_kind_would_answer_at_once() -> None:
+    base = Settings()
+    policy = base.kinds["general"]
+    willing = {name: own.model_copy(update={"batches": True}) for name, own in base.providers.items()}
+    everybody = base.model_copy(update={"providers": willing})
+    assert goes_by_batch(everybody, policy, Priority.BULK)
+    assert not goes_by_batch(everybody, policy, Priority.LOW)
+    assert not goes_by_batch(base, policy, Priority.BULK)
+    all_but_one = everybody.model_copy(update={"providers": willing | {"grok": base.providers["grok"]}})
+    assert not goes_by_batch(all_but_one, policy, Priority.BULK)
+    off = base.providers["grok"].model_copy(update={"enabled": False})
+    assert goes_by_batch(everybody.model_copy(update={"providers": willing | {"grok": off}}), policy, Priority.BULK)
