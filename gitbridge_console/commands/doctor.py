@@ -122,7 +122,7 @@ def _providers(settings: Settings) -> Iterator[Check]:
             yield Check(f"provider {name}", "warn", problem, "without it, its seats go to the others")
         else:
             usable += 1
-            yield Check(f"provider {name}", "ok", f"{provider.model} at {provider.base_url}")
+            yield Check(f"provider {name}", "ok", f"{provider.model} at {provider.base_url}; `health {name}` asks it")
     if not usable:
         yield Check("providers", "warn", "none can be asked: events would be parked", "set a key, or try gitbridge-console demo")
 

@@ -48,6 +48,17 @@ def key_problem(name: str, settings: ProviderSettings) -> str | None:
     return problem.replace("{name}", name) if problem else None
 
 
+def key_stamp(settings: ProviderSettings) -> tuple[int, int, int] | None:
+    """What changes when the key in ``api_key_file`` is replaced; ``None`` where there is no such file or it is not read."""
+    if not settings.api_key_file or (settings.api_key_env and os.environ.get(settings.api_key_env, "").strip()):
+        return None
+    try:
+        found = Path(settings.api_key_file).expanduser().stat()
+    except OSError:
+        return None
+    return found.st_mtime_ns, found.st_size, found.st_ino
+
+
 def build_provider(name: str, settings: ProviderSettings, key: str | None) -> Provider:
     """The provider for an entry of the settings. Cheap: the SDK is loaded with the first question, or by ``import_sdks``.
 

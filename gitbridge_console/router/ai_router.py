@@ -15,6 +15,7 @@ from gitbridge_console.domain.events import Priority
 from gitbridge_console.domain.failures import Failure, FailureClass
 from gitbridge_console.domain.provider_health import HealthFinding
 from gitbridge_console.providers.base import Provider
+from gitbridge_console.providers.registry import key_stamp
 from gitbridge_console.router.breaker import Admission, BreakerState, CircuitBreaker
 from gitbridge_console.router.latency import FALL, RISE
 from gitbridge_console.router.provider_state import ProviderState
@@ -125,6 +126,14 @@ class AIRouter:
         """Try again to build the clients that could not be built, and nothing else."""
         self._build(list(self.unbuilt), settings, build)
         await self.close_retired()
+
+    async def renew_keys(self, settings: Settings, build: Callable[[str, ProviderSettings], Provider | str]) -> list[str]:
+        """Build anew the clients whose key file has changed, so that a key can be rotated under way; returns whose."""
+        changed = [name for name, state in self.states.items() if key_stamp(state.settings) != state.key_stamp]
+        if changed and not self.unbuilt:
+            logger.info("%s: the key file has changed, the client is built anew", ", ".join(changed))
+            self._build(changed, settings, build)
+        return changed
 
     def _build(self, names: Sequence[str], new: Settings, build: Callable[[str, ProviderSettings], Provider | str]) -> None:
         before, self.unbuilt = self.unbuilt, {}
@@ -296,6 +305,8 @@ class AIRouter:
         state.concurrency.succeeded(state.in_flight, latency_s)
         state.retries.succeeded()
         self._over(call)
+        if state.finding is not None and not state.finding.ok:
+            state.finding = None  # it answers: what an earlier look found is over
         before = state.breaker.transitions
         state.breaker.succeeded(call.admission, now, latency_s)
         self._standings.latencies.learn(state.service, kind, latency_s, ttft_s, tokens_out)

@@ -68,7 +68,8 @@ class Discovery:
         known, at = self._next.get(name, (None, 0.0))
         if known is not state:
             return True
-        return now >= at and now - state.heard_at >= settings.idle_s and name not in self._router.paused
+        idle = now >= at and now - state.heard_at >= settings.idle_s
+        return idle and not state.disabled and name not in self._router.paused
 
     async def _look(self, name: str) -> None:
         state, settings = self._router.states[name], self._settings()

@@ -256,6 +256,7 @@ class Engine:
         elif self.router.unbuilt:
             await self.router.retry(new, client_or_problem)
         else:
+            await self.router.renew_keys(new, client_or_problem)
             await self.router.close_retired()
             return
         before, self._applied = self._applied, new.model_copy(update={"providers": self.router.holding()})

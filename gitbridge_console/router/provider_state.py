@@ -12,6 +12,7 @@ from typing import Any
 from gitbridge_console.domain.provider_health import HealthFinding
 from gitbridge_console.domain.timestamps import iso_from_ms
 from gitbridge_console.providers.base import Provider
+from gitbridge_console.providers.registry import key_stamp
 from gitbridge_console.router.breaker import BreakerState, CircuitBreaker
 from gitbridge_console.router.concurrency import AdaptiveLimit
 from gitbridge_console.router.retry_budget import RetryTokens
@@ -35,6 +36,8 @@ class ProviderState:
     problem: str
     breaker: CircuitBreaker
     gate_until: float = 0.0
+    key_stamp: tuple[int, int, int] | None = field(init=False)
+    """Of the file its key was read from."""
     disabled: str = ""
     disabled_at_ms: float = 0.0
     disabled_alone: bool = False
@@ -57,6 +60,7 @@ class ProviderState:
 
     def __post_init__(self) -> None:
         self.concurrency = AdaptiveLimit(self.settings.max_concurrency)
+        self.key_stamp = key_stamp(self.settings)
 
     def learn_from(self, before: ProviderState) -> None:
         """Go on with what was learned of the same service under other settings: calls still in flight there count here too."""

@@ -128,6 +128,16 @@ def test_a_breaker_is_held_open_and_reset_by_word(cli) -> None:
     assert cli("breaker", "claude", "open").code == 2
 
 
+def test_health_asks_each_provider_and_needs_no_store(cli) -> None:
+    found = cli("--redis", "redis://127.0.0.1:1/0", "health", "--json")
+    assert found.code == 1, "without keys none is well"
+    assert set(found.json) == {"claude", "grok", "chatgpt"}
+    assert all("no key" in finding["reason"] for finding in found.json.values())
+    wrong = cli("health", "cluade")
+    assert wrong.code == 4
+    assert "did you mean claude?" in wrong.err
+
+
 def test_prioritize_cancel_replay(cli) -> None:
     event_id = submitted(cli)
     assert cli("prioritize", event_id, "--to", "critical", "--front").out.strip() == event_id

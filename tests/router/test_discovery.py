@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -173,6 +175,43 @@ async def test_one_that_cannot_be_reached_is_said_and_each_look_counts_as_one_fa
 
 
 @pytest.mark.anyio
+async def test_a_good_answer_ends_what_an_earlier_look_found(looker: Looker) -> None:
+    looker.provider.failure = Failure(FailureClass.TRANSIENT, "connection refused")
+    await looker.turn()
+    call = looker.router.begin("claude", 50)
+    assert call is not None
+    looker.router.succeeded(call, 1.0)
+    assert looker.state["health"] is None
+
+
+@pytest.mark.anyio
+async def test_a_disabled_provider_is_not_asked_again_with_the_same_key(looker: Looker) -> None:
+    looker.provider.failure = Failure(FailureClass.CREDENTIAL, "invalid x-api-key", http_status=401)
+    for _ in range(5):
+        await looker.turn(later_s=500)
+        await looker.the_turn_is_free()
+    assert looker.provider.looks == 1
+
+
+@pytest.mark.anyio
+async def test_a_key_file_that_is_replaced_is_noticed_and_the_provider_looked_at(looker: Looker, tmp_path: Path) -> None:
+    file = tmp_path / "key"
+    file.write_text("sk-old")
+    own = looker.settings.providers["claude"].model_copy(update={"api_key_env": None, "api_key_file": str(file)})
+    settings = looker.settings.model_copy(update={"providers": {"claude": own}})
+    await looker.router.apply(settings, looker.settings, lambda name, own: looker.provider)
+    looker.provider.failure = Failure(FailureClass.CREDENTIAL, "invalid x-api-key", http_status=401)
+    await looker.turn()
+    assert looker.state["state"] == "disabled"
+    assert await looker.router.renew_keys(settings, lambda name, own: looker.provider) == []
+    file.write_text("sk-new-and-longer")
+    looker.provider.failure = None
+    assert await looker.router.renew_keys(settings, lambda name, own: looker.provider) == ["claude"]
+    await looker.turn()
+    assert looker.state["state"] == "ok"
+
+
+@pytest.mark.anyio
 async def test_a_good_look_neither_closes_a_breaker_nor_is_its_probe(looker: Looker) -> None:
     for _ in range(5):
         call = looker.router.begin("claude", 50)
@@ -218,6 +257,37 @@ async def test_the_first_question_uses_the_connection_of_the_look(service: Scrip
         await provider.aclose()
     assert [request.method for request in service.received] == ["GET", "POST"]
     assert len(service.connections) == 1
+
+
+@pytest.mark.anyio
+async def test_two_hundred_changes_of_settings_leave_no_connection_open(service: ScriptedServer) -> None:
+    import_sdks()
+    service.script = answering(ANTHROPIC)
+    base = Settings()
+
+    def settings(n: int) -> Settings:
+        own = ProviderSettings(api="anthropic", model=MODEL, base_url=service.origin, weight=1 + n / 1000)
+        kinds = {"general": base.kinds["general"].model_copy(update={"prefer": ("claude",), "reserve": ()})}
+        return base.model_copy(update={"providers": {"claude": own}, "kinds": kinds})
+
+    def build(name: str, own: ProviderSettings) -> Any:
+        return build_provider(name, own, "sk-test-0123456789")
+
+    now = settings(0)
+    router = AIRouter(now, {"claude": build("claude", now.providers["claude"])}, seed=1)
+    for n in range(1, 201):
+        provider = router.states["claude"].provider
+        assert provider is not None
+        if n % 20 == 0:
+            await provider.ask(ProviderRequest("s", "p", {"type": "object"}, "review", 100), timeout_s=5)
+        new = settings(n)
+        await router.apply(new, now, build)
+        now = new
+    await router.aclose()
+    async with asyncio.timeout(10):
+        while not all(connection.reader.at_eof() for connection in service.connections):
+            await asyncio.sleep(0.01)
+    assert len(service.connections) == 10
 
 
 @pytest.mark.anyio
