@@ -11,8 +11,8 @@ from gitbridge_console.domain.provider_health import HealthFinding
 from gitbridge_console.domain.timestamps import iso_from_ms
 from gitbridge_console.operations.errors import NotFound
 from gitbridge_console.providers.registry import import_sdks
-from gitbridge_console.router.engine import client_or_problem
 from gitbridge_console.router.health import look_at
+from gitbridge_console.router.provider_pool import client_or_problem
 from gitbridge_console.settings.model import Settings
 
 

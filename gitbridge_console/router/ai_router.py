@@ -15,15 +15,15 @@ from gitbridge_console.domain.events import Priority
 from gitbridge_console.domain.failures import Failure, FailureClass
 from gitbridge_console.domain.provider_health import HealthFinding
 from gitbridge_console.providers.base import Provider
-from gitbridge_console.providers.registry import key_stamp
-from gitbridge_console.router.breaker import Admission, BreakerState, CircuitBreaker
+from gitbridge_console.router.breaker import Admission, BreakerState
 from gitbridge_console.router.latency import FALL, RISE
+from gitbridge_console.router.provider_pool import Build, ProviderPool
 from gitbridge_console.router.provider_state import ProviderState
 from gitbridge_console.router.retry_budget import RepeatCap
 from gitbridge_console.router.selection import Scored, Selection, Standing, choose, scored
 from gitbridge_console.router.standings import Standings, too_small
 from gitbridge_console.settings.model import Settings
-from gitbridge_console.settings.routing import KindSettings, ProviderSettings
+from gitbridge_console.settings.routing import KindSettings
 
 logger = logging.getLogger(__name__)
 
@@ -59,7 +59,7 @@ class Call:
     number: int
 
 
-class AIRouter:
+class AIRouter(ProviderPool):
     """Holds the providers, their health, and the choice between them."""
 
     def __init__(
@@ -80,7 +80,6 @@ class AIRouter:
         self._lag_s = lag_s
         self._on_news = on_news
         self._clock = clock
-        self._random = random.Random(seed)
         self.paused: frozenset[str] = frozenset()
         self.no_new_seats: Mapping[str, str] = {}
         """Providers that get no seats by an operator's will, each with the reason: draining, or paused for too long."""
@@ -91,88 +90,15 @@ class AIRouter:
         self._standings = Standings()
         self._numbers = itertools.count(1)
         self._selection = settings.selection
-        self.states: dict[str, ProviderState] = {}
-        self.unbuilt: dict[str, str] = {}
-        """Providers whose client cannot be built as the settings say, and why."""
         self.repeats = RepeatCap()
-        self._retired: list[ProviderState] = []
-        for name, own in settings.providers.items():
-            client = providers.get(name, "not built")
-            provider, problem = (None, client) if isinstance(client, str) else (client, "")
-            self.states[name] = ProviderState(name, own, provider, problem, CircuitBreaker(settings.breaker, self._random.random))
+        super().__init__(settings, providers, random.Random(seed))
 
-    async def apply(self, new: Settings, old: Settings, build: Callable[[str, ProviderSettings], Provider | str]) -> list[str]:
-        """Take over changed settings; providers whose table did not change keep client, health and history.
-
-        A provider whose client cannot be built keeps what it had and stands in :attr:`unbuilt`; :meth:`retry` tries again.
-        Returns the names that are gone.
-        """
-        gone = [name for name in self.states if name not in new.providers]
-        for name in gone:
-            self._retired.append(self.states.pop(name))
-        changed = []
-        for name, own in new.providers.items():
-            known = self.states.get(name)
-            same = known is not None and known.settings == own and new.breaker == old.breaker
-            if known is None or not same or known.problem or known.disabled or name in self.unbuilt:
-                changed.append(name)
+    async def apply(self, new: Settings, old: Settings, build: Build) -> list[str]:
+        """See ProviderPool."""
         self._selection = new.selection
-        self._build(changed, new, build)
+        gone = await super().apply(new, old, build)
         self._standings.latencies.keep({state.service for state in self.states.values()})
-        await self.close_retired()
         return gone
-
-    async def retry(self, settings: Settings, build: Callable[[str, ProviderSettings], Provider | str]) -> None:
-        """Try again to build the clients that could not be built, and nothing else."""
-        self._build(list(self.unbuilt), settings, build)
-        await self.close_retired()
-
-    async def renew_keys(self, settings: Settings, build: Callable[[str, ProviderSettings], Provider | str]) -> list[str]:
-        """Build anew the clients whose key file has changed, so that a key can be rotated under way; returns whose."""
-        changed = [name for name, state in self.states.items() if key_stamp(state.settings) != state.key_stamp]
-        if changed and not self.unbuilt:
-            logger.info("%s: the key file has changed, the client is built anew", ", ".join(changed))
-            self._build(changed, settings, build)
-        return changed
-
-    def _build(self, names: Sequence[str], new: Settings, build: Callable[[str, ProviderSettings], Provider | str]) -> None:
-        before, self.unbuilt = self.unbuilt, {}
-        for name in names:
-            own = new.providers[name]
-            try:
-                client = build(name, own)
-            except Exception as error:
-                text = f"its client cannot be built: {' '.join(str(error).split())[:200] or type(error).__name__}"
-                self.unbuilt[name] = text
-                if before.get(name) != text:
-                    logger.exception("%s: %s; it is tried again", name, text)
-                if name in self.states:
-                    continue
-                client = text
-            provider, problem = (None, client) if isinstance(client, str) else (client, "")
-            state = ProviderState(name, own, provider, problem, CircuitBreaker(new.breaker, self._random.random))
-            if name in self.states:
-                state.learn_from(self.states[name])
-                self._retired.append(self.states[name])
-            self.states[name] = state
-
-    def holding(self) -> dict[str, ProviderSettings]:
-        """The provider tables that really hold: of one whose client cannot be built the one from before, or none."""
-        return {name: state.settings for name, state in self.states.items() if state.provider is not None or name not in self.unbuilt}
-
-    async def close_retired(self) -> None:
-        """Close clients that were replaced or removed, each once its last call has ended."""
-        idle = [state for state in self._retired if not state.in_flight]
-        self._retired = [state for state in self._retired if state.in_flight]
-        for state in idle:
-            await state.close()
-
-    async def aclose(self) -> None:
-        """Close every client, whatever it is in the middle of."""
-        leaving = [*self._retired, *self.states.values()]
-        self._retired = []
-        for state in leaving:
-            await state.close()
 
     def gate(self, name: str) -> Gate:
         """Whether ``name`` may be called now. The only place that says so, for seats, failover and attempts alike.

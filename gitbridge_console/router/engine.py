@@ -14,8 +14,7 @@ from typing import Any
 from gitbridge_console import __version__
 from gitbridge_console.domain.events import STAGE_LANES
 from gitbridge_console.ingress.legacy_list import pump
-from gitbridge_console.providers.base import Provider
-from gitbridge_console.providers.registry import build_provider, import_sdks, key_problem, resolve_key
+from gitbridge_console.providers.registry import import_sdks
 from gitbridge_console.router.ai_router import AIRouter
 from gitbridge_console.router.answer_cache import AnswerCache
 from gitbridge_console.router.batch_keeper import BatchKeeper
@@ -34,6 +33,7 @@ from gitbridge_console.router.lane_room import LaneRoom
 from gitbridge_console.router.leases import LeaseKeeper
 from gitbridge_console.router.loop_lag import LoopLag
 from gitbridge_console.router.overload import Overload, measure
+from gitbridge_console.router.provider_pool import client_or_problem
 from gitbridge_console.router.rate_limits import RateLimiter
 from gitbridge_console.router.task_processor import TaskProcessor
 from gitbridge_console.settings.holder import SettingsHolder
@@ -51,16 +51,6 @@ TRIM_EVERY_BEATS = 10
 HEAL_AFTER_S = 2.0
 LEGACY_FILL = 0.8
 """Fill of the queue from which entries stay in the legacy list: they keep there, webhooks do not."""
-
-
-def client_or_problem(name: str, settings: ProviderSettings) -> Provider | str:
-    """A client for one configured provider, or the line that says why it has none."""
-    if not settings.enabled:
-        return "switched off in the settings"
-    problem = key_problem(name, settings)
-    if problem is not None:
-        return problem
-    return build_provider(name, settings, resolve_key(settings))
 
 
 class Engine:
