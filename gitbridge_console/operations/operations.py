@@ -59,7 +59,7 @@ class Operations(Door):
                 store.answers.size(),
                 store.budgets.read(settings.budgets),
                 store.metrics.availability(settings.providers),
-                store.batches.read(name for name, own in settings.providers.items() if own.batches),
+                store.batches.read(settings.providers),
             )
             return build_snapshot(
                 settings,

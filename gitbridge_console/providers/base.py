@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
@@ -101,8 +101,11 @@ class BatchProvider(Protocol):
         """Hand in the requests, by custom id; returns the service's id. ``mark`` names the batch for :meth:`find`."""
         ...
 
-    async def find(self, mark: str, total: int, since_s: float) -> str | None:
-        """The id of a batch handed in with ``mark``, by whoever, after ``since_s`` (seconds since the epoch); ``None``: there is none."""
+    async def find(self, mark: str, total: int, since_s: float, known: Collection[str] = ()) -> str | None:
+        """The id of a batch handed in with ``mark``, by whoever, after ``since_s`` (seconds since the epoch); ``None``: there is none.
+
+        Those in ``known`` are somebody else's.
+        """
         ...
 
     async def state(self, batch_id: str) -> BatchState:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
@@ -31,13 +31,14 @@ class ClaudeBatches(Batches):
         body = {"requests": [{"custom_id": name, "params": self._claude.parameters(request)} for name, request in requests.items()]}
         return str((await self._json("post", PATH, body=body)).get("id", ""))
 
-    async def find(self, mark: str, total: int, since_s: float) -> str | None:
+    async def find(self, mark: str, total: int, since_s: float, known: Collection[str] = ()) -> str | None:
         """See BatchProvider."""
         listed = (await self._json("get", PATH, options={"params": {"limit": LISTED_MAX}})).get("data")
         for batch in listed if isinstance(listed, list) else []:
-            made = _epoch_s(table(batch).get("created_at"))
-            if made is not None and made >= since_s - CLOCK_SKEW_S and _counts(table(batch))[0] == total:
-                return str(table(batch).get("id"))
+            made, batch_id = _epoch_s(table(batch).get("created_at")), str(table(batch).get("id"))
+            is_new = made is not None and made >= since_s - CLOCK_SKEW_S and batch_id not in known
+            if is_new and _counts(table(batch))[0] == total:
+                return batch_id
         return None
 
     async def state(self, batch_id: str) -> BatchState:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from typing import TYPE_CHECKING, Any, Protocol
 
 from gitbridge_console.providers.base import BatchState, ProviderError, ProviderReply, ProviderRequest
@@ -51,7 +51,7 @@ class OpenAIBatches(Batches):
 
         return str((await self._call(hand_in)).id)
 
-    async def find(self, mark: str, total: int, since_s: float) -> str | None:
+    async def find(self, mark: str, total: int, since_s: float, known: Collection[str] = ()) -> str | None:
         """See BatchProvider."""
         body = await self._json("/batches", options={"params": {"limit": LISTED_MAX}})
         listed = body.get("data")

@@ -30,6 +30,9 @@ logger = logging.getLogger(__name__)
 TURN_MAX_S = 5.0
 """How often piles are looked at, or as often as batches are polled, if that is more often."""
 
+FRESH_S = 1.0
+"""A batch that was closed a moment ago was closed by this engine, and nobody has handed it in."""
+
 HELD_S = 300.0
 """How long an engine minds a provider's batches without a sign of life: longer than handing one in may take."""
 
@@ -69,10 +72,21 @@ class BatchKeeper:
     async def run(self) -> None:
         """Mind them until cancelled."""
         while True:
-            for name, state in dict(self._router.states).items():
-                if state.settings.batches:
-                    await self._mind_safely(name, state)
+            try:
+                await self.turn()
+            except STORE_AWAY as error:
+                self._trouble.report(error)
             await asyncio.sleep(min(TURN_MAX_S, self._settings().poll_s))
+
+    async def turn(self) -> None:
+        """Mind every provider that takes batches, or still has some from when it did.
+
+        Raises:
+            redis.exceptions.RedisError: the store is away.
+        """
+        states = dict(self._router.states)
+        found = await self._store.read(states)
+        await asyncio.gather(*(self._mind_safely(name, state) for name, state in states.items() if state.settings.batches or name in found))
 
     async def _mind_safely(self, name: str, state: ProviderState) -> None:
         try:
@@ -105,9 +119,10 @@ class BatchKeeper:
                 keep_s=keep_s,
             )
         found = (await self._store.read([name])).get(name)
+        known = {batch.id for batch in found.open} if found else set()
         for batch in found.open if found else ():
             if not batch.id:
-                await self._hand_in(name, service, batch)
+                await self._hand_in(name, service, batch, known)
             elif self._is_due(batch, own):
                 await self._look(name, service, batch)
 
@@ -118,17 +133,25 @@ class BatchKeeper:
         self._looked[batch.mark] = now
         return True
 
-    async def _hand_in(self, name: str, service: BatchProvider, batch: OpenBatch) -> None:
+    async def _hand_in(self, name: str, service: BatchProvider, batch: OpenBatch, known: set[str]) -> None:
         questions = await self._store.questions(name, batch.mark)
+        wanted = await self._queue.waiting_for_a_batch(list(questions))
         requests: dict[str, ProviderRequest] = {}
         for task, raw in questions.items():
+            if task not in wanted:
+                continue
             try:
                 requests[custom_id(batch.mark, task)] = read_request(raw)
             except (ValueError, TypeError):
                 logger.warning("the question of %s in a batch cannot be read; it is asked live", task)
+        if not requests:
+            await self._end(name, batch, {})
+            return
         try:
-            # Somebody may have handed it in and died before it was written down.
-            batch_id = await service.find(batch.mark, len(requests), batch.at_ms / 1000) if batch.problem or age_s(batch) > 1 else None
+            batch_id = None
+            if batch.problem or age_s(batch) > FRESH_S:
+                # Somebody may have handed it in and died before it was written down.
+                batch_id = await service.find(batch.mark, len(requests), batch.at_ms / 1000, known)
             batch_id = batch_id or await service.submit(batch.mark, requests)
         except ProviderError as error:
             await self._not_handed_in(name, batch, error)

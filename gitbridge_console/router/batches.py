@@ -57,13 +57,15 @@ class BatchDesk:
     async def hand_in(self, job: ClaimedJob, policy: KindSettings, prompt: BuiltPrompt) -> Outcome | OnThePile | None:
         """The answer, or that it is waited for; ``None``: ask live. With the store away, or without room, questions are asked live."""
         settings = self._settings()
-        if job.priority is not Priority.BULK or not goes_by_batch(settings, policy, job.priority):
+        goes, own = goes_by_batch(settings, policy, job.priority), settings.batches
+        if not goes and "bt" not in job.header:
             return None
-        own = settings.batches
         try:
             found = await self._store.take(job.lane, job.id)
             if found is not None:
                 return read_result(found, job, prompt)
+            if not goes:
+                return None
             waits = await self._store.collect(
                 job.lane,
                 job.id,

@@ -160,6 +160,14 @@ class RedisEventQueue(QueueControls):
         """Make waiting tasks claimable now; returns how many were waiting."""
         return sum([int(await partition.run("hasten", *own)) for partition in self.partitions if (own := self._own(partition, ids))])
 
+    async def waiting_for_a_batch(self, ids: Sequence[str]) -> set[str]:
+        """Those of the tasks that still wait for a batch: not cancelled, moved or taken back meanwhile."""
+        async with self.client.pipeline(transaction=False) as pipe:
+            for job_id in ids:
+                pipe.hmget(self._of(job_id).keys.job(job_id), "st", "bt")
+            replies = await pipe.execute()
+        return {job_id for job_id, (state, mark) in zip(ids, replies, strict=True) if (state, mark) == (b"waiting", b"1")}
+
     def _own(self, partition: Partition, ids: Sequence[str]) -> list[str]:
         return [job_id for job_id in ids if self._of(job_id) is partition]
 

@@ -366,6 +366,40 @@ async def test_a_batch_that_takes_too_long_is_cancelled_and_its_questions_are_as
 
 
 @pytest.mark.anyio
+async def test_a_question_nobody_wants_any_more_is_not_handed_in(open_fleet: Opener) -> None:
+    async with open_fleet(max_wait_s=2) as fleet:
+        ids = await fleet.submit(4)
+        async with fleet.engine():
+            async with asyncio.timeout(PATIENCE_S):
+                while (counts := await fleet.store.batches.read(["services"])).get("services") is None or counts["services"].collecting < 4:
+                    await asyncio.sleep(0.02)
+                while len(await fleet.store.queue.waiting_for_a_batch([f"{event_id}.1" for event_id in ids])) < 4:
+                    await asyncio.sleep(0.02)
+            await fleet.store.queue.cancel(ids[:1], by="ana")
+            events = await fleet.ended(ids[1:])
+        assert {event.state for event in events} == {"resolved"}
+        assert len(fleet.service.asked) == 3
+        assert fleet.service.live == 0
+
+
+@pytest.mark.anyio
+async def test_a_provider_that_takes_no_more_batches_gets_its_last_ones_back(open_fleet: Opener) -> None:
+    async with open_fleet() as fleet:
+        fleet.service.ends = False
+        ids = await fleet.submit(3)
+        async with fleet.engine():
+            await fleet.until(lambda: bool(fleet.service.batches))
+        fleet.service.ends = True
+        own = fleet.settings.providers["services"].model_copy(update={"batches": False})
+        fleet.settings = fleet.settings.model_copy(update={"providers": {"services": own}})
+        await fleet.store.client.delete(f"{Keys(fleet.settings.namespace).batches('services')}:keeper")
+        async with fleet.engine():
+            events = await fleet.ended(ids)
+        assert {event.state for event in events} == {"resolved"}
+        assert fleet.service.live == 0, "they are paid for"
+
+
+@pytest.mark.anyio
 async def test_nothing_is_handed_in_while_the_provider_is_paused_but_what_is_there_is_looked_at(open_fleet: Opener) -> None:
     async with open_fleet() as fleet:
         fleet.service.ends = False

@@ -3,8 +3,8 @@ local n = 0
 for _, id in ipairs(ARGV) do
   if is_task(id) and call('HGET', J .. id, 'st') == 'waiting' then
     local _, lane = lift(id)
-    call('HDEL', J .. id, 'bt')
-    call('HSET', J .. id, 'state', 'queued')
+    local batched = call('HEXISTS', J .. id, 'bt') == 1
+    call('HSET', J .. id, 'state', 'queued', unpack(batched and {'bt', 'back'} or {}))
     push(id, lane)
     n = n + 1
   end
