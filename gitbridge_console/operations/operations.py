@@ -26,6 +26,7 @@ from gitbridge_console.domain.snapshots import BreakerWord, FleetSnapshot
 from gitbridge_console.operations.door import Door
 from gitbridge_console.operations.errors import NotFound, OperationError, Refused, Usage
 from gitbridge_console.operations.health import ask_now, check_providers
+from gitbridge_console.operations.provider_status import read_books
 from gitbridge_console.operations.quarantine import as_event, hand_in, look_up
 from gitbridge_console.operations.reports import change_report, full_ids
 from gitbridge_console.operations.status import build_snapshot
@@ -54,12 +55,8 @@ class Operations(Door):
                 store.server.look(),
                 store.dead_letters.notices(),
             )
-            quarantined, cached, spent, available, batches = await asyncio.gather(
-                store.client.xlen(store.keys.quarantine),
-                store.answers.size(),
-                store.budgets.read(settings.budgets),
-                store.metrics.availability(settings.providers),
-                store.batches.read(settings.providers),
+            quarantined, cached, books = await asyncio.gather(
+                store.client.xlen(store.keys.quarantine), store.answers.size(), read_books(store, settings)
             )
             return build_snapshot(
                 settings,
@@ -72,9 +69,7 @@ class Operations(Door):
                 quarantined=quarantined,
                 dead=dead,
                 cached=cached,
-                spent=spent,
-                available=available,
-                batches=batches,
+                books=books,
             )
 
     async def list_events(self, wanted: EventFilter | None = None, limit: int = 100) -> list[EventSummary]:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
 from gitbridge_console.domain.provider_health import HealthFinding
@@ -18,14 +20,45 @@ from gitbridge_console.domain.snapshots import (
 from gitbridge_console.domain.timestamps import iso_from_ms
 from gitbridge_console.operations.limit_status import rate_limits, retry_budget
 from gitbridge_console.router.budgets import is_spent
+from gitbridge_console.settings.model import Settings
 from gitbridge_console.settings.routing import BudgetSettings, ProviderSettings
 from gitbridge_console.store.batches import BatchCounts
 from gitbridge_console.store.budgets import Spent
 from gitbridge_console.store.fleet import Beat
 from gitbridge_console.store.metrics_window import ProviderWindow
+from gitbridge_console.store.provider_board import BoardEntry
+from gitbridge_console.store.store import Store
 
 WORST_FIRST = ("disabled", "no_key", "open", "half_open", "limited", "slow", "ok")
 """Which engine's view of a provider is shown when they differ."""
+
+
+@dataclass(frozen=True, slots=True)
+class ProviderBooks:
+    """What the store itself keeps of one provider, whatever its engines say."""
+
+    spent: Spent = field(default_factory=Spent)
+    available: Mapping[str, float | None] = field(default_factory=dict)
+    batches: BatchCounts | None = None
+    board: BoardEntry = field(default_factory=BoardEntry)
+
+
+async def read_books(store: Store, settings: Settings) -> dict[str, ProviderBooks]:
+    """The books of every configured provider.
+
+    Raises:
+        redis.exceptions.RedisError: the store is away.
+    """
+    names = list(settings.providers)
+    spent, available, batches, (_, board) = await asyncio.gather(
+        store.budgets.read(settings.budgets),
+        store.metrics.availability(names),
+        store.batches.read(names),
+        store.providers.read(names),
+    )
+    return {
+        name: ProviderBooks(spent.get(name, Spent()), available[name], batches.get(name), board.get(name, BoardEntry())) for name in names
+    }
 
 
 def _newest(views: Sequence[Mapping[str, Any]]) -> HealthFinding | None:
@@ -72,15 +105,24 @@ def provider_status(
     window: ProviderWindow,
     beats: Sequence[Beat],
     lane: LaneStatus | None,
-    budget: BudgetStatus | None,
-    available: Mapping[str, float | None],
-    batches: BatchesStatus | None,
+    budget: BudgetSettings | None,
+    books: ProviderBooks,
 ) -> ProviderStatus:
     """One provider as its engines and the store see it; where engines differ, as the one that fares worst does."""
     views = [beat.providers[name] for beat in beats if name in beat.providers]
     view: dict[str, Any] = (
         min(views, key=lambda v: WORST_FIRST.index(v["state"])) if views else {"state": "disabled", "reason": "no engine is running"}
     )
+    breaker = BreakerStatus(**view["breaker"]) if "breaker" in view else BreakerStatus()
+    if (board := books.board).forced_by and not breaker.forced_by:
+        # No engine runs, or has heard of it yet.
+        breaker = breaker.model_copy(update={"state": "forced_open", "forced_by": board.forced_by, "forced_why": board.forced_why})
+        held_since = iso_from_ms(board.forced_at_ms)
+        view = view | {
+            "state": "open",
+            "since": held_since,
+            "reason": f"circuit breaker held open by {board.forced_by}: {board.forced_why}",
+        }
     pause, drain = (lane.paused, lane.draining) if lane is not None else (None, None)
     state, since, reason = view["state"], view.get("since"), view.get("reason", "")
     if drain is not None:
@@ -106,10 +148,10 @@ def provider_status(
         tokens={"in": window.tokens_in, "out": window.tokens_out},
         cost_usd=window.cost_usd,
         gate_until=view.get("gate_until"),
-        breaker=BreakerStatus(**view["breaker"]) if "breaker" in view else BreakerStatus(),
-        budget=budget,
-        batches=batches,
+        breaker=breaker,
+        budget=budget_status(budget, books.spent),
+        batches=batches_status(books.batches),
         health=_newest(views),
-        availability_by_window=dict(available),
+        availability_by_window=dict(books.available),
         latency_trend_ms=window.latency_trend_ms,
     )

@@ -19,11 +19,9 @@ from gitbridge_console.domain.snapshots import (
 )
 from gitbridge_console.domain.timestamps import iso_from_ms
 from gitbridge_console.operations.alerts import alerts_of, next_chance
-from gitbridge_console.operations.provider_status import batches_status, budget_status, provider_status
+from gitbridge_console.operations.provider_status import ProviderBooks, provider_status
 from gitbridge_console.router.overload import Overload, measure
 from gitbridge_console.settings.model import Settings
-from gitbridge_console.store.batches import BatchCounts
-from gitbridge_console.store.budgets import Spent
 from gitbridge_console.store.fleet import Beat
 from gitbridge_console.store.metrics_window import MetricsWindow, ProviderWindow
 from gitbridge_console.store.records import LaneCounts, QueueStats
@@ -42,9 +40,7 @@ def build_snapshot(
     quarantined: int,
     dead: tuple[DeadExports | None, DeadTrouble | None] = (None, None),
     cached: tuple[int, int] = (0, 0),
-    spent: Mapping[str, Spent] = MappingProxyType({}),
-    available: Mapping[str, dict[str, float | None]] = MappingProxyType({}),
-    batches: Mapping[str, BatchCounts] = MappingProxyType({}),
+    books: Mapping[str, ProviderBooks] = MappingProxyType({}),
 ) -> FleetSnapshot:
     """Everything of one moment in the words of the contract."""
     lanes = {name: _lane(counts, stats.pauses.get(name), stats.drains.get(name)) for name, counts in _in_order(stats.lanes, settings)}
@@ -55,9 +51,8 @@ def build_snapshot(
             window.providers.get(name, ProviderWindow()),
             beats,
             lanes.get(name),
-            budget_status(settings.budgets.get(name), spent.get(name, Spent())),
-            available.get(name, {}),
-            batches_status(batches.get(name)),
+            settings.budgets.get(name),
+            books.get(name, ProviderBooks()),
         )
         for name, own in settings.providers.items()
     }

@@ -201,6 +201,9 @@ async def test_a_word_to_a_breaker_is_audited_with_what_it_was_and_wants_a_reaso
     with pytest.raises(NotFound, match="no provider cluade; did you mean claude"):
         await door.breaker("cluade", "open", "x")
     assert (await door.breaker("claude", "open", "bill in dispute")).notes == ("it was closed",)
+    held = (await door.status()).providers["claude"]
+    assert (held.state, held.reason) == ("open", "circuit breaker held open by ana: bill in dispute"), "though no engine runs"
+    assert held.breaker.forced_by == "ana"
     assert (await door.breaker("claude", "reset", "settled")).notes == ("it was held open",)
     audit = await door.list_audit()
     assert [(entry.what, entry.target, entry.reason, entry.result) for entry in audit] == [
