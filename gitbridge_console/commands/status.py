@@ -93,9 +93,10 @@ def _cache_line(cache: CacheStatus) -> str:
 
 def _lane_note(lane: LaneStatus) -> str:
     held = f"{lane.held} held back: their repository has its share" if lane.held else ""
+    batched = f"{lane.batched} wait for a batch" if lane.batched else ""
     paused = f"paused by {lane.paused.by}: {lane.paused.reason}" if lane.paused else ""
     draining = f"draining by {lane.draining.by}: {lane.draining.reason}" if lane.draining else ""
-    return "; ".join(filter(None, (paused, draining, held)))
+    return "; ".join(filter(None, (paused, draining, held, batched)))
 
 
 def _provider_row(name: str, provider: ProviderStatus) -> tuple[object, ...]:

@@ -47,6 +47,8 @@ class LaneStatus(View):
     waiting: int = 0
     leased: int = 0
     held: int = 0
+    batched: int = 0
+    """Of those waiting, the ones whose question waits for a batch or is with one."""
     oldest_age_s: float | None = None
     paused: PauseInfo | None = None
     draining: PauseInfo | None = None

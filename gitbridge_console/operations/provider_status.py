@@ -66,6 +66,11 @@ def _newest(views: Sequence[Mapping[str, Any]]) -> HealthFinding | None:
     return max(found, key=lambda finding: finding.at, default=None)
 
 
+def batched_tasks(counts: BatchCounts) -> int:
+    """Tasks whose question waits for a batch or is with one."""
+    return counts.collecting + sum(batch.count for batch in counts.open)
+
+
 def batches_status(counts: BatchCounts | None) -> BatchesStatus | None:
     """What waits for a batch and what is under way; ``None`` for nothing of either."""
     if counts is None:

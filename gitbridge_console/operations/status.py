@@ -19,7 +19,7 @@ from gitbridge_console.domain.snapshots import (
 )
 from gitbridge_console.domain.timestamps import iso_from_ms
 from gitbridge_console.operations.alerts import alerts_of, next_chance
-from gitbridge_console.operations.provider_status import ProviderBooks, provider_status
+from gitbridge_console.operations.provider_status import ProviderBooks, batched_tasks, provider_status
 from gitbridge_console.router.overload import Overload, measure
 from gitbridge_console.settings.model import Settings
 from gitbridge_console.store.fleet import Beat
@@ -55,6 +55,11 @@ def build_snapshot(
             books.get(name, ProviderBooks()),
         )
         for name, own in settings.providers.items()
+    }
+    lanes |= {
+        name: lanes[name].model_copy(update={"batched": min(lanes[name].waiting, batched_tasks(book.batches))})
+        for name, book in books.items()
+        if book.batches is not None and name in lanes
     }
     at = iso_from_ms(stats.now_ms)
     pace = {name: provider.calls_1m / 60 for name, provider in window.providers.items()}

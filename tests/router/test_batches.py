@@ -18,6 +18,7 @@ from wire import ANTHROPIC, KEY, RESPONSES, Connection, Received, ScriptedServer
 
 from gitbridge_console.domain.event_views import EventDetail
 from gitbridge_console.domain.events import EventState, IncomingEvent, Priority
+from gitbridge_console.operations.operations import Operations
 from gitbridge_console.providers.registry import import_sdks
 from gitbridge_console.router.batches import goes_by_batch
 from gitbridge_console.router.engine import Engine
@@ -345,6 +346,11 @@ async def test_another_engine_feeds_back_what_one_that_is_gone_handed_in(open_fl
             async with asyncio.timeout(PATIENCE_S):
                 while not all(batch.id for counts in (await fleet.store.batches.read(["services"])).values() for batch in counts.open):
                     await asyncio.sleep(0.02)
+            status = await Operations(fleet.store, lambda: fleet.settings).status()
+            lane, batches = status.lanes["services"], status.providers["services"].batches
+            assert (lane.waiting, lane.batched) == (5, 5)
+            assert batches is not None
+            assert [(batch.count, batch.done) for batch in batches.open] == [(5, 0)]
         assert {(await fleet.shown(event_id)).state for event_id in ids} == {"routed"}
         fleet.service.ends = True
         await fleet.store.client.delete(f"{Keys(fleet.settings.namespace).batches('services')}:keeper")

@@ -124,10 +124,7 @@ def provider_detail(name: str, provider: ProviderStatus, lane: LaneStatus | None
         lines.append(line(Cell("budget today ", "dim"), Cell(budget_text(provider.budget), tone)))
     lines += _batch_lines(provider.batches)
     if lane is not None:
-        lines.append(
-            line(
-                Cell("lane         ", "dim"),
-                f"{lane.depth:,} ready, {lane.waiting} waiting, {lane.leased} leased, oldest {age(lane.oldest_age_s)}",
-            )
-        )
+        batched = f" ({lane.batched:,} for a batch)" if lane.batched else ""
+        words = f"{lane.depth:,} ready, {lane.waiting} waiting{batched}, {lane.leased} leased, oldest {age(lane.oldest_age_s)}"
+        lines.append(line(Cell("lane         ", "dim"), words))
     return lines
