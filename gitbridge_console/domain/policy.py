@@ -46,8 +46,8 @@ def next_step(
 
     ``calls`` and ``calls_here`` count requests sent for this task, to all providers and to this one, the failed one
     included; ``candidates`` says whether another provider could take the task; ``remaining_s`` is the time to the
-    event's deadline; ``may_repeat`` says whether the retry budgets let the same provider be asked again soon: a retry they
-    do not allow waits as long as any, if nobody else can take the task. Never waits past the deadline nor after the last
+    event's deadline; ``may_repeat`` says whether the retry budgets let the same provider be asked again soon. Where nobody else
+    can take the task, a provider in trouble is asked again after the longest wait. Never waits past the deadline nor after the last
     attempt.
     """
     rule = failure.rule
@@ -64,6 +64,8 @@ def next_step(
         delay_s = failure.retry_after_s if failure.retry_after_s is not None else limits.backoff_cap_s
         if delay_s < remaining_s:
             return Step(Verdict.PARK, delay_s)
-    if repeatable and not may_repeat and (delay_s := max(limits.backoff_cap_s, failure.retry_after_s or 0.0)) < remaining_s:
+    # Trouble of the service passes: where nobody else can take the task it is asked again, but not at once.
+    passes = rule.other_provider and rule.breaker_weight > 0 and calls_here < limits.attempts_per_provider_max
+    if passes and (delay_s := max(limits.backoff_cap_s, failure.retry_after_s or 0.0)) < remaining_s:
         return Step(Verdict.PARK, delay_s)
     return Step(Verdict.GIVE_UP)

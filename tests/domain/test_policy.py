@@ -57,6 +57,18 @@ def test_a_rate_limit_without_a_reserve_waits_in_the_lane_as_long_as_asked() -> 
     assert step(FailureClass.RATE_LIMIT, candidates=False, retry_after_s=7) == Step(Verdict.PARK, 7)
 
 
+@pytest.mark.parametrize("cls", [FailureClass.OVERLOADED, FailureClass.SILENT])
+def test_without_a_reserve_a_service_in_trouble_is_asked_once_more_after_the_longest_wait(cls: FailureClass) -> None:
+    assert step(cls, candidates=False) == Step(Verdict.PARK, 8)
+    assert step(cls, candidates=False, calls=2, here=2) == Step(Verdict.GIVE_UP)
+    assert step(cls, candidates=False, remaining_s=8) == Step(Verdict.GIVE_UP)
+
+
+@pytest.mark.parametrize("cls", [FailureClass.POLICY, FailureClass.CALLER_FAULT, FailureClass.TOO_LARGE, FailureClass.QUOTA])
+def test_what_time_does_not_mend_is_not_waited_for(cls: FailureClass) -> None:
+    assert step(cls, candidates=False) == Step(Verdict.GIVE_UP)
+
+
 def test_backoff_is_full_jitter_up_to_the_cap() -> None:
     assert [backoff_s(LIMITS, n, 1.0) for n in range(1, 7)] == [0.5, 1.0, 2.0, 4.0, 8.0, 8.0]
 

@@ -245,13 +245,18 @@ def failing(seats: Seats, name: str, cls: FailureClass) -> None:
     seats.providers[name].says = says
 
 
+def asked_once(job: ClaimedJob) -> ClaimedJob:
+    """The seat of a provider that was asked before, so that the next failure is its last here."""
+    return replace(job, header={**job.header, "ca": "1", "ca:grok": "1"})
+
+
 async def test_a_provider_that_was_asked_as_often_as_may_be_is_not_failed_over_to(seats: Seats) -> None:
     await seats.open()
     failing(seats, "grok", FailureClass.SILENT)
     for name in ("claude", "chatgpt"):
         seats.router.states[name].disabled = "no credit"
     job = await seats.next("grok")
-    header = {**job.header, "ca": "2", "ca:claude": "2"}
+    header = {**job.header, "ca": "2", "ca:claude": "2", "ca:grok": "1"}
     seats.router.states["claude"].disabled = ""
     await seats.tasks.work(replace(job, header=header))
     seat = await seats.seat()
@@ -265,7 +270,7 @@ async def test_when_all_others_are_shut_the_seat_waits_for_the_first_that_is_bac
         call = seats.router.begin(name, 1.0)
         assert call is not None
         seats.router.failed(call, Failure(FailureClass.RATE_LIMIT, "later", retry_after_s=wait_s))
-    await seats.tasks.work(await seats.next("grok"))
+    await seats.tasks.work(asked_once(await seats.next("grok")))
     seat = await seats.seat()
     assert (seat.provider, seat.state, seat.attempts[-1].verdict) == ("chatgpt", "queued", "park")
     seats.clock.now = 31.0
@@ -280,7 +285,7 @@ async def test_who_is_back_only_after_the_deadline_is_not_waited_for(seats: Seat
         call = seats.router.begin(name, 1.0)
         assert call is not None
         seats.router.failed(call, Failure(FailureClass.RATE_LIMIT, "later", retry_after_s=30))
-    await seats.tasks.work(await seats.next("grok"))
+    await seats.tasks.work(asked_once(await seats.next("grok")))
     assert (await seats.seat()).state == "failed"
 
 
