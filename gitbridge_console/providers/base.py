@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
@@ -101,8 +101,12 @@ class BatchProvider(Protocol):
         """Hand in the requests, by custom id; returns the service's id. ``mark`` names the batch for :meth:`find`."""
         ...
 
-    async def find(self, mark: str, total: int, since_s: float) -> str | None:
-        """The id of a batch handed in with ``mark``, by whoever, after ``since_s`` (seconds since the epoch); ``None``: there is none."""
+    async def find(self, mark: str, names: Collection[str], since_s: float, known: Collection[str] = ()) -> str | None:
+        """The id of a batch handed in with ``mark``, by whoever; ``None``: there is none.
+
+        Where a service keeps no mark it is looked for by its custom ids (``names``), among batches made after ``since_s`` (seconds since
+        the epoch) that are not ``known`` to be others.
+        """
         ...
 
     async def state(self, batch_id: str) -> BatchState:

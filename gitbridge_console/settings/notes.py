@@ -55,7 +55,7 @@ NOTES: dict[str, dict[str, str]] = {
         "api_key_env": "Environment variable that holds the key; a local server needs none",
         "api_key_file": "File that holds the key; read where the variable is not set",
         "enabled": "Whether it is used at all",
-        "batches": "Whether questions of bulk events may wait for its batch API; needs anthropic or responses",
+        "batches": "Whether questions of bulk events may wait for its batch API; not every service has one",
         "vendor": "Who stands behind it; two providers of one vendor are not two votes. Empty: its own name",
         "timeout_connect_s": "Limit of one attempt, in seconds: until the connection stands",
         "timeout_first_token_s": "Limit until the first piece of the answer, in seconds",

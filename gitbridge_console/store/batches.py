@@ -17,7 +17,7 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import asdict, dataclass
 
 from redis.asyncio import Redis
@@ -68,19 +68,40 @@ return count
 
 FEED = """
 local T = KEYS[1]
-for n = 4, #ARGV, 2 do
-  redis.call('SET', T .. ':r:' .. ARGV[n], ARGV[n + 1], 'EX', ARGV[2])
+for n = 2, #ARGV, 2 do
+  redis.call('SET', T .. ':r:' .. ARGV[n], ARGV[n + 1], 'EX', ARGV[1])
   redis.call('HDEL', T .. ':in', ARGV[n])
-end
-if ARGV[3] == 'last' then
-  redis.call('DEL', T .. ':q:' .. ARGV[1])
-  redis.call('HDEL', T .. ':open', ARGV[1])
 end
 return 1
 """
-"""``ARGV``: mark, seconds to keep results, "last" | "", then task and result in turn."""
+"""``ARGV``: seconds to keep results, then task and result in turn."""
 
-PUT = "return redis.call('HSET', KEYS[1] .. ':open', ARGV[1], ARGV[2])"
+FINISH = """
+redis.call('DEL', KEYS[1] .. ':q:' .. ARGV[1])
+return redis.call('HDEL', KEYS[1] .. ':open', ARGV[1])
+"""
+"""``ARGV``: mark. Returns whether the batch was open."""
+
+DROP = """
+for n = 2, #ARGV do
+  redis.call('HDEL', KEYS[1] .. ':q:' .. ARGV[1], ARGV[n])
+  redis.call('HDEL', KEYS[1] .. ':in', ARGV[n])
+end
+return redis.call('HLEN', KEYS[1] .. ':q:' .. ARGV[1])
+"""
+"""``ARGV``: mark, then tasks."""
+
+PUT = """
+if redis.call('HEXISTS', KEYS[1] .. ':open', ARGV[1]) == 0 then return 0 end
+redis.call('HSET', KEYS[1] .. ':open', ARGV[1], ARGV[2])
+return 1
+"""
+"""``ARGV``: mark, JSON. A batch that was fed back by another engine meanwhile stays gone."""
+
+LET_GO = """
+if redis.call('GET', KEYS[1] .. ':keeper') ~= ARGV[1] then return 0 end
+return redis.call('DEL', KEYS[1] .. ':keeper')
+"""
 HOLD = """
 local key = KEYS[1] .. ':keeper'
 local holder = redis.call('GET', key)
@@ -92,10 +113,14 @@ return 1
 CHUNK = 50
 """Results written in one go."""
 
+DROPPED_AT_ONCE = 500
+
 
 @dataclass(frozen=True, slots=True)
 class OpenBatch:
-    """A closed batch. ``id`` is the service's, empty while it is not known whether it was handed in; ``problem`` what went wrong last."""
+    """A closed batch. ``id`` is the service's, empty while it is not known whether it was handed in; ``problem`` what went wrong last;
+    ``cancelled``: the service was asked to end it.
+    """
 
     mark: str
     at_ms: int
@@ -103,6 +128,7 @@ class OpenBatch:
     id: str = ""
     done: int = 0
     problem: str = ""
+    cancelled: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,18 +170,32 @@ class BatchStore:
         found = await self._client.hgetall(f"{self._keys.batches(name)}:q:{mark}")
         return {text_of(task): unpack(question) for task, question in found.items()}
 
+    async def tasks(self, name: str, mark: str) -> list[str]:
+        """Whose questions a closed batch has."""
+        return [text_of(task) for task in await self._client.hkeys(f"{self._keys.batches(name)}:q:{mark}")]
+
+    async def drop(self, name: str, mark: str, tasks: Collection[str]) -> int:
+        """Take questions out of a closed batch that was not handed in; returns how many it has left."""
+        rest, left = list(tasks), 0
+        for start in range(0, max(1, len(rest)), DROPPED_AT_ONCE):
+            part = rest[start : start + DROPPED_AT_ONCE]
+            left = int(await self._writes.run(DROP, self._keys.batches(name), mark, *part))
+        return left
+
     async def put(self, name: str, batch: OpenBatch) -> None:
         """Write down what is known of an open batch."""
         await self._writes.run(PUT, self._keys.batches(name), batch.mark, json.dumps(asdict(batch)))
 
-    async def feed_back(self, name: str, mark: str, results: Mapping[str, bytes], *, keep_s: float) -> None:
-        """Leave each task what came of its question, nothing for one that is to be asked live; the batch is over then."""
+    async def feed_back(self, name: str, results: Mapping[str, bytes], *, keep_s: float) -> None:
+        """Leave each task what came of its question, nothing for one that is to be asked live."""
         items = list(results.items())
-        for start in range(0, max(1, len(items)), CHUNK):
-            part = items[start : start + CHUNK]
-            last = "last" if start + CHUNK >= len(items) else ""
-            pairs = [word for task, result in part for word in (task, pack(result))]
-            await self._writes.run(FEED, self._keys.batches(name), mark, round(keep_s), last, *pairs)
+        for start in range(0, len(items), CHUNK):
+            pairs = [word for task, result in items[start : start + CHUNK] for word in (task, pack(result))]
+            await self._writes.run(FEED, self._keys.batches(name), round(keep_s), *pairs)
+
+    async def finish(self, name: str, mark: str) -> bool:
+        """The batch is over: its tasks have their answers and were called back. False: another engine said so before."""
+        return bool(await self._writes.run(FINISH, self._keys.batches(name), mark))
 
     async def take(self, name: str, task: str) -> bytes | None:
         """What came of a task's question: nothing where it is to be asked live, ``None`` where nothing has come yet."""
@@ -169,6 +209,10 @@ class BatchStore:
     async def hold(self, name: str, engine: str, for_s: float) -> bool:
         """Whether this engine minds the batches of a provider for a while."""
         return bool(await self._writes.run(HOLD, self._keys.batches(name), engine, round(for_s * 1000)))
+
+    async def let_go(self, name: str, engine: str) -> None:
+        """Another engine may mind the batches of a provider from now on, if this one does."""
+        await self._writes.run(LET_GO, self._keys.batches(name), engine)
 
     async def read(self, names: Iterable[str]) -> dict[str, BatchCounts]:
         """What is collected and open, by provider; providers without either are left out."""
