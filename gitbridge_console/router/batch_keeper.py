@@ -12,7 +12,6 @@ import math
 import time
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import replace
-from uuid import uuid4
 
 from gitbridge_console.domain.failures import FailureClass
 from gitbridge_console.providers.base import BatchProvider, ProviderError, ProviderReply, ProviderRequest
@@ -123,7 +122,8 @@ class BatchKeeper:
             return
         service: BatchProvider = batches()
         off = not state.settings.batches
-        fresh = await self._close(name, at_once=off) if off or self._may_ask(name) else ""
+        if off or self._may_ask(name):
+            await self._close(name, at_once=off)
         found = (await self._store.read([name])).get(name)
         known = [batch.id for batch in found.open] if found else []
         for batch in found.open if found else ():
@@ -135,7 +135,7 @@ class BatchKeeper:
                 if batch.id:
                     await self._look(name, service, batch)
                 else:
-                    await self._hand_in(name, service, batch, known, first=batch.mark == fresh, off=off)
+                    await self._hand_in(name, service, batch, known, off=off)
             except ProviderError as error:
                 await self._after_error(name, batch, error)
             else:
@@ -149,42 +149,39 @@ class BatchKeeper:
     def _may_ask(self, name: str) -> bool:
         return self._router.gate(name).open and name not in self._router.paused and name not in self._router.no_new_seats
 
-    async def _close(self, name: str, *, at_once: bool) -> str:
-        """The mark of the batch that was closed, if one was."""
-        own, mark = self._settings(), uuid4().hex
-        count = await self._store.close(
+    async def _close(self, name: str, *, at_once: bool) -> None:
+        own = self._settings()
+        await self._store.close(
             name,
-            mark,
             tasks=own.max_requests,
             size=own.max_bytes * 9 // 10,
             after_s=0.0 if at_once else own.max_wait_s,
             open_max=own.open_max,
             keep_s=own.deadline_s + KEEP_MARGIN_S,
         )
-        return mark if count else ""
 
     def _is_due(self, batch: OpenBatch) -> bool:
         return self._clock() >= self._turns.get(batch.mark, (-math.inf, 0))[0]
 
-    async def _hand_in(
-        self, name: str, service: BatchProvider, batch: OpenBatch, known: Collection[str], *, first: bool, off: bool
-    ) -> None:
-        """Hand a batch in; unless this engine closed it just now, somebody may have done so and died before it was written down.
+    async def _hand_in(self, name: str, service: BatchProvider, batch: OpenBatch, known: Collection[str], *, off: bool) -> None:
+        """Hand a batch in; where that was tried before it may have come to pass, though nobody lived to write it down.
 
         With batches ``off`` for the provider by now, it is only looked for.
         """
-        if first:
+        if not batch.tried and not off and self._may_ask(name):
             tasks = await self._store.tasks(name, batch.mark)
             unwanted = set(tasks) - await self._queue.unasked(name, tasks)
             batch = replace(batch, count=await self._store.drop(name, batch.mark, unwanted))
-            await self._store.put(name, batch)
         requests = await self._requests(name, batch)
-        batch_id = None if first or not requests else await service.find(batch.mark, requests, batch.at_ms / 1000, known)
+        batch_id = await service.find(batch.mark, requests, batch.at_ms / 1000, known) if batch.tried and requests else None
         if batch_id is None:
             if off or not requests or age_s(batch) > self._settings().deadline_s:
                 await self._end(name, batch, {})
                 return
             if not self._may_ask(name):
+                return
+            batch = replace(batch, tried=True)
+            if not await self._store.put(name, batch):
                 return
             self._handing_in = name
             batch_id = await service.submit(batch.mark, requests)
@@ -234,7 +231,8 @@ class BatchKeeper:
         failures = self._turns.get(batch.mark, (0.0, 0))[1] + 1
         poll_s = self._settings().poll_s
         self._turns[batch.mark] = (self._clock() + poll_s * min(BACK_OFF_MAX, 2.0 ** (failures - 1)), failures)
-        await self._store.put(name, replace(batch, problem=f"{failure.cls}: {failure.message}"[:200]))
+        tried = batch.tried or not batch.id
+        await self._store.put(name, replace(batch, tried=tried, problem=f"{failure.cls}: {failure.message}"[:200]))
 
     async def _end(self, name: str, batch: OpenBatch, results: Mapping[str, ProviderReply | ProviderError]) -> None:
         """Leave each task its answer, call it back, and book what it cost; what was not answered is asked live.

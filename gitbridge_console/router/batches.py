@@ -77,6 +77,7 @@ class BatchDesk:
                 written_request(prompt.request),
                 tasks_max=own.max_requests,
                 bytes_max=own.max_bytes,
+                open_max=own.open_max,
                 live_after_s=own.deadline_s,
                 keep_s=own.deadline_s + KEEP_MARGIN_S,
             )

@@ -19,6 +19,7 @@ import json
 import time
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import asdict, dataclass
+from uuid import uuid4
 
 from redis.asyncio import Redis
 
@@ -26,8 +27,18 @@ from gitbridge_console.store.bounded_writes import BoundedWrites
 from gitbridge_console.store.keys import Keys
 from gitbridge_console.store.replies import pack, text_of, unpack
 
-COLLECT = """
+ROLL = """
 local T = KEYS[1]
+local function roll(mark, ms, count, keep_s)
+  redis.call('RENAME', T .. ':c', T .. ':q:' .. mark)
+  redis.call('DEL', T .. ':i')
+  redis.call('HSET', T .. ':open', mark, cjson.encode({mark = mark, at_ms = ms, count = count}))
+  redis.call('EXPIRE', T .. ':open', keep_s)
+end
+"""
+"""What is collected becomes a batch, to be handed in."""
+
+COLLECT = f"""{ROLL}
 local now = redis.call('TIME')
 local ms = now[1] * 1000 + math.floor(now[2] / 1000)
 local came = redis.call('HGET', T .. ':in', ARGV[1])
@@ -38,19 +49,23 @@ if came then
   return 2
 end
 local bytes = tonumber(redis.call('HGET', T .. ':i', 'bytes')) or 0
-if redis.call('HLEN', T .. ':c') >= tonumber(ARGV[3]) or bytes + #ARGV[2] > tonumber(ARGV[4]) then return 0 end
+if #ARGV[2] > tonumber(ARGV[4]) then return 0 end
+local count = redis.call('HLEN', T .. ':c')
+if count >= tonumber(ARGV[3]) or bytes + #ARGV[2] > tonumber(ARGV[4]) then
+  if redis.call('HLEN', T .. ':open') >= tonumber(ARGV[7]) then return 0 end
+  roll(ARGV[8], ms, count, ARGV[6])
+end
 redis.call('HSET', T .. ':c', ARGV[1], ARGV[2])
 redis.call('HSET', T .. ':in', ARGV[1], string.format('%.0f', ms))
 redis.call('HSETNX', T .. ':i', 'since', string.format('%.0f', ms))
 redis.call('HINCRBY', T .. ':i', 'bytes', #ARGV[2])
-for _, part in ipairs({':c', ':i', ':in'}) do redis.call('EXPIRE', T .. part, ARGV[6]) end
+for _, part in ipairs({{':c', ':i', ':in'}}) do redis.call('EXPIRE', T .. part, ARGV[6]) end
 return 1
 """
-"""``ARGV``: task, question, most tasks, most bytes, ms after which a task is asked live, seconds to keep.
-Returns 1: it waits for a batch; 0: there is no room; 2: it waited too long."""
+"""``ARGV``: task, question, most tasks, most bytes, ms after which a task is asked live, seconds to keep, most open batches,
+the mark of a batch if one is full and is closed by this. Returns 1: it waits for a batch; 0: there is no room; 2: it waited too long."""
 
-CLOSE = """
-local T = KEYS[1]
+CLOSE = f"""{ROLL}
 local now = redis.call('TIME')
 local ms = now[1] * 1000 + math.floor(now[2] / 1000)
 local count = redis.call('HLEN', T .. ':c')
@@ -58,10 +73,7 @@ if count == 0 or redis.call('HLEN', T .. ':open') >= tonumber(ARGV[5]) then retu
 local i = redis.call('HMGET', T .. ':i', 'since', 'bytes')
 local old = ms - (tonumber(i[1]) or 0) >= tonumber(ARGV[4])
 if not old and count < tonumber(ARGV[2]) and (tonumber(i[2]) or 0) < tonumber(ARGV[3]) then return 0 end
-redis.call('RENAME', T .. ':c', T .. ':q:' .. ARGV[1])
-redis.call('DEL', T .. ':i')
-redis.call('HSET', T .. ':open', ARGV[1], cjson.encode({mark = ARGV[1], at_ms = ms, count = count}))
-redis.call('EXPIRE', T .. ':open', ARGV[6])
+roll(ARGV[1], ms, count, ARGV[6])
 return count
 """
 """``ARGV``: mark, tasks and bytes from which a batch is full, ms after which it is closed as it is, most open batches, seconds to keep."""
@@ -119,7 +131,7 @@ DROPPED_AT_ONCE = 500
 @dataclass(frozen=True, slots=True)
 class OpenBatch:
     """A closed batch. ``id`` is the service's, empty while it is not known whether it was handed in; ``problem`` what went wrong last;
-    ``cancelled``: the service was asked to end it.
+    ``tried``: it may have been handed in; ``cancelled``: the service was asked to end it.
     """
 
     mark: str
@@ -128,6 +140,7 @@ class OpenBatch:
     id: str = ""
     done: int = 0
     problem: str = ""
+    tried: bool = False
     cancelled: bool = False
 
 
@@ -150,19 +163,31 @@ class BatchStore:
         self._collect = client.register_script(COLLECT)
 
     async def collect(
-        self, name: str, task: str, question: bytes, *, tasks_max: int, bytes_max: int, live_after_s: float, keep_s: float
+        self,
+        name: str,
+        task: str,
+        question: bytes,
+        *,
+        tasks_max: int,
+        bytes_max: int,
+        open_max: int,
+        live_after_s: float,
+        keep_s: float,
     ) -> bool:
         """Put a task's question to those of the next batch; false: ask it live. Once in, it stays in, however often it is asked for.
+
+        A pile that is full becomes a batch by this, and another is begun, while fewer than ``open_max`` batches are open.
 
         Raises:
             redis.exceptions.RedisError: the store is away, or has no room.
         """
-        args: list[str | bytes | int] = [task, pack(question), tasks_max, bytes_max, round(live_after_s * 1000), round(keep_s)]
+        live_after_ms, keep = round(live_after_s * 1000), round(keep_s)
+        args: list[str | bytes | int] = [task, pack(question), tasks_max, bytes_max, live_after_ms, keep, open_max, uuid4().hex]
         return int(await self._collect(keys=[self._keys.batches(name)], args=args)) == 1
 
-    async def close(self, name: str, mark: str, *, tasks: int, size: int, after_s: float, open_max: int, keep_s: float) -> int:
+    async def close(self, name: str, *, tasks: int, size: int, after_s: float, open_max: int, keep_s: float) -> int:
         """Close what was collected if it is full or old enough; returns how many questions the batch has, 0: none was closed."""
-        args = (mark, tasks, size, round(after_s * 1000), open_max, round(keep_s))
+        args = (uuid4().hex, tasks, size, round(after_s * 1000), open_max, round(keep_s))
         return int(await self._writes.run(CLOSE, self._keys.batches(name), *args))
 
     async def questions(self, name: str, mark: str) -> dict[str, bytes]:
@@ -182,9 +207,9 @@ class BatchStore:
             left = int(await self._writes.run(DROP, self._keys.batches(name), mark, *part))
         return left
 
-    async def put(self, name: str, batch: OpenBatch) -> None:
-        """Write down what is known of an open batch."""
-        await self._writes.run(PUT, self._keys.batches(name), batch.mark, json.dumps(asdict(batch)))
+    async def put(self, name: str, batch: OpenBatch) -> bool:
+        """Write down what is known of an open batch; false: it is over."""
+        return bool(await self._writes.run(PUT, self._keys.batches(name), batch.mark, json.dumps(asdict(batch))))
 
     async def feed_back(self, name: str, results: Mapping[str, bytes], *, keep_s: float) -> None:
         """Leave each task what came of its question, nothing for one that is to be asked live."""
