@@ -40,13 +40,14 @@ class PauseInfo(View):
 
 class LaneStatus(View):
     """One lane: ``depth`` is ready and claimable, ``waiting`` delayed until a time, ``leased`` being worked on, ``held`` kept back
-    by the cap on one repository's tasks."""
+    by the cap on one repository's tasks, ``batched`` those of the waiting whose questions wait for a batch or are in one."""
 
     depth: int = 0
     by_priority: dict[str, int] = Field(default_factory=dict)
     waiting: int = 0
     leased: int = 0
     held: int = 0
+    batched: int = 0
     oldest_age_s: float | None = None
     paused: PauseInfo | None = None
     draining: PauseInfo | None = None

@@ -130,7 +130,7 @@ NOTES: dict[str, dict[str, str]] = {
         "max_wait_s": "Seconds after which a batch is handed in as it is",
         "max_requests": "Questions of one batch, at most",
         "max_bytes": "Bytes of questions of one batch, at most",
-        "open_max": "Batches of one provider at the service, at most",
+        "open_max": "Batches of one provider that are not back yet, at most",
         "poll_s": "Seconds between looks at a batch",
         "deadline_s": "Seconds after which a question that waits for a batch is asked live; also the deadline of its event",
     },

@@ -410,7 +410,7 @@ async def test_a_call_cancelled_before_its_client_stands_was_never_sent(build: B
         reached.set()
         await asyncio.Event().wait()
 
-    monkeypatch.setattr(provider, "_client", no_client)
+    monkeypatch.setattr(provider, "client", no_client)
     task = asyncio.create_task(provider.ask(replace(QUESTION, spent=spent), timeout_s=10))
     await reached.wait()
     task.cancel()

@@ -19,6 +19,7 @@ from wire import ANTHROPIC, CHAT, KEY, RESPONSES, Connection, Received, Scripted
 
 from gitbridge_console.domain.event_views import EventDetail
 from gitbridge_console.domain.events import EventState, IncomingEvent, Priority
+from gitbridge_console.operations.operations import Operations
 from gitbridge_console.providers.registry import import_sdks
 from gitbridge_console.router.batches import goes_by_batch
 from gitbridge_console.router.engine import Engine
@@ -376,6 +377,8 @@ async def test_another_engine_feeds_back_what_one_that_is_gone_handed_in(open_fl
             await fleet.until(lambda: bool(fleet.service.batches))
             await fleet.submitted()
         assert {(await fleet.shown(event_id)).state for event_id in ids} == {"routed"}
+        status = await Operations(fleet.store, lambda: fleet.settings).status()
+        assert (status.lanes["services"].batched, status.lanes["services"].waiting) == (5, 5)
         fleet.service.ends = True
         async with fleet.engine():
             events = await fleet.ended(ids)
