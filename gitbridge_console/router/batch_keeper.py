@@ -10,7 +10,7 @@ import asyncio
 import logging
 import math
 import time
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 
 from gitbridge_console.domain.failures import FailureClass
@@ -131,6 +131,8 @@ class BatchKeeper:
                 continue
             if not await self._hold(name):
                 return
+            poll_s = self._settings().poll_s
+            self._turns[batch.mark] = (self._clock() + poll_s, self._failures(batch))
             try:
                 if batch.id:
                     await self._look(name, service, batch)
@@ -139,7 +141,8 @@ class BatchKeeper:
             except ProviderError as error:
                 await self._after_error(name, batch, error)
             else:
-                self._turns[batch.mark] = (self._clock() + self._settings().poll_s, 0)
+                if batch.mark in self._turns:
+                    self._turns[batch.mark] = (self._clock() + poll_s, 0)
 
     async def _hold(self, name: str) -> bool:
         held = await self._store.hold(name, self._engine, HELD_S)
@@ -160,15 +163,20 @@ class BatchKeeper:
             keep_s=own.deadline_s + KEEP_MARGIN_S,
         )
 
+    def _failures(self, batch: OpenBatch) -> int:
+        return self._turns.get(batch.mark, (0.0, 0))[1]
+
     def _is_due(self, batch: OpenBatch) -> bool:
         return self._clock() >= self._turns.get(batch.mark, (-math.inf, 0))[0]
 
-    async def _hand_in(self, name: str, service: BatchProvider, batch: OpenBatch, known: Collection[str], *, off: bool) -> None:
+    async def _hand_in(self, name: str, service: BatchProvider, batch: OpenBatch, known: list[str], *, off: bool) -> None:
         """Hand a batch in; where that was tried before it may have come to pass, though nobody lived to write it down.
 
         With batches ``off`` for the provider by now, it is only looked for.
         """
-        if not batch.tried and not off and self._may_ask(name):
+        if not batch.tried and not off and age_s(batch) <= self._settings().deadline_s:
+            if not self._may_ask(name):
+                return
             tasks = await self._store.tasks(name, batch.mark)
             unwanted = set(tasks) - await self._queue.unasked(name, tasks)
             batch = replace(batch, count=await self._store.drop(name, batch.mark, unwanted))
@@ -185,6 +193,7 @@ class BatchKeeper:
                 return
             self._handing_in = name
             batch_id = await service.submit(batch.mark, requests)
+        known.append(batch_id)
         await self._store.put(name, replace(batch, id=batch_id, problem=""))
         self._handing_in = ""
         logger.info("%s: a batch of %d questions was handed in as %s", name, len(requests), batch_id)
@@ -228,7 +237,7 @@ class BatchKeeper:
         if refused or age_s(batch) > self._settings().deadline_s + CANCELLED_S:
             await self._end(name, batch, {})
             return
-        failures = self._turns.get(batch.mark, (0.0, 0))[1] + 1
+        failures = self._failures(batch) + 1
         poll_s = self._settings().poll_s
         self._turns[batch.mark] = (self._clock() + poll_s * min(BACK_OFF_MAX, 2.0 ** (failures - 1)), failures)
         tried = batch.tried or not batch.id

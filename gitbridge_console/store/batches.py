@@ -48,9 +48,10 @@ if came then
   redis.call('HDEL', T .. ':c', ARGV[1])
   return 2
 end
-local bytes = tonumber(redis.call('HGET', T .. ':i', 'bytes')) or 0
 if #ARGV[2] > tonumber(ARGV[4]) then return 0 end
 local count = redis.call('HLEN', T .. ':c')
+if count == 0 then redis.call('DEL', T .. ':i') end
+local bytes = tonumber(redis.call('HGET', T .. ':i', 'bytes')) or 0
 if count >= tonumber(ARGV[3]) or bytes + #ARGV[2] > tonumber(ARGV[4]) then
   if redis.call('HLEN', T .. ':open') >= tonumber(ARGV[7]) then return 0 end
   roll(ARGV[8], ms, count, ARGV[6])

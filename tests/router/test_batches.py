@@ -538,6 +538,30 @@ async def test_a_question_that_is_put_on_the_pile_twice_is_there_once(client: Re
         assert 0 < await client.ttl(name) <= 60
 
 
+@pytest.mark.anyio
+async def test_a_question_that_waited_too_long_leaves_room_on_the_pile(client: Redis, namespace: str) -> None:
+    store = BatchStore(client, Keys(namespace))
+    bounds = PILE | {"bytes_max": 24}
+    assert await store.collect("grok", "0000000100.1", b"a long question", **bounds)
+    assert not await store.collect("grok", "0000000100.1", b"a long question", **bounds | {"live_after_s": 0})
+    assert await store.collect("grok", "0000000100.2", b"another long one", **bounds)
+    counts = (await store.read(["grok"]))["grok"]
+    assert (counts.collecting, counts.open) == (1, ())
+
+
+@pytest.mark.anyio
+async def test_what_is_written_of_a_batch_that_is_over_does_not_open_it_again(client: Redis, namespace: str) -> None:
+    store = BatchStore(client, Keys(namespace))
+    assert await store.collect("grok", "0000000100.1", b"question", **PILE)
+    assert await store.close("grok", tasks=1, size=1, after_s=0, open_max=1, keep_s=60) == 1
+    (batch,) = (await store.read(["grok"]))["grok"].open
+    assert await store.put("grok", batch)
+    assert await store.finish("grok", batch.mark)
+    assert not await store.finish("grok", batch.mark)
+    assert not await store.put("grok", batch)
+    assert await store.read(["grok"]) == {}
+
+
 def test_an_event_goes_by_batch_only_where_nobody_of_its_kind_would_answer_at_once() -> None:
     base = Settings()
     policy = base.kinds["general"]
