@@ -40,7 +40,7 @@ class PauseInfo(View):
 
 class LaneStatus(View):
     """One lane: ``depth`` is ready and claimable, ``waiting`` delayed until a time, ``leased`` being worked on, ``held`` kept back
-    by the cap on one repository's tasks."""
+    by the cap on one repository's tasks, ``batched`` those of the waiting whose questions wait for a batch or are in one."""
 
     depth: int = 0
     by_priority: dict[str, int] = Field(default_factory=dict)
@@ -48,7 +48,6 @@ class LaneStatus(View):
     leased: int = 0
     held: int = 0
     batched: int = 0
-    """Of those waiting, the ones whose question waits for a batch or is with one."""
     oldest_age_s: float | None = None
     paused: PauseInfo | None = None
     draining: PauseInfo | None = None

@@ -43,7 +43,10 @@ def build_snapshot(
     books: Mapping[str, ProviderBooks] = MappingProxyType({}),
 ) -> FleetSnapshot:
     """Everything of one moment in the words of the contract."""
-    lanes = {name: _lane(counts, stats.pauses.get(name), stats.drains.get(name)) for name, counts in _in_order(stats.lanes, settings)}
+    lanes = {
+        name: _lane(counts, stats.pauses.get(name), stats.drains.get(name), batches.get(name))
+        for name, counts in _in_order(stats.lanes, settings)
+    }
     providers = {
         name: provider_status(
             name,
@@ -106,13 +109,15 @@ def _in_order(lanes: Mapping[str, LaneCounts], settings: Settings) -> Iterable[t
     return ((name, lanes[name]) for name in (*order, *rest) if name in lanes)
 
 
-def _lane(counts: LaneCounts, pause: Mapping[str, str] | None, drain: Mapping[str, str] | None) -> LaneStatus:
+def _lane(counts: LaneCounts, pause: Mapping[str, str] | None, drain: Mapping[str, str] | None, batches: BatchCounts | None) -> LaneStatus:
+    batched = batches.collecting + sum(batch.count for batch in batches.open) if batches else 0
     return LaneStatus(
         depth=counts.ready,
         by_priority={priority.label: n for priority, n in zip(Priority, counts.by_priority, strict=True)},
         waiting=counts.waiting,
         leased=counts.leased,
         held=counts.held,
+        batched=min(batched, counts.waiting),
         oldest_age_s=None if counts.oldest_age_ms is None else round(counts.oldest_age_ms / 1000, 1),
         paused=None if pause is None else _pause(pause),
         draining=None if drain is None else _pause(drain),

@@ -101,10 +101,11 @@ class BatchProvider(Protocol):
         """Hand in the requests, by custom id; returns the service's id. ``mark`` names the batch for :meth:`find`."""
         ...
 
-    async def find(self, mark: str, total: int, since_s: float, known: Collection[str] = ()) -> str | None:
-        """The id of a batch handed in with ``mark``, by whoever, after ``since_s`` (seconds since the epoch); ``None``: there is none.
+    async def find(self, mark: str, names: Collection[str], since_s: float, known: Collection[str] = ()) -> str | None:
+        """The id of a batch handed in with ``mark``, by whoever; ``None``: there is none.
 
-        Those in ``known`` are somebody else's.
+        Where a service keeps no mark it is looked for by its custom ids (``names``), among batches made after ``since_s`` (seconds since
+        the epoch) that are not ``known`` to be others.
         """
         ...
 

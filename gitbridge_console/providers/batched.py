@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
+import re
 from collections.abc import Awaitable, Callable, Iterable, Iterator
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -35,18 +37,32 @@ class Batches:
         self._provider = provider
 
     async def _call(self, what: Callable[[Any], Awaitable[T]]) -> T:
-        """Do something with the SDK's client, under a time limit of its own.
+        """Do something with the SDK's client, within :data:`BATCH_CALL_S`.
 
         Raises:
             ProviderError: whatever went wrong, classified.
         """
         client = await self._provider.client()
         try:
-            return await what(client.with_options(timeout=BATCH_CALL_S))
+            async with asyncio.timeout(BATCH_CALL_S):
+                return await what(client.with_options(timeout=BATCH_CALL_S))
         except ProviderError:
             raise
         except Exception as error:  # what an SDK or a hostile answer comes up with, as with a streamed attempt
             raise ProviderError(failure_from_exception(error, secrets=self._provider.secrets)) from None
+
+    async def _json(self, method: str, path: str, **more: Any) -> dict[str, Any]:
+        """What the service answers; empty where that is no object.
+
+        Raises:
+            ProviderError: as :meth:`_call`; also for an answer that is no JSON.
+        """
+        import httpx2
+
+        async def ask(client: Any) -> dict[str, Any]:
+            return table((await getattr(client, method)(path, cast_to=httpx2.Response, **more)).json())
+
+        return await self._call(ask)
 
     def _reply(self, events: Iterable[dict[str, Any]], request_id: str | None) -> ProviderReply | ProviderError:
         """One complete answer, read by the collector that reads streams; ``events`` are what a stream would have said."""
@@ -95,6 +111,17 @@ class Batches:
 
     def _expired(self, why: str) -> ProviderError:
         return ProviderError(Failure(FailureClass.TRANSIENT, why))
+
+
+def id_of(given: object) -> str:
+    """The id a service gave something; it becomes a part of addresses.
+
+    Raises:
+        ProviderError: it is none.
+    """
+    if isinstance(given, str) and re.fullmatch(r"[A-Za-z0-9_-]{1,128}", given):
+        return given
+    raise ProviderError(Failure(FailureClass.INVALID_OUTPUT, "the service named no batch or file in its answer"))
 
 
 def lines_of(raw: bytes) -> Iterator[dict[str, Any]]:

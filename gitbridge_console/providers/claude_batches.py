@@ -7,7 +7,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from gitbridge_console.providers.base import BatchState, ProviderError, ProviderReply, ProviderRequest
-from gitbridge_console.providers.batched import LISTED_MAX, Batches, lines_of
+from gitbridge_console.providers.batched import LISTED_MAX, Batches, id_of, lines_of
 from gitbridge_console.providers.classify import one_line
 from gitbridge_console.providers.collector import count, table
 
@@ -29,15 +29,17 @@ class ClaudeBatches(Batches):
     async def submit(self, mark: str, requests: Mapping[str, ProviderRequest]) -> str:
         """See BatchProvider."""
         body = {"requests": [{"custom_id": name, "params": self._claude.parameters(request)} for name, request in requests.items()]}
-        return str((await self._json("post", PATH, body=body)).get("id", ""))
+        return id_of((await self._json("post", PATH, body=body)).get("id"))
 
-    async def find(self, mark: str, total: int, since_s: float, known: Collection[str] = ()) -> str | None:
-        """See BatchProvider."""
+    async def find(self, mark: str, names: Collection[str], since_s: float, known: Collection[str] = ()) -> str | None:
+        """See BatchProvider. A batch that has not ended tells only how many requests it has."""
         listed = (await self._json("get", PATH, options={"params": {"limit": LISTED_MAX}})).get("data")
-        for batch in listed if isinstance(listed, list) else []:
-            made, batch_id = _epoch_s(table(batch).get("created_at")), str(table(batch).get("id"))
-            is_new = made is not None and made >= since_s - CLOCK_SKEW_S and batch_id not in known
-            if is_new and _counts(table(batch))[0] == total:
+        for batch in map(table, listed if isinstance(listed, list) else []):
+            made = _epoch_s(batch.get("created_at"))
+            if made is None or made < since_s - CLOCK_SKEW_S or _counts(batch)[0] != len(names) or batch.get("id") in known:
+                continue
+            batch_id = id_of(batch.get("id"))
+            if batch.get("processing_status") != "ended" or not set(names).isdisjoint(await self.results(batch_id)):
                 return batch_id
         return None
 
@@ -74,12 +76,6 @@ class ClaudeBatches(Batches):
             body = table(result.get("error"))
             return self._refused(body if body.get("error") else {"error": body}, None, None)
         return self._expired(f"the batch ended before this request was answered ({one_line(str(kind), 30)})")
-
-    async def _json(self, method: str, path: str, **more: Any) -> dict[str, Any]:
-        import httpx2
-
-        response = await self._call(lambda client: getattr(client, method)(path, cast_to=httpx2.Response, **more))
-        return table(response.json())
 
 
 def _as_events(message: dict[str, Any]) -> Iterator[dict[str, Any]]:

@@ -7,7 +7,7 @@ from collections.abc import Collection, Iterator, Mapping
 from typing import TYPE_CHECKING, Any, Protocol
 
 from gitbridge_console.providers.base import BatchState, ProviderError, ProviderReply, ProviderRequest
-from gitbridge_console.providers.batched import LISTED_MAX, Batches, lines_of
+from gitbridge_console.providers.batched import LISTED_MAX, Batches, id_of, lines_of
 from gitbridge_console.providers.classify import one_line
 from gitbridge_console.providers.collector import count, table
 
@@ -46,23 +46,23 @@ class OpenAIBatches(Batches):
         async def hand_in(client: Any) -> Any:
             file = await client.files.create(file=(f"{mark}.jsonl", content), purpose="batch")
             return await client.batches.create(
-                input_file_id=file.id, endpoint=self._endpoint, completion_window="24h", metadata={MARK: mark}
+                input_file_id=id_of(file.id), endpoint=self._endpoint, completion_window="24h", metadata={MARK: mark}
             )
 
-        return str((await self._call(hand_in)).id)
+        return id_of((await self._call(hand_in)).id)
 
-    async def find(self, mark: str, total: int, since_s: float, known: Collection[str] = ()) -> str | None:
+    async def find(self, mark: str, names: Collection[str], since_s: float, known: Collection[str] = ()) -> str | None:
         """See BatchProvider."""
-        body = await self._json("/batches", options={"params": {"limit": LISTED_MAX}})
+        body = await self._json("get", "/batches", options={"params": {"limit": LISTED_MAX}})
         listed = body.get("data")
         for batch in listed if isinstance(listed, list) else []:
             if table(table(batch).get("metadata")).get(MARK) == mark:
-                return str(table(batch).get("id"))
+                return id_of(table(batch).get("id"))
         return None
 
     async def state(self, batch_id: str) -> BatchState:
         """See BatchProvider."""
-        batch = await self._json(f"/batches/{batch_id}")
+        batch = await self._json("get", f"/batches/{batch_id}")
         counts = table(batch.get("request_counts"))
         total = count(counts.get("total")) or 0
         done = (count(counts.get("completed")) or 0) + (count(counts.get("failed")) or 0)
@@ -70,12 +70,12 @@ class OpenAIBatches(Batches):
 
     async def results(self, batch_id: str) -> dict[str, ProviderReply | ProviderError]:
         """See BatchProvider."""
-        batch = await self._json(f"/batches/{batch_id}")
+        batch = await self._json("get", f"/batches/{batch_id}")
         found: dict[str, ProviderReply | ProviderError] = {}
         for field in ("error_file_id", "output_file_id"):
             file_id = batch.get(field)
             if isinstance(file_id, str) and file_id:
-                for line in lines_of(await self._file(file_id)):
+                for line in lines_of(await self._file(id_of(file_id))):
                     name = line.get("custom_id")
                     if isinstance(name, str):
                         found[name] = self._result(line)
@@ -102,12 +102,6 @@ class OpenAIBatches(Batches):
         if status >= 400 or body.get("error"):
             return self._refused(body, status, request_id)
         return self._reply(_as_events(body), request_id)
-
-    async def _json(self, path: str, **more: Any) -> dict[str, Any]:
-        import httpx2
-
-        response = await self._call(lambda client: client.get(path, cast_to=httpx2.Response, **more))
-        return table(response.json())
 
 
 def _as_events(body: dict[str, Any]) -> Iterator[dict[str, Any]]:

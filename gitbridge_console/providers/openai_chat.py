@@ -11,6 +11,7 @@ from gitbridge_console.providers.base import ProviderRequest
 from gitbridge_console.providers.clients import host_of
 from gitbridge_console.providers.collector import Collector, Ending, count, cut_off, mended, table
 from gitbridge_console.providers.errors import EventError, error_fields
+from gitbridge_console.providers.openai_batches import OpenAIBatches
 from gitbridge_console.providers.openai_responses import OpenAIBase
 
 if TYPE_CHECKING:
@@ -21,6 +22,7 @@ logger = logging.getLogger(__name__)
 FORMATS = ("json_schema", "json_object", "text")
 """Ways to ask for JSON, best first; a server that refuses one is asked the next way from then on."""
 
+STREAMED: dict[str, Any] = {"stream": True, "stream_options": {"include_usage": True}}
 REFUSED_FORMAT = ("response_format", "json_schema", "json_object", "structured output")
 NEW_LIMIT_NAME = frozenset({"api.openai.com", "api.x.ai"})
 """Hosts that want ``max_completion_tokens``; other servers may only know ``max_tokens``."""
@@ -36,7 +38,7 @@ class ChatCompletionsProvider(OpenAIBase):
         asked = self._format
         while True:
             try:
-                raw = await client.chat.completions.with_raw_response.create(**self._parameters(request, FORMATS[asked]))
+                raw = await client.chat.completions.with_raw_response.create(**STREAMED, **self._parameters(request, FORMATS[asked]))
             except Exception as error:  # narrowed by the test; everything else is raised again
                 if asked + 1 >= len(FORMATS) or not _names_format(error):
                     raise
@@ -52,6 +54,14 @@ class ChatCompletionsProvider(OpenAIBase):
         """See StreamedProvider."""
         return ChatCollector()
 
+    def parameters(self, request: ProviderRequest) -> dict[str, Any]:
+        """The body of a request for one answer, in the answer format its server is known to take."""
+        return self._parameters(request, FORMATS[self._format])
+
+    def batches(self) -> OpenAIBatches:
+        """Its batch API, where its server has one."""
+        return OpenAIBatches(self, "/v1/chat/completions")
+
     def _parameters(self, request: ProviderRequest, form: str) -> dict[str, Any]:
         system = mended(request.system)
         if form != "json_schema":
@@ -62,8 +72,6 @@ class ChatCompletionsProvider(OpenAIBase):
         parameters: dict[str, Any] = {
             "model": self.model,
             "messages": [*messages, {"role": "user", "content": mended(request.prompt)}],
-            "stream": True,
-            "stream_options": {"include_usage": True},
             limit: request.max_output_tokens,
         }
         if form == "json_schema":

@@ -8,10 +8,10 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import math
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import replace
-from uuid import uuid4
 
 from gitbridge_console.domain.failures import FailureClass
 from gitbridge_console.providers.base import BatchProvider, ProviderError, ProviderReply, ProviderRequest
@@ -35,6 +35,12 @@ FRESH_S = 1.0
 
 HELD_S = 300.0
 """How long an engine minds a provider's batches without a sign of life: longer than handing one in may take."""
+
+BACK_OFF_MAX = 15.0
+"""Times ``poll_s``, at most, between attempts that fail."""
+
+CANCELLED_S = 3_600.0
+"""How long after its deadline a batch may take to end, with what it answered until it was cancelled."""
 
 HOPELESS = frozenset(
     {FailureClass.CALLER_FAULT, FailureClass.TOO_LARGE, FailureClass.MODEL_GONE, FailureClass.CREDENTIAL, FailureClass.QUOTA}
@@ -67,16 +73,38 @@ class BatchKeeper:
         self._settings = settings
         self._engine = engine
         self._clock = clock
-        self._looked: dict[str, float] = {}
+        self._turns: dict[str, tuple[float, int]] = {}
+        """By mark: when a batch is looked at next, and how often that failed in a row."""
+        self._held: frozenset[str] = frozenset()
+        self._handing_in = ""
 
     async def run(self) -> None:
-        """Mind them until cancelled."""
-        while True:
-            try:
-                await self.turn()
-            except STORE_AWAY as error:
-                self._trouble.report(error)
-            await asyncio.sleep(min(TURN_MAX_S, self._settings().poll_s))
+        """Mind them until cancelled; then another engine may at once, unless a batch was just being handed in."""
+        try:
+            while True:
+                await self._turn()
+                await asyncio.sleep(min(TURN_MAX_S, self._settings().poll_s))
+        finally:
+            await self._let_go()
+
+    async def _let_go(self) -> None:
+        try:
+            for name in self._held - {self._handing_in}:
+                await self._store.let_go(name, self._engine)
+        except STORE_AWAY as error:
+            self._trouble.report(error)
+
+    async def _turn(self) -> None:
+        """Whoever takes batches, and whoever did and has something left of them."""
+        states = dict(self._router.states)
+        try:
+            left = await self._store.read(name for name, state in states.items() if not state.settings.batches)
+        except STORE_AWAY as error:
+            self._trouble.report(error)
+            return
+        for name, state in states.items():
+            if state.settings.batches or name in left:
+                await self._mind_safely(name, state)
 
     async def turn(self) -> None:
         """Mind every provider that takes batches, or still has some from when it did.
@@ -103,103 +131,147 @@ class BatchKeeper:
             redis.exceptions.RedisError: the store is away; the next turn goes on from where this one came to.
         """
         batches = getattr(state.provider, "batches", None)
-        if batches is None or not await self._store.hold(name, self._engine, HELD_S):
+        if batches is None or not await self._hold(name):
             return
         service: BatchProvider = batches()
-        own, keep_s = self._settings(), self._settings().deadline_s + KEEP_MARGIN_S
-        if self._router.gate(name).open and name not in self._router.paused and name not in self._router.no_new_seats:
-            mark = uuid4().hex
-            await self._store.close(
-                name,
-                mark,
-                tasks=own.max_requests,
-                size=own.max_bytes * 9 // 10,
-                after_s=own.max_wait_s,
-                open_max=own.open_max,
-                keep_s=keep_s,
-            )
+        off = not state.settings.batches
+        if off or self._may_ask(name):
+            await self._close(name, at_once=off)
         found = (await self._store.read([name])).get(name)
-        known = {batch.id for batch in found.open} if found else set()
+        known = [batch.id for batch in found.open] if found else []
         for batch in found.open if found else ():
-            if not batch.id:
-                await self._hand_in(name, service, batch, known)
-            elif self._is_due(batch, own):
-                await self._look(name, service, batch)
-
-    def _is_due(self, batch: OpenBatch, own: BatchSettings) -> bool:
-        now = self._clock()
-        if now - self._looked.get(batch.mark, -own.poll_s) < own.poll_s:
-            return False
-        self._looked[batch.mark] = now
-        return True
-
-    async def _hand_in(self, name: str, service: BatchProvider, batch: OpenBatch, known: set[str]) -> None:
-        questions = await self._store.questions(name, batch.mark)
-        wanted = await self._queue.waiting_for_a_batch(list(questions))
-        requests: dict[str, ProviderRequest] = {}
-        for task, raw in questions.items():
-            if task not in wanted:
+            if not self._is_due(batch):
                 continue
+            if not await self._hold(name):
+                return
+            poll_s = self._settings().poll_s
+            self._turns[batch.mark] = (self._clock() + poll_s, self._failures(batch))
+            try:
+                if batch.id:
+                    await self._look(name, service, batch)
+                else:
+                    await self._hand_in(name, service, batch, known, off=off)
+            except ProviderError as error:
+                await self._after_error(name, batch, error)
+            else:
+                if batch.mark in self._turns:
+                    self._turns[batch.mark] = (self._clock() + poll_s, 0)
+
+    async def _hold(self, name: str) -> bool:
+        held = await self._store.hold(name, self._engine, HELD_S)
+        self._held = self._held | {name} if held else self._held - {name}
+        return held
+
+    def _may_ask(self, name: str) -> bool:
+        return self._router.gate(name).open and name not in self._router.paused and name not in self._router.no_new_seats
+
+    async def _close(self, name: str, *, at_once: bool) -> None:
+        own = self._settings()
+        await self._store.close(
+            name,
+            tasks=own.max_requests,
+            size=own.max_bytes * 9 // 10,
+            after_s=0.0 if at_once else own.max_wait_s,
+            open_max=own.open_max,
+            keep_s=own.deadline_s + KEEP_MARGIN_S,
+        )
+
+    def _failures(self, batch: OpenBatch) -> int:
+        return self._turns.get(batch.mark, (0.0, 0))[1]
+
+    def _is_due(self, batch: OpenBatch) -> bool:
+        return self._clock() >= self._turns.get(batch.mark, (-math.inf, 0))[0]
+
+    async def _hand_in(self, name: str, service: BatchProvider, batch: OpenBatch, known: list[str], *, off: bool) -> None:
+        """Hand a batch in; where that was tried before it may have come to pass, though nobody lived to write it down.
+
+        With batches ``off`` for the provider by now, it is only looked for.
+        """
+        if not batch.tried and not off and age_s(batch) <= self._settings().deadline_s:
+            if not self._may_ask(name):
+                return
+            tasks = await self._store.tasks(name, batch.mark)
+            unwanted = set(tasks) - await self._queue.unasked(name, tasks)
+            batch = replace(batch, count=await self._store.drop(name, batch.mark, unwanted))
+        requests = await self._requests(name, batch)
+        batch_id = await service.find(batch.mark, requests, batch.at_ms / 1000, known) if batch.tried and requests else None
+        if batch_id is None:
+            if off or not requests or age_s(batch) > self._settings().deadline_s:
+                await self._end(name, batch, {})
+                return
+            if not self._may_ask(name):
+                return
+            batch = replace(batch, tried=True)
+            if not await self._store.put(name, batch):
+                return
+            self._handing_in = name
+            batch_id = await service.submit(batch.mark, requests)
+        known.append(batch_id)
+        await self._store.put(name, replace(batch, id=batch_id, problem=""))
+        self._handing_in = ""
+        logger.info("%s: a batch of %d questions was handed in as %s", name, len(requests), batch_id)
+
+    async def _requests(self, name: str, batch: OpenBatch) -> dict[str, ProviderRequest]:
+        requests: dict[str, ProviderRequest] = {}
+        for task, raw in (await self._store.questions(name, batch.mark)).items():
             try:
                 requests[custom_id(batch.mark, task)] = read_request(raw)
             except (ValueError, TypeError):
                 logger.warning("the question of %s in a batch cannot be read; it is asked live", task)
-        if not requests:
-            await self._end(name, batch, {})
-            return
-        try:
-            batch_id = None
-            if batch.problem or age_s(batch) > FRESH_S:
-                # Somebody may have handed it in and died before it was written down.
-                batch_id = await service.find(batch.mark, len(requests), batch.at_ms / 1000, known)
-            batch_id = batch_id or await service.submit(batch.mark, requests)
-        except ProviderError as error:
-            await self._not_handed_in(name, batch, error)
-            return
-        await self._store.put(name, replace(batch, id=batch_id, problem=""))
-        logger.info("%s: a batch of %d questions was handed in as %s", name, len(requests), batch_id)
-
-    async def _not_handed_in(self, name: str, batch: OpenBatch, error: ProviderError) -> None:
-        failure = error.failure
-        logger.warning("%s: a batch of %d questions was not handed in: %s", name, batch.count, failure.message)
-        if failure.cls in HOPELESS or age_s(batch) > self._settings().deadline_s:
-            await self._end(name, batch, {})
-        else:
-            await self._store.put(name, replace(batch, problem=f"{failure.cls}: {failure.message}"[:200]))
+        return requests
 
     async def _look(self, name: str, service: BatchProvider, batch: OpenBatch) -> None:
-        try:
-            state = await service.state(batch.id)
-            if not state.ended and age_s(batch) <= self._settings().deadline_s:
-                if state.done != batch.done or batch.problem:
-                    await self._store.put(name, replace(batch, done=state.done, problem=""))
-                return
-            results = await service.results(batch.id) if state.ended else {}
-            if not state.ended:
-                await service.cancel(batch.id)
-        except ProviderError as error:
-            logger.warning("%s: batch %s cannot be looked at: %s", name, batch.id, error.failure.message)
-            gone = error.failure.http_status == 404 or age_s(batch) > self._settings().deadline_s + KEEP_MARGIN_S / 2
-            if gone:
-                await self._end(name, batch, {})
-            else:
-                await self._store.put(name, replace(batch, problem=f"{error.failure.cls}: {error.failure.message}"[:200]))
+        state = await service.state(batch.id)
+        if state.ended:
+            await self._end(name, batch, await service.results(batch.id))
             return
-        await self._end(name, batch, results)
+        now = replace(batch, done=state.done, problem="")
+        if not batch.cancelled and not await self._is_wanted(name, batch):
+            logger.info("%s: batch %s is cancelled: nobody waits for it any more", name, batch.id)
+            await service.cancel(batch.id)
+            now = replace(now, cancelled=True)
+        if age_s(batch) > self._settings().deadline_s + CANCELLED_S:
+            await self._end(name, batch, {})
+        elif now != batch:
+            await self._store.put(name, now)
 
-    async def _end(self, name: str, batch: OpenBatch, results: dict[str, ProviderReply | ProviderError]) -> None:
-        """Leave each task its answer, book what it cost, and call it back; what was not answered is asked live."""
+    async def _is_wanted(self, name: str, batch: OpenBatch) -> bool:
+        """Whether anybody waits for it; after the deadline its tasks are asked live."""
+        if age_s(batch) > self._settings().deadline_s:
+            return False
+        return bool(await self._queue.unasked(name, await self._store.tasks(name, batch.mark)))
+
+    async def _after_error(self, name: str, batch: OpenBatch, error: ProviderError) -> None:
+        """Asked again later and later; or its questions are asked live."""
+        self._handing_in = ""
+        failure = error.failure
+        logger.warning("%s: a batch of %d questions (%s): %s", name, batch.count, batch.id or "not handed in", failure.message)
+        refused = failure.http_status == 404 if batch.id else failure.cls in HOPELESS
+        if refused or age_s(batch) > self._settings().deadline_s + CANCELLED_S:
+            await self._end(name, batch, {})
+            return
+        failures = self._failures(batch) + 1
+        poll_s = self._settings().poll_s
+        self._turns[batch.mark] = (self._clock() + poll_s * min(BACK_OFF_MAX, 2.0 ** (failures - 1)), failures)
+        tried = batch.tried or not batch.id
+        await self._store.put(name, replace(batch, tried=tried, problem=f"{failure.cls}: {failure.message}"[:200]))
+
+    async def _end(self, name: str, batch: OpenBatch, results: Mapping[str, ProviderReply | ProviderError]) -> None:
+        """Leave each task its answer, call it back, and book what it cost; what was not answered is asked live.
+
+        The batch is over after the tasks were called back: an engine that dies before that leaves it to the next one.
+        """
         waited_ms = age_s(batch) * 1000
-        tasks = list(await self._store.questions(name, batch.mark))
+        tasks = await self._store.tasks(name, batch.mark)
         left: dict[str, bytes] = {}
         for task in tasks:
             result = results.get(custom_id(batch.mark, task))
             left[task] = written_result(result, waited_ms) if isinstance(result, ProviderReply) else b""
-        keep_s = self._settings().deadline_s + KEEP_MARGIN_S
-        await self._store.feed_back(name, batch.mark, left, keep_s=keep_s)
-        await self._book(name, [results[key] for task in tasks if (key := custom_id(batch.mark, task)) in results])
-        self._looked.pop(batch.mark, None)
+        await self._store.feed_back(name, left, keep_s=self._settings().deadline_s + KEEP_MARGIN_S)
         await self._queue.hasten(tasks)
+        if await self._store.finish(name, batch.mark):
+            await self._book(name, [results[key] for task in tasks if (key := custom_id(batch.mark, task)) in results])
+        self._turns.pop(batch.mark, None)
         answered = sum(map(bool, left.values()))
         logger.info("%s: of %d questions of a batch %d were answered; the others are asked live", name, len(tasks), answered)
 

@@ -29,6 +29,10 @@ KEEP_MARGIN_S = 86_400.0
 """How much longer than its deadline anything of a batch is kept."""
 
 
+WAITED = "bt"
+"""Field of a task that waited for a batch once: its answer may be there, whatever the settings and its priority are by now."""
+
+
 def goes_by_batch(settings: Settings, policy: KindSettings, priority: Priority) -> bool:
     """Whether an event's questions wait for batches: bulk, and with providers all of which take them.
 
@@ -57,14 +61,14 @@ class BatchDesk:
     async def hand_in(self, job: ClaimedJob, policy: KindSettings, prompt: BuiltPrompt) -> Outcome | OnThePile | None:
         """The answer, or that it is waited for; ``None``: ask live. With the store away, or without room, questions are asked live."""
         settings = self._settings()
-        goes, own = goes_by_batch(settings, policy, job.priority), settings.batches
-        if not goes and "bt" not in job.header:
+        willing = goes_by_batch(settings, policy, job.priority)
+        if not willing and not job.header.get(WAITED):
             return None
         try:
             found = await self._store.take(job.lane, job.id)
             if found is not None:
                 return read_result(found, job, prompt)
-            if not goes:
+            if not willing:
                 return None
             waits = await self._store.collect(
                 job.lane,
@@ -72,6 +76,7 @@ class BatchDesk:
                 written_request(prompt.request),
                 tasks_max=own.max_requests,
                 bytes_max=own.max_bytes,
+                open_max=own.open_max,
                 live_after_s=own.deadline_s,
                 keep_s=own.deadline_s + KEEP_MARGIN_S,
             )
@@ -82,6 +87,16 @@ class BatchDesk:
             logger.warning("what a batch answered to %s cannot be read; it is asked live", job.id)
             return None
         return OnThePile(own.deadline_s) if waits else None
+
+    async def came(self, job: ClaimedJob) -> bool:
+        """Whether a batch has brought something for a task that waits."""
+        try:
+            return await self._store.take(job.lane, job.id) is not None
+        except STORE_AWAY as error:
+            self._trouble.report(error)
+        except zlib.error:
+            return True
+        return False
 
     async def settled(self, job: ClaimedJob) -> None:
         """The answer is in its place: the copy for it may go; else it goes by itself."""

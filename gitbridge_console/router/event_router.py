@@ -88,7 +88,7 @@ class EventRouter:
             quorum=min(policy.quorum, seats),
             grace_s=policy.grace_s,
             deadline_s=settings.batches.deadline_s if batched else policy.deadline_s,
-            expires_s=max(settings.queue.expires_s, settings.batches.deadline_s) if batched else settings.queue.expires_s,
+            expires_s=settings.queue.expires_s + (settings.batches.deadline_s if batched else 0.0),
             subject=subject[0] if subject else "",
             version=subject[1] if subject else 0,
             tokens=tokens,

@@ -129,6 +129,9 @@ class TaskProcessor:
             await batches.settled(job)
         else:
             await self._queue.release(job, delay_s=batched.look_in_s, batched=True)
+            if await batches.came(job):
+                # Between the pile and the lane: whoever brought the answer found nobody waiting.
+                await self._queue.hasten([job.id])
         return True
 
     async def _take_known(self, job: ClaimedJob, outcome: Outcome) -> None:

@@ -92,6 +92,17 @@ class Storm:
 
 
 @dataclass(frozen=True, slots=True)
+class BatchLife:
+    """What becomes of batches: they end after ``delay_s``, with a share of requests that failed or expired."""
+
+    __pydantic_config__: ClassVar[ConfigDict] = STRICT
+
+    delay_s: Seconds = 20.0
+    failed: Rate = 0.0
+    expired: Rate = 0.0
+
+
+@dataclass(frozen=True, slots=True)
 class ServiceProfile:
     """One simulated service. ``vendor`` decides which wire formats, headers and error bodies it speaks.
 
@@ -106,6 +117,7 @@ class ServiceProfile:
     faults: FaultRates = FaultRates()
     storms: tuple[Storm, ...] = ()
     requests_per_minute: Annotated[int, Field(ge=0, le=1_000_000)] = 0
+    batches: BatchLife = BatchLife()
 
     def weather(self, since_start_s: float) -> tuple[FaultRates, float]:
         """Fault rates and slowdown at that moment: those of the first storm that covers it, else the everyday ones."""

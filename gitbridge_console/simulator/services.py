@@ -1,7 +1,8 @@
 """The simulated services as one ASGI application, each under a path of its own name.
 
 ``claude`` with vendor anthropic answers at ``/claude/v1/messages``; ``grok`` (xai) and ``chatgpt`` (openai) answer at
-``/grok/v1/responses`` and ``/grok/v1/chat/completions``; all of them at ``…/v1/models``. Any non-empty key is accepted.
+``/grok/v1/responses`` and ``/grok/v1/chat/completions``; all of them at ``…/v1/models``. The
+batch APIs of the first and the last are there too. Any non-empty key is accepted.
 """
 
 from __future__ import annotations
@@ -10,7 +11,6 @@ import asyncio
 import json
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
-from typing import Any
 
 from starlette.applications import Starlette
 from starlette.requests import Request
@@ -19,13 +19,14 @@ from starlette.routing import Mount, Route
 from starlette.types import Send
 
 from gitbridge_console.simulator import wire_anthropic, wire_openai
+from gitbridge_console.simulator.batches import Batches, anthropic_routes, openai_routes
+from gitbridge_console.simulator.bodies import read_body
 from gitbridge_console.simulator.profiles import ServiceProfile
 from gitbridge_console.simulator.service import BadAsk, Plan, SimulatedService
 from gitbridge_console.simulator.wire import Wire
 from gitbridge_console.simulator.wire_chat import ChatWire
 from gitbridge_console.simulator.wire_responses import ResponsesWire
 
-MAX_BODY_BYTES = 32 * 1024 * 1024
 _FAILED = {
     "server_error": (500, "Internal server error"),
     "rate_limited": (429, "Rate limit reached: too many requests in this minute. Please slow down."),
@@ -89,7 +90,7 @@ class _Endpoint:
 
     async def __call__(self, request: Request) -> Response:
         try:
-            ask = self._wire.read(await _read_body(request))
+            ask = self._wire.read(await read_body(request))
             plan = self._service.plan(ask)
         except BadAsk as error:
             return JSONResponse(self._wire.error(error.status, str(error), param=error.param), status_code=error.status)
@@ -140,24 +141,7 @@ class _Endpoint:
             raise CutOff
 
 
-async def _read_body(request: Request) -> dict[str, Any]:
-    if not (request.headers.get("x-api-key") or request.headers.get("authorization", "").removeprefix("Bearer").strip()):
-        raise BadAsk("No API key was given", status=401)
-    raw = bytearray()
-    async for chunk in request.stream():
-        raw += chunk
-        if len(raw) > MAX_BODY_BYTES:
-            raise BadAsk("Request exceeds the maximum size", status=413)
-    try:
-        body = json.loads(raw)
-    except ValueError:
-        raise BadAsk("We could not parse the JSON body of your request.") from None
-    if not isinstance(body, dict):
-        raise BadAsk("The body must be a JSON object.")
-    return body
-
-
-def _routes(service: SimulatedService, closing: Closing) -> list[Route]:
+def _routes(service: SimulatedService, closing: Closing, seed: int) -> list[Route]:
     profile = service.profile
 
     async def models(request: Request) -> Response:
@@ -171,14 +155,21 @@ def _routes(service: SimulatedService, closing: Closing) -> list[Route]:
         else {"/v1/responses": ResponsesWire(profile.vendor), "/v1/chat/completions": ChatWire(profile.vendor)}
     )
     asks = [Route(path, _Endpoint(service, wire, closing).__call__, methods=["POST"]) for path, wire in wires.items()]
-    return [*asks, Route("/v1/models", models, methods=["GET"])]
+    return [*asks, *_batch_routes(service, wires, seed), Route("/v1/models", models, methods=["GET"])]
+
+
+def _batch_routes(service: SimulatedService, wires: dict[str, Wire], seed: int) -> list[Route]:
+    batches = Batches(service, wires, seed)
+    if service.profile.vendor == "anthropic":
+        return anthropic_routes(batches, wires["/v1/messages"])
+    return openai_routes(batches, wires["/v1/responses"]) if service.profile.vendor == "openai" else []
 
 
 def build_app(profiles: dict[str, ServiceProfile], seed: int = 0) -> Starlette:
     """The application. ``app.state.services`` has each service by name, ``app.state.closing`` ends every wait."""
     closing = Closing()
     services = {name: SimulatedService(name, profile, seed) for name, profile in profiles.items()}
-    app = Starlette(routes=[Mount(f"/{name}", routes=_routes(service, closing)) for name, service in services.items()])
+    app = Starlette(routes=[Mount(f"/{name}", routes=_routes(service, closing, seed)) for name, service in services.items()])
     app.state.services = services
     app.state.closing = closing
     return app

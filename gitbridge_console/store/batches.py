@@ -17,8 +17,9 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import asdict, dataclass
+from uuid import uuid4
 
 from redis.asyncio import Redis
 
@@ -26,8 +27,18 @@ from gitbridge_console.store.bounded_writes import BoundedWrites
 from gitbridge_console.store.keys import Keys
 from gitbridge_console.store.replies import pack, text_of, unpack
 
-COLLECT = """
+ROLL = """
 local T = KEYS[1]
+local function roll(mark, ms, count, keep_s)
+  redis.call('RENAME', T .. ':c', T .. ':q:' .. mark)
+  redis.call('DEL', T .. ':i')
+  redis.call('HSET', T .. ':open', mark, cjson.encode({mark = mark, at_ms = ms, count = count}))
+  redis.call('EXPIRE', T .. ':open', keep_s)
+end
+"""
+"""What is collected becomes a batch, to be handed in."""
+
+COLLECT = f"""{ROLL}
 local now = redis.call('TIME')
 local ms = now[1] * 1000 + math.floor(now[2] / 1000)
 local came = redis.call('HGET', T .. ':in', ARGV[1])
@@ -37,20 +48,25 @@ if came then
   redis.call('HDEL', T .. ':c', ARGV[1])
   return 2
 end
+if #ARGV[2] > tonumber(ARGV[4]) then return 0 end
+local count = redis.call('HLEN', T .. ':c')
+if count == 0 then redis.call('DEL', T .. ':i') end
 local bytes = tonumber(redis.call('HGET', T .. ':i', 'bytes')) or 0
-if redis.call('HLEN', T .. ':c') >= tonumber(ARGV[3]) or bytes + #ARGV[2] > tonumber(ARGV[4]) then return 0 end
+if count >= tonumber(ARGV[3]) or bytes + #ARGV[2] > tonumber(ARGV[4]) then
+  if redis.call('HLEN', T .. ':open') >= tonumber(ARGV[7]) then return 0 end
+  roll(ARGV[8], ms, count, ARGV[6])
+end
 redis.call('HSET', T .. ':c', ARGV[1], ARGV[2])
 redis.call('HSET', T .. ':in', ARGV[1], string.format('%.0f', ms))
 redis.call('HSETNX', T .. ':i', 'since', string.format('%.0f', ms))
 redis.call('HINCRBY', T .. ':i', 'bytes', #ARGV[2])
-for _, part in ipairs({':c', ':i', ':in'}) do redis.call('EXPIRE', T .. part, ARGV[6]) end
+for _, part in ipairs({{':c', ':i', ':in'}}) do redis.call('EXPIRE', T .. part, ARGV[6]) end
 return 1
 """
-"""``ARGV``: task, question, most tasks, most bytes, ms after which a task is asked live, seconds to keep.
-Returns 1: it waits for a batch; 0: there is no room; 2: it waited too long."""
+"""``ARGV``: task, question, most tasks, most bytes, ms after which a task is asked live, seconds to keep, most open batches,
+the mark of a batch if one is full and is closed by this. Returns 1: it waits for a batch; 0: there is no room; 2: it waited too long."""
 
-CLOSE = """
-local T = KEYS[1]
+CLOSE = f"""{ROLL}
 local now = redis.call('TIME')
 local ms = now[1] * 1000 + math.floor(now[2] / 1000)
 local count = redis.call('HLEN', T .. ':c')
@@ -58,29 +74,47 @@ if count == 0 or redis.call('HLEN', T .. ':open') >= tonumber(ARGV[5]) then retu
 local i = redis.call('HMGET', T .. ':i', 'since', 'bytes')
 local old = ms - (tonumber(i[1]) or 0) >= tonumber(ARGV[4])
 if not old and count < tonumber(ARGV[2]) and (tonumber(i[2]) or 0) < tonumber(ARGV[3]) then return 0 end
-redis.call('RENAME', T .. ':c', T .. ':q:' .. ARGV[1])
-redis.call('DEL', T .. ':i')
-redis.call('HSET', T .. ':open', ARGV[1], cjson.encode({mark = ARGV[1], at_ms = ms, count = count}))
-redis.call('EXPIRE', T .. ':open', ARGV[6])
+roll(ARGV[1], ms, count, ARGV[6])
 return count
 """
 """``ARGV``: mark, tasks and bytes from which a batch is full, ms after which it is closed as it is, most open batches, seconds to keep."""
 
 FEED = """
 local T = KEYS[1]
-for n = 4, #ARGV, 2 do
-  redis.call('SET', T .. ':r:' .. ARGV[n], ARGV[n + 1], 'EX', ARGV[2])
+for n = 2, #ARGV, 2 do
+  redis.call('SET', T .. ':r:' .. ARGV[n], ARGV[n + 1], 'EX', ARGV[1])
   redis.call('HDEL', T .. ':in', ARGV[n])
-end
-if ARGV[3] == 'last' then
-  redis.call('DEL', T .. ':q:' .. ARGV[1])
-  redis.call('HDEL', T .. ':open', ARGV[1])
 end
 return 1
 """
-"""``ARGV``: mark, seconds to keep results, "last" | "", then task and result in turn."""
+"""``ARGV``: seconds to keep results, then task and result in turn."""
 
-PUT = "return redis.call('HSET', KEYS[1] .. ':open', ARGV[1], ARGV[2])"
+FINISH = """
+redis.call('DEL', KEYS[1] .. ':q:' .. ARGV[1])
+return redis.call('HDEL', KEYS[1] .. ':open', ARGV[1])
+"""
+"""``ARGV``: mark. Returns whether the batch was open."""
+
+DROP = """
+for n = 2, #ARGV do
+  redis.call('HDEL', KEYS[1] .. ':q:' .. ARGV[1], ARGV[n])
+  redis.call('HDEL', KEYS[1] .. ':in', ARGV[n])
+end
+return redis.call('HLEN', KEYS[1] .. ':q:' .. ARGV[1])
+"""
+"""``ARGV``: mark, then tasks."""
+
+PUT = """
+if redis.call('HEXISTS', KEYS[1] .. ':open', ARGV[1]) == 0 then return 0 end
+redis.call('HSET', KEYS[1] .. ':open', ARGV[1], ARGV[2])
+return 1
+"""
+"""``ARGV``: mark, JSON. A batch that was fed back by another engine meanwhile stays gone."""
+
+LET_GO = """
+if redis.call('GET', KEYS[1] .. ':keeper') ~= ARGV[1] then return 0 end
+return redis.call('DEL', KEYS[1] .. ':keeper')
+"""
 HOLD = """
 local key = KEYS[1] .. ':keeper'
 local holder = redis.call('GET', key)
@@ -92,10 +126,14 @@ return 1
 CHUNK = 50
 """Results written in one go."""
 
+DROPPED_AT_ONCE = 500
+
 
 @dataclass(frozen=True, slots=True)
 class OpenBatch:
-    """A closed batch. ``id`` is the service's, empty while it is not known whether it was handed in; ``problem`` what went wrong last."""
+    """A closed batch. ``id`` is the service's, empty while it is not known whether it was handed in; ``problem`` what went wrong last;
+    ``tried``: it may have been handed in; ``cancelled``: the service was asked to end it.
+    """
 
     mark: str
     at_ms: int
@@ -103,6 +141,8 @@ class OpenBatch:
     id: str = ""
     done: int = 0
     problem: str = ""
+    tried: bool = False
+    cancelled: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,19 +164,31 @@ class BatchStore:
         self._collect = client.register_script(COLLECT)
 
     async def collect(
-        self, name: str, task: str, question: bytes, *, tasks_max: int, bytes_max: int, live_after_s: float, keep_s: float
+        self,
+        name: str,
+        task: str,
+        question: bytes,
+        *,
+        tasks_max: int,
+        bytes_max: int,
+        open_max: int,
+        live_after_s: float,
+        keep_s: float,
     ) -> bool:
         """Put a task's question to those of the next batch; false: ask it live. Once in, it stays in, however often it is asked for.
+
+        A pile that is full becomes a batch by this, and another is begun, while fewer than ``open_max`` batches are open.
 
         Raises:
             redis.exceptions.RedisError: the store is away, or has no room.
         """
-        args: list[str | bytes | int] = [task, pack(question), tasks_max, bytes_max, round(live_after_s * 1000), round(keep_s)]
+        live_after_ms, keep = round(live_after_s * 1000), round(keep_s)
+        args: list[str | bytes | int] = [task, pack(question), tasks_max, bytes_max, live_after_ms, keep, open_max, uuid4().hex]
         return int(await self._collect(keys=[self._keys.batches(name)], args=args)) == 1
 
-    async def close(self, name: str, mark: str, *, tasks: int, size: int, after_s: float, open_max: int, keep_s: float) -> int:
+    async def close(self, name: str, *, tasks: int, size: int, after_s: float, open_max: int, keep_s: float) -> int:
         """Close what was collected if it is full or old enough; returns how many questions the batch has, 0: none was closed."""
-        args = (mark, tasks, size, round(after_s * 1000), open_max, round(keep_s))
+        args = (uuid4().hex, tasks, size, round(after_s * 1000), open_max, round(keep_s))
         return int(await self._writes.run(CLOSE, self._keys.batches(name), *args))
 
     async def questions(self, name: str, mark: str) -> dict[str, bytes]:
@@ -144,18 +196,32 @@ class BatchStore:
         found = await self._client.hgetall(f"{self._keys.batches(name)}:q:{mark}")
         return {text_of(task): unpack(question) for task, question in found.items()}
 
-    async def put(self, name: str, batch: OpenBatch) -> None:
-        """Write down what is known of an open batch."""
-        await self._writes.run(PUT, self._keys.batches(name), batch.mark, json.dumps(asdict(batch)))
+    async def tasks(self, name: str, mark: str) -> list[str]:
+        """Whose questions a closed batch has."""
+        return [text_of(task) for task in await self._client.hkeys(f"{self._keys.batches(name)}:q:{mark}")]
 
-    async def feed_back(self, name: str, mark: str, results: Mapping[str, bytes], *, keep_s: float) -> None:
-        """Leave each task what came of its question, nothing for one that is to be asked live; the batch is over then."""
+    async def drop(self, name: str, mark: str, tasks: Collection[str]) -> int:
+        """Take questions out of a closed batch that was not handed in; returns how many it has left."""
+        rest, left = list(tasks), 0
+        for start in range(0, max(1, len(rest)), DROPPED_AT_ONCE):
+            part = rest[start : start + DROPPED_AT_ONCE]
+            left = int(await self._writes.run(DROP, self._keys.batches(name), mark, *part))
+        return left
+
+    async def put(self, name: str, batch: OpenBatch) -> bool:
+        """Write down what is known of an open batch; false: it is over."""
+        return bool(await self._writes.run(PUT, self._keys.batches(name), batch.mark, json.dumps(asdict(batch))))
+
+    async def feed_back(self, name: str, results: Mapping[str, bytes], *, keep_s: float) -> None:
+        """Leave each task what came of its question, nothing for one that is to be asked live."""
         items = list(results.items())
-        for start in range(0, max(1, len(items)), CHUNK):
-            part = items[start : start + CHUNK]
-            last = "last" if start + CHUNK >= len(items) else ""
-            pairs = [word for task, result in part for word in (task, pack(result))]
-            await self._writes.run(FEED, self._keys.batches(name), mark, round(keep_s), last, *pairs)
+        for start in range(0, len(items), CHUNK):
+            pairs = [word for task, result in items[start : start + CHUNK] for word in (task, pack(result))]
+            await self._writes.run(FEED, self._keys.batches(name), round(keep_s), *pairs)
+
+    async def finish(self, name: str, mark: str) -> bool:
+        """The batch is over: its tasks have their answers and were called back. False: another engine said so before."""
+        return bool(await self._writes.run(FINISH, self._keys.batches(name), mark))
 
     async def take(self, name: str, task: str) -> bytes | None:
         """What came of a task's question: nothing where it is to be asked live, ``None`` where nothing has come yet."""
@@ -169,6 +235,10 @@ class BatchStore:
     async def hold(self, name: str, engine: str, for_s: float) -> bool:
         """Whether this engine minds the batches of a provider for a while."""
         return bool(await self._writes.run(HOLD, self._keys.batches(name), engine, round(for_s * 1000)))
+
+    async def let_go(self, name: str, engine: str) -> None:
+        """Another engine may mind the batches of a provider from now on, if this one does."""
+        await self._writes.run(LET_GO, self._keys.batches(name), engine)
 
     async def read(self, names: Iterable[str]) -> dict[str, BatchCounts]:
         """What is collected and open, by provider; providers without either are left out."""

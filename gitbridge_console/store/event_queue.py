@@ -8,7 +8,7 @@ checks the fence.
 from __future__ import annotations
 
 import zlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -26,6 +26,10 @@ from gitbridge_console.store.unavailable import full_text
 
 PAYLOADS_PER_CLAIM_BYTES = 1 << 20
 """Payloads sent along with one claim; what is larger is fetched by whoever works on it."""
+
+
+AT_ONCE = 500
+"""Tasks looked at by one script, when many are called back."""
 
 
 def _flat(pairs: Mapping[str, str] | None) -> list[str]:
@@ -157,19 +161,17 @@ class RedisEventQueue(QueueControls):
         return bool(await self._of(job.id).commit("release", job.id, job.fence, *args))
 
     async def hasten(self, ids: Sequence[str]) -> int:
-        """Make waiting tasks claimable now; returns how many were waiting."""
-        return sum([int(await partition.run("hasten", *own)) for partition in self.partitions if (own := self._own(partition, ids))])
+        """Make tasks that wait for a batch claimable now; returns how many did."""
+        return sum([int(await partition.run("hasten", *own)) for partition, own in self._by_partition(ids)])
 
-    async def waiting_for_a_batch(self, ids: Sequence[str]) -> set[str]:
-        """Those of the tasks that still wait for a batch: not cancelled, moved or taken back meanwhile."""
-        async with self.client.pipeline(transaction=False) as pipe:
-            for job_id in ids:
-                pipe.hmget(self._of(job_id).keys.job(job_id), "st", "bt")
-            replies = await pipe.execute()
-        return {job_id for job_id, (state, mark) in zip(ids, replies, strict=True) if (state, mark) == (b"waiting", b"1")}
+    async def unasked(self, lane: str, ids: Sequence[str]) -> set[str]:
+        """Those of the tasks that are still to be asked in ``lane``: neither ended nor moved elsewhere."""
+        return {text_of(one) for partition, own in self._by_partition(ids) for one in await partition.run("unasked", lane, *own)}
 
-    def _own(self, partition: Partition, ids: Sequence[str]) -> list[str]:
-        return [job_id for job_id in ids if self._of(job_id) is partition]
+    def _by_partition(self, ids: Sequence[str]) -> Iterator[tuple[Partition, Sequence[str]]]:
+        for partition in self.partitions:
+            own = [job_id for job_id in ids if self._of(job_id) is partition]
+            yield from ((partition, own[start : start + AT_ONCE]) for start in range(0, len(own), AT_ONCE))
 
     async def route(self, job: ClaimedJob, plan: RoutePlan) -> tuple[str, str | None]:
         """Hand an event on to its panel. Returns (``routed`` | ``superseded`` | ``lost``, id of the other event if any)."""

@@ -6,7 +6,7 @@ import asyncio
 import json
 import re
 import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from datetime import UTC, datetime
 from pathlib import Path
@@ -14,7 +14,8 @@ from typing import Any
 
 import pytest
 from redis.asyncio import Redis
-from wire import ANTHROPIC, KEY, RESPONSES, Connection, Received, ScriptedServer, Wire, answering, scripted_server
+from redis.exceptions import ConnectionError
+from wire import ANTHROPIC, CHAT, KEY, RESPONSES, Connection, Received, ScriptedServer, Wire, answering, scripted_server
 
 from gitbridge_console.domain.event_views import EventDetail
 from gitbridge_console.domain.events import EventState, IncomingEvent, Priority
@@ -26,12 +27,14 @@ from gitbridge_console.settings.holder import SettingsHolder
 from gitbridge_console.settings.model import LegacySettings, QueueSettings, RedisSettings, Rule, RuleMatch, Settings
 from gitbridge_console.settings.routing import BatchSettings, CacheSettings, KindSettings, ProviderSettings
 from gitbridge_console.store.batches import BatchStore
+from gitbridge_console.store.event_queue import RedisEventQueue
 from gitbridge_console.store.keys import Keys
 from gitbridge_console.store.store import Store, open_store
 
 PATIENCE_S = 30.0
 ENDED = frozenset({EventState.RESOLVED, EventState.FAILED})
 NOTED = json.dumps({"summary": "s", "verdict": "noted", "abstain_reason": None})
+PILE: dict[str, Any] = {"tasks_max": 10, "bytes_max": 10_000, "open_max": 1, "live_after_s": 60, "keep_s": 60}
 PRICE = 1_000 * 1e-6 + 100 * 1e-5
 """Of one answer: a thousand tokens in, a hundred out, at the prices below."""
 
@@ -52,6 +55,13 @@ RESPONSE = {
     "output": [{"type": "message", "content": [{"type": "output_text", "text": NOTED}]}],
     "usage": {"input_tokens": 1_000, "output_tokens": 100},
 }
+COMPLETION = {
+    "id": "chatcmpl-1",
+    "object": "chat.completion",
+    "model": "gpt-6.1-sol",
+    "choices": [{"index": 0, "message": {"role": "assistant", "content": NOTED}, "finish_reason": "stop"}],
+    "usage": {"prompt_tokens": 1_000, "completion_tokens": 100},
+}
 
 
 class Service:
@@ -64,7 +74,10 @@ class Service:
         self.files: dict[str, bytes] = {}
         self.ends = True
         self.spoilt: Callable[[str], str] = lambda custom_id: ""
-        self.loses_replies = 0
+        self.loses_replies: set[int] = set()
+        self.refuses: list[int] = []
+        self.garbles = 0
+        self.silent = False
         self.cancelled: list[str] = []
         server.script = self._serve
 
@@ -76,10 +89,13 @@ class Service:
     async def _serve(self, connection: Connection, request: Received) -> None:
         path, _, _ = request.path.partition("?")
         base = "/v1/messages/batches" if self.wire is ANTHROPIC else "/v1/batches"
-        if path == base and request.method == "POST":
+        if path == base and request.method == "POST" and self.refuses:
+            await connection.json(self.refuses.pop(), {"error": {"message": "no batches now"}})
+        elif path == base and request.method == "POST":
             batch = self._make(request)
-            if self.loses_replies:
-                self.loses_replies -= 1
+            if self.silent:
+                await asyncio.sleep(PATIENCE_S)
+            elif len(self.batches) in self.loses_replies:
                 connection.reset()
             else:
                 await connection.json(200, batch)
@@ -111,7 +127,8 @@ class Service:
         else:
             lines = [json.loads(line) for line in self.files[request.body["input_file_id"]].split(b"\n")]
             names = [line["custom_id"] for line in lines]
-            assert {line["url"] for line in lines} == {request.body["endpoint"]} == {"/v1/responses"}
+            assert {line["url"] for line in lines} == {request.body["endpoint"]} == {self.wire.path}
+            assert not any("stream" in line["body"] for line in lines)
         assert all(re.fullmatch(r"[A-Za-z0-9_-]{1,64}", name) for name in names)
         self.batches[batch_id] = {"names": names, "metadata": request.body.get("metadata"), "at": time.time()}
         return self._shown(batch_id)
@@ -134,7 +151,7 @@ class Service:
         return {
             "id": batch_id,
             "object": "batch",
-            "endpoint": "/v1/responses",
+            "endpoint": self.wire.path,
             "input_file_id": "file-0",
             "completion_window": "24h",
             "created_at": int(batch["at"]),
@@ -149,7 +166,10 @@ class Service:
         batch_id, _, what = rest.partition("/")
         if what == "cancel":
             self.cancelled.append(batch_id)
-        if what == "results":
+        if self.garbles:
+            self.garbles -= 1
+            await connection.whole(200, b"<html>", {"content-type": "text/html"})
+        elif what == "results":
             await connection.whole(200, self._lines(self.batches[batch_id]["names"]), {"content-type": "application/x-jsonl"})
         else:
             await connection.json(200, self._shown(batch_id))
@@ -165,7 +185,11 @@ class Service:
             return {"custom_id": name, "result": result or {"type": "succeeded", "message": MESSAGE}}
         if spoilt == "expired":
             return {"custom_id": name, "response": None, "error": {"code": "batch_expired", "message": "too late"}}
-        status, body = (500, {"error": {"message": "unwell", "type": "server_error"}}) if spoilt else (200, RESPONSE)
+        status, body = (
+            (500, {"error": {"message": "unwell", "type": "server_error"}})
+            if spoilt
+            else (200, RESPONSE if self.wire is RESPONSES else COMPLETION)
+        )
         return {"custom_id": name, "response": {"status_code": status, "request_id": "req_1", "body": body}, "error": None}
 
 
@@ -188,10 +212,10 @@ class Fleet:
                 engine.stop()
                 await asyncio.wait_for(running, PATIENCE_S)
 
-    async def submit(self, count: int, type: str = "release") -> list[str]:
+    async def submit(self, count: int, type: str = "release", first: int = 0) -> list[str]:
         """So many events with different questions; releases are bulk here."""
         ids = []
-        for n in range(count):
+        for n in range(first, first + count):
             payload = {"action": "published", "release": {"name": f"v{n}"}, "repository": {"id": 1, "full_name": "acme/shop"}}
             event = IncomingEvent(f"{type}-{n}", type, json.dumps(payload).encode(), "test")
             ids.append((await self.store.queue.enqueue(event)).id)
@@ -213,6 +237,14 @@ class Fleet:
             while not holds():
                 await asyncio.sleep(0.02)
 
+    async def submitted(self, count: int = 1) -> None:
+        """So many batches are at the service, and that is written down."""
+        async with asyncio.timeout(PATIENCE_S):
+            while len([b for counts in (await self.store.batches.read(["services"])).values() for b in counts.open if b.id]) < count:
+                if count == 1 and self.service.ends and await self.nothing_left():
+                    return
+                await asyncio.sleep(0.02)
+
     async def nothing_left(self) -> bool:
         return not await self.store.batches.read(["services"])
 
@@ -220,7 +252,7 @@ class Fleet:
 Opener = Callable[..., AbstractAsyncContextManager[Fleet]]
 
 
-@pytest.fixture(params=[ANTHROPIC, RESPONSES], ids=["anthropic", "responses"])
+@pytest.fixture(params=[ANTHROPIC, RESPONSES, CHAT], ids=lambda wire: wire.api)
 def wire(request: pytest.FixtureRequest) -> Wire:
     found: Wire = request.param
     return found
@@ -236,7 +268,7 @@ def open_fleet(valkey_url: str, namespace: str, tmp_path: Path, wire: Wire, monk
         async with scripted_server() as server:
             service = Service(server, wire)
             own = ProviderSettings(
-                api="anthropic" if wire is ANTHROPIC else "responses",
+                api=wire.api,
                 model="claude-sonnet-5-5" if wire is ANTHROPIC else "gpt-6.1-sol",
                 base_url=server.origin + wire.prefix,
                 api_key_env="BATCH_KEY",
@@ -285,9 +317,9 @@ async def test_a_full_batch_does_not_wait_and_the_rest_goes_with_the_next(open_f
         ids = await fleet.submit(20)
         async with fleet.engine():
             await fleet.ended(ids)
-        assert all(len(batch["names"]) <= 8 for batch in fleet.service.batches.values())
-        assert len(set(fleet.service.asked)) == len(fleet.service.asked)
-        assert len(fleet.service.asked) + fleet.service.live == 20
+        assert sorted(len(batch["names"]) for batch in fleet.service.batches.values()) == [4, 8, 8]
+        assert len(set(fleet.service.asked)) == 20
+        assert fleet.service.live == 0
 
 
 @pytest.mark.anyio
@@ -327,7 +359,7 @@ async def test_unless_a_provider_is_told_to_there_are_no_batches(open_fleet: Ope
 @pytest.mark.anyio
 async def test_a_batch_whose_reply_was_lost_is_looked_for_and_not_handed_in_twice(open_fleet: Opener) -> None:
     async with open_fleet() as fleet:
-        fleet.service.loses_replies = 1
+        fleet.service.loses_replies = {1}
         ids = await fleet.submit(5)
         async with fleet.engine():
             events = await fleet.ended(ids)
@@ -343,17 +375,11 @@ async def test_another_engine_feeds_back_what_one_that_is_gone_handed_in(open_fl
         ids = await fleet.submit(5)
         async with fleet.engine():
             await fleet.until(lambda: bool(fleet.service.batches))
-            async with asyncio.timeout(PATIENCE_S):
-                while not all(batch.id for counts in (await fleet.store.batches.read(["services"])).values() for batch in counts.open):
-                    await asyncio.sleep(0.02)
-            status = await Operations(fleet.store, lambda: fleet.settings).status()
-            lane, batches = status.lanes["services"], status.providers["services"].batches
-            assert (lane.waiting, lane.batched) == (5, 5)
-            assert batches is not None
-            assert [(batch.count, batch.done) for batch in batches.open] == [(5, 0)]
+            await fleet.submitted()
         assert {(await fleet.shown(event_id)).state for event_id in ids} == {"routed"}
+        status = await Operations(fleet.store, lambda: fleet.settings).status()
+        assert (status.lanes["services"].batched, status.lanes["services"].waiting) == (5, 5)
         fleet.service.ends = True
-        await fleet.store.client.delete(f"{Keys(fleet.settings.namespace).batches('services')}:keeper")
         async with fleet.engine():
             events = await fleet.ended(ids)
         assert {event.state for event in events} == {"resolved"}
@@ -367,42 +393,117 @@ async def test_a_batch_that_takes_too_long_is_cancelled_and_its_questions_are_as
         ids = await fleet.submit(3)
         async with fleet.engine():
             await fleet.until(lambda: fleet.service.live == 3)
-            await fleet.ended(ids)
+            events = await fleet.ended(ids)
+            await fleet.until(lambda: fleet.service.cancelled == ["batch_0"])
+        assert {event.state for event in events} == {"resolved"}
         assert list(fleet.service.batches) == ["batch_0"]
 
 
 @pytest.mark.anyio
-async def test_a_question_nobody_wants_any_more_is_not_handed_in(open_fleet: Opener) -> None:
+@pytest.mark.parametrize("ends", [True, False], ids=["ended", "under way"])
+async def test_a_batch_whose_engine_died_before_it_knew_its_id_is_handed_in_once(open_fleet: Opener, ends: bool) -> None:
+    async with open_fleet() as fleet:
+        fleet.service.silent, fleet.service.ends = True, ends
+        ids = await fleet.submit(5)
+        async with fleet.engine():
+            await fleet.until(lambda: bool(fleet.service.batches))
+        key = f"{Keys(fleet.settings.namespace).batches('services')}:keeper"
+        assert await fleet.store.client.ttl(key) > 0, "who may have handed one in keeps his time to say so"
+        await fleet.store.client.delete(key)
+        fleet.service.silent = False
+        async with fleet.engine():
+            await fleet.submitted()
+            fleet.service.ends = True
+            events = await fleet.ended(ids)
+        assert {event.state for event in events} == {"resolved"}
+        assert (len(fleet.service.batches), fleet.service.live) == (1, 0)
+
+
+@pytest.mark.anyio
+async def test_a_batch_is_not_taken_for_another_of_the_same_size(open_fleet: Opener) -> None:
+    async with open_fleet(max_requests=4) as fleet:
+        fleet.service.ends = False
+        fleet.service.loses_replies = {2}
+        ids = await fleet.submit(8)
+        async with fleet.engine():
+            await fleet.submitted(2)
+            fleet.service.ends = True
+            await fleet.ended(ids)
+        assert (len(fleet.service.batches), len(set(fleet.service.asked)), fleet.service.live) == (2, 8, 0)
+
+
+@pytest.mark.anyio
+async def test_tasks_are_called_back_also_when_the_store_went_away_in_between(open_fleet: Opener, monkeypatch: pytest.MonkeyPatch) -> None:
+    hasten, away = RedisEventQueue.hasten, [True]
+
+    async def once_away(queue: RedisEventQueue, ids: Sequence[str]) -> int:
+        if away and away.pop():
+            raise ConnectionError("away")
+        return await hasten(queue, ids)
+
+    monkeypatch.setattr(RedisEventQueue, "hasten", once_away)
+    async with open_fleet() as fleet:
+        ids = await fleet.submit(3)
+        async with fleet.engine():
+            events = await fleet.ended(ids)
+        assert not away
+        assert {event.state for event in events} == {"resolved"}
+        assert (len(fleet.service.batches), fleet.service.live) == (1, 0)
+        assert (await fleet.store.metrics.read()).providers["services"].cost_usd == pytest.approx(3 * PRICE / 2)
+
+
+@pytest.mark.anyio
+async def test_what_was_cancelled_before_is_not_handed_in_and_a_batch_nobody_wants_is_cancelled(open_fleet: Opener) -> None:
     async with open_fleet(max_wait_s=2) as fleet:
-        ids = await fleet.submit(4)
+        fleet.service.ends = False
+        ids = await fleet.submit(3)
         async with fleet.engine():
             async with asyncio.timeout(PATIENCE_S):
-                while (counts := await fleet.store.batches.read(["services"])).get("services") is None or counts["services"].collecting < 4:
-                    await asyncio.sleep(0.02)
-                while len(await fleet.store.queue.waiting_for_a_batch([f"{event_id}.1" for event_id in ids])) < 4:
+                while sum(counts.collecting for counts in (await fleet.store.batches.read(["services"])).values()) < 3:
                     await asyncio.sleep(0.02)
             await fleet.store.queue.cancel(ids[:1], by="ana")
-            events = await fleet.ended(ids[1:])
-        assert {event.state for event in events} == {"resolved"}
-        assert len(fleet.service.asked) == 3
+            await fleet.submitted()
+            assert len(fleet.service.asked) == 2
+            await fleet.store.queue.cancel(ids[1:], by="ana")
+            await fleet.until(lambda: fleet.service.cancelled == ["batch_0"])
+            async with asyncio.timeout(PATIENCE_S):
+                while not await fleet.nothing_left():
+                    await asyncio.sleep(0.02)
         assert fleet.service.live == 0
 
 
 @pytest.mark.anyio
-async def test_a_provider_that_takes_no_more_batches_gets_its_last_ones_back(open_fleet: Opener) -> None:
-    async with open_fleet() as fleet:
+async def test_with_batches_switched_off_what_waits_is_asked_live_and_what_was_handed_in_is_fed_back(open_fleet: Opener) -> None:
+    async with open_fleet(max_requests=3, max_wait_s=60) as fleet:
         fleet.service.ends = False
+        ids = await fleet.submit(5)
+        async with fleet.engine():
+            await fleet.submitted()
+            async with asyncio.timeout(PATIENCE_S):
+                while (await fleet.store.batches.read(["services"]))["services"].collecting < 2:
+                    await asyncio.sleep(0.02)
+        off = fleet.settings.providers["services"].model_copy(update={"batches": False})
+        fleet.settings = fleet.settings.model_copy(update={"providers": {"services": off}})
+        async with fleet.engine():
+            await fleet.until(lambda: fleet.service.live == 2)
+            fleet.service.ends = True
+            events = await fleet.ended(ids)
+        made = [attempt.batch for event in events for task in event.tasks for attempt in task.attempts]
+        assert sorted(made) == [False] * 2 + [True] * 3
+        assert (fleet.service.live, len(fleet.service.batches)) == (2, 1)
+
+
+@pytest.mark.anyio
+async def test_a_service_that_is_unwell_is_asked_again_and_one_that_refuses_is_not(open_fleet: Opener) -> None:
+    async with open_fleet() as fleet:
+        fleet.service.refuses, fleet.service.garbles = [503, 503], 2
         ids = await fleet.submit(3)
         async with fleet.engine():
-            await fleet.until(lambda: bool(fleet.service.batches))
-        fleet.service.ends = True
-        own = fleet.settings.providers["services"].model_copy(update={"batches": False})
-        fleet.settings = fleet.settings.model_copy(update={"providers": {"services": own}})
-        await fleet.store.client.delete(f"{Keys(fleet.settings.namespace).batches('services')}:keeper")
-        async with fleet.engine():
-            events = await fleet.ended(ids)
-        assert {event.state for event in events} == {"resolved"}
-        assert fleet.service.live == 0, "they are paid for"
+            await fleet.ended(ids)
+            assert (len(fleet.service.batches), fleet.service.live) == (1, 0)
+            fleet.service.refuses = [400]
+            await fleet.ended(await fleet.submit(2, first=3))
+        assert (len(fleet.service.batches), fleet.service.live) == (1, 2)
 
 
 @pytest.mark.anyio
@@ -414,7 +515,7 @@ async def test_nothing_is_handed_in_while_the_provider_is_paused_but_what_is_the
             await fleet.until(lambda: bool(fleet.service.batches))
             await fleet.store.queue.pause("services", by="ana", reason="maintenance")
             await fleet.until(lambda: "services" in engine.router.paused)
-            await fleet.store.batches.collect("services", "0000000f00.1", b"{}", tasks_max=10, bytes_max=10_000, live_after_s=60, keep_s=60)
+            await fleet.store.batches.collect("services", "0000000f00.1", b"{}", **PILE)
             fleet.service.ends = True
             async with asyncio.timeout(PATIENCE_S):
                 while (await fleet.store.batches.read(["services"]))["services"].open:
@@ -427,7 +528,7 @@ async def test_nothing_is_handed_in_while_the_provider_is_paused_but_what_is_the
 @pytest.mark.anyio
 async def test_a_question_that_is_put_on_the_pile_twice_is_there_once(client: Redis, namespace: str) -> None:
     store = BatchStore(client, Keys(namespace))
-    bounds: dict[str, Any] = {"tasks_max": 2, "bytes_max": 1_000, "live_after_s": 60, "keep_s": 60}
+    bounds = PILE | {"tasks_max": 2, "open_max": 0}
     for _ in range(2):
         assert await store.collect("grok", "0000000100.1", b"question", **bounds)
     assert await store.collect("grok", "0000000100.2", b"question", **bounds)
@@ -435,6 +536,30 @@ async def test_a_question_that_is_put_on_the_pile_twice_is_there_once(client: Re
     assert (await store.read(["grok"]))["grok"].collecting == 2
     for name in await client.keys(f"*{namespace}*batch*"):
         assert 0 < await client.ttl(name) <= 60
+
+
+@pytest.mark.anyio
+async def test_a_question_that_waited_too_long_leaves_room_on_the_pile(client: Redis, namespace: str) -> None:
+    store = BatchStore(client, Keys(namespace))
+    bounds = PILE | {"bytes_max": 24}
+    assert await store.collect("grok", "0000000100.1", b"a long question", **bounds)
+    assert not await store.collect("grok", "0000000100.1", b"a long question", **bounds | {"live_after_s": 0})
+    assert await store.collect("grok", "0000000100.2", b"another long one", **bounds)
+    counts = (await store.read(["grok"]))["grok"]
+    assert (counts.collecting, counts.open) == (1, ())
+
+
+@pytest.mark.anyio
+async def test_what_is_written_of_a_batch_that_is_over_does_not_open_it_again(client: Redis, namespace: str) -> None:
+    store = BatchStore(client, Keys(namespace))
+    assert await store.collect("grok", "0000000100.1", b"question", **PILE)
+    assert await store.close("grok", tasks=1, size=1, after_s=0, open_max=1, keep_s=60) == 1
+    (batch,) = (await store.read(["grok"]))["grok"].open
+    assert await store.put("grok", batch)
+    assert await store.finish("grok", batch.mark)
+    assert not await store.finish("grok", batch.mark)
+    assert not await store.put("grok", batch)
+    assert await store.read(["grok"]) == {}
 
 
 def test_an_event_goes_by_batch_only_where_nobody_of_its_kind_would_answer_at_once() -> None:

@@ -143,6 +143,12 @@ local function wait_until(id, lane, due)
   lane_is_known(lane)
 end
 
+-- The time a batch is waited until is noted with the task: one that waits for another reason since has another.
+local function waits_for_batch(id)
+  local h = call('HMGET', J .. id, 'st', 'bt', 'due')
+  return h[1] == 'waiting' and h[2] and h[2] == h[3]
+end
+
 -- Jobs of one repository over its cap stand apart, never at the head of the lane: `g:<lane>:<repository>`, in the lane's order.
 local function hold(id, lane, repository, score)
   call('HSET', J .. id, 'st', 'held', 'lane', lane)

@@ -1,10 +1,9 @@
--- Make waiting tasks claimable now. ARGV: ids. Returns how many were waiting.
+-- Make tasks that wait for a batch claimable now. ARGV: ids. Returns how many did.
 local n = 0
 for _, id in ipairs(ARGV) do
-  if is_task(id) and call('HGET', J .. id, 'st') == 'waiting' then
+  if is_task(id) and waits_for_batch(id) then
     local _, lane = lift(id)
-    local batched = call('HEXISTS', J .. id, 'bt') == 1
-    call('HSET', J .. id, 'state', 'queued', unpack(batched and {'bt', 'back'} or {}))
+    call('HSET', J .. id, 'state', 'queued')
     push(id, lane)
     n = n + 1
   end

@@ -35,8 +35,7 @@ end
 
 local moved, kept, start = 0, 0, tonumber(ARGV[3])
 for _, id in ipairs(call('ZRANGE', key, start, start + tonumber(ARGV[4]) - 1)) do
-  local h = why ~= '' and kind == 'w' and call('HMGET', J .. id, 'bt', 'due') or {}
-  local paid = h[1] == '1' and tonumber(h[2]) > NOW
+  local paid = why ~= '' and kind == 'w' and waits_for_batch(id)
   local looked_at = is_task(id) and not paid and not (late and can_wait(id))
   local to = looked_at and free_lane(id)
   if to then

@@ -14,6 +14,7 @@ if ARGV[4] == 'parked' then
   take_back(id, lane, most, tonumber(ARGV[3]), '')
 else
   take_back(id, lane, most, tonumber(ARGV[3]), ARGV[5])
-  if ARGV[4] == 'batched' and call('HGET', J .. id, 'st') == 'waiting' then call('HSET', J .. id, 'bt', 1) end
+  local h = call('HMGET', J .. id, 'st', 'due')
+  if ARGV[4] == 'batched' and h[1] == 'waiting' then call('HSET', J .. id, 'bt', h[2]) end
 end
 return 1
