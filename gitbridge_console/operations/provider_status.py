@@ -66,9 +66,9 @@ def _newest(views: Sequence[Mapping[str, Any]]) -> HealthFinding | None:
     return max(found, key=lambda finding: finding.at, default=None)
 
 
-def batched_tasks(counts: BatchCounts) -> int:
+def batched_tasks(counts: BatchCounts | None) -> int:
     """Tasks whose question waits for a batch or is with one."""
-    return counts.collecting + sum(batch.count for batch in counts.open)
+    return 0 if counts is None else counts.collecting + sum(batch.count for batch in counts.open)
 
 
 def batches_status(counts: BatchCounts | None) -> BatchesStatus | None:

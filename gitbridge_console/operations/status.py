@@ -44,7 +44,7 @@ def build_snapshot(
 ) -> FleetSnapshot:
     """Everything of one moment in the words of the contract."""
     lanes = {
-        name: _lane(counts, stats.pauses.get(name), stats.drains.get(name), batches.get(name))
+        name: _lane(counts, stats.pauses.get(name), stats.drains.get(name), books.get(name, ProviderBooks()))
         for name, counts in _in_order(stats.lanes, settings)
     }
     providers = {
@@ -58,11 +58,6 @@ def build_snapshot(
             books.get(name, ProviderBooks()),
         )
         for name, own in settings.providers.items()
-    }
-    lanes |= {
-        name: lanes[name].model_copy(update={"batched": min(lanes[name].waiting, batched_tasks(book.batches))})
-        for name, book in books.items()
-        if book.batches is not None and name in lanes
     }
     at = iso_from_ms(stats.now_ms)
     pace = {name: provider.calls_1m / 60 for name, provider in window.providers.items()}
@@ -109,15 +104,14 @@ def _in_order(lanes: Mapping[str, LaneCounts], settings: Settings) -> Iterable[t
     return ((name, lanes[name]) for name in (*order, *rest) if name in lanes)
 
 
-def _lane(counts: LaneCounts, pause: Mapping[str, str] | None, drain: Mapping[str, str] | None, batches: BatchCounts | None) -> LaneStatus:
-    batched = batches.collecting + sum(batch.count for batch in batches.open) if batches else 0
+def _lane(counts: LaneCounts, pause: Mapping[str, str] | None, drain: Mapping[str, str] | None, books: ProviderBooks) -> LaneStatus:
     return LaneStatus(
         depth=counts.ready,
         by_priority={priority.label: n for priority, n in zip(Priority, counts.by_priority, strict=True)},
         waiting=counts.waiting,
         leased=counts.leased,
         held=counts.held,
-        batched=min(batched, counts.waiting),
+        batched=min(batched_tasks(books.batches), counts.waiting),
         oldest_age_s=None if counts.oldest_age_ms is None else round(counts.oldest_age_ms / 1000, 1),
         paused=None if pause is None else _pause(pause),
         draining=None if drain is None else _pause(drain),

@@ -61,7 +61,7 @@ class BatchDesk:
     async def hand_in(self, job: ClaimedJob, policy: KindSettings, prompt: BuiltPrompt) -> Outcome | OnThePile | None:
         """The answer, or that it is waited for; ``None``: ask live. With the store away, or without room, questions are asked live."""
         settings = self._settings()
-        willing = goes_by_batch(settings, policy, job.priority)
+        willing, own = goes_by_batch(settings, policy, job.priority), settings.batches
         if not willing and not job.header.get(WAITED):
             return None
         try:
