@@ -97,6 +97,9 @@ class BatchProvider(Protocol):
     and ``_`` only, 64 at most.
     """
 
+    keeps_marks: bool
+    """Whether what :meth:`find` finds is ours for sure."""
+
     async def submit(self, mark: str, requests: Mapping[str, ProviderRequest]) -> str:
         """Hand in the requests, by custom id; returns the service's id. ``mark`` names the batch for :meth:`find`."""
         ...

@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
+Result = ProviderReply | ProviderError
+
 PRICE = 0.5
 """Of the usual price, at Anthropic and at OpenAI."""
 
@@ -63,6 +65,20 @@ class Batches:
             return table((await getattr(client, method)(path, cast_to=httpx2.Response, **more)).json())
 
         return await self._call(ask)
+
+    async def _read(
+        self, raw: bytes, result_of: Callable[[dict[str, Any]], ProviderReply | ProviderError]
+    ) -> dict[str, ProviderReply | ProviderError]:
+        """The results in a file of lines, by custom id; off the loop, for it may be large.
+
+        Raises:
+            ProviderError: as :meth:`_call`.
+        """
+
+        def read() -> dict[str, Result]:
+            return {name: result_of(line) for line in lines_of(raw) if isinstance(name := line.get("custom_id"), str)}
+
+        return await self._call(lambda _: asyncio.to_thread(read))
 
     def _reply(self, events: Iterable[dict[str, Any]], request_id: str | None) -> ProviderReply | ProviderError:
         """One complete answer, read by the collector that reads streams; ``events`` are what a stream would have said."""

@@ -7,7 +7,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from gitbridge_console.providers.base import BatchState, ProviderError, ProviderReply, ProviderRequest
-from gitbridge_console.providers.batched import LISTED_MAX, Batches, id_of, lines_of
+from gitbridge_console.providers.batched import LISTED_MAX, Batches, id_of
 from gitbridge_console.providers.classify import one_line
 from gitbridge_console.providers.collector import count, table
 
@@ -21,6 +21,8 @@ COUNTS = ("processing", "succeeded", "errored", "canceled", "expired")
 
 class ClaudeBatches(Batches):
     """One JSON document in, lines of JSON out. A batch has no name of ours here, so one is found again by when it was made and its size."""
+
+    keeps_marks = False
 
     def __init__(self, provider: ClaudeProvider) -> None:
         super().__init__(provider)
@@ -54,12 +56,7 @@ class ClaudeBatches(Batches):
         import httpx2
 
         response = await self._call(lambda client: client.get(f"{PATH}/{batch_id}/results", cast_to=httpx2.Response))
-        found: dict[str, ProviderReply | ProviderError] = {}
-        for line in lines_of(response.content):
-            name, result = line.get("custom_id"), table(line.get("result"))
-            if isinstance(name, str):
-                found[name] = self._result(result)
-        return found
+        return await self._read(response.content, lambda line: self._result(table(line.get("result"))))
 
     async def cancel(self, batch_id: str) -> None:
         """See BatchProvider."""
@@ -99,5 +96,5 @@ def _counts(batch: dict[str, Any]) -> tuple[int, int]:
 def _epoch_s(text: object) -> float | None:
     try:
         return datetime.fromisoformat(str(text)).timestamp()
-    except ValueError:
+    except (ValueError, OverflowError):
         return None

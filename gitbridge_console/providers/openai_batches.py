@@ -7,7 +7,7 @@ from collections.abc import Collection, Iterator, Mapping
 from typing import TYPE_CHECKING, Any, Protocol
 
 from gitbridge_console.providers.base import BatchState, ProviderError, ProviderReply, ProviderRequest
-from gitbridge_console.providers.batched import LISTED_MAX, Batches, id_of, lines_of
+from gitbridge_console.providers.batched import LISTED_MAX, Batches, id_of
 from gitbridge_console.providers.classify import one_line
 from gitbridge_console.providers.collector import count, table
 
@@ -29,6 +29,8 @@ ENDED = frozenset({"completed", "failed", "expired", "cancelled"})
 
 class OpenAIBatches(Batches):
     """Batches carry our mark in their metadata, so one that was handed in is found again for sure."""
+
+    keeps_marks = True
 
     def __init__(self, provider: Any, endpoint: str) -> None:
         super().__init__(provider)
@@ -75,10 +77,7 @@ class OpenAIBatches(Batches):
         for field in ("error_file_id", "output_file_id"):
             file_id = batch.get(field)
             if isinstance(file_id, str) and file_id:
-                for line in lines_of(await self._file(id_of(file_id))):
-                    name = line.get("custom_id")
-                    if isinstance(name, str):
-                        found[name] = self._result(line)
+                found |= await self._read(await self._file(id_of(file_id)), self._result)
         return found
 
     async def cancel(self, batch_id: str) -> None:

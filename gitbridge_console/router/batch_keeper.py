@@ -15,12 +15,16 @@ from dataclasses import replace
 
 from gitbridge_console.domain.failures import FailureClass
 from gitbridge_console.providers.base import BatchProvider, ProviderError, ProviderReply, ProviderRequest
+from gitbridge_console.providers.batched import PRICE
 from gitbridge_console.router.ai_router import AIRouter
 from gitbridge_console.router.batches import KEEP_MARGIN_S, read_request, written_result
+from gitbridge_console.router.budgets import BudgetGuard
+from gitbridge_console.router.guards import Refusal
+from gitbridge_console.router.prompts import tokens_of
 from gitbridge_console.router.provider_state import ProviderState
 from gitbridge_console.settings.routing import BatchSettings
 from gitbridge_console.store.batches import BatchStore, OpenBatch, age_s
-from gitbridge_console.store.budgets import BudgetStore
+from gitbridge_console.store.budgets import KEEP_S, Reserved
 from gitbridge_console.store.event_queue import RedisEventQueue
 from gitbridge_console.store.metrics import Metrics
 from gitbridge_console.store.trouble import STORE_AWAY, StoreTrouble
@@ -42,6 +46,9 @@ BACK_OFF_MAX = 15.0
 CANCELLED_S = 3_600.0
 """How long after its deadline a batch may take to end, with what it answered until it was cancelled."""
 
+RESERVED_MAX_S = KEEP_S - 3_600.0
+"""What a batch may cost is set aside for so long at most: the books are kept for that long."""
+
 HOPELESS = frozenset(
     {FailureClass.CALLER_FAULT, FailureClass.TOO_LARGE, FailureClass.MODEL_GONE, FailureClass.CREDENTIAL, FailureClass.QUOTA}
 )
@@ -57,7 +64,7 @@ class BatchKeeper:
         queue: RedisEventQueue,
         router: AIRouter,
         metrics: Metrics,
-        budgets: BudgetStore,
+        budgets: BudgetGuard,
         trouble: StoreTrouble,
         settings: Callable[[], BatchSettings],
         *,
@@ -131,6 +138,8 @@ class BatchKeeper:
             redis.exceptions.RedisError: the store is away; the next turn goes on from where this one came to.
         """
         batches = getattr(state.provider, "batches", None)
+        if self._handing_in == name:
+            self._handing_in = ""
         if batches is None or not await self._hold(name):
             return
         service: BatchProvider = batches()
@@ -195,21 +204,43 @@ class BatchKeeper:
             batch = replace(batch, count=await self._store.drop(name, batch.mark, unwanted))
         requests = await self._requests(name, batch)
         batch_id = await service.find(batch.mark, requests, batch.at_ms / 1000, known) if batch.tried and requests else None
+        guessed = not service.keeps_marks
         if batch_id is None:
             if off or not requests or age_s(batch) > self._settings().deadline_s:
                 await self._end(name, batch, {})
                 return
             if not self._may_ask(name):
                 return
-            batch = replace(batch, tried=True)
-            if not await self._store.put(name, batch):
+            if (held := await self._set_aside(name, batch, requests)) is None:
+                return
+            batch = held
+            # Looking for it may have taken long: whoever holds the provider by now hands it in.
+            if not await self._store.put(name, batch) or not await self._hold(name):
                 return
             self._handing_in = name
-            batch_id = await service.submit(batch.mark, requests)
+            batch_id, guessed = await service.submit(batch.mark, requests), False
         known.append(batch_id)
-        await self._store.put(name, replace(batch, id=batch_id, problem=""))
+        await self._store.put(name, replace(batch, id=batch_id, guessed=guessed, problem=""))
         self._handing_in = ""
         logger.info("%s: a batch of %d questions was handed in as %s", name, len(requests), batch_id)
+
+    async def _set_aside(self, name: str, batch: OpenBatch, requests: Mapping[str, ProviderRequest]) -> OpenBatch | None:
+        """The batch as it may be handed in, with what it may cost set aside; ``None`` while its budget has no room for it."""
+        if batch.reserved:
+            return replace(batch, tried=True)
+        found = await self._budgets.set_aside(
+            name,
+            sum(tokens_of(request) for request in requests.values()),
+            sum(request.max_output_tokens for request in requests.values()),
+            price=PRICE,
+            expires_s=min(RESERVED_MAX_S, self._settings().deadline_s + CANCELLED_S),
+        )
+        if not isinstance(found, Refusal):
+            return replace(batch, tried=True, reserved=found.member if found else "")
+        if batch.problem != found.reason:
+            logger.warning("%s: a batch of %d questions waits: %s", name, len(requests), found.reason)
+            await self._store.put(name, replace(batch, problem=found.reason))
+        return None
 
     async def _requests(self, name: str, batch: OpenBatch) -> dict[str, ProviderRequest]:
         requests: dict[str, ProviderRequest] = {}
@@ -226,7 +257,7 @@ class BatchKeeper:
             await self._end(name, batch, await service.results(batch.id))
             return
         now = replace(batch, done=state.done, problem="")
-        if not batch.cancelled and not await self._is_wanted(name, batch):
+        if not (batch.cancelled or batch.guessed) and not await self._is_wanted(name, batch):
             logger.info("%s: batch %s is cancelled: nobody waits for it any more", name, batch.id)
             await service.cancel(batch.id)
             now = replace(now, cancelled=True)
@@ -269,27 +300,21 @@ class BatchKeeper:
             left[task] = written_result(result, waited_ms) if isinstance(result, ProviderReply) else b""
         await self._store.feed_back(name, left, keep_s=self._settings().deadline_s + KEEP_MARGIN_S)
         await self._queue.hasten(tasks)
-        if await self._store.finish(name, batch.mark):
-            await self._book(name, [results[key] for task in tasks if (key := custom_id(batch.mark, task)) in results])
+        await self._book(name, batch, [results[key] for task in tasks if (key := custom_id(batch.mark, task)) in results])
+        await self._store.finish(name, batch.mark)
         self._turns.pop(batch.mark, None)
         answered = sum(map(bool, left.values()))
         logger.info("%s: of %d questions of a batch %d were answered; the others are asked live", name, len(tasks), answered)
 
-    async def _book(self, name: str, results: list[ProviderReply | ProviderError]) -> None:
-        """Paid is paid, also for an answer nobody wants any more."""
+    async def _book(self, name: str, batch: OpenBatch, results: list[ProviderReply | ProviderError]) -> None:
+        """Paid is paid, also for an answer nobody wants any more; booked once, by whichever engine comes so far."""
+        reserved = Reserved(batch.reserved) if batch.reserved else None
+        if not await self._budgets.book_once(name, batch.mark, reserved, [result.usage for result in results]):
+            return
         for result in results:
             usage = result.usage
             outcome = "ok" if isinstance(result, ProviderReply) else result.failure.cls.value
             self._metrics.record_batched(name, outcome, usage.input_tokens, usage.output_tokens, usage.cost_usd)
-        usages = [result.usage for result in results]
-        await self._budgets.settle(
-            name,
-            None,
-            usd=sum(usage.cost_usd or 0.0 for usage in usages),
-            tokens=sum((usage.input_tokens or 0) + (usage.output_tokens or 0) for usage in usages),
-            calls=len(usages),
-            unknown_calls=sum(usage.cost_usd is None for usage in usages),
-        )
 
 
 def custom_id(mark: str, task: str) -> str:

@@ -5,9 +5,10 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
+from gitbridge_console.providers.base import Usage
 from gitbridge_console.providers.prices import cost_usd
 from gitbridge_console.router.ai_router import Gate
 from gitbridge_console.router.attempt import Outcome
@@ -79,30 +80,62 @@ class BudgetGuard:
         """Set aside what the call may cost; with the store away the call is made, and booked when it is back."""
         name, settings = question.provider, self._settings()
         budget, own = settings.budgets.get(name), settings.providers.get(name)
-        if budget is None or own is None or (budget.usd_per_day is None and budget.tokens_per_day is None):
+        if budget is None or own is None:
             return None
-        if (held := self.hold(name)) is not None:
-            return Refusal(held.reason, held.retry_in_s)
-        estimate = cost_usd(own, own.model, question.tokens_in, question.tokens_out, None)
+        expires_s = own.timeout_total_s + EXPIRY_MARGIN_S
         try:
             async with asyncio.timeout(STORE_S):
-                found = await self._store.reserve(
-                    name,
-                    usd=estimate or 0.0,
-                    tokens=question.tokens_in + question.tokens_out,
-                    usd_max=budget.usd_per_day,
-                    tokens_max=budget.tokens_per_day,
-                    expires_s=own.timeout_total_s + EXPIRY_MARGIN_S,
-                )
+                found = await self.set_aside(name, question.tokens_in, question.tokens_out, price=1.0, expires_s=expires_s)
         except STORE_AWAY as error:
             self._trouble.report(error)
             return _Booking(self, name, None)
         if isinstance(found, Reserved):
             return _Booking(self, name, found)
+        if found is not None and (wait_s := found.retry_in_s or 0.0) > IN_FLIGHT_LOOK_S:
+            self._stop(name, budget, wait_s)
+        return found
+
+    async def set_aside(self, name: str, tokens_in: int, tokens_out: int, *, price: float, expires_s: float) -> Reserved | Refusal | None:
+        """What calls of so many tokens may cost at ``price`` times the usual price; ``None`` without a budget.
+
+        Raises:
+            redis.exceptions.RedisError: the store is away.
+        """
+        settings = self._settings()
+        budget, own = settings.budgets.get(name), settings.providers.get(name)
+        if budget is None or own is None or (budget.usd_per_day is None and budget.tokens_per_day is None):
+            return None
+        if (held := self.hold(name)) is not None:
+            return Refusal(held.reason, held.retry_in_s)
+        found = await self._store.reserve(
+            name,
+            usd=price * (cost_usd(own, own.model, tokens_in, tokens_out, None) or 0.0),
+            tokens=tokens_in + tokens_out,
+            usd_max=budget.usd_per_day,
+            tokens_max=budget.tokens_per_day,
+            expires_s=expires_s,
+        )
+        if isinstance(found, Reserved):
+            return found
         if not found:
             return Refusal("calls in flight may use up its budget of the day", IN_FLIGHT_LOOK_S)
-        self._stop(name, budget, found)
         return Refusal("its budget of the day would be overspent", found)
+
+    async def book_once(self, name: str, once: str, reserved: Reserved | None, usages: Sequence[Usage]) -> bool:
+        """Book what calls took, whoever comes to do so first; false: it was booked before.
+
+        Raises:
+            redis.exceptions.RedisError: the store is away, and nothing is known to be booked.
+        """
+        return await self._store.settle(
+            name,
+            reserved,
+            usd=sum(usage.cost_usd or 0.0 for usage in usages),
+            tokens=sum((usage.input_tokens or 0) + (usage.output_tokens or 0) for usage in usages),
+            calls=len(usages),
+            unknown_calls=sum(usage.cost_usd is None for usage in usages),
+            once=once,
+        )
 
     async def settle(self, name: str, reserved: Reserved | None, outcome: Outcome | None) -> None:
         """Book a call; a cost that is not known is counted as such, its tokens all the same."""
@@ -126,8 +159,8 @@ class BudgetGuard:
         Raises:
             redis.exceptions.RedisError: the store is away.
         """
-        bills, self._bills = self._bills, {}
-        for name, bill in bills.items():
+        for name in tuple(self._bills):
+            bill = self._bills.pop(name)
             try:
                 await self._book(name, None, bill)
             except BaseException:

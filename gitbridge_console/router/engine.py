@@ -76,7 +76,7 @@ class Engine:
             store.queue,
             self.router,
             store.metrics,
-            store.budgets,
+            self._budgets,
             store.trouble,
             lambda: holder.current.batches,
             engine=self.id,

@@ -44,7 +44,7 @@ class BuiltPrompt:
     @property
     def tokens(self) -> int:
         """About how many tokens the question takes, rather too many than too few."""
-        return -(-len((self.request.system + self.request.prompt).encode("utf-8", "replace")) // BYTES_PER_TOKEN)
+        return tokens_of(self.request)
 
 
 @cache
@@ -59,6 +59,11 @@ def clean(text: str) -> str:
     """Outside text without control, zero-width and direction characters, and with no endless lines."""
     stripped = CONTROL.sub("", text.replace("\r\n", "\n").replace("\r", "\n"))
     return "\n".join(line[:LINE_MAX] for line in stripped.split("\n"))
+
+
+def tokens_of(request: ProviderRequest) -> int:
+    """About how many tokens a question takes, rather too many than too few."""
+    return -(-len((request.system + request.prompt).encode("utf-8", "replace")) // BYTES_PER_TOKEN)
 
 
 def build_request(kind: Kind, facts: EventFacts, material: Material, provider: str, max_output_tokens: int) -> BuiltPrompt:

@@ -3,7 +3,7 @@
 ==================  ==============================================================================
 ``<tag>:a:<key>``   one answer, packed; gone when its time is over
 ``<tag>:l:<key>``   who is asking this question right now; gone by itself
-``<tag>:n``         answers by when they end, members ``key:bytes``;  ``<tag>:b`` their bytes
+``<tag>:n``         keys of answers, by when they end;  ``<tag>:b`` hash: bytes by key, and in ``""`` their sum
 ==================  ==============================================================================
 
 Nothing here may be refused room at the memory limit of the server and fail a call for it: a cache that cannot store is
@@ -34,24 +34,23 @@ return 0
 """``ARGV``: key, who asks, ms it may take. Returns the answer; 0: it is yours to ask; or for how many ms somebody else asks."""
 
 KEEP = """
-local T, key, answer = KEYS[1], ARGV[1], ARGV[3]
+local T, key, answer, ttl_ms = KEYS[1], ARGV[1], ARGV[3], tonumber(ARGV[4])
 local now = redis.call('TIME')
 local ms = now[1] * 1000 + math.floor(now[2] / 1000)
 if redis.call('GET', T .. ':l:' .. key) == ARGV[2] then redis.call('DEL', T .. ':l:' .. key) end
-local bytes = tonumber(redis.call('GET', T .. ':b')) or 0
 local room = tonumber(ARGV[5])
 if #answer > room then return 0 end
-local function drop(members)
-  for _, member in ipairs(members) do
-    local its_key, size = string.match(member, '^(.*):(%d+)$')
-    redis.call('ZREM', T .. ':n', member)
+local bytes = tonumber(redis.call('HGET', T .. ':b', '')) or 0
+local function drop(keys)
+  for _, its_key in ipairs(keys) do
+    bytes = bytes - (tonumber(redis.call('HGET', T .. ':b', its_key)) or 0)
+    redis.call('ZREM', T .. ':n', its_key)
+    redis.call('HDEL', T .. ':b', its_key)
     redis.call('DEL', T .. ':a:' .. its_key)
-    bytes = bytes - size
   end
 end
+drop({key})
 drop(redis.call('ZRANGEBYSCORE', T .. ':n', '-inf', string.format('%.0f', ms), 'LIMIT', 0, ARGV[6]))
-local before = redis.call('GET', T .. ':a:' .. key)
-if before then drop({key .. ':' .. #before}) end
 for _ = 1, ARGV[6] do
   if bytes + #answer <= room then break end
   drop(redis.call('ZRANGE', T .. ':n', 0, 0))
@@ -59,10 +58,14 @@ end
 local kept = bytes + #answer <= room
 if kept then
   redis.call('SET', T .. ':a:' .. key, answer, 'PX', ARGV[4])
-  redis.call('ZADD', T .. ':n', string.format('%.0f', ms + ARGV[4]), key .. ':' .. #answer)
+  redis.call('ZADD', T .. ':n', string.format('%.0f', ms + ttl_ms), key)
+  redis.call('HSET', T .. ':b', key, #answer)
   bytes = bytes + #answer
 end
-redis.call('SET', T .. ':b', string.format('%.0f', math.max(0, bytes)))
+redis.call('HSET', T .. ':b', '', string.format('%.0f', bytes))
+for _, books in ipairs({':n', ':b'}) do
+  redis.call('PEXPIRE', T .. books, math.max(redis.call('PTTL', T .. books), ttl_ms))
+end
 return kept and 1 or 0
 """
 """``ARGV``: key, who asked, answer, ms to keep it, bytes of all answers at most, answers pushed out at most."""
@@ -107,6 +110,6 @@ class AnswerCacheStore:
         """Answers kept, and their bytes; those whose time is over may still be counted."""
         async with self._client.pipeline(transaction=False) as pipe:
             pipe.zcard(f"{self._tag}:n")
-            pipe.get(f"{self._tag}:b")
+            pipe.hget(f"{self._tag}:b", "")
             count, size = await pipe.execute()
         return int(count), int(size or 0)

@@ -45,7 +45,8 @@ local came = redis.call('HGET', T .. ':in', ARGV[1])
 if came then
   if ms - came < tonumber(ARGV[5]) then return 1 end
   redis.call('HDEL', T .. ':in', ARGV[1])
-  redis.call('HDEL', T .. ':c', ARGV[1])
+  local freed = redis.call('HSTRLEN', T .. ':c', ARGV[1])
+  if redis.call('HDEL', T .. ':c', ARGV[1]) == 1 then redis.call('HINCRBY', T .. ':i', 'bytes', -freed) end
   return 2
 end
 if #ARGV[2] > tonumber(ARGV[4]) then return 0 end
@@ -132,7 +133,8 @@ DROPPED_AT_ONCE = 500
 @dataclass(frozen=True, slots=True)
 class OpenBatch:
     """A closed batch. ``id`` is the service's, empty while it is not known whether it was handed in; ``problem`` what went wrong last;
-    ``tried``: it may have been handed in; ``cancelled``: the service was asked to end it.
+    ``tried``: it may have been handed in; ``cancelled``: the service was asked to end it; ``guessed``: the id may be that of a batch of
+    somebody else, which is not ours to cancel; ``reserved``: what was set aside for it in the budget.
     """
 
     mark: str
@@ -143,6 +145,8 @@ class OpenBatch:
     problem: str = ""
     tried: bool = False
     cancelled: bool = False
+    guessed: bool = False
+    reserved: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,6 +3,7 @@
 ``<tag>:budget`` is a hash of the running UTC day (``day``, ``usd`` in millionths, ``tok``, ``calls``, ``unk`` calls of unknown
 cost) with the sums of what is set aside (``rusd``, ``rtok``); ``<tag>:budget:r`` holds each reservation by its expiry. One
 that nobody settles, because its engine died, is booked as spent when it expires: the safe side.
+``<tag>:budget:once:<name>`` says that something was booked that may be booked once only.
 """
 
 from __future__ import annotations
@@ -71,6 +72,7 @@ SETTLE = (
     _COMMON
     + """
 local usd, tok = tonumber(ARGV[3]), tonumber(ARGV[4])
+if ARGV[7] ~= '' and not redis.call('SET', H .. ':once:' .. ARGV[7], 1, 'NX', 'EX', ARGV[1]) then return 0 end
 if ARGV[2] ~= '' then
   if redis.call('ZREM', R, ARGV[2]) == 1 then
     take_off(ARGV[2])
@@ -86,7 +88,8 @@ write()
 return 1
 """
 )
-"""``ARGV``: seconds to keep, reservation or "", millionths of a dollar and tokens really spent, calls made, those of unknown cost."""
+"""``ARGV``: seconds to keep, reservation or "", millionths of a dollar and tokens really spent, calls made, those of unknown cost,
+what may be booked only once or "". Returns 0 where that was booked before."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,11 +130,23 @@ class BudgetStore:
         return Reserved(f"{token}:{millionths}:{tokens}") if wait_ms < 0 else wait_ms / 1000
 
     async def settle(
-        self, name: str, reserved: Reserved | None, *, usd: float = 0.0, tokens: int = 0, calls: int = 0, unknown_calls: int = 0
-    ) -> None:
-        """Book what was really spent; ``reserved`` is ``None`` for calls nothing was set aside for."""
+        self,
+        name: str,
+        reserved: Reserved | None,
+        *,
+        usd: float = 0.0,
+        tokens: int = 0,
+        calls: int = 0,
+        unknown_calls: int = 0,
+        once: str = "",
+    ) -> bool:
+        """Book what was really spent; ``reserved`` is ``None`` for calls nothing was set aside for.
+
+        With a name given by ``once`` the booking is made once in :data:`KEEP_S`; false: it was made before.
+        """
         member = reserved.member if reserved else ""
-        await self._writes.run(SETTLE, self._keys.provider_budget(name), KEEP_S, member, _millionths(usd), tokens, calls, unknown_calls)
+        args = (KEEP_S, member, _millionths(usd), tokens, calls, unknown_calls, once)
+        return bool(await self._writes.run(SETTLE, self._keys.provider_budget(name), *args))
 
     async def read(self, names: Iterable[str]) -> dict[str, Spent]:
         """What was spent today, by provider."""

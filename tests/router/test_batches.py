@@ -25,8 +25,9 @@ from gitbridge_console.router.batches import goes_by_batch
 from gitbridge_console.router.engine import Engine
 from gitbridge_console.settings.holder import SettingsHolder
 from gitbridge_console.settings.model import LegacySettings, QueueSettings, RedisSettings, Rule, RuleMatch, Settings
-from gitbridge_console.settings.routing import BatchSettings, CacheSettings, KindSettings, ProviderSettings
+from gitbridge_console.settings.routing import BatchSettings, BudgetSettings, CacheSettings, KindSettings, ProviderSettings
 from gitbridge_console.store.batches import BatchStore
+from gitbridge_console.store.budgets import BudgetStore
 from gitbridge_console.store.event_queue import RedisEventQueue
 from gitbridge_console.store.keys import Keys
 from gitbridge_console.store.store import Store, open_store
@@ -37,6 +38,9 @@ NOTED = json.dumps({"summary": "s", "verdict": "noted", "abstain_reason": None})
 PILE: dict[str, Any] = {"tasks_max": 10, "bytes_max": 10_000, "open_max": 1, "live_after_s": 60, "keep_s": 60}
 PRICE = 1_000 * 1e-6 + 100 * 1e-5
 """Of one answer: a thousand tokens in, a hundred out, at the prices below."""
+
+LIVE_USD_MAX = Settings().providers["claude"].max_output_tokens * 1e-5
+"""Of one answer as long as it may be."""
 
 MESSAGE = {
     "id": "msg_1",
@@ -79,6 +83,7 @@ class Service:
         self.garbles = 0
         self.silent = False
         self.cancelled: list[str] = []
+        self.looked = 0
         server.script = self._serve
 
     @property
@@ -164,6 +169,7 @@ class Service:
 
     async def _about(self, connection: Connection, rest: str) -> None:
         batch_id, _, what = rest.partition("/")
+        self.looked += 1
         if what == "cancel":
             self.cancelled.append(batch_id)
         if self.garbles:
@@ -245,6 +251,16 @@ class Fleet:
                     return
                 await asyncio.sleep(0.02)
 
+    async def until_nothing_left(self) -> None:
+        async with asyncio.timeout(PATIENCE_S):
+            while not await self.nothing_left():
+                await asyncio.sleep(0.02)
+
+    async def until_problem(self, problem: str) -> None:
+        async with asyncio.timeout(PATIENCE_S):
+            while problem not in {b.problem for counts in (await self.store.batches.read(["services"])).values() for b in counts.open}:
+                await asyncio.sleep(0.02)
+
     async def nothing_left(self) -> bool:
         return not await self.store.batches.read(["services"])
 
@@ -264,7 +280,7 @@ def open_fleet(valkey_url: str, namespace: str, tmp_path: Path, wire: Wire, monk
     import_sdks()
 
     @asynccontextmanager
-    async def opened(*, batches: bool = True, **more: Any) -> AsyncIterator[Fleet]:
+    async def opened(*, batches: bool = True, budgets: dict[str, BudgetSettings] | None = None, **more: Any) -> AsyncIterator[Fleet]:
         async with scripted_server() as server:
             service = Service(server, wire)
             own = ProviderSettings(
@@ -284,6 +300,7 @@ def open_fleet(valkey_url: str, namespace: str, tmp_path: Path, wire: Wire, monk
                 cache=CacheSettings(enabled=False),
                 providers={"services": own},
                 kinds={"general": KindSettings(seats=1, quorum=1, prefer=("services",), deadline_s=20, grace_s=0)},
+                budgets=budgets or {},
                 batches=BatchSettings(**({"max_wait_s": 0.5, "poll_s": 0.05} | more)),
                 rules=(Rule(when=RuleMatch(type="release"), kind="general", priority="bulk"),),
             )
@@ -453,6 +470,77 @@ async def test_tasks_are_called_back_also_when_the_store_went_away_in_between(op
 
 
 @pytest.mark.anyio
+@pytest.mark.parametrize(("store", "step"), [(BudgetStore, "settle"), (BatchStore, "finish")], ids=["when booked", "when over"])
+async def test_what_a_batch_cost_is_booked_once_though_the_store_goes_away_in_between(
+    open_fleet: Opener, monkeypatch: pytest.MonkeyPatch, store: type, step: str
+) -> None:
+    taken, away = getattr(store, step), [True]
+
+    async def once_away(*args: Any, **more: Any) -> Any:
+        if away and away.pop():
+            raise ConnectionError("away")
+        return await taken(*args, **more)
+
+    monkeypatch.setattr(store, step, once_away)
+    async with open_fleet() as fleet:
+        ids = await fleet.submit(3)
+        async with fleet.engine():
+            await fleet.ended(ids)
+            await fleet.until_nothing_left()
+        assert not away
+        spent = (await fleet.store.budgets.read(["services"]))["services"]
+        assert (spent.calls, spent.usd) == (3, pytest.approx(3 * PRICE / 2))
+        assert (await fleet.store.metrics.read()).providers["services"].cost_usd == pytest.approx(3 * PRICE / 2)
+
+
+@pytest.mark.anyio
+async def test_a_batch_that_may_overspend_the_budget_is_not_handed_in_and_its_questions_find_their_own_way(open_fleet: Opener) -> None:
+    async with open_fleet(deadline_s=2, budgets={"services": BudgetSettings(usd_per_day=LIVE_USD_MAX * 2)}) as fleet:
+        ids = await fleet.submit(6)
+        async with fleet.engine():
+            await fleet.until_problem("its budget of the day would be overspent")
+            events = await fleet.ended(ids)
+        assert {event.state for event in events} == {"resolved"}
+        assert (fleet.service.batches, fleet.service.live) == ({}, 6)
+
+
+@pytest.mark.anyio
+async def test_what_a_batch_may_cost_is_set_aside_until_it_is_back(open_fleet: Opener) -> None:
+    async with open_fleet(budgets={"services": BudgetSettings(usd_per_day=100.0)}) as fleet:
+        fleet.service.ends = False
+        ids = await fleet.submit(6)
+        async with fleet.engine():
+            await fleet.submitted()
+            aside = (await fleet.store.budgets.read(["services"]))["services"].reserved_usd
+            assert 3 * LIVE_USD_MAX < aside < 4 * LIVE_USD_MAX, "at half the price, and some for what is asked"
+            fleet.service.ends = True
+            await fleet.ended(ids)
+            await fleet.until_nothing_left()
+        spent = (await fleet.store.budgets.read(["services"]))["services"]
+        assert (spent.reserved_usd, spent.calls, spent.usd) == (0.0, 6, pytest.approx(6 * PRICE / 2))
+
+
+@pytest.mark.anyio
+async def test_a_batch_that_may_be_a_strangers_is_never_cancelled(open_fleet: Opener, wire: Wire) -> None:
+    async with open_fleet() as fleet:
+        fleet.service.silent, fleet.service.ends = True, False
+        ids = await fleet.submit(5)
+        async with fleet.engine():
+            await fleet.until(lambda: bool(fleet.service.batches))
+        await fleet.store.client.delete(f"{Keys(fleet.settings.namespace).batches('services')}:keeper")
+        fleet.service.silent = False
+        async with fleet.engine():
+            await fleet.submitted()
+            await fleet.store.queue.cancel(ids, by="ana")
+            looked = fleet.service.looked
+            if wire is ANTHROPIC:
+                await fleet.until(lambda: fleet.service.looked > looked + 3)
+            else:
+                await fleet.until_nothing_left()
+        assert fleet.service.cancelled == ([] if wire is ANTHROPIC else ["batch_0"])
+
+
+@pytest.mark.anyio
 async def test_what_was_cancelled_before_is_not_handed_in_and_a_batch_nobody_wants_is_cancelled(open_fleet: Opener) -> None:
     async with open_fleet(max_wait_s=2) as fleet:
         fleet.service.ends = False
@@ -466,9 +554,7 @@ async def test_what_was_cancelled_before_is_not_handed_in_and_a_batch_nobody_wan
             assert len(fleet.service.asked) == 2
             await fleet.store.queue.cancel(ids[1:], by="ana")
             await fleet.until(lambda: fleet.service.cancelled == ["batch_0"])
-            async with asyncio.timeout(PATIENCE_S):
-                while not await fleet.nothing_left():
-                    await asyncio.sleep(0.02)
+            await fleet.until_nothing_left()
         assert fleet.service.live == 0
 
 

@@ -126,3 +126,22 @@ async def test_while_the_store_is_away_calls_go_on_and_are_booked_when_it_is_bac
     weather.clears()
     await purse.guard.look()
     assert await purse.spent() == Spent(3.0, 300, 3, 0, 0.0, 0)
+
+
+async def test_a_booking_that_fails_takes_no_other_with_it(exposed: Redis, weather: Weather, namespace: str) -> None:
+    purse = Purse(exposed, namespace, usd_per_day=5.0)
+    weather.breaks(RedisConnectionError)
+    purse.settings = purse.settings.model_copy(
+        update={"budgets": dict.fromkeys(("chatgpt", "grok", "claude"), BudgetSettings(usd_per_day=5.0))}
+    )
+    for name in ("chatgpt", "grok", "claude"):
+        await purse.guard.settle(name, None, outcome(1.0))
+    with pytest.raises(RedisConnectionError):
+        await purse.guard.look()
+    weather.clears()
+    await purse.guard.look()
+    assert {name: spent.usd for name, spent in (await purse.books.read(["claude", "grok", "chatgpt"])).items()} == {
+        "claude": 1.0,
+        "grok": 1.0,
+        "chatgpt": 1.0,
+    }

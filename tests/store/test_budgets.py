@@ -88,6 +88,14 @@ async def test_everything_has_an_end(books: BudgetStore, client: Redis, namespac
         assert 0 < await client.ttl(name) <= 2 * 86_400
 
 
+async def test_what_may_be_booked_once_is_booked_once(books: BudgetStore) -> None:
+    aside = await reserve(books, 0.6)
+    assert isinstance(aside, Reserved)
+    assert await books.settle("grok", aside, usd=0.25, calls=1, once="batch")
+    assert not await books.settle("grok", aside, usd=0.25, calls=1, once="batch")
+    assert await spent(books) == Spent(0.25, 0, 1, 0, 0.0, 0)
+
+
 @settings(max_examples=20, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.lists(st.tuples(st.integers(1, 400_000), st.floats(0, 1)), min_size=1, max_size=20))
 async def test_many_at_once_never_spend_more_than_there_is(
