@@ -1,14 +1,16 @@
-"""Groups of findings as the decision records them: who said it, how severe, in whose words."""
+"""Groups of findings as the decision records them: who said it, how severe, in whose words, how likely it is to be real."""
 
 from __future__ import annotations
 
 import statistics
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
-from gitbridge_console.consensus.matching import Group, merge, statements_of
+from gitbridge_console.consensus.agreement import chance
+from gitbridge_console.consensus.edits import regroup, severity_of, word_on
+from gitbridge_console.consensus.matching import Group, Match, merge, statements_of
 from gitbridge_console.domain.answers import SEVERITIES
-from gitbridge_console.domain.decisions import Answer, Cluster
+from gitbridge_console.domain.decisions import Answer, Basis, Cluster, finding_ref
 
 KEPT = (
     "title",
@@ -38,45 +40,79 @@ def findings_of(answer: Answer) -> list[dict[str, Any]]:
     return list(found)
 
 
-def build_clusters(votes: Sequence[Answer]) -> tuple[Cluster, ...]:
-    """Match the findings of all voting answers; most agreed and most severe first."""
+def build_clusters(votes: Sequence[Answer], basis: Basis) -> tuple[Cluster, ...]:
+    """Match the findings of all voting answers; what stands first, then the most agreed and most severe."""
     by_provider = {answer.provider: findings_of(answer) for answer in votes}
-    groups = merge([statement for provider, findings in by_provider.items() for statement in statements_of(provider, findings)])
-    clusters = [_cluster(group, by_provider, len(by_provider)) for group in groups]
-    clusters.sort(key=lambda c: (-c.k, rank(c.severity), c.path, c.line, c.title))
+    vendors = {answer.provider: answer.vendor or answer.provider for answer in votes}
+    statements = [s for provider, findings in by_provider.items() for s in statements_of(provider, findings, basis.places)]
+    clusters = [_cluster(group, by_provider, vendors, basis) for group in regroup(merge(statements), basis.edits)]
+    clusters.sort(key=lambda c: (not c.stands, not c.confirmed, -c.k, rank(c.severity), c.path, c.line, c.title, c.refs))
     return tuple(cluster.model_copy(update={"id": n}) for n, cluster in enumerate(clusters, 1))
 
 
-def _cluster(group: Group, by_provider: dict[str, list[dict[str, Any]]], n: int) -> Cluster:
-    members = [
-        {
-            "provider": member.provider,
-            "index": member.index,
-            **{key: value for key, value in _finding(by_provider, member.provider, member.index).items() if key in KEPT},
-        }
-        for member in group.members
-    ]
+def _cluster(group: Group, by_provider: Mapping[str, Sequence[Mapping[str, Any]]], vendors: Mapping[str, str], basis: Basis) -> Cluster:
+    refs = [finding_ref(member.provider, member.index) for member in group.members]
+    members = []
+    for ref, member in zip(refs, group.members, strict=True):
+        finding = by_provider[member.provider][member.index]
+        shown = {"provider": member.provider, "index": member.index, **{key: finding[key] for key in KEPT if key in finding}}
+        if ref in basis.places:
+            shown |= {"path": member.path, "start_line": member.start_line, "end_line": member.end_line}
+        if ref in basis.unsupported:
+            shown["unsupported"] = basis.unsupported[ref]
+        members.append(shown)
+    standing = [member for member in members if "unsupported" not in member] or members
+    supported = "unsupported" not in standing[0]
+    providers = sorted({str(member["provider"]) for member in standing}) if supported else []
     # The words of the most severe member with the most evidence stand for all; texts are never blended.
     speaker = min(
-        members, key=lambda m: (rank(str(m.get("severity", ""))), -len(str(m.get("evidence", ""))), str(m["provider"]), int(m["index"]))
+        standing, key=lambda m: (rank(str(m.get("severity", ""))), -len(str(m.get("evidence", ""))), str(m["provider"]), int(m["index"]))
     )
-    ranks = [min(rank(str(m.get("severity", ""))) for m in members if m["provider"] == provider) for provider in sorted(group.providers)]
+    rated = {str(m["provider"]) for m in standing}
+    ranks = [min(rank(str(m.get("severity", ""))) for m in standing if m["provider"] == provider) for provider in sorted(rated)]
+    n, voices = len(by_provider), len({vendors[provider] for provider in providers})
     return Cluster(
         id=0,
         tier=group.tier,
-        k=len(group.providers),
+        k=len(providers),
         n=n,
-        severity=merged_severity(ranks),
+        severity=severity_of(refs, basis.edits) or merged_severity(ranks),
         category=str(speaker.get("category", speaker.get("problem", ""))),
         path=str(speaker.get("path", "")),
         line=int(speaker.get("start_line", 0)),
         title=str(speaker.get("title", "")),
         members=tuple(members),
+        vendors=voices,
+        real=chance(voices, len(set(vendors.values())), basis.outcomes),
+        supported=supported,
+        word=word_on(refs, basis.edits),
+        verified=_verified(refs, basis),
+        parts=tuple(_part(match) for match in group.matches),
     )
 
 
-def _finding(by_provider: dict[str, list[dict[str, Any]]], provider: str, index: int) -> dict[str, Any]:
-    return by_provider[provider][index]
+def _verified(refs: Sequence[str], basis: Basis) -> dict[str, Any]:
+    return {
+        verification.provider: word
+        for verification in basis.verifications
+        if verification.trusted
+        for ref in refs
+        if (word := verification.words.get(ref)) is not None
+    }
+
+
+def _part(match: Match) -> dict[str, Any]:
+    edge = match.edge
+    return {
+        "a": finding_ref(match.a.provider, match.a.index),
+        "b": finding_ref(match.b.provider, match.b.index),
+        "tier": edge.tier,
+        "score": round(edge.score, 4),
+        "similarity": round(edge.similarity, 4),
+        "same_path": edge.same_path,
+        "gap": edge.gap,
+        "same_category": edge.same_category,
+    }
 
 
 def merged_severity(ranks: Sequence[int]) -> str:

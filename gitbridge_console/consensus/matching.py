@@ -11,7 +11,10 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
+from types import MappingProxyType
 from typing import Any
+
+from gitbridge_console.domain.decisions import finding_ref
 
 WORD = re.compile(r"[A-Za-z_][A-Za-z0-9_]*|\d+")
 PART = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|\d+")
@@ -41,11 +44,33 @@ class Statement:
 
 
 @dataclass(frozen=True, slots=True)
+class Edge:
+    """A match between two findings, with the parts of its score: kept, so that the weights can be fitted one day."""
+
+    tier: str
+    score: float
+    similarity: float
+    same_path: bool
+    gap: int | None
+    same_category: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Match:
+    """Two findings that were taken for the same."""
+
+    a: Statement
+    b: Statement
+    edge: Edge
+
+
+@dataclass(frozen=True, slots=True)
 class Group:
-    """Findings that say the same, per provider; ``tier`` is ``same``, ``probable`` or ``lone``."""
+    """Findings that say the same, per provider; ``tier`` is ``same``, ``probable``, ``joined`` (by an operator) or ``lone``."""
 
     members: tuple[Statement, ...]
     tier: str
+    matches: tuple[Match, ...] = ()
 
     @property
     def providers(self) -> frozenset[str]:
@@ -84,21 +109,27 @@ def line_gap(a: Statement, b: Statement) -> int | None:
     return max(0, max(a.start_line, b.start_line) - min(a_end, b_end))
 
 
-def edge(a: Statement, b: Statement) -> tuple[str, float] | None:
-    """Tier and score of a match between two statements, ``None`` when there is none."""
+def edge(a: Statement, b: Statement) -> Edge | None:
+    """A match between two statements, ``None`` when there is none."""
     similarity = jaccard(tokens(a.title), tokens(b.title))
+    if similarity < NEAR:
+        return None  # below every threshold; most pairs end here
     path_a, path_b = normal_path(a.path), normal_path(b.path)
-    same_path, pathless = bool(path_a) and path_a == path_b, not path_a or not path_b
+    same_path = bool(path_a) and path_a == path_b
+    # Two that name no file cannot contradict each other about it; one that does might mean another place.
+    probable = SAME_PATH if path_a == path_b else ANYWHERE if path_a and path_b else NO_PATH
     gap = line_gap(a, b) if same_path else None
     near = gap is not None and gap <= NEAR_LINES
-    if (near and similarity >= NEAR) or similarity >= ANYWHERE:
+    if near or similarity >= ANYWHERE:
         tier = "same"
-    elif (same_path and similarity >= SAME_PATH) or (pathless and similarity >= NO_PATH):
+    elif similarity >= probable:
         tier = "probable"
     else:
         return None
     closeness = max(0.0, 1 - gap / FAR_LINES) if gap is not None else 0.0
-    return tier, similarity + 0.25 * same_path + 0.25 * closeness + 0.10 * (bool(a.category) and a.category == b.category)
+    same_category = bool(a.category) and a.category == b.category
+    score = similarity + 0.25 * same_path + 0.25 * closeness + 0.10 * same_category
+    return Edge(tier, score, similarity, same_path, gap, same_category)
 
 
 def merge(statements: Sequence[Statement]) -> list[Group]:
@@ -107,27 +138,27 @@ def merge(statements: Sequence[Statement]) -> list[Group]:
     for statement in sorted(statements, key=_place):
         _join_own(own.setdefault(statement.provider, []), statement)
     nodes = [(provider, n) for provider, groups in sorted(own.items()) for n in range(len(groups))]
-    edges = []
+    matches = []
     for x, y in itertools.combinations(nodes, 2):
-        if x[0] != y[0]:
-            best = max(
-                (e for a in own[x[0]][x[1]] for b in own[y[0]][y[1]] if (e := edge(a, b)) is not None), key=lambda e: e[1], default=None
-            )
-            if best is not None:
-                edges.append((-best[1], _place(own[x[0]][x[1]][0]), _place(own[y[0]][y[1]][0]), x, y, best[0]))
+        if x[0] != y[0] and (best := _best_match(own[x[0]][x[1]], own[y[0]][y[1]])) is not None:
+            matches.append((-best.edge.score, _place(own[x[0]][x[1]][0]), _place(own[y[0]][y[1]][0]), x, y, best))
     clusters: dict[tuple[str, int], dict[str, int]] = {node: {node[0]: node[1]} for node in nodes}
     root = {node: node for node in nodes}
-    tiers: dict[tuple[str, int], str] = {}
-    for _, _, _, x, y, tier in sorted(edges):
+    accepted: dict[tuple[str, int], tuple[Match, ...]] = {}
+    for _, _, _, x, y, match in sorted(matches, key=lambda found: found[:5]):
         a, b = _root(root, x), _root(root, y)
         if a == b or clusters[a].keys() & clusters[b].keys():
             continue
         root[b] = a
         clusters[a].update(clusters.pop(b))
-        worst = "probable" if "probable" in (tier, tiers.pop(b, "same"), tiers.get(a, "same")) else "same"
-        tiers[a] = worst
-    groups = [_group(own, members, tiers.get(node, "lone")) for node, members in clusters.items()]
+        accepted[a] = (*accepted.get(a, ()), *accepted.pop(b, ()), match)
+    groups = [_group(own, members, accepted.get(node, ())) for node, members in clusters.items()]
     return sorted(groups, key=lambda group: [_place(member) for member in group.members])
+
+
+def _best_match(xs: Sequence[Statement], ys: Sequence[Statement]) -> Match | None:
+    found = (Match(a, b, e) for a in xs for b in ys if (e := edge(a, b)) is not None)
+    return max(found, key=lambda match: match.edge.score, default=None)
 
 
 def _place(statement: Statement) -> tuple[str, int, str, str, int]:
@@ -154,22 +185,20 @@ def _root(root: dict[tuple[str, int], tuple[str, int]], node: tuple[str, int]) -
     return node
 
 
-def _group(own: Mapping[str, list[list[Statement]]], members: Mapping[str, int], tier: str) -> Group:
+def _group(own: Mapping[str, list[list[Statement]]], members: Mapping[str, int], matches: tuple[Match, ...]) -> Group:
     found = [statement for provider, n in members.items() for statement in own[provider][n]]
-    return Group(tuple(sorted(found, key=lambda s: (s.provider, s.index))), tier)
+    tier = "lone" if not matches else "same" if all(match.edge.tier == "same" for match in matches) else "probable"
+    return Group(tuple(sorted(found, key=lambda s: (s.provider, s.index))), tier, matches)
 
 
-def statements_of(provider: str, findings: Sequence[Mapping[str, Any]]) -> list[Statement]:
-    """Statements of one validated answer's ``findings`` or ``edits``."""
-    return [
-        Statement(
-            provider=provider,
-            index=n,
-            title=str(finding.get("title", "")),
-            path=str(finding.get("path", "")),
-            start_line=int(finding.get("start_line", 0)),
-            end_line=int(finding.get("end_line", 0)),
-            category=str(finding.get("category", finding.get("problem", ""))),
-        )
-        for n, finding in enumerate(findings)
-    ]
+def statements_of(
+    provider: str, findings: Sequence[Mapping[str, Any]], places: Mapping[str, tuple[str, int, int]] = MappingProxyType({})
+) -> list[Statement]:
+    """Statements of one validated answer's ``findings`` or ``edits``; ``places`` are better ones than they name, by finding."""
+    made = []
+    for n, finding in enumerate(findings):
+        said = (str(finding.get("path", "")), int(finding.get("start_line", 0)), int(finding.get("end_line", 0)))
+        place = places.get(finding_ref(provider, n), said)
+        category = str(finding.get("category", finding.get("problem", "")))
+        made.append(Statement(provider, n, str(finding.get("title", "")), *place, category))
+    return made

@@ -2,15 +2,18 @@
 
 ``majority`` is the default, ``policy`` the one made for reviews. ``confidence``, ``cost_aware``, ``latency_aware`` and
 ``hybrid`` weigh votes by what the answers say of themselves; stated confidence is weak evidence, so none is a default.
+Several providers of one vendor share one voice in all of them.
 """
 
 from __future__ import annotations
 
-from collections import defaultdict
+import math
+from collections import Counter, defaultdict
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from gitbridge_console.consensus.clusters import findings_of
+from gitbridge_console.consensus.verification import verdict_on
 from gitbridge_console.domain.decisions import Answer, Cluster
 from gitbridge_console.domain.events import Kind
 
@@ -33,6 +36,8 @@ class Panel:
     kind: Kind
     votes: tuple[Answer, ...]
     clusters: tuple[Cluster, ...]
+    reliability: Mapping[str, tuple[float, float]] = field(default_factory=dict)
+    """By provider: right and wrong findings, as operators judged them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,12 +58,13 @@ def most_cautious(kind: Kind, verdicts: Sequence[str]) -> str:
 def weigh(panel: Panel, weight: Callable[[Answer], float], name: str) -> Outcome:
     """The verdict with the greatest sum of weights; ties go to the most cautious and are said."""
     sums: defaultdict[str, float] = defaultdict(float)
+    voices = Counter(vote.vendor or vote.provider for vote in panel.votes)
     for vote in panel.votes:
-        sums[vote.verdict or ""] += weight(vote)
+        sums[vote.verdict or ""] += weight(vote) / voices[vote.vendor or vote.provider]
     best = max(sums.values())
     leaders = [verdict for verdict, total in sums.items() if total > best - 1e-9]
     verdict = most_cautious(panel.kind, leaders)
-    counts = ", ".join(f"{word} {total:g}" for word, total in sorted(sums.items(), key=lambda item: (-item[1], item[0])))
+    counts = ", ".join(f"{word} {round(total, 3):g}" for word, total in sorted(sums.items(), key=lambda item: (-item[1], item[0])))
     rationale = [f"{name}: {counts}"]
     if len(leaders) > 1:
         rationale.append(f"tie between {' and '.join(sorted(leaders))}: the most cautious one holds")
@@ -70,9 +76,30 @@ def majority(panel: Panel) -> Outcome:
     return weigh(panel, lambda vote: 1.0, "majority")
 
 
+OUTCOMES_MIN = 30
+"""Judged findings from which on a provider's record says something."""
+
+WEIGHT_MAX = 2.2
+"""Log-odds of a record of nine right in ten: nobody weighs more."""
+
+
+def learned_weight(right: float, wrong: float) -> float:
+    """Log-odds of the mean of a provider's record (uniform prior), never below those of a coin that is a little better than even.
+
+    1 below :data:`OUTCOMES_MIN` outcomes.
+    """
+    if right + wrong < OUTCOMES_MIN:
+        return 1.0
+    mean = max(0.5, (right + 1) / (right + wrong + 2))
+    return min(WEIGHT_MAX, max(0.1, math.log(mean / (1 - mean))))
+
+
 def weighted(panel: Panel) -> Outcome:
-    """Votes by learned reliability; until outcomes are recorded every reviewer weighs the same."""
-    return weigh(panel, lambda vote: 1.0, "weighted, no outcomes learned yet")
+    """Votes by what operators made of earlier findings; whoever has too few of them weighs 1, like all did at first."""
+    known = {name: record for name, record in panel.reliability.items() if sum(record) >= OUTCOMES_MIN}
+    if not known:
+        return weigh(panel, lambda vote: 1.0, f"weighted, nobody has {OUTCOMES_MIN} judged findings yet")
+    return weigh(panel, lambda vote: learned_weight(*known.get(vote.provider, (0.0, 0.0))), "weighted")
 
 
 def strictest(panel: Panel) -> Outcome:
@@ -100,14 +127,28 @@ def policy(panel: Panel) -> Outcome:
     """
     if panel.kind is not Kind.CODE_REVIEW:
         return majority(panel)
-    confirmed = [c for c in panel.clusters if c.severity in ("critical", "high") and c.k >= 2]
-    if confirmed:
-        return Outcome("request_changes", tuple(f"R1: #{c.id} is {c.severity} and confirmed by {c.k} of {c.n}" for c in confirmed[:5]))
-    if panel.clusters:
-        return Outcome("comment", (f"R2: {len(panel.clusters)} findings, none both grave and confirmed",))
+    standing = [cluster for cluster in panel.clusters if cluster.stands]
+    grounds = [why for cluster in standing if (why := ground_for_changes(cluster))]
+    if grounds:
+        return Outcome("request_changes", tuple(grounds[:5]))
+    if standing:
+        return Outcome("comment", (f"R3: {len(standing)} findings, none both grave and confirmed",))
     if all(vote.verdict == "approve" for vote in panel.votes):
-        return Outcome("approve", ("R3: no findings and every vote approves",))
-    return Outcome("comment", ("R4: no findings, but not every vote approves",))
+        return Outcome("approve", ("R4: no findings and every vote approves",))
+    return Outcome("comment", ("R5: no findings, but not every vote approves",))
+
+
+def ground_for_changes(cluster: Cluster) -> str:
+    """By which rule a finding asks for changes; empty where it does not."""
+    if cluster.severity not in ("critical", "high"):
+        return ""
+    if cluster.word == "accepted":
+        return f"R1: #{cluster.id} is {cluster.severity} and an operator accepted it"
+    if cluster.confirmed:
+        return f"R1: #{cluster.id} is {cluster.severity} and confirmed by {cluster.k} of {cluster.n}"
+    if cluster.severity == "critical" and verdict_on(cluster) == "real":
+        return f"R2: #{cluster.id} is critical, and others asked about it found it real"
+    return ""
 
 
 def single(panel: Panel, provider: str) -> Outcome:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from enum import StrEnum
-from typing import Any
+from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict
 
@@ -52,6 +52,87 @@ class Answer(BaseModel):
     prompt: str = ""
     """Template and version the question was asked with, for example ``code_review@1``."""
     order_seed: str = ""
+    vendor: str = ""
+    """Who stands behind the provider; empty: nobody but itself. Two providers of one vendor are one voice."""
+
+
+def finding_ref(provider: str, index: int) -> str:
+    """Name of one finding of one answer, ``claude#0``: what edits and verifications hold on to, whatever is merged with it."""
+    return f"{provider}#{index}"
+
+
+EditWord = Literal["accept", "dismiss", "restore", "join", "split", "severity", "verdict"]
+EDIT_WORDS: tuple[EditWord, ...] = ("accept", "dismiss", "restore", "join", "split", "severity", "verdict")
+
+
+class Edit(BaseModel):
+    """An operator's word on a decision. The later of two on one thing holds."""
+
+    model_config = ConfigDict(frozen=True)
+
+    at: str
+    by: str
+    word: EditWord
+    findings: tuple[str, ...] = ()
+    """Names (:func:`finding_ref`) of what it is about; empty for ``verdict``."""
+    value: str = ""
+    """The severity or the verdict chosen."""
+    note: str = ""
+
+
+VerifyWord = Literal["real", "not_real", "cannot_tell"]
+
+
+class Verification(BaseModel):
+    """What a provider that did not raise a claim made of it, not knowing who did."""
+
+    model_config = ConfigDict(frozen=True)
+
+    provider: str
+    words: dict[str, VerifyWord] = {}
+    """By the name of the finding asked about."""
+    quotes: dict[str, str] = {}
+    trusted: bool = True
+    """False when it also called a decoy real: then nothing it says counts."""
+    reason: str = ""
+    """Why there are no words: it failed, it was not in time."""
+
+
+class Arbitration(BaseModel):
+    """Verdicts of an arbiter that saw the answers without names, in one order and in the reverse; two that differ decide nothing."""
+
+    model_config = ConfigDict(frozen=True)
+
+    provider: str
+    verdicts: tuple[str, ...] = ()
+    reason: str = ""
+
+    @property
+    def verdict(self) -> str:
+        """What it decided both times; empty where it did not."""
+        return self.verdicts[0] if len(self.verdicts) == 2 and len(set(self.verdicts)) == 1 else ""
+
+
+class Basis(BaseModel):
+    """What a decision depends on beside answers and policy, as it stood when it was made; stored with it, so it can be made anew."""
+
+    model_config = ConfigDict(frozen=True)
+
+    checked: bool = False
+    """Whether there was a whole diff to hold the findings against."""
+    unsupported: dict[str, str] = {}
+    """Why a finding has no vote, by its name: its path, line or evidence is not in the diff."""
+    places: dict[str, tuple[str, int, int]] = {}
+    """Path, first and last line of findings that named their place otherwise than the diff does."""
+    outcomes: dict[str, tuple[int, int]] = {}
+    """Operators' words on findings so far: by ``k/n``, how many were real of how many judged."""
+    usual: tuple[float, float] | None = None
+    """Lower and upper quartile of the agreement of this repository's decisions; ``None`` until there are enough."""
+    reliability: dict[str, tuple[float, float]] = {}
+    """By provider: right and wrong findings for this kind, older ones weighing less."""
+    verifications: tuple[Verification, ...] = ()
+    arbitration: Arbitration | None = None
+    edits: tuple[Edit, ...] = ()
 
 
 class Cluster(BaseModel):
@@ -61,8 +142,9 @@ class Cluster(BaseModel):
 
     id: int
     tier: str
-    """``same``, ``probable`` or ``lone``."""
+    """``same``, ``probable``, ``joined`` (by an operator) or ``lone``."""
     k: int
+    """Providers whose finding stands; 0 where none of them is supported."""
     n: int
     severity: str
     category: str = ""
@@ -70,7 +152,34 @@ class Cluster(BaseModel):
     line: int = 0
     title: str = ""
     members: tuple[dict[str, Any], ...] = ()
-    """``{"provider", "index", "title", "severity", "path", "start_line", "end_line", "body", "evidence"}`` each."""
+    """``{"provider", "index", "title", "severity", "path", "start_line", "end_line", "body", "evidence"}`` each, and ``unsupported``
+    with the reason where it has no vote."""
+    vendors: int = 0
+    """Vendors behind the ``k`` providers: two voices of one are not a confirmation."""
+    real: float = 0.0
+    """Chance that it is real, 0 to 1, by how many say so and by what operators said of such ones."""
+    supported: bool = True
+    word: Literal["", "accepted", "dismissed"] = ""
+    """What an operator said of it."""
+    verified: dict[str, VerifyWord] = {}
+    """What providers that did not raise it made of it."""
+    parts: tuple[dict[str, Any], ...] = ()
+    """Why its members were taken for the same: ``{"a", "b", "tier", "score", "similarity", "same_path", "gap", "same_category"}``."""
+
+    @property
+    def refs(self) -> tuple[str, ...]:
+        """Names of its findings."""
+        return tuple(finding_ref(str(member["provider"]), int(member["index"])) for member in self.members)
+
+    @property
+    def confirmed(self) -> bool:
+        """Whether two independent voices say so, or an operator does."""
+        return self.word == "accepted" or (self.word != "dismissed" and min(self.k, self.vendors or self.k) >= 2)
+
+    @property
+    def stands(self) -> bool:
+        """Whether it counts for anything: supported, and not dismissed."""
+        return self.word == "accepted" or (self.supported and self.word != "dismissed")
 
 
 class Conflict(BaseModel):
@@ -83,6 +192,8 @@ class Conflict(BaseModel):
     positions: dict[str, str]
     resolution: str
     resolved_by: str
+    alternatives: tuple[str, ...] = ()
+    """What could be done instead."""
 
 
 class Agreement(BaseModel):
@@ -94,6 +205,13 @@ class Agreement(BaseModel):
     verdict_n: int
     findings_confirmed: int = 0
     findings_total: int = 0
+    share: float | None = None
+    """How far the findings agree, weighed by severity, 0 to 1; ``None`` where there is nobody to agree with."""
+    band: Literal["", "low", "usual", "high", "all clear"] = ""
+    usual: tuple[float, float] | None = None
+    """The quartiles between which agreement is usual."""
+    own_history: bool = False
+    """Whether these are the repository's own, or those of published reviews."""
 
 
 class Decision(BaseModel):
@@ -125,3 +243,10 @@ class Decision(BaseModel):
     summary: str = ""
     needs_operator: bool = False
     cost_usd: float | None = None
+    flags: tuple[str, ...] = ()
+    """What an operator should know before trusting it: the same odd words from several providers, one vendor behind all votes."""
+    rules: int = 1
+    """Version of the rules that made it."""
+    policy: dict[str, Any] = {}
+    """The settings of its kind as they stood."""
+    basis: Basis = Basis()

@@ -16,12 +16,14 @@ from gitbridge_console.domain.facts import read_facts
 from gitbridge_console.domain.failures import ERROR_CODES, FailureClass
 from gitbridge_console.domain.timestamps import iso_from_ms, ms_from_iso
 from gitbridge_console.router.ai_router import AIRouter
+from gitbridge_console.router.decision_basis import WITH_FINDINGS, read_basis, with_vendors
 from gitbridge_console.router.hedging import one_per_seat
 from gitbridge_console.settings.model import Settings
 from gitbridge_console.settings.routing import KindSettings
 from gitbridge_console.sources.diffs import material_from
 from gitbridge_console.store.event_queue import RedisEventQueue
 from gitbridge_console.store.metrics import Metrics
+from gitbridge_console.store.outcomes import OutcomeStore
 from gitbridge_console.store.reader import EventReader
 from gitbridge_console.store.records import ClaimedJob
 
@@ -77,11 +79,18 @@ class DecisionStage:
     """Works on the ``decide`` lane."""
 
     def __init__(
-        self, queue: RedisEventQueue, reader: EventReader, router: AIRouter, metrics: Metrics, settings: Callable[[], Settings]
+        self,
+        queue: RedisEventQueue,
+        reader: EventReader,
+        router: AIRouter,
+        outcomes: OutcomeStore,
+        metrics: Metrics,
+        settings: Callable[[], Settings],
     ) -> None:
         self._queue = queue
         self._reader = reader
         self._router = router
+        self._outcomes = outcomes
         self._metrics = metrics
         self._settings = settings
         self._manager = ConsensusManager()
@@ -89,18 +98,21 @@ class DecisionStage:
     async def work(self, job: ClaimedJob) -> None:
         """Decide one event from the answers that are there, once."""
         kind = Kind(job.header["kind"])
-        policy = self._settings().kinds[kind.value]
+        settings = self._settings()
+        policy = settings.kinds[kind.value]
         tasks = await self._reader.panel(job.id, job.header)
         panel = one_per_seat(tasks)
+        answers = with_vendors(answers_of(panel), settings)
         decision = self._manager.decide(
             ConsensusInput(
                 event_id=job.id,
                 run=job.number("run", 1),
                 kind=kind,
                 policy=policy,
-                answers=answers_of(panel),
+                answers=answers,
                 created_at=iso_from_ms(job.claimed_ms),
                 decision_id=f"{job.id}-{job.number('run', 1)}",
+                basis=await read_basis(job, kind, answers, self._queue, self._outcomes, settings),
             )
         )
         if (stand_in := self._stand_in(job, policy, tasks, panel, decision)) is not None:
@@ -119,6 +131,8 @@ class DecisionStage:
             lane, state, why = "act", EventState.CONSENSUS_PENDING, decision.verdict
         stored = decision.model_dump_json()
         await self._queue.hand_on(job, lane, state, by="consensus", why=why, cancel_waiting_seats=True, decision=stored, header=header)
+        if decision.agreement.share is not None and kind in WITH_FINDINGS:
+            await self._outcomes.agreed(job.header.get("rp", ""), decision.agreement.share)
         if state is EventState.RESOLVED:
             self._metrics.count("out")
 

@@ -103,7 +103,7 @@ class Engine:
             hedger=hedger,
         )
         self._failover = LaneFailover(store.queue, store.fleet, self.router, holder, engine=self.id)
-        self._decide = DecisionStage(store.queue, store.reader, self.router, store.metrics, holder)
+        self._decide = DecisionStage(store.queue, store.reader, self.router, store.outcomes, store.metrics, holder)
         self._act = ActionStage(store.queue, store.reader, store.metrics, holder)
         self._dead_letters = DeadLetterKeeper(store, state_dir, lambda: holder.current.retention, engine=self.id)
         self._lanes: dict[str, Lane] = {}

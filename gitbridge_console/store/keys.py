@@ -174,6 +174,11 @@ class Keys:
         return f"{{{self.namespace}:cache}}"
 
     @property
+    def outcomes(self) -> str:
+        """Tag of what operators made of findings; fleet-wide. Its keys stand in ``outcomes.py``."""
+        return f"{{{self.namespace}:outcomes}}"
+
+    @property
     def audit(self) -> str:
         """Stream of operators' writes; fleet-wide."""
         return f"{{{self.namespace}:audit}}:log"

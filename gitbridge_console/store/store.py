@@ -22,6 +22,7 @@ from gitbridge_console.store.journal import AuditJournal
 from gitbridge_console.store.keys import STORE_VERSION, Keys
 from gitbridge_console.store.legacy import LegacyStore
 from gitbridge_console.store.metrics import Metrics
+from gitbridge_console.store.outcomes import OutcomeStore
 from gitbridge_console.store.provider_board import ProviderBoard
 from gitbridge_console.store.quarantine import QuarantineStore
 from gitbridge_console.store.rate_limits import RateLimitStore
@@ -63,6 +64,7 @@ class Store:
         self.budgets = BudgetStore(self.client, self.keys, writes=writes)
         self.batches = BatchStore(self.client, self.keys, writes=writes)
         self.answers = AnswerCacheStore(self.client, self.keys)
+        self.outcomes = OutcomeStore(self.client, self.keys, writes=writes)
         self.rate_limits = RateLimitStore(self.keys, writes)
         self.metrics = Metrics(self.client, settings.namespace, keep_s=settings.retention.metrics_s, writes=writes)
         self.server = ServerWatch(self.client, settings.redis.durability)

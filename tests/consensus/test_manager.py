@@ -10,48 +10,11 @@ from hypothesis import strategies as st
 
 from gitbridge_console.consensus.clusters import merged_severity, rank
 from gitbridge_console.consensus.fields import by_majority, median_word, most_common
-from gitbridge_console.consensus.manager import ConsensusInput, ConsensusManager, decision_state
+from gitbridge_console.consensus.manager import decision_state
 from gitbridge_console.consensus.strategies import STRATEGIES, Panel, apply_strategy
-from gitbridge_console.domain.decisions import Answer, AnswerStatus, Decision, DecisionState
+from gitbridge_console.domain.decisions import Answer, AnswerStatus, Arbitration, Basis, DecisionState
 from gitbridge_console.domain.events import Kind
-from gitbridge_console.settings.routing import KindSettings
-
-VERDICTS = ["approve", "comment", "request_changes"]
-
-
-def finding(title: str = "roundTax rounds twice", severity: str = "high", line: int = 8, **more: Any) -> dict[str, Any]:
-    return {
-        "path": "tax.py",
-        "start_line": line,
-        "end_line": line,
-        "category": "bug",
-        "title": title,
-        "body": "b",
-        "evidence": "e",
-        "severity": severity,
-        "confidence": "medium",
-        **more,
-    }
-
-
-def vote(provider: str, verdict: str = "comment", findings: list[dict[str, Any]] | None = None, **more: Any) -> Answer:
-    payload = {"findings": findings or [], "summary": f"{provider} says {verdict}", "verdict": verdict, "abstain_reason": None}
-    return Answer(task_id=f"e.{provider}", provider=provider, status=AnswerStatus.OK, verdict=verdict, payload=payload, **more)
-
-
-def no_vote(provider: str, status: AnswerStatus) -> Answer:
-    return Answer(
-        task_id=f"e.{provider}",
-        provider=provider,
-        status=status,
-        reason="because",
-        verdict="approve" if status is AnswerStatus.ABSTAIN else None,
-    )
-
-
-def decide(*answers: Answer, kind: Kind = Kind.CODE_REVIEW, **policy: Any) -> Decision:
-    settings = KindSettings(**{"seats": max(2, len(answers)), "quorum": min(2, max(2, len(answers))), "strategy": "majority", **policy})
-    return ConsensusManager().decide(ConsensusInput("e", 1, kind, settings, answers, "2026-11-22T21:00:00Z", "e-1"))
+from tests.consensus.panels import VERDICTS, decide, finding, no_vote, vote
 
 
 def test_two_to_one_with_the_dissent_on_record() -> None:
@@ -231,6 +194,36 @@ def test_policy_asks_for_changes_only_when_a_grave_finding_is_confirmed() -> Non
     assert decide(vote("claude", "approve"), vote("grok", "comment"), strategy="policy").verdict == "comment"
 
 
+def test_two_providers_of_one_vendor_are_one_voice() -> None:
+    two = [vote(name, "request_changes", [finding()], vendor="acme") for name in ("a", "b")]
+    decision = decide(*two, vote("c", "approve"), strategy="policy")
+    (cluster,) = decision.clusters
+    assert (cluster.k, cluster.vendors, cluster.confirmed) == (2, 1, False)
+    assert decision.verdict == "comment"
+    assert decision.flags == ("3 votes, 2 vendors",)
+    assert decide(*two, vote("c", "approve"), strategy="majority").rationale[-1].startswith("tie")
+
+
+@pytest.mark.parametrize(("right", "wrong", "verdict"), [(29.0, 0.0, "comment"), (45.0, 5.0, "request_changes"), (10.0, 40.0, "comment")])
+def test_a_record_of_thirty_judged_findings_weighs_a_vote(right: float, wrong: float, verdict: str) -> None:
+    basis = Basis(reliability={"claude": (right, wrong)})
+    panel = [vote("claude", "request_changes"), vote("grok", "comment"), vote("chatgpt", "comment")]
+    assert decide(*panel, strategy="weighted", basis=basis).verdict == verdict
+    assert decide(*panel, strategy="majority", basis=basis).verdict == "comment", "records weigh only where that is asked for"
+
+
+def test_an_arbiter_that_says_the_same_in_both_orders_decides_and_else_an_operator_does() -> None:
+    split = [vote("claude", "request_changes"), vote("grok", "approve")]
+    firm, wavering = (
+        Basis(arbitration=Arbitration(provider="chatgpt", verdicts=said)) for said in (("approve",) * 2, ("approve", "request_changes"))
+    )
+    decided = decide(*split, basis=firm)
+    assert (decided.verdict, decided.needs_operator) == ("approve", False)
+    assert [c.resolved_by for c in decided.conflicts if c.type == "verdict"] == ["arbiter"]
+    assert decide(*split, basis=wavering).needs_operator
+    assert decide(split[0], vote("grok", "request_changes"), basis=firm).verdict == "request_changes", "nothing to arbitrate"
+
+
 def test_an_unknown_strategy_is_named() -> None:
     with pytest.raises(ValueError, match="unknown strategy 'magic'"):
         apply_strategy("magic", Panel(Kind.GENERAL, (vote("a"),), ()))
@@ -250,6 +243,12 @@ def test_the_order_of_answers_changes_no_decision(panel: list[Answer], strategy:
     shuffled = list(panel)
     random.shuffle(shuffled)
     assert decide(*panel, strategy=strategy) == decide(*shuffled, strategy=strategy)
+
+
+@given(votes)
+def test_one_more_vote_for_what_was_decided_changes_nothing(panel: list[Answer]) -> None:
+    verdict = decide(*panel).verdict
+    assert decide(*panel, vote("zed", verdict)).verdict == verdict
 
 
 @given(votes, st.sampled_from([s for s in AnswerStatus if s is not AnswerStatus.OK]))

@@ -17,6 +17,7 @@ from gitbridge_console.settings.model import Settings
 from gitbridge_console.settings.routing import KindSettings
 from gitbridge_console.store.event_queue import RedisEventQueue
 from gitbridge_console.store.metrics import Metrics
+from gitbridge_console.store.outcomes import OutcomeStore
 from gitbridge_console.store.reader import EventReader
 from gitbridge_console.store.records import ClaimedJob, RoutePlan
 
@@ -30,7 +31,7 @@ class Panel:
 
     def __init__(self, queue: RedisEventQueue, reader: EventReader, router: AIRouter, metrics: Metrics, settings: Settings) -> None:
         self.queue, self.reader, self.settings = queue, reader, settings
-        self.stage = DecisionStage(queue, reader, router, metrics, lambda: self.settings)
+        self.stage = DecisionStage(queue, reader, router, OutcomeStore(queue.client, queue.keys), metrics, lambda: self.settings)
         self.act = ActionStage(queue, reader, metrics, lambda: self.settings)
         self.id = ""
 

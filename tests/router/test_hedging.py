@@ -28,6 +28,7 @@ from gitbridge_console.settings.model import Settings
 from gitbridge_console.settings.routing import HedgingSettings, KindSettings
 from gitbridge_console.store.event_queue import RedisEventQueue
 from gitbridge_console.store.metrics import Metrics
+from gitbridge_console.store.outcomes import OutcomeStore
 from gitbridge_console.store.reader import EventReader
 from gitbridge_console.store.records import ClaimedJob, RoutePlan
 from gitbridge_console.store.trouble import StoreTrouble
@@ -144,7 +145,7 @@ class House:
             queue, self.router, metrics, self.trouble, lambda: self.settings.hedging, may_hedge=lambda provider: self.allowed
         )
         self.tasks = TaskProcessor(queue, self.router, metrics, self.trouble, lambda: self.settings, hedger=self.hedger, seed=1)
-        self.decide = DecisionStage(queue, self.reader, self.router, metrics, lambda: self.settings)
+        self.decide = DecisionStage(queue, self.reader, self.router, OutcomeStore(queue.client, queue.keys), metrics, lambda: self.settings)
         self.wakeups = Wakeups(wake, queue.keys)
         self.leases = LeaseKeeper(queue, self.trouble, self.wakeups)
         for _ in range(50):

@@ -26,6 +26,7 @@ from gitbridge_console.settings.model import Settings
 from gitbridge_console.settings.routing import RetrySettings
 from gitbridge_console.store.event_queue import RedisEventQueue
 from gitbridge_console.store.metrics import Metrics
+from gitbridge_console.store.outcomes import OutcomeStore
 from gitbridge_console.store.reader import EventReader
 from gitbridge_console.store.records import ClaimedJob, RoutePlan
 from gitbridge_console.store.trouble import StoreTrouble
@@ -87,7 +88,7 @@ class Seats:
         self.reader = Meanwhile(client, queue.keys)
         self.events = EventRouter(queue, self.router, metrics, lambda: self.settings)
         self.tasks = TaskProcessor(queue, self.router, metrics, StoreTrouble(), lambda: self.settings, seed=1)
-        self.stage = DecisionStage(queue, self.reader, self.router, metrics, lambda: self.settings)
+        self.stage = DecisionStage(queue, self.reader, self.router, OutcomeStore(queue.client, queue.keys), metrics, lambda: self.settings)
         self.id = ""
 
     async def submit(self) -> ClaimedJob:

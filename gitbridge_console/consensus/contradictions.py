@@ -1,0 +1,98 @@
+"""Two reviewers who want opposite things of one place: told by their verbs, for sameness of words says nothing here."""
+
+from __future__ import annotations
+
+import itertools
+import re
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+from gitbridge_console.consensus.matching import NEAR_LINES, normal_path, tokens
+from gitbridge_console.domain.decisions import Cluster
+
+OPPOSITES = (
+    ("add", "remove"),
+    ("add", "drop"),
+    ("add", "delete"),
+    ("insert", "remove"),
+    ("keep", "remove"),
+    ("keep", "drop"),
+    ("keep", "delete"),
+    ("restore", "remove"),
+    ("enable", "disable"),
+    ("allow", "forbid"),
+    ("allow", "reject"),
+    ("increase", "decrease"),
+    ("raise", "lower"),
+    ("extract", "inline"),
+    ("widen", "narrow"),
+    ("cache", "uncache"),
+    ("catch", "propagate"),
+    ("lock", "unlock"),
+)
+_FORMS = re.compile(r"[a-z]+")
+_ENDINGS = ("ing", "ed", "es", "s", "d", "")
+SENTENCES = 2
+"""What is to be done stands at the beginning of a finding's text."""
+
+
+def contradictions(clusters: Sequence[Cluster]) -> Iterable[tuple[Cluster, Cluster, dict[str, str]]]:
+    """Pairs of findings of different providers about one place that ask for the opposite, with what each wants."""
+    said = [(cluster, member) for cluster in clusters if cluster.stands for member in cluster.members if "unsupported" not in member]
+    seen: set[tuple[int, int]] = set()
+    for (one, a), (other, b) in itertools.combinations(said, 2):
+        pair = (one.id, other.id)
+        if a["provider"] == b["provider"] or pair in seen or not _one_place(a, b):
+            continue
+        wishes = opposite(str(a.get("title", "")), str(a.get("body", "")), str(b.get("title", "")), str(b.get("body", "")))
+        if wishes is not None:
+            seen.add(pair)
+            yield one, other, {str(a["provider"]): wishes[0], str(b["provider"]): wishes[1]}
+
+
+def _one_place(a: dict[str, Any], b: dict[str, Any]) -> bool:
+    path = normal_path(str(a.get("path", "")))
+    starts = int(a.get("start_line") or 0), int(b.get("start_line") or 0)
+    if not path or path != normal_path(str(b.get("path", ""))) or not all(starts):
+        return False
+    ends = max(starts[0], int(a.get("end_line") or 0)), max(starts[1], int(b.get("end_line") or 0))
+    return max(starts) - min(ends) <= NEAR_LINES
+
+
+def opposite(title_a: str, body_a: str, title_b: str, body_b: str) -> tuple[str, str] | None:
+    """What each of two findings asks for, ``("remove lock", "add lock")``, where that is the opposite about the same thing."""
+    asks_a, asks_b = _asks(title_a, body_a), _asks(title_b, body_b)
+    for left, right in (*OPPOSITES, *((b, a) for a, b in OPPOSITES)):
+        common = asks_a.get(left, frozenset()) & asks_b.get(right, frozenset())
+        # One that speaks of both, "remove this and add that", is no opposite of the other.
+        if common and left not in asks_b and right not in asks_a:
+            text = f"{title_a} {body_a}".lower()
+            thing = min(common, key=lambda word: (text.find(word), word))
+            return f"{left} {thing}", f"{right} {thing}"
+    return None
+
+
+VERBS = frozenset(itertools.chain.from_iterable(OPPOSITES))
+
+
+def _verb(word: str) -> str | None:
+    for ending in _ENDINGS:
+        if word.endswith(ending):
+            stem = word[: len(word) - len(ending)] if ending else word
+            for form in (stem, f"{stem}e", stem[:-1] if len(stem) > 2 and stem[-1:] == stem[-2:-1] else stem):
+                if form in VERBS:
+                    return form
+    return None
+
+
+def _asks(title: str, body: str) -> dict[str, frozenset[str]]:
+    """By verb: the words of the clauses it stands in."""
+    asked: dict[str, frozenset[str]] = {}
+    sentences = [title, *re.split(r"(?<=[.!?])\s", body)[:SENTENCES]]
+    for sentence in sentences:
+        words = tokens(sentence)
+        for word in _FORMS.findall(sentence.lower()):
+            verb = _verb(word)
+            if verb is not None:
+                asked[verb] = asked.get(verb, frozenset()) | {w for w in words if _verb(w) is None}
+    return asked

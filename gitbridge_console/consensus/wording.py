@@ -1,0 +1,49 @@
+"""The same odd words from several services: a sign that the text under review told them what to say."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+from gitbridge_console.domain.decisions import Answer
+
+RUN = 8
+"""Words in a row. Services that think alike use the same terms, but not the same sentence."""
+
+TEXTS_MAX = 40_000
+"""Characters of one answer that are looked at."""
+
+_WORD = re.compile(r"[^\W_]+")
+_CODE = re.compile(r"`[^`]*`")
+
+
+def runs(text: str) -> set[tuple[str, ...]]:
+    """All runs of :data:`RUN` words; quoted code is left out, for all quote the same code."""
+    words = [word.lower() for word in _WORD.findall(_CODE.sub(" ` ", text[:TEXTS_MAX]))]
+    return {tuple(words[n : n + RUN]) for n in range(len(words) - RUN + 1)}
+
+
+def prose(payload: Mapping[str, Any]) -> Iterable[str]:
+    """What an answer says in its own words: no evidence, no code."""
+    for key in ("summary", "suggested_reply", "release_note", "abstain_reason"):
+        if isinstance(text := payload.get(key), str):
+            yield text
+    for finding in [*(payload.get("findings") or ()), *(payload.get("edits") or ())]:
+        yield from (str(finding.get(key) or "") for key in ("title", "body", "suggestion"))
+
+
+def identical_wording(answers: Sequence[Answer]) -> tuple[tuple[str, ...], str] | None:
+    """Who says the same run of words, and the words; ``None`` where all use their own."""
+    said: dict[tuple[str, ...], set[str]] = {}
+    for answer in answers:
+        own: set[tuple[str, ...]] = set()
+        for text in prose(answer.payload or {}):
+            own |= runs(text)
+        for run in own:
+            said.setdefault(run, set()).add(answer.vendor or answer.provider)
+    shared = [(run, who) for run, who in said.items() if len(who) > 1]
+    if not shared:
+        return None
+    run, who = min(shared, key=lambda found: (-len(found[1]), found[0]))
+    return tuple(sorted(who)), " ".join(run)
