@@ -26,9 +26,7 @@ OPPOSITES = (
     ("raise", "lower"),
     ("extract", "inline"),
     ("widen", "narrow"),
-    ("cache", "uncache"),
     ("catch", "propagate"),
-    ("lock", "unlock"),
 )
 _FORMS = re.compile(r"[a-z]+")
 _ENDINGS = ("ing", "ed", "es", "s", "d", "")

@@ -39,7 +39,7 @@ def test_two_reviewers_who_want_opposite_things_of_one_place() -> None:
     wishes = {"claude": "remove lock", "grok": "add lock"}
     remove = said("Remove the lock in roundTax")
     assert contradictions(remove, said("Add a lock in roundTax")) == [("#1", wishes)], "taken for one finding, and still opposite"
-    ((subject, positions),) = contradictions(remove, said("Concurrent writers: add lock", 9))
+    ((subject, positions),) = contradictions(remove, said("Concurrent writers corrupt order totals without mutual exclusion: add lock", 9))
     assert (subject, positions) == ("#1 and #2", wishes)
 
 
