@@ -132,6 +132,8 @@ class Basis(BaseModel):
     """By provider: right and wrong findings for this kind, older ones weighing less."""
     verifications: tuple[Verification, ...] = ()
     arbitration: Arbitration | None = None
+    asked_usd: float | None = None
+    """What those questions cost, in dollars, where that is known."""
     edits: tuple[Edit, ...] = ()
 
 

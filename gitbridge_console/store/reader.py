@@ -157,6 +157,7 @@ class EventReader:
                     deliveries=int(header.get("dv", 0)),
                     calls=int(header.get("ca", 0)) + int(header.get("cc", 0)),
                     hedge_of=header.get("hd", ""),
+                    asks=header.get("q", ""),
                     attempts=tuple(Attempt.model_validate_json(raw) for raw in replies[3 * n + 1]),
                     answer=Answer.model_validate_json(replies[3 * n + 2]) if replies[3 * n + 2] else None,
                 )
@@ -166,6 +167,13 @@ class EventReader:
     async def panel(self, event_id: str, header: Mapping[str, str]) -> list[TaskDetail]:
         """The seats of an event's current run, with attempts and answers."""
         return await self._tasks(event_id, int(header.get("first", 1)), int(header.get("tasks", 0)))
+
+    async def asked(self, event_id: str, tasks: Sequence[str]) -> dict[str, str]:
+        """What questions of the second round are about, by task, as :meth:`RedisEventQueue.widen` was given it."""
+        if not tasks:
+            return {}
+        found = await self._client.hmget(self._of(event_id).about(event_id), [f"ask:{task}" for task in tasks])
+        return {task: text_of(raw) for task, raw in zip(tasks, found, strict=True) if raw is not None}
 
     async def list_jobs(self, lanes: Iterable[str], limit: int = 200) -> list[JobSummary]:
         """What is leased, ready, held and waiting in lanes: being worked on first, then in the order of claiming."""
