@@ -54,7 +54,7 @@ FAULTS = (
 
 @dataclass(frozen=True)
 class Rater:
-    """``skill``: chance to see an easy issue; ``alarms``: false findings per change; ``wrong_path``: of findings; ``malformed``: of answers."""
+    """``skill``: chance to see an easy issue; ``alarms``: false findings of a change; the others: shares of findings and of answers."""
 
     name: str
     skill: float
