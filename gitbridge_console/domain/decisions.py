@@ -252,3 +252,5 @@ class Decision(BaseModel):
     policy: dict[str, Any] = {}
     """The settings of its kind as they stood."""
     basis: Basis = Basis()
+    feedback: tuple[Edit, ...] = ()
+    """Operators' words on its findings after it was acted on: it stands, and later ones learn from them."""

@@ -256,6 +256,11 @@ class EventReader:
         """The newest decision of an event."""
         return _decision(await self._client.get(self._of(event_id).decision(event_id)))
 
+    async def decision_text(self, event_id: str) -> str | None:
+        """The newest decision of an event exactly as it is stored, for :meth:`QueueControls.amend`."""
+        raw = await self._client.get(self._of(event_id).decision(event_id))
+        return None if raw is None else text_of(raw)
+
     async def list_decisions(self, limit: int = 100) -> list[DecisionSummary]:
         """The newest decisions, newest first, one per event, from what the events' headers keep of them."""
         entries = await self._newest((keys.decisions for keys in self._partitions), limit)
