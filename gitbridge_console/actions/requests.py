@@ -14,10 +14,9 @@ from gitbridge_console.actions.body import finding_text, summary_body
 from gitbridge_console.actions.outside_text import clean
 from gitbridge_console.domain.decisions import Cluster, Decision, DecisionState
 from gitbridge_console.domain.events import ChangedFile, EventFacts
+from gitbridge_console.domain.names import REPOSITORY, SHA
 from gitbridge_console.settings.routing import KindSettings
 
-REPOSITORY = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,99}/(?!\.{1,2}$)[A-Za-z0-9_.-]{1,100}")
-SHA = re.compile(r"[0-9a-f]{40}(?:[0-9a-f]{24})?")
 COMMENTS_MAX = 30
 """Comments beside lines in one review; further findings are listed in its body."""
 LABELS_MAX = 10

@@ -13,6 +13,8 @@ from typing import Any
 
 from gitbridge_console import __version__
 from gitbridge_console.domain.events import STAGE_LANES
+from gitbridge_console.hosts.github import GitHubClient
+from gitbridge_console.hosts.tokens import TokenSource
 from gitbridge_console.ingress.legacy_list import pump
 from gitbridge_console.providers.registry import import_sdks
 from gitbridge_console.router.ai_router import AIRouter
@@ -39,6 +41,7 @@ from gitbridge_console.router.task_processor import TaskProcessor
 from gitbridge_console.settings.holder import SettingsHolder
 from gitbridge_console.settings.reload import fingerprint
 from gitbridge_console.settings.routing import ProviderSettings
+from gitbridge_console.sources.changes import ChangeSource
 from gitbridge_console.store.fleet import Beat
 from gitbridge_console.store.records import ClaimedJob
 from gitbridge_console.store.store import Store, open_legacy
@@ -84,7 +87,10 @@ class Engine:
         self._discovery = Discovery(self.router, store.providers, store.trouble, lambda: holder.current.health)
         self.leases = LeaseKeeper(store.queue, store.trouble, store.wakeups)
         self.overload = Overload()
-        self._events = EventRouter(store.queue, self.router, store.metrics, holder, lambda: self.overload)
+        token = TokenSource(lambda: holder.current.hosts.github)
+        self._github = GitHubClient(lambda: holder.current.hosts.github, token)
+        changes = ChangeSource(self._github, token, store.diffs, store.trouble, holder, engine=self.id)
+        self._events = EventRouter(store.queue, self.router, store.metrics, holder, lambda: self.overload, changes)
         cache = AnswerCache(store.answers, store.metrics, store.trouble, lambda: holder.current.cache)
         hedger = Hedger(
             store.queue, self.router, store.metrics, store.trouble, lambda: holder.current.hedging, may_hedge=self.router.may_hedge
@@ -341,4 +347,5 @@ class Engine:
                 self.store.trouble.report(error)
             except Exception:
                 logger.exception("the store did not take the engine's goodbye for a reason nobody foresaw")
+        await self._github.aclose()
         await self.router.aclose()

@@ -19,6 +19,7 @@ from gitbridge_console.router.prompts import build_request
 from gitbridge_console.router.risk import policy_for, risk_of
 from gitbridge_console.router.selection import Selection
 from gitbridge_console.settings.model import Settings
+from gitbridge_console.sources.changes import Change, ChangeSource
 from gitbridge_console.sources.diffs import material_from
 from gitbridge_console.store.event_queue import RedisEventQueue
 from gitbridge_console.store.metrics import Metrics
@@ -37,18 +38,31 @@ class EventRouter:
         metrics: Metrics,
         settings: Callable[[], Settings],
         overload: Callable[[], Overload] = Overload,
+        changes: ChangeSource | None = None,
     ) -> None:
         self._queue = queue
         self._router = router
         self._metrics = metrics
         self._settings = settings
         self._overload = overload
+        self._changes = changes
 
     async def fetch(self, job: ClaimedJob) -> None:
-        """See to it that the reviewers get to see the change: here, what the payload itself holds."""
+        """See to it that the reviewers get to see the change; after some attempts it goes on without, and says so."""
+        own = self._settings().sources
         facts = read_facts(job.event["ty"], json.loads(job.payload), job.diff)
-        material = material_from(facts, job.diff, self._settings().sources)
-        await self._queue.hand_on(job, "route", EventState.RECEIVED, by="fetch", texts={"material": material.note})
+        change = await self._changes.find(facts) if self._changes is not None and not job.diff else Change()
+        attempts = job.number("fa") + 1
+        if change.retry_in_s is not None and attempts < own.attempts_max:
+            delay_s = max(change.retry_in_s, own.backoff_s * 2 ** (attempts - 1))
+            header = {"fa": str(attempts)}
+            await self._queue.hand_on(job, "fetch", EventState.RECEIVED, by="fetch", why=change.note, delay_s=delay_s, header=header)
+            return
+        if change.diff and not await self._queue.attach(job, change.diff):
+            return
+        material = material_from(facts, change.diff or job.diff, own)
+        note = "; ".join(part for part in (material.note, change.note) if part)
+        await self._queue.hand_on(job, "route", EventState.RECEIVED, by="fetch", texts={"material": note})
 
     async def route(self, job: ClaimedJob) -> None:
         """Classify and hand on to the chosen providers' lanes; ignored events end here, with the reason."""

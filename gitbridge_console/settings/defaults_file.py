@@ -38,7 +38,7 @@ def commented_defaults() -> str:
     tree = Settings().model_dump(mode="json")
     parts = [_HEAD, _table("", tree)]
     for name, value in tree.items():
-        if name in {"providers", "kinds"}:
+        if name in {"providers", "kinds", "hosts"}:
             parts.extend(_table(f"{name}.{inner}", table, first=inner == next(iter(value))) for inner, table in value.items())
             if name == "providers":
                 parts.append(_LOCAL)

@@ -127,6 +127,38 @@ class SourceSettings(Table):
     max_diff_bytes: int = Field(200_000, ge=1_000)
     max_files: int = Field(300, ge=1)
     max_file_bytes: int = Field(60_000, ge=500)
+    mirrors: dict[str, str] = Field(default_factory=dict)
+    """Folders of git repositories on this host by patterns of repository names; ``{owner}`` and ``{name}`` stand for its parts."""
+    attempts_max: int = Field(3, ge=1, le=10)
+    backoff_s: float = Field(2.0, gt=0, le=300)
+    git_timeout_s: PositiveSeconds = 20.0
+    cache_s: PositiveSeconds = 7 * 86_400.0
+    cache_max_bytes: int = Field(32 * 1024**2, ge=0)
+
+    @field_validator("mirrors")
+    @classmethod
+    def _absolute(cls, mirrors: dict[str, str]) -> dict[str, str]:
+        for pattern, place in mirrors.items():
+            if not place.startswith(("/", "~/")):
+                raise ValueError(f"the mirror of {pattern} must be an absolute path, not {place!r}")
+        return mirrors
+
+
+class GitHubSettings(Table):
+    """GitHub, or a GitHub Enterprise server. The token is named, never written here; to read diffs it needs no right to write."""
+
+    base_url: str = Field("https://api.github.com", pattern=r"^https?://[^\s@]+$")
+    token_env: str = "GITBRIDGE_GITHUB_TOKEN"
+    token_file: str = ""
+    anonymous: bool = False
+    timeout_connect_s: PositiveSeconds = 5.0
+    timeout_s: PositiveSeconds = 15.0
+
+
+class HostSettings(Table):
+    """Code hosts."""
+
+    github: GitHubSettings = GitHubSettings()
 
 
 class ConsoleSettings(Table):
@@ -207,6 +239,7 @@ class Settings(Table):
     ingress: IngressSettings = IngressSettings()
     legacy: LegacySettings = LegacySettings()
     sources: SourceSettings = SourceSettings()
+    hosts: HostSettings = HostSettings()
     console: ConsoleSettings = ConsoleSettings()
     alerts: AlertSettings = AlertSettings()
     rules: tuple[Rule, ...] = ()

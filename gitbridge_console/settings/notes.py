@@ -27,7 +27,8 @@ TABLES: dict[str, str] = {
     "retention": "How long finished things are kept",
     "ingress": "The HTTP receiver of webhooks",
     "legacy": "The Redis list older producers push to",
-    "sources": "Bounds on what a provider is shown of a change",
+    "sources": "What a provider is shown of a change, and where the diff comes from; see `docs consensus`",
+    "hosts.github": "GitHub or GitHub Enterprise: diffs of changes that came without one",
     "console": "The screen",
     "alerts": "When the alerts row speaks",
     "rules": "Routing rules, tried in order before the built-in ones; the first match wins",
@@ -202,6 +203,20 @@ NOTES: dict[str, dict[str, str]] = {
         "max_diff_bytes": "Bytes of a diff a provider is shown",
         "max_files": "Files of a change that are looked at",
         "max_file_bytes": "Bytes of one file's diff",
+        "mirrors": "folders of git repositories on this host by patterns of names, as in `'acme/*' = '/srv/mirrors/{owner}/{name}.git'`",
+        "attempts_max": "times a diff is asked for before the review goes on without",
+        "backoff_s": "seconds between the first two of them; doubles",
+        "git_timeout_s": "seconds git may take",
+        "cache_s": "seconds a fetched diff is kept for the next event of the same commits",
+        "cache_max_bytes": "bytes of all of them, deflated",
+    },
+    "hosts.github": {
+        "base_url": "address of the REST API; of an Enterprise server it ends in /api/v3",
+        "token_env": "environment variable with a token that may read contents and pull requests",
+        "token_file": "or a file with it",
+        "anonymous": "whether diffs are asked for without a token, of public repositories",
+        "timeout_connect_s": "seconds to connect",
+        "timeout_s": "seconds of silence",
     },
     "console": {
         "theme": "Name of a theme",
@@ -252,7 +267,7 @@ EXAMPLES: dict[str, str] = {
 def model_keys() -> Iterator[tuple[str, str]]:
     """Table and key of everything the model knows, with ``NAME`` and ``KIND`` for names that are free."""
     for name, field in Settings.model_fields.items():
-        if name in {"providers", "kinds", "budgets", "rules"}:
+        if name in {"providers", "kinds", "budgets", "rules", "hosts"}:
             continue
         if hasattr(field.annotation, "model_fields"):
             yield from ((name, key) for key in _keys(field.annotation))
@@ -262,6 +277,7 @@ def model_keys() -> Iterator[tuple[str, str]]:
     yield from (("providers.NAME", key) for key in type(defaults.providers["claude"]).model_fields)
     yield from (("kinds.KIND", key) for key in type(defaults.kinds["general"]).model_fields)
     yield from (("budgets.NAME", key) for key in BudgetSettings.model_fields)
+    yield from (("hosts.github", key) for key in type(defaults.hosts.github).model_fields)
     yield from (("rules", key) for key in Rule.model_fields)
     yield from (("rules.when", key) for key in RuleMatch.model_fields)
 

@@ -1,4 +1,4 @@
-"""Answers that were paid for already, by what was asked: bounded in bytes and age, shared by the fleet.
+"""Answers that were paid for already, by what was asked: bounded in bytes and age, shared by the fleet. Diffs are kept so too.
 
 ==================  ==============================================================================
 ``<tag>:a:<key>``   one answer, packed; gone when its time is over
@@ -16,7 +16,6 @@ from typing import Any
 
 from redis.asyncio import Redis
 
-from gitbridge_console.store.keys import Keys
 from gitbridge_console.store.replies import pack, unpack
 
 EVICT_MAX = 100
@@ -80,8 +79,8 @@ return redis.call('GET', lease) == ARGV[2] and redis.call('DEL', lease) or 0
 class AnswerCacheStore:
     """One round trip each. Not flagged for the memory limit: there the server refuses, and the caller goes on without a cache."""
 
-    def __init__(self, client: Redis, keys: Keys) -> None:
-        self._tag = keys.cache
+    def __init__(self, client: Redis, tag: str) -> None:
+        self._tag = tag
         self._client = client
         self._look = client.register_script(LOOK)
         self._keep = client.register_script(KEEP)

@@ -227,6 +227,10 @@ class RedisEventQueue(QueueControls):
             return bool(await write("", "", "", 0, 0))
         return bool(await self.log.with_record(partition, record, write))
 
+    async def attach(self, job: ClaimedJob, diff: str) -> bool:
+        """Keep the diff that was fetched for an event with it, as if it had come along. ``False``: the fence is void."""
+        return bool(await self._of(job.id).run("attach", job.id, job.fence, pack(diff.encode("utf-8", "replace"))))
+
     async def widen(self, job: ClaimedJob, *seats: Seat, note: str) -> bool:
         """Add seats to the panel of an event held in ``decide``; it waits for them. ``False``: the fence is void."""
         own = [word for seat in seats for word in (seat.lane, seat.asks, seat.about)]

@@ -178,6 +178,11 @@ class Keys:
         return f"{{{self.namespace}:cache}}"
 
     @property
+    def diffs(self) -> str:
+        """Tag of the cache of diffs; fleet-wide, kept as the answer cache is."""
+        return f"{{{self.namespace}:diffs}}"
+
+    @property
     def outcomes(self) -> str:
         """Tag of what operators made of findings; fleet-wide. Its keys stand in ``outcomes.py``."""
         return f"{{{self.namespace}:outcomes}}"

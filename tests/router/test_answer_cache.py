@@ -67,7 +67,7 @@ class Fleet:
         self.queue, self.metrics, self.provider = queue, metrics, Costly()
         self.reader = EventReader(client, queue.keys)
         self.cache = CacheSettings()
-        store = AnswerCacheStore(cache_client, queue.keys)
+        store = AnswerCacheStore(cache_client, queue.keys.cache)
         self.engines = [
             TaskProcessor(
                 queue,

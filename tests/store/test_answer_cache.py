@@ -17,7 +17,7 @@ pytestmark = pytest.mark.anyio
 
 @pytest.fixture
 def cache(client: Redis, namespace: str) -> AnswerCacheStore:
-    return AnswerCacheStore(client, Keys(namespace))
+    return AnswerCacheStore(client, Keys(namespace).cache)
 
 
 async def keep(cache: AnswerCacheStore, key: str, answer: bytes, holder: str = "one", max_bytes: int = 10_000) -> bool:

@@ -1,0 +1,114 @@
+"""Where the diff of a change comes from: the event itself, a mirror on this host, the code host; kept for the next who asks."""
+
+from __future__ import annotations
+
+import hashlib
+import logging
+import zlib
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from gitbridge_console.domain.events import EventFacts
+from gitbridge_console.domain.names import NO_COMMIT
+from gitbridge_console.hosts.base import HostDiff, HostProblem
+from gitbridge_console.hosts.github import GitHubClient
+from gitbridge_console.settings.model import Settings
+from gitbridge_console.sources.mirrors import mirror_diff, mirror_of
+from gitbridge_console.store.answer_cache import AnswerCacheStore
+from gitbridge_console.store.trouble import STORE_AWAY, StoreTrouble
+
+logger = logging.getLogger(__name__)
+
+ASK_S = 60.0
+"""How long one engine may take over a diff that others wait for."""
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """What came of looking for a diff. Without one ``note`` says why; ``retry_in_s`` when it may be there, ``None``: never."""
+
+    diff: str | None = None
+    note: str = ""
+    retry_in_s: float | None = None
+
+
+class ChangeSource:
+    """Asks whoever may have the diff of an event, best first; equal changes are fetched once."""
+
+    def __init__(
+        self,
+        github: GitHubClient,
+        token: Callable[[], str | None],
+        cache: AnswerCacheStore,
+        trouble: StoreTrouble,
+        settings: Callable[[], Settings],
+        *,
+        engine: str,
+    ) -> None:
+        self._github = github
+        self._token = token
+        self._cache = cache
+        self._trouble = trouble
+        self._settings = settings
+        self._engine = engine
+
+    async def find(self, facts: EventFacts) -> Change:
+        """The diff of an event, or why there is none. Raises nothing: a review without a diff is better than none."""
+        settings = self._settings()
+        mirror = mirror_of(settings.sources.mirrors, facts.repository)
+        by_github = settings.hosts.github.anonymous or self._token() is not None
+        if mirror is None and not by_github:
+            return Change()
+        key = hashlib.sha256(f"{facts.type} {facts.repository} {facts.number} {facts.base_sha} {facts.head_sha}".encode()).hexdigest()
+        known = await self._look(key) if facts.head_sha else 0.0
+        if isinstance(known, bytes):
+            return Change(known.decode("utf-8", "replace"))
+        if known > 0:
+            return Change(note="another engine fetches the diff", retry_in_s=min(1.0, known))
+        try:
+            found = await self._ask(facts)
+        except HostProblem as problem:
+            await self._free(key)
+            if problem.credential:
+                logger.error("the diff of %s could not be fetched: %s; check hosts.github", facts.subject, problem)
+            return Change(note=f"no diff: {problem}", retry_in_s=problem.retry_in_s)
+        await self._keep(key, found.raw)
+        return Change(found.raw.decode("utf-8", "replace"))
+
+    async def _ask(self, facts: EventFacts) -> HostDiff:
+        settings = self._settings()
+        size = settings.sources.max_diff_bytes
+        base = "" if NO_COMMIT.fullmatch(facts.base_sha) else facts.base_sha
+        mirror = mirror_of(settings.sources.mirrors, facts.repository)
+        if mirror is not None:
+            try:
+                return await mirror_diff(mirror, base, facts.head_sha, size, settings.sources.git_timeout_s)
+            except HostProblem as problem:
+                if not (settings.hosts.github.anonymous or self._token()):
+                    raise
+                logger.info("%s: %s; the code host is asked", facts.subject, problem)
+        if facts.type.startswith("pull_request") and facts.number:
+            return await self._github.pull_diff(facts.repository, facts.number, size)
+        return await self._github.compare_diff(facts.repository, base, facts.head_sha, size)
+
+    async def _look(self, key: str) -> bytes | float:
+        try:
+            return await self._cache.look(key, self._engine, ASK_S)
+        except zlib.error:
+            return 0.0
+        except STORE_AWAY as error:
+            self._trouble.report(error)
+            return 0.0
+
+    async def _keep(self, key: str, raw: bytes) -> None:
+        own = self._settings().sources
+        try:
+            await self._cache.keep(key, self._engine, raw, ttl_s=own.cache_s, max_bytes=own.cache_max_bytes)
+        except STORE_AWAY as error:
+            self._trouble.report(error)
+
+    async def _free(self, key: str) -> None:
+        try:
+            await self._cache.free(key, self._engine)
+        except STORE_AWAY as error:
+            self._trouble.report(error)
