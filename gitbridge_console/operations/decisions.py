@@ -115,7 +115,7 @@ class DecisionOperations(Door):
             # A thread, so that a console's engine goes on while hundreds are decided anew.
             each = await asyncio.to_thread(recomputed, decided, strategy, record, settings, with_late=with_late)
             if each.differs and (record := record or await self._whole(decided.event_id)) is not None:
-                each = with_actions(each, record, settings)
+                each = await asyncio.to_thread(with_actions, each, record, settings)
             found.append(each)
         return found
 
