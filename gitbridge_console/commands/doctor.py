@@ -69,6 +69,7 @@ def _all(options: Options) -> Iterator[Check]:
     yield Check("settings", "ok", ", ".join(str(path) for path in loaded.files) or "built-in defaults, no file")
     yield from _providers(loaded.settings)
     yield _webhook(loaded.settings)
+    yield _sources(loaded.settings)
     yield _actions(loaded.settings)
     yield _state(loaded.settings)
     if loaded.settings.redis.url is None:
@@ -134,6 +135,22 @@ def _webhook(settings: Settings) -> Check:
     if problem is None:
         return Check("webhook secret", "ok", "there is one")
     return Check("webhook secret", "warn", problem, "needed for ingress and --listen only")
+
+
+def _sources(settings: Settings) -> Check:
+    from gitbridge_console.hosts.tokens import TokenSource
+
+    github, mirrors = settings.hosts.github, settings.sources.mirrors
+    has_token = TokenSource(lambda: github)() is not None
+    if mirrors and shutil.which("git") is None:
+        return Check("sources", "warn", "sources.mirrors are set and there is no git", "install git")
+    parts = [f"{len(mirrors)} mirrors"] if mirrors else []
+    parts += ["GitHub with a token"] if has_token else ["GitHub without a token"] if github.anonymous else []
+    if not parts:
+        return Check(
+            "sources", "warn", "no diffs but those given", f"set {github.token_env or 'hosts.github.token_env'} or sources.mirrors"
+        )
+    return Check("sources", "ok", ", ".join(parts))
 
 
 def _actions(settings: Settings) -> Check:

@@ -78,6 +78,9 @@ class GitHubClient:
             async with self._answer(f"{path}?per_page=100&page={page}", JSON) as response:
                 body = await _read(response, PAGE_BYTES_MAX)
             files = _files(body)
+            if files is None:
+                more = True
+                break
             for file in files:
                 parts.append(_as_diff(file))
                 size += len(parts[-1])
@@ -151,12 +154,13 @@ async def _read(response: httpx2.Response, max_bytes: int) -> HostDiff:
     return HostDiff(raw[: max_bytes + 1], len(raw) > max_bytes)
 
 
-def _files(body: HostDiff) -> list[dict[str, Any]]:
+def _files(body: HostDiff) -> list[dict[str, Any]] | None:
+    """The files of a page, ``None`` where it cannot be read."""
     try:
-        files = json.loads(body.raw) if not body.cut else []
+        files = json.loads(body.raw) if not body.cut else None
     except (ValueError, RecursionError):
-        files = []
-    return [file for file in files if isinstance(file, dict)] if isinstance(files, list) else []
+        return None
+    return [file for file in files if isinstance(file, dict)] if isinstance(files, list) else None
 
 
 def _as_diff(file: Mapping[str, Any]) -> str:
@@ -184,9 +188,9 @@ def _problem(status: int, headers: Mapping[str, str], body: bytes, with_token: b
     wait_s = _retry_after_s(headers)
     if status == 429 or limited or (status == 403 and wait_s is not None):
         return HostProblem("the host's rate limit is reached", retry_in_s=wait_s or 60.0)
-    if status == 401 or (status == 403 and with_token):
+    if status == 401 and with_token:
         return HostProblem(f"the host refuses the token ({status})", credential=True)
-    if status in (403, 404):
+    if status in (401, 403, 404):
         return HostProblem(f"the host shows nothing ({status}): without access to this repository, or it is gone")
     if status in (406, 422):
         return TooLarge("the host gives no diff of that size")

@@ -53,8 +53,9 @@ class EventRouter:
         facts = read_facts(job.event["ty"], json.loads(job.payload), job.diff)
         change = await self._changes.find(facts) if self._changes is not None and not job.diff else Change()
         attempts = job.number("fa") + 1
-        if change.retry_in_s is not None and attempts < own.attempts_max:
-            delay_s = max(change.retry_in_s, own.backoff_s * 2 ** (attempts - 1))
+        delay_s = max(change.retry_in_s or 0.0, own.backoff_s * 2 ** (attempts - 1))
+        in_time = (job.claimed_ms - job.received_ms) / 1000 + delay_s <= own.deadline_s
+        if change.retry_in_s is not None and attempts < own.attempts_max and in_time:
             header = {"fa": str(attempts)}
             await self._queue.hand_on(job, "fetch", EventState.RECEIVED, by="fetch", why=change.note, delay_s=delay_s, header=header)
             return

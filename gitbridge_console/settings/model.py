@@ -130,6 +130,7 @@ class SourceSettings(Table):
     mirrors: dict[str, str] = Field(default_factory=dict)
     """Folders of git repositories on this host by patterns of repository names; ``{owner}`` and ``{name}`` stand for its parts."""
     attempts_max: int = Field(3, ge=1, le=10)
+    deadline_s: PositiveSeconds = 300.0
     backoff_s: float = Field(2.0, gt=0, le=300)
     git_timeout_s: PositiveSeconds = 20.0
     cache_s: PositiveSeconds = 7 * 86_400.0

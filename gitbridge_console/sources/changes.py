@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
 import logging
 import zlib
@@ -19,8 +20,8 @@ from gitbridge_console.store.trouble import STORE_AWAY, StoreTrouble
 
 logger = logging.getLogger(__name__)
 
-ASK_S = 60.0
-"""How long one engine may take over a diff that others wait for."""
+ASK_S = 45.0
+"""How long one engine may take over a diff that others wait for, drips of a slow host included."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,21 +60,27 @@ class ChangeSource:
         by_github = settings.hosts.github.anonymous or self._token() is not None
         if mirror is None and not by_github:
             return Change()
-        key = hashlib.sha256(f"{facts.type} {facts.repository} {facts.number} {facts.base_sha} {facts.head_sha}".encode()).hexdigest()
+        what = (facts.type, facts.repository, facts.number, facts.base_sha, facts.head_sha, settings.sources.max_diff_bytes)
+        key = hashlib.sha256(repr(what).encode()).hexdigest()
         known = await self._look(key) if facts.head_sha else 0.0
         if isinstance(known, bytes):
             return Change(known.decode("utf-8", "replace"))
         if known > 0:
             return Change(note="another engine fetches the diff", retry_in_s=min(1.0, known))
         try:
-            found = await self._ask(facts)
+            async with asyncio.timeout(ASK_S):
+                found = await self._ask(facts)
+        except TimeoutError:
+            await self._free(key)
+            return Change(note=f"no diff: it took longer than {ASK_S:g} s", retry_in_s=0.0)
         except HostProblem as problem:
             await self._free(key)
             if problem.credential:
                 logger.error("the diff of %s could not be fetched: %s; check hosts.github", facts.subject, problem)
             return Change(note=f"no diff: {problem}", retry_in_s=problem.retry_in_s)
         await self._keep(key, found.raw)
-        return Change(found.raw.decode("utf-8", "replace"))
+        part = found.cut and len(found.raw) <= settings.sources.max_diff_bytes
+        return Change(found.raw.decode("utf-8", "replace"), "the host gave only a part of the diff" if part else "")
 
     async def _ask(self, facts: EventFacts) -> HostDiff:
         settings = self._settings()

@@ -99,7 +99,7 @@ async def test_a_diff_without_end_is_cut_and_the_connection_closed(server: Scrip
     ("status", "headers", "why", "retry_in_s", "credential"),
     [
         (401, {}, "refuses the token", None, True),
-        (403, {}, "refuses the token", None, True),
+        (403, {}, "shows nothing", None, False),
         (403, {"retry_after": "7"}, "rate limit", 7.0, False),
         (429, {"retry_after": "nan"}, "rate limit", 60.0, False),
         (429, {"retry_after": "999999"}, "rate limit", 3_600.0, False),

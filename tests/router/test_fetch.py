@@ -123,6 +123,14 @@ async def test_a_host_that_comes_back_in_between_is_heard(fetch: Fetch) -> None:
     assert (await fetch.claim("route")).diff == DIFF
 
 
+async def test_a_limit_that_lasts_longer_than_the_event_may_wait_is_not_waited_for(fetch: Fetch) -> None:
+    fetch.host.says = HostProblem("the host's rate limit is reached", retry_in_s=3_000.0)
+    event = await fetch.submit()
+    await fetch.events.fetch(await fetch.claim())
+    assert (await fetch.claim("route")).diff is None
+    assert "rate limit" in await fetch.note(event)
+
+
 async def test_what_would_be_refused_again_is_not_asked_again(fetch: Fetch) -> None:
     fetch.host.says = HostProblem("the host refuses the token (401)", credential=True)
     event = await fetch.submit()
