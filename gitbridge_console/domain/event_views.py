@@ -97,6 +97,8 @@ class EventDetail(View):
     title: str = ""
     author: str = ""
     url: str = ""
+    head_sha: str = ""
+    """The head that was looked at; empty for what has none, and for events of before it was kept."""
     kind: str
     priority: str
     state: str

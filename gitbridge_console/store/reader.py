@@ -118,6 +118,7 @@ class EventReader:
             title=summary.title,
             author=about.get("author", ""),
             url=about.get("url", ""),
+            head_sha=about.get("head", ""),
             kind=summary.kind,
             priority=summary.priority,
             state=summary.state,
