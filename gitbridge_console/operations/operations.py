@@ -23,9 +23,9 @@ from gitbridge_console.domain.events import FINISHED_STATES, STAGE_LANES, EventS
 from gitbridge_console.domain.filters import EventFilter
 from gitbridge_console.domain.provider_health import HealthFinding
 from gitbridge_console.domain.snapshots import BreakerWord, FleetSnapshot
-from gitbridge_console.operations.door import Door
 from gitbridge_console.operations.errors import NotFound, OperationError, Refused, Usage
 from gitbridge_console.operations.health import ask_now, check_providers
+from gitbridge_console.operations.preview import Previews
 from gitbridge_console.operations.provider_status import read_books
 from gitbridge_console.operations.quarantine import as_event, hand_in, look_up
 from gitbridge_console.operations.reports import change_report, full_ids
@@ -40,7 +40,7 @@ REPLAY_MAX = 200
 WAIT_POLL_S = 0.1
 
 
-class Operations(Door):
+class Operations(Previews):
     """The door. All methods raise only :class:`~gitbridge_console.operations.errors.OperationError`."""
 
     async def status(self) -> FleetSnapshot:

@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 
 from gitbridge_console.actions.outbox import ActionRunner
 from gitbridge_console.consensus.manager import ConsensusInput, ConsensusManager
-from gitbridge_console.domain.decisions import Answer, AnswerStatus, Decision, DecisionState
+from gitbridge_console.domain.decisions import Answer, AnswerStatus, Decision, DecisionState, conflict_letters
 from gitbridge_console.domain.event_views import TaskDetail
 from gitbridge_console.domain.events import EventState, Kind
 from gitbridge_console.domain.facts import read_facts
@@ -72,6 +72,8 @@ def digest_of(decision: Decision) -> dict[str, str]:
         "split": "1" if agreement.verdict_k < agreement.verdict_n else "0",
         "findings": f"{agreement.findings_confirmed} of {agreement.findings_total} confirmed" if agreement.findings_total else "",
         "conflicts": str(len(decision.conflicts)),
+        "clash": conflict_letters(decision.conflicts),
+        "band": agreement.band,
     }
 
 

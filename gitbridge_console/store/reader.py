@@ -164,6 +164,10 @@ class EventReader:
             )
         return tasks
 
+    async def header(self, event_id: str) -> tuple[dict[str, str], int]:
+        """An event's header, and the server's time in milliseconds."""
+        return table_of(await self._client.hgetall(self._of(event_id).job(event_id))), await server_now_ms(self._client)
+
     async def panel(self, event_id: str, header: Mapping[str, str]) -> list[TaskDetail]:
         """The seats of an event's current run, with attempts and answers."""
         return await self._tasks(event_id, int(header.get("first", 1)), int(header.get("tasks", 0)))
@@ -344,6 +348,8 @@ def _decision_summary(event_id: str, header: dict[str, str], repository: str, su
         agreement=header.get("agree", ""),
         findings=header.get("findings", ""),
         conflicts=int(header.get("conflicts", 0)),
+        conflict_types=header.get("clash", ""),
+        band=header.get("band", ""),
         needs_operator=header.get("state") == EventState.AWAITING_APPROVAL,
     )
 

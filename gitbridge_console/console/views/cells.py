@@ -60,12 +60,13 @@ def line(*parts: str | Cell) -> Line:
 
 def cut(whole: Line, width: int) -> Line:
     """The line without what is beyond ``width`` cells."""
-    left, kept = width, []
+    left, kept = width, list[Cell]()
     for part in whole.parts:
-        if left <= 0:
+        if cell_len(part.text) > left:
+            kept.append(Cell(clip(part.text, left), part.tone))
             break
-        kept.append(part if cell_len(part.text) <= left else Cell(clip(part.text, left), part.tone))
-        left -= cell_len(kept[-1].text)
+        kept.append(part)
+        left -= cell_len(part.text)
     return replace(whole, parts=tuple(kept))
 
 

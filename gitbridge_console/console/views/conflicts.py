@@ -35,18 +35,19 @@ def general(decision: Decision) -> list[Conflict]:
     return [conflict for conflict in decision.conflicts if not numbers_of(conflict) and conflict.type != "missing"]
 
 
-def conflict_lines(conflict: Conflict, decision: Decision, width: int) -> list[Line]:
+def conflict_lines(conflict: Conflict, decision: Decision, width: int, *, alternatives: bool = True) -> list[Line]:
     """Who says what, what was made of it and by whom, and what could be done instead."""
     indent = " " * INDENT
     subject = "" if conflict.subject == conflict.type or len(numbers_of(conflict)) == 1 else f" {words(conflict.subject)}"
-    name = Cell(f"{indent}{words(conflict.type)}{subject}: ", "warn")
-    resolved = f"→ {words(conflict.resolution)} ({safe(conflict.resolved_by)})"
-    other = f"  or: {', '.join(safe(way) for way in conflict.alternatives)}" if conflict.alternatives else ""
+    name = Cell(f"{indent}{words(conflict.type)}{subject} ", "warn")
+    resolved = Cell(f"→ {words(conflict.resolution)} ({safe(conflict.resolved_by)})", "accent")
+    ways = conflict.alternatives if alternatives else ()
+    other = Cell(f"  or: {', '.join(safe(way) for way in ways)}" if ways else "", "dim")
+    hanging = INDENT + 2 if width > 3 * INDENT else 1
     if conflict.type == "contradiction" and width >= SIDE_BY_SIDE_MIN and len(conflict.positions) == 2:
-        return [line(name), *_side_by_side(conflict, decision, width), *wrap(line(indent, resolved, Cell(other, "dim")), width, INDENT + 2)]
+        return [*wrap(line(name, resolved, other), width, hanging)[:4], *_side_by_side(conflict, decision, width)]
     positions = ", ".join(f"{safe(who)} {words(what)}" for who, what in conflict.positions.items())
-    whole = line(name, f"{positions}  ", Cell(resolved, "accent"), Cell(other, "dim"))
-    return wrap(whole, width, INDENT + 2 if width > 3 * INDENT else 1)[:4]
+    return wrap(line(name, f" {positions}  ", resolved, other), width, hanging)[:4]
 
 
 def _side_by_side(conflict: Conflict, decision: Decision, width: int) -> list[Line]:

@@ -28,6 +28,7 @@ from gitbridge_console.console.views.panel import (
     trust_lines,
     verdict_text,
     warning_lines,
+    why_lines,
 )
 from gitbridge_console.domain.decisions import Cluster, Decision
 
@@ -102,16 +103,16 @@ def consensus_picture(decision: Decision, width: int, look: Look) -> Picture:
         lines += table_lines(decision, width, preview=look.preview)
     else:
         lines.append(line(Cell(verdict_text(decision), "strong"), Cell(f"  {decision.strategy}", "dim")))
-    trust = trust_lines(decision, width, preview=look.preview) if width >= TINY_WIDTH else []
+    if width >= TINY_WIDTH and layout is None:
+        lines += [*trust_lines(decision, width, preview=look.preview), *_rule(width)]
     rows, places = _finding_lines(decision, width, look, layout)
-    general_ones = general_lines(general(decision), decision, width)
-    if layout is None:
-        lines += [*trust, *_rule(width)]
-        places = {number: at + len(lines) for number, at in places.items()}
-        lines += [*rows, *general_ones]
-    else:
-        places = {number: at + len(lines) for number, at in places.items()}
-        lines += [*rows, *_rule(width), *trust, *general_ones]
+    places = {number: at + len(lines) for number, at in places.items()}
+    lines += rows
+    if width >= TINY_WIDTH:
+        below = trust_lines(decision, width, preview=look.preview) if layout is not None else []
+        below += why_lines(decision, width, preview=look.preview)
+        below += general_lines(general(decision), decision, width)
+        lines += [*_rule(width), *below] if below else []
     return Picture(tuple(cut(whole, width) for whole in lines), places)
 
 
@@ -148,7 +149,9 @@ def _finding_lines(decision: Decision, width: int, look: Look, layout: tuple[int
             rows = [replace(rows[0], chosen=True), *rows[1:]]
         lines += rows
         if width >= TINY_WIDTH:
-            lines += [part for conflict in conflicts_at(cluster, decision) for part in conflict_lines(conflict, decision, width)]
+            ways = layout is not None or cluster.id == shown.cursor
+            found = conflicts_at(cluster, decision)
+            lines += [part for conflict in found for part in conflict_lines(conflict, decision, width, alternatives=ways)]
     if folded and not look.unfolded:
         lines += fold_lines(folded, width)
     elif folded:

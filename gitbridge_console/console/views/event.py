@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from gitbridge_console.console.text import fit, safe
-from gitbridge_console.console.views.cells import Cell, Line, clock, line, millis, money, wrap
+from gitbridge_console.console.views.cells import Cell, Line, clock, cut, line, millis, money, wrap
 from gitbridge_console.console.views.consensus import Look, Picture, consensus_picture
 from gitbridge_console.console.views.tables import STATE_TONES, short_id
 from gitbridge_console.domain.decisions import Decision
@@ -24,9 +24,9 @@ def event_lines(event: EventDetail, width: int) -> list[Line]:
 def event_picture(event: EventDetail, decision: Decision | None, width: int, look: Look) -> Picture:
     """The whole page, and where on it each finding stands. ``decision`` is the event's own or what it would be so far."""
     about = head_lines(event)
-    before = [part for row in (about[1:] if decision is not None else about) for part in wrap(row, width)]
     if decision is None:
-        return Picture(tuple([*before, line(""), *rest_lines(event, width)]), {})
+        return Picture(tuple([*(part for row in about for part in wrap(row, width)), line(""), *rest_lines(event, width)]), {})
+    before = [cut(about[1], width), *(part for row in about[2:] for part in wrap(row, width))]
     named = replace(look, subject=event.subject or event.type, title=event.title, head_sha=event.head_sha)
     picture = consensus_picture(decision, width, named)
     # What it is comes with the decision's state in one line; how it stands follows, then the rest of the consensus.

@@ -23,6 +23,8 @@ MARKS_MAX = 18
 """Cells that glyphs with room for names above them may take; beyond that they stand close."""
 REAL = 12
 """Cells of ``doubtful .16``."""
+REAL_LEFT_MIN = 58
+"""Cells left of a grid from which the chance is given as a word too."""
 PREFIX = 6
 """Cells of cursor, number and signs."""
 SAYING_LINES = 2
@@ -49,7 +51,12 @@ def initials(providers: Sequence[str]) -> dict[str, str]:
 
 
 def mark(cluster: Cluster, answer: Answer) -> str:
-    """``●`` said it, ``~`` probably the same, ``·`` silent, ``?`` abstained, ``…`` still out, ``x`` failed, ``-`` said without support."""
+    """``●`` said it, ``~`` probably the same, ``-`` said without support, ``·`` silent, ``?`` abstained, ``x`` failed or late.
+
+    ``…`` stands for one who is still out.
+    """
+    if answer.late:
+        return "x"
     if answer.status is AnswerStatus.OK:
         own = [member for member in cluster.members if member.get("provider") == answer.provider]
         if not own:
@@ -161,7 +168,8 @@ def _letter(cluster: Cluster, answer: Answer) -> str:
 
 def grid_rows(cluster: Cluster, answers: Sequence[Answer], left: int, column: int, shown: Shown, *, sayings: bool) -> list[Line]:
     """One finding as a row of the grid; with ``sayings`` each provider's own words below its rating."""
-    real = fit(chance_text(cluster), REAL) if left >= 50 else ""
+    spoken = chance_text(cluster)
+    real = fit(spoken, REAL) if left >= REAL_LEFT_MIN else fit(spoken.rpartition(" ")[2], 4)
     rest = left - PREFIX - 5 - 4 - cell_len(real) - 2
     place = max(min(15, rest // 2), min(34, rest * 2 // 5))
     own = [
@@ -203,7 +211,8 @@ def _where(member: Mapping[str, Any]) -> str:
 
 
 def _saying(cluster: Cluster, answer: Answer, column: int) -> list[Cell]:
-    said, rows = " ".join(f'"{safe(str(m.get("title", ""))[:ROW_MAX])}"' for m in _own(cluster, answer)), []
+    said = " ".join(f'"{safe(str(m.get("title", ""))[:ROW_MAX])}"' for m in _own(cluster, answer))
+    rows: list[Cell] = []
     while said and len(rows) < SAYING_LINES:
         last = len(rows) == SAYING_LINES - 1
         row = clip(said, column) if last or cell_len(said) <= column else _first_words(said, column)
@@ -220,11 +229,12 @@ def _first_words(text: str, width: int) -> str:
 
 
 def split_folded(decision: Decision, disputed: frozenset[int]) -> tuple[list[Cluster], list[Cluster]]:
-    """Findings that are shown, and those that are folded away: unconfirmed ones of little weight that nobody disputes, and unsupported ones.
+    """Findings that are shown, and those folded away: unconfirmed ones of little weight that nobody disputes, and unsupported ones.
 
     Nothing is folded where nothing else would be left.
     """
-    shown, folded = [], []
+    shown: list[Cluster] = []
+    folded: list[Cluster] = []
     for cluster in decision.clusters:
         (folded if _is_unconfirmed(cluster, disputed) or _is_unsupported(cluster) else shown).append(cluster)
     return (shown, folded) if shown else (list(decision.clusters), [])

@@ -1,4 +1,4 @@
-"""The panel of a decision: each provider's verdict, time, cost and findings, the consensus beside them, and what to know before trusting it."""
+"""The panel of a decision: each provider's verdict, time, cost and findings, the consensus beside them, and how far to trust it."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from gitbridge_console.console.views.cells import Cell, Line, age, line, millis,
 from gitbridge_console.domain.decisions import Answer, AnswerStatus, Decision, DecisionState
 
 LABEL = 12
-COLUMN_MIN, COLUMN_MAX = 13, 16
+COLUMN_MIN, COLUMN_MAX = 14, 16
 OUTCOME = 21
 """Cells the column of the consensus needs: ``REQUEST CHANGES 2/3``."""
 
@@ -50,9 +50,9 @@ def head_of(answer: Answer) -> Head:
         spent = f"… {age(answer.latency_ms / 1000)}" if answer.latency_ms else "…"
         return Head(name, Cell("still out", "accent"), spent, "")
     time = millis(answer.latency_ms) if answer.latency_ms else "-"
-    cost = f"{time}  {money(answer.cost_usd) if answer.cost_usd is not None else '$?'}"
+    cost = f"{time} {money(answer.cost_usd) if answer.cost_usd is not None else '$?'}"
     if answer.status is AnswerStatus.OK:
-        verdict = Cell(words(answer.verdict or "no verdict") + (" (late)" if answer.late else ""), "warn" if answer.late else "")
+        verdict = Cell("late", "warn") if answer.late else Cell(words(answer.verdict or "no verdict"))
         return Head(name, verdict, cost, str(len(findings_of(answer))))
     return Head(name, Cell(words(answer.status.value), STATUS_TONES.get(answer.status, "bad")), cost, "-")
 
@@ -84,7 +84,7 @@ def confirmed_text(decision: Decision) -> str:
 
 def strategy_text(decision: Decision) -> str:
     """Strategy and version of the rules."""
-    return f"{safe(decision.strategy)}, rules v{decision.rules}"
+    return f"{safe(decision.strategy)}, rules {decision.rules}"
 
 
 def agreement_text(decision: Decision) -> str:
@@ -136,7 +136,7 @@ def table_lines(decision: Decision, width: int, *, preview: bool = False) -> lis
         line(
             Cell(fit("time cost", LABEL), "dim"),
             *(_cell(head.cost, column) for head in heads),
-            Cell(strategy_text(decision), "dim"),
+            Cell(f"{strategy_text(decision)}  {money(decision.cost_usd) if decision.cost_usd is not None else ''}", "dim"),
         ),
         line(Cell(fit("findings", LABEL), "dim"), *(_cell(head.findings, column) for head in heads), confirmed_text(decision)),
     ]
@@ -206,8 +206,19 @@ def grid_rule(left: int, column: int, seats: int) -> Line:
 
 
 def trust_lines(decision: Decision, width: int, *, preview: bool = False) -> list[Line]:
-    """Agreement, why it came out so, who is missing and why, decided fields, dissent."""
+    """How far they agree, and who is missing and why."""
     lines = [line(Cell(fit("agreement", LABEL), "dim"), agreement_text(decision))] if decision.agreement.verdict_n else []
+    lines += [
+        line(Cell(fit("missing x", LABEL), "warn"), f"{safe(conflict.subject)}: ", Cell(safe(conflict.resolved_by), "warn"))
+        for conflict in decision.conflicts
+        if conflict.type == "missing" and not (preview and conflict.positions.get(conflict.subject) == AnswerStatus.PENDING)
+    ]
+    return _wrapped(lines, width)
+
+
+def why_lines(decision: Decision, width: int, *, preview: bool = False) -> list[Line]:
+    """Why it came out so, decided fields, dissent."""
+    lines = []
     if decision.rationale and not preview:
         lines.append(line(Cell(fit("why", LABEL), "dim"), safe("; ".join(decision.rationale[:6]))))
     if decision.fields:
@@ -216,12 +227,12 @@ def trust_lines(decision: Decision, width: int, *, preview: bool = False) -> lis
     lines += [
         line(Cell(fit("dissent", LABEL), "dim"), f"{safe(vote.get('provider', ''))}: {words(vote.get('verdict', ''))}  ", _why(vote))
         for vote in decision.dissent[:8]
+        if not preview
     ]
-    lines += [
-        line(Cell(fit("missing x", LABEL), "warn"), f"{safe(conflict.subject)}: ", Cell(safe(conflict.resolved_by), "warn"))
-        for conflict in decision.conflicts
-        if conflict.type == "missing" and not (preview and conflict.positions.get(conflict.subject) == AnswerStatus.PENDING)
-    ]
+    return _wrapped(lines, width)
+
+
+def _wrapped(lines: Sequence[Line], width: int) -> list[Line]:
     return [part for whole in lines for part in wrap(whole, width, LABEL if width > 2 * LABEL else 2)[:3]]
 
 
