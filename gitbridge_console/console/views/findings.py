@@ -264,7 +264,7 @@ def fold_lines(folded: Sequence[Cluster], width: int) -> list[Line]:
         reasons = Counter(str(member["unsupported"]) for cluster in unsupported for member in cluster.members if "unsupported" in member)
         why = f" ({safe(reasons.most_common(1)[0][0])})" if reasons else ""
         parts.append(f"▸ {len(unsupported)} unsupported{why}")
-    joined = "   ".join(parts)
+    joined = "   ".join([*parts, "z unfolds"])
     if cell_len(joined) <= width:
         return [line(Cell(joined, "dim"))] if parts else []
-    return [line(Cell(clip(part, width), "dim")) for part in parts]
+    return [line(Cell(clip(part, width), "dim")) for part in (*parts, "  z unfolds")]
