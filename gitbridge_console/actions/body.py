@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 
 from gitbridge_console.actions.outside_text import code, one_line, quoted
+from gitbridge_console.consensus.agreement import chance_word
 from gitbridge_console.domain.decisions import AnswerStatus, Cluster, Conflict, Decision
 
 BODY_MAX = 65_000
@@ -12,6 +13,7 @@ BODY_MAX = 65_000
 TITLE_MAX = 200
 TEXT_MAX = 4_000
 FINDINGS_MAX = 50
+FLAGS_MAX = 3
 _VOTELESS = {
     AnswerStatus.ABSTAIN: "abstained",
     AnswerStatus.REFUSED: "refused",
@@ -25,12 +27,14 @@ def summary_body(decision: Decision, marker: str, *, findings: Sequence[Cluster]
 
     ``findings`` leaves out those that are published beside their line; by default all are listed.
     """
-    listed = decision.clusters if findings is None else findings
+    standing = [cluster for cluster in decision.clusters if cluster.stands]
+    listed = standing if findings is None else [cluster for cluster in findings if cluster.stands]
     blocks = [
         _heading(decision),
+        *(f"> **Mind:** {one_line(flag, 300)}" for flag in decision.flags[:FLAGS_MAX]),
         _table(decision),
         *([quoted(decision.summary, TEXT_MAX)] if decision.summary.strip() else []),
-        *_findings(listed, len(decision.clusters)),
+        *_findings(listed, len(standing)),
         *_disagreement(decision),
     ]
     return fit(blocks, marker)
@@ -61,7 +65,9 @@ def finding_text(cluster: Cluster) -> str:
 
 def _who(cluster: Cluster) -> str:
     names = dict.fromkeys(str(member.get("provider", "")) for member in cluster.members)
-    return f"{', '.join(one_line(name, 40) for name in names if name) or 'panel'}; {cluster.k} of {cluster.n}"
+    likely = f", {chance_word(cluster.real)}" if cluster.real else ""
+    accepted = ", accepted by an operator" if cluster.word == "accepted" else ""
+    return f"{', '.join(one_line(name, 40) for name in names if name) or 'panel'}; {cluster.k} of {cluster.n}{likely}{accepted}"
 
 
 def _heading(decision: Decision) -> str:
@@ -88,13 +94,29 @@ def _findings(listed: Sequence[Cluster], total: int) -> Iterator[str]:
     beside = total - len(listed)
     if beside:
         yield f"{beside} of {total} findings are beside their lines."
-    if listed:
+    shown = [cluster for cluster in listed if not is_folded(cluster)][:FINDINGS_MAX]
+    folded = [cluster for cluster in listed if is_folded(cluster)][:FINDINGS_MAX]
+    if shown:
         yield "**Findings**"
-    for cluster in listed[:FINDINGS_MAX]:
-        place = code(f"{cluster.path}:{cluster.line}" if cluster.line > 0 else cluster.path, 300)
-        yield f"- {f'{place} · ' if place else ''}{finding_text(cluster).replace(chr(10), chr(10) + '  ')}"
-    if len(listed) > FINDINGS_MAX:
-        yield f"_and {len(listed) - FINDINGS_MAX} more_"
+    yield from map(_item, shown)
+    if folded:
+        # One block, for half of it would leave the fold open.
+        heads = "\n".join(_item(cluster, with_text=False) for cluster in folded)
+        yield f"<details><summary>{len(folded)} unconfirmed: one reviewer each, and not grave</summary>\n\n{heads}\n\n</details>"
+    if len(listed) > len(shown) + len(folded):
+        yield f"_and {len(listed) - len(shown) - len(folded)} more_"
+
+
+def is_folded(cluster: Cluster) -> bool:
+    """Whether a finding is only told with its title: one voice, and nothing grave. Five of six such are false alarms."""
+    return not cluster.confirmed and cluster.severity not in ("critical", "high") and cluster.n > 1
+
+
+def _item(cluster: Cluster, with_text: bool = True) -> str:
+    place = code(f"{cluster.path}:{cluster.line}" if cluster.line > 0 else cluster.path, 300)
+    text = finding_text(cluster)
+    text = text.replace("\n", "\n  ") if with_text else text.partition("\n")[0]
+    return f"- {f'{place} · ' if place else ''}{text}"
 
 
 def _disagreement(decision: Decision) -> Iterator[str]:

@@ -106,8 +106,9 @@ def _review(target: _Target, event_type: str) -> ActionPlan | NoAction:
         return NoAction(f"a {event_type} is no pull request that could be reviewed")
     if not target.sha:
         return NoAction("the head commit is not known")
-    beside = [cluster for cluster in target.decision.clusters if cluster.k >= 2 and _can_be_commented(cluster, target.files)][:COMMENTS_MAX]
-    rest = [cluster for cluster in target.decision.clusters if cluster not in beside]
+    standing = [cluster for cluster in target.decision.clusters if cluster.stands]
+    beside = [cluster for cluster in standing if cluster.confirmed and _can_be_commented(cluster, target.files)][:COMMENTS_MAX]
+    rest = [cluster for cluster in standing if cluster not in beside]
     body = {
         "commit_id": target.sha,
         "event": "COMMENT",

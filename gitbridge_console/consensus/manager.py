@@ -6,6 +6,7 @@ the same decision.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -81,7 +82,7 @@ class ConsensusManager:
             conflicts=find_conflicts(answers, votes, (), "none", given.policy.strategy, {}),
             rationale=("nobody voted",),
             answers=answers,
-            cost_usd=sum_known(answers),
+            cost_usd=sum_known([*(answer.cost_usd for answer in answers), given.basis.asked_usd]),
             rules=RULES,
             policy=given.policy.model_dump(mode="json"),
             basis=given.basis,
@@ -172,9 +173,9 @@ def decision_state(seats: int, answered: int, votes: int, quorum: int) -> Decisi
     return DecisionState.COMPLETE if answered >= seats else DecisionState.PARTIAL
 
 
-def sum_known(answers: tuple[Answer, ...]) -> float | None:
+def sum_known(costs: Sequence[float | None]) -> float | None:
     """Sum of the known costs; ``None`` where none is known."""
-    known = [answer.cost_usd for answer in answers if answer.cost_usd is not None]
+    known = [cost for cost in costs if cost is not None]
     return round(sum(known), 6) if known else None
 
 

@@ -92,10 +92,13 @@ def tokens(text: str) -> frozenset[str]:
 
 def jaccard(a: frozenset[str], b: frozenset[str]) -> float:
     """Shared tokens of all tokens, 0 to 1."""
-    union = len(a | b)
-    return len(a & b) / union if union else 0.0
+    if a.isdisjoint(b):
+        return 0.0
+    shared = len(a & b)
+    return shared / (len(a) + len(b) - shared)
 
 
+@lru_cache(maxsize=4096)
 def normal_path(path: str) -> str:
     """A path without ``./`` and the ``a/`` or ``b/`` of diffs."""
     return re.sub(r"^(?:\./)+|^[ab]/(?=.)", "", path.strip()).lower()
@@ -168,7 +171,7 @@ def _place(statement: Statement) -> tuple[str, int, str, str, int]:
 def _join_own(groups: list[list[Statement]], statement: Statement) -> None:
     """One provider that says a thing twice says it once; the same words about another file are another finding."""
     for group in groups:
-        if any(_one_place(statement, other) and jaccard(tokens(statement.title), tokens(other.title)) >= SAME_PROVIDER for other in group):
+        if any(jaccard(tokens(statement.title), tokens(other.title)) >= SAME_PROVIDER and _one_place(statement, other) for other in group):
             group.append(statement)
             return
     groups.append([statement])

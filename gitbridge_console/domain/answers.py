@@ -13,7 +13,7 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from gitbridge_console.domain.events import Kind
+from gitbridge_console.domain.events import Ask, Kind
 
 ANSWER_MAX_CHARS = 400_000
 FINDINGS_MAX = 15
@@ -115,7 +115,33 @@ class GeneralAnswer(AnswerModel):
     abstain_reason: str | None
 
 
-MODELS: dict[Kind, type[AnswerModel]] = {
+class ClaimVerdict(AnswerModel):
+    """What a reviewer that did not make a claim makes of it."""
+
+    claim: int = Field(description="number of the claim")
+    quote: str = Field(description="the code line that shows it, copied exactly from the change; empty if there is none")
+    verdict: Literal["real", "not_real", "cannot_tell"]
+
+
+class VerificationAnswer(AnswerModel):
+    """What a reviewer makes of claims that others, or nobody, made."""
+
+    claims: list[ClaimVerdict]
+    verdict: Literal["answered", "abstain"]
+    abstain_reason: str | None
+
+
+class ArbiterAnswer(AnswerModel):
+    """Which verdict holds, of several that answers without names came to."""
+
+    reasons: str
+    verdict: str = Field(description="one of the verdicts given, or abstain")
+    abstain_reason: str | None
+
+
+MODELS: dict[Kind | Ask, type[AnswerModel]] = {
+    Ask.VERIFY: VerificationAnswer,
+    Ask.ARBITER: ArbiterAnswer,
     Kind.CODE_REVIEW: CodeReviewAnswer,
     Kind.PUSH_REVIEW: PushReviewAnswer,
     Kind.DOCUMENTATION: DocumentationAnswer,
@@ -159,12 +185,12 @@ def strict_schema(model: type[BaseModel]) -> dict[str, Any]:
 
 
 @cache
-def schema_for(kind: Kind) -> tuple[str, dict[str, Any]]:
+def schema_for(kind: Kind | Ask) -> tuple[str, dict[str, Any]]:
     """Name and strict schema of a kind's answer. Treat the schema as read-only."""
     return f"{kind.value}_answer", strict_schema(MODELS[kind])
 
 
-def parse_answer(kind: Kind, text: str) -> ParsedAnswer:
+def parse_answer(kind: Kind | Ask, text: str) -> ParsedAnswer:
     """Read an answer: as it is, else the JSON object inside a code fence or other text; then bound it.
 
     Raises:

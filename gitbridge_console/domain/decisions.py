@@ -134,6 +134,8 @@ class Basis(BaseModel):
     """By provider: right and wrong findings for this kind, older ones weighing less."""
     verifications: tuple[Verification, ...] = ()
     arbitration: Arbitration | None = None
+    asked_usd: float | None = None
+    """What those questions cost, in dollars, where that is known."""
     edits: tuple[Edit, ...] = ()
 
 
@@ -272,3 +274,5 @@ class Decision(BaseModel):
     policy: dict[str, Any] = {}
     """The settings of its kind as they stood."""
     basis: Basis = Basis()
+    feedback: tuple[Edit, ...] = ()
+    """Operators' words on its findings after it was acted on: it stands, and later ones learn from them."""

@@ -65,6 +65,8 @@ class TaskDetail(View):
     calls: int = 0
     hedge_of: str = ""
     """The task for whose seat this is a second one, because its provider took long; the two count as one seat."""
+    asks: str = ""
+    """``verify`` or ``arbiter`` for a question about the panel's answers; empty for a seat of the panel."""
     attempts: tuple[Attempt, ...] = ()
     answer: Answer | None = None
 

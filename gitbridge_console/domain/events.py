@@ -74,6 +74,13 @@ class Kind(StrEnum):
     GENERAL = "general"
 
 
+class Ask(StrEnum):
+    """A question of the second round: about the answers of an event's panel, asked in a seat beside it."""
+
+    VERIFY = "verify"
+    ARBITER = "arbiter"
+
+
 STAGE_LANES = ("fetch", "route", "decide", "act")
 """Lanes that carry events; every other lane carries tasks and is named after its provider."""
 

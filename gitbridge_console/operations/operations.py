@@ -8,12 +8,10 @@ import time
 from collections.abc import AsyncIterator, Callable, Sequence
 from dataclasses import replace
 
-from gitbridge_console.domain.decisions import Decision
 from gitbridge_console.domain.event_records import EventRecord, encode
 from gitbridge_console.domain.event_views import (
     AuditEntry,
     ChangeReport,
-    DecisionSummary,
     EventDetail,
     EventSummary,
     JobSummary,
@@ -23,6 +21,7 @@ from gitbridge_console.domain.events import FINISHED_STATES, STAGE_LANES, EventS
 from gitbridge_console.domain.filters import EventFilter
 from gitbridge_console.domain.provider_health import HealthFinding
 from gitbridge_console.domain.snapshots import BreakerWord, FleetSnapshot
+from gitbridge_console.operations.decisions import DecisionOperations
 from gitbridge_console.operations.errors import NotFound, OperationError, Refused, Usage
 from gitbridge_console.operations.health import ask_now, check_providers
 from gitbridge_console.operations.preview import Previews
@@ -40,7 +39,7 @@ REPLAY_MAX = 200
 WAIT_POLL_S = 0.1
 
 
-class Operations(Previews):
+class Operations(DecisionOperations, Previews):
     """The door. All methods raise only :class:`~gitbridge_console.operations.errors.OperationError`."""
 
     async def status(self) -> FleetSnapshot:
@@ -90,20 +89,6 @@ class Operations(Previews):
         lanes = self.lanes if lane is None else self._known_lanes([lane])
         async with self._asking():
             return await self._store.reader.list_jobs(lanes, limit)
-
-    async def list_decisions(self, limit: int = 100) -> list[DecisionSummary]:
-        """The newest decisions."""
-        async with self._asking():
-            return await self._store.reader.list_decisions(limit)
-
-    async def show_decision(self, decision_id: str) -> Decision:
-        """One decision, by its own id or its event's."""
-        event_id = expand_id(decision_id.partition("-")[0])
-        async with self._asking():
-            found = await self._store.reader.decision(event_id)
-        if found is None:
-            raise NotFound(f"no decision {decision_id}")
-        return found
 
     async def list_quarantine(self, limit: int = 100) -> list[QuarantineEntry]:
         """What came in and could not be read."""
@@ -295,23 +280,3 @@ class Operations(Previews):
             before = await self._store.providers.say(provider, word, by=self._actor.who, why=reason)
             record.result = f"it was {before}"
         return ChangeReport(changed=1, ids=(provider,), notes=(f"it was {before}",))
-
-    async def approve(self, event_id: str, note: str = "") -> ChangeReport:
-        """Let an event that awaits approval act."""
-        return await self._settle_approval(event_id, note, approve=True)
-
-    async def reject(self, event_id: str, note: str = "") -> ChangeReport:
-        """Resolve an event that awaits approval without acting."""
-        return await self._settle_approval(event_id, note, approve=False)
-
-    async def _settle_approval(self, event_id: str, note: str, *, approve: bool) -> ChangeReport:
-        name = expand_id(event_id.partition("-")[0])
-        word = "approve" if approve else "reject"
-        async with self._writing(word, name, note) as record:
-            before = await self._store.queue.approve(name, approve=approve, by=self._actor.who, note=note)
-            if not before:
-                raise NotFound(f"no event {event_id}")
-            if before != EventState.AWAITING_APPROVAL:
-                raise Refused(f"event {name} is {before}, not awaiting approval")
-            record.result = "approved" if approve else "rejected"
-        return ChangeReport(changed=1, ids=(name,))

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field, replace
 
 from gitbridge_console.domain.answers import AnswerError, ParsedAnswer, parse_answer
 from gitbridge_console.domain.decisions import Answer, AnswerStatus
-from gitbridge_console.domain.events import Kind
+from gitbridge_console.domain.events import Ask, Kind
 from gitbridge_console.domain.failures import Failure, FailureClass, Verdict
 from gitbridge_console.domain.tasks import Attempt
 from gitbridge_console.domain.timestamps import iso_from_ms
@@ -47,7 +47,7 @@ class Outcome:
 async def make_attempt(
     router: AIRouter,
     name: str,
-    kind: Kind,
+    kind: Kind | Ask,
     call: Call,
     prompt: BuiltPrompt,
     timeout_s: float,

@@ -8,7 +8,9 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 
 from gitbridge_console.actions.outbox import ActionRunner
-from gitbridge_console.consensus.manager import ConsensusInput, ConsensusManager
+from gitbridge_console.consensus.cascade import could_change
+from gitbridge_console.consensus.manager import ConsensusInput, ConsensusManager, is_vote
+from gitbridge_console.consensus.strategies import Panel
 from gitbridge_console.domain.decisions import Answer, AnswerStatus, Decision, DecisionState, conflict_letters
 from gitbridge_console.domain.event_views import TaskDetail
 from gitbridge_console.domain.events import EventState, Kind
@@ -18,6 +20,8 @@ from gitbridge_console.domain.timestamps import iso_from_ms, ms_from_iso
 from gitbridge_console.router.ai_router import AIRouter
 from gitbridge_console.router.decision_basis import WITH_FINDINGS, read_basis, with_vendors
 from gitbridge_console.router.hedging import one_per_seat
+from gitbridge_console.router.risk import policy_for
+from gitbridge_console.router.second_round import cost_of, questions, read_answers, unsettled
 from gitbridge_console.settings.model import Settings
 from gitbridge_console.settings.routing import KindSettings
 from gitbridge_console.sources.diffs import material_from
@@ -25,7 +29,7 @@ from gitbridge_console.store.event_queue import RedisEventQueue
 from gitbridge_console.store.metrics import Metrics
 from gitbridge_console.store.outcomes import OutcomeStore
 from gitbridge_console.store.reader import EventReader
-from gitbridge_console.store.records import ClaimedJob
+from gitbridge_console.store.records import ClaimedJob, Seat
 
 logger = logging.getLogger(__name__)
 
@@ -101,10 +105,13 @@ class DecisionStage:
         """Decide one event from the answers that are there, once."""
         kind = Kind(job.header["kind"])
         settings = self._settings()
-        policy = settings.kinds[kind.value]
+        policy = policy_for(settings.kinds[kind.value], job.header.get("risk", ""))
         tasks = await self._reader.panel(job.id, job.header)
-        panel = one_per_seat(tasks)
+        asked = [task for task in tasks if task.asks]
+        panel = one_per_seat([task for task in tasks if not task.asks])
         answers = with_vendors(answers_of(panel), settings)
+        basis = await read_basis(job, kind, answers, self._queue, self._outcomes, settings)
+        verifications, arbitration = read_answers(asked, await self._reader.asked(job.id, [task.id for task in asked]))
         decision = self._manager.decide(
             ConsensusInput(
                 event_id=job.id,
@@ -114,17 +121,19 @@ class DecisionStage:
                 answers=answers,
                 created_at=iso_from_ms(job.claimed_ms),
                 decision_id=f"{job.id}-{job.number('run', 1)}",
-                basis=await read_basis(job, kind, answers, self._queue, self._outcomes, settings),
+                basis=basis.model_copy(update={"verifications": verifications, "arbitration": arbitration, "asked_usd": cost_of(asked)}),
             )
         )
-        if (stand_in := self._stand_in(job, policy, tasks, panel, decision)) is not None:
-            await self._queue.widen(job, stand_in, note=f"{stand_in} steps in: {decision.answered} answers gave too few votes")
+        if await self._widened(job, policy, tasks, panel, decision):
             return
         if decision.state is DecisionState.FAILED:
             await self._without_votes(job, policy, panel, decision)
             return
         header = digest_of(decision)
         self._metrics.record_value("processing", job.claimed_ms - job.number("rx", job.claimed_ms))
+        if (open_claims := unsettled(decision, policy)) and not decision.needs_operator:
+            why_open = f"nobody could confirm or refute the critical finding #{open_claims[0]}: an operator decides"
+            decision = decision.model_copy(update={"needs_operator": True, "rationale": (*decision.rationale, why_open)})
         if decision.needs_operator or policy.approval == "operator":
             lane, state, why = "", EventState.AWAITING_APPROVAL, f"{decision.state}: {decision.verdict}, an operator decides"
         elif policy.action == "none":
@@ -138,21 +147,54 @@ class DecisionStage:
         if state is EventState.RESOLVED:
             self._metrics.count("out")
 
-    def _stand_in(
+    async def _widened(
         self, job: ClaimedJob, policy: KindSettings, tasks: Sequence[TaskDetail], panel: Sequence[TaskDetail], decision: Decision
-    ) -> str | None:
-        """Who of the reserve may fill up a panel that lacks votes: once per run, in time, and not after a refusal.
+    ) -> bool:
+        """Whether somebody else is asked before it is decided: a stand-in, one vote more, or questions about the answers."""
+        in_time = job.number("deadline") - job.claimed_ms >= STEP_IN_S * 1000
+        waits = any(task.state in STILL_OUT for task in tasks)
+        # A panel that was made small on purpose stays small, see router/overload.py.
+        if not in_time or waits or job.number("quorum", policy.quorum) < policy.quorum:
+            return False
+        if (stand_in := self._stand_in(policy, tasks, panel, decision)) is not None:
+            note = f"{stand_in} steps in: {decision.answered} answers gave too few votes"
+            return await self._ask(job, [Seat(stand_in)], note)
+        if decision.state is not DecisionState.COMPLETE or any(task.asks for task in tasks):
+            return False
+        if (third := self._one_more(policy, tasks, panel, decision)) is not None:
+            return await self._ask(job, [Seat(third)], f"votes differ, {third} is asked too")
+        seats = questions(decision, policy, self._askable())
+        return bool(seats) and await self._ask(job, seats, f"questions about the answers, to {', '.join(seat.lane for seat in seats)}")
+
+    async def _ask(self, job: ClaimedJob, seats: Sequence[Seat], note: str) -> bool:
+        await self._queue.widen(job, *seats, note=note)
+        return True
+
+    def _stand_in(self, policy: KindSettings, tasks: Sequence[TaskDetail], panel: Sequence[TaskDetail], decision: Decision) -> str | None:
+        """Who of the reserve may fill up a panel that lacks votes: once per run, and not after a refusal.
 
         What one provider refuses on grounds of policy is not passed round to others.
         """
-        if job.number("quorum", policy.quorum) < policy.quorum:
-            return None  # its panel was made small on purpose, see router/overload.py
-        if decision.state is not DecisionState.DEGRADED or len(panel) > policy.seats or any(task.state in STILL_OUT for task in panel):
+        if decision.state is not DecisionState.DEGRADED or len(panel) > policy.seats:
             return None
         if any(answer.status is AnswerStatus.REFUSED for answer in decision.answers):
             return None
-        if job.number("deadline") - job.claimed_ms < STEP_IN_S * 1000:
+        return self._next_free(policy, tasks)
+
+    def _one_more(self, policy: KindSettings, tasks: Sequence[TaskDetail], panel: Sequence[TaskDetail], decision: Decision) -> str | None:
+        """Who is asked because votes differ and its own could decide: once per run."""
+        if not policy.cascade or len(panel) > policy.seats or (free := self._next_free(policy, tasks)) is None:
             return None
+        kind = Kind(decision.kind)
+        votes = tuple(answer for answer in decision.answers if is_vote(answer, kind))
+        vendor = self._settings().providers[free].vendor
+        return free if could_change(policy.strategy, Panel(kind, votes, (), decision.basis.reliability), free, vendor) else None
+
+    def _askable(self) -> list[str]:
+        off = {*self._router.paused, *self._router.no_new_seats}
+        return [name for name in self._router.states if name not in off and self._router.gate(name).open]
+
+    def _next_free(self, policy: KindSettings, tasks: Sequence[TaskDetail]) -> str | None:
         asked = {name for task in tasks for name in (task.provider, task.seat)}
         return next(iter(self._router.candidates(policy, exclude=tuple(asked))), None)
 

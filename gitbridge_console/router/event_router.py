@@ -16,6 +16,7 @@ from gitbridge_console.router.batches import goes_by_batch
 from gitbridge_console.router.classifier import Classification, classify
 from gitbridge_console.router.overload import Overload, Step, may_be_shed
 from gitbridge_console.router.prompts import build_request
+from gitbridge_console.router.risk import policy_for, risk_of
 from gitbridge_console.router.selection import Selection
 from gitbridge_console.settings.model import Settings
 from gitbridge_console.sources.diffs import material_from
@@ -60,12 +61,13 @@ class EventRouter:
             await self._queue.hand_on(job, "", EventState.IGNORED, why=verdict.reason, texts={"reason": verdict.reason})
             self._metrics.count("out")
             return
-        policy = settings.kinds[verdict.kind.value]
+        material = material_from(facts, job.diff, settings.sources)
+        risk, why_risk = risk_of(material.files, settings.kinds[verdict.kind.value])
+        policy = policy_for(settings.kinds[verdict.kind.value], risk)
         overload = self._overload()
         priority = job.priority if job.header.get("pin") else verdict.priority
         sheddable = may_be_shed(priority, settings.shedding)
         seats = overload.seats(policy, may_be_shed=sheddable)
-        material = material_from(facts, job.diff, settings.sources)
         tokens = build_request(verdict.kind, facts, material, "", 0).tokens
         selection = self._router.select(policy, seats, tokens=tokens, kind=verdict.kind.value, priority=priority)
         if selection.too_large:
@@ -79,6 +81,8 @@ class EventRouter:
             return
         if seats < policy.seats:
             selection = replace(selection, reasons=(*selection.reasons, f"{seats} of {policy.seats} seats: {overload.reason}"))
+        if policy.seats != settings.kinds[verdict.kind.value].seats:
+            selection = replace(selection, reasons=(*selection.reasons, f"{policy.seats} seats: {risk}, {why_risk}"))
         batched = goes_by_batch(settings, policy, priority)
         subject = supersede_version(job.event["ty"], payload)
         plan = RoutePlan(
@@ -92,6 +96,7 @@ class EventRouter:
             subject=subject[0] if subject else "",
             version=subject[1] if subject else 0,
             tokens=tokens,
+            risk=risk,
             texts=self._texts(verdict, selection, material),
         )
         outcome, other = await self._queue.route(job, plan)

@@ -11,12 +11,16 @@ from functools import cache
 from importlib import resources
 
 from gitbridge_console.domain.answers import FINDINGS_MAX, TRIAGE_LABELS, schema_for
-from gitbridge_console.domain.events import ChangedFile, EventFacts, Kind, Material
+from gitbridge_console.domain.events import Ask, ChangedFile, EventFacts, Kind, Material
 from gitbridge_console.providers.base import ProviderRequest
 
 HUNK = re.compile(r"^@@ -\d+(?:,\d+)? \+(\d+)(?:,\d+)? @@")
 CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u00ad\u061c\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff\U000e0000-\U000e007f]")
 NO_WORD = re.compile(r"[^A-Za-z0-9_.-]")
+NO_PLAIN = re.compile(r"[^A-Za-z0-9 _.,:'\[\]{}()-]")
+"""What is left out of an error before it stands outside the fence: it may quote the answer."""
+
+REPAIR_MAX = 200
 BYTES_PER_TOKEN = 3
 """English and code take about four bytes a token, Chinese or Japanese three: what fits by this estimate fits."""
 LINE_MAX = 2_000
@@ -66,11 +70,19 @@ def tokens_of(request: ProviderRequest) -> int:
     return -(-len((request.system + request.prompt).encode("utf-8", "replace")) // BYTES_PER_TOKEN)
 
 
-def build_request(kind: Kind, facts: EventFacts, material: Material, provider: str, max_output_tokens: int) -> BuiltPrompt:
-    """The question of one event for one provider. Equal content gives an equal question, whatever the event's id."""
+def build_request(
+    kind: Kind | Ask, facts: EventFacts, material: Material, provider: str, max_output_tokens: int, about: str = "", repair: str = ""
+) -> BuiltPrompt:
+    """The question of one event for one provider. Equal content gives an equal question, whatever the event's id.
+
+    ``about`` are the claims or answers a question of the second round is about, outside text like the rest; ``repair`` what was
+    wrong with the provider's last answer to this question.
+    """
     content = _content_hash(facts, material)
     order_seed = hashlib.sha256(f"{content}:{provider}".encode()).hexdigest()[:16]
     outside = _outside(facts, material, order_seed)
+    if about:
+        outside += f"\n{clean(about)}"
     fence = _fence(content, outside)
     common, own = template("common"), template(kind.value)
     name, schema = schema_for(kind)
@@ -85,6 +97,11 @@ def build_request(kind: Kind, facts: EventFacts, material: Material, provider: s
     if material.note:
         notes.append(f"Note: {material.note}. Judge only what is shown, and say so where it limits you.")
     prompt = "\n".join(notes) + f"\n\nBEGIN {fence}\n{outside}\nEND {fence}\n"
+    if repair:
+        problem = " ".join(NO_PLAIN.sub(" ", repair)[:REPAIR_MAX].split())
+        prompt += (
+            f"\nYour last answer to this was no valid JSON of the schema: {problem}. Answer again, with nothing but the JSON object.\n"
+        )
     request = ProviderRequest(system=system, prompt=prompt, schema=schema, schema_name=name, max_output_tokens=max_output_tokens)
     return BuiltPrompt(request, f"{kind.value}@{common.version}.{own.version}", order_seed, material.truncated)
 

@@ -8,7 +8,7 @@ import random
 from collections.abc import Callable, Sequence
 
 from gitbridge_console.domain.decisions import AnswerStatus
-from gitbridge_console.domain.events import EventState, Kind
+from gitbridge_console.domain.events import Ask, EventState, Kind
 from gitbridge_console.domain.facts import read_facts
 from gitbridge_console.domain.failures import Failure, FailureClass, Verdict
 from gitbridge_console.domain.policy import RetryLimits, Step, next_step
@@ -23,6 +23,7 @@ from gitbridge_console.router.lane_failover import first_back, too_long
 from gitbridge_console.router.lane_room import WORTH_MOVING_S, takes_at_once
 from gitbridge_console.router.last_words import write_last_words
 from gitbridge_console.router.prompts import BuiltPrompt, build_request
+from gitbridge_console.router.second_round import written_about
 from gitbridge_console.settings.model import Settings
 from gitbridge_console.settings.routing import KindSettings
 from gitbridge_console.sources.diffs import material_from
@@ -90,19 +91,19 @@ class TaskProcessor:
         if not self._router.gate(job.lane).open:
             await self._pass_by(job, policy, remaining_s)
             return
-        prompt = self._prompt(job, provider_settings.max_output_tokens)
+        prompt = await self._prompt(job, provider_settings.max_output_tokens)
         if small := self._router.too_small(job.lane, prompt.tokens):
             await self._does_not_fit(job, policy, prompt, small)
             return
         timeout_s = min(provider_settings.timeout_total_s, remaining_s)
-        found = await self._cache.look(job, provider_settings, prompt, timeout_s) if self._cache else Asking(None)
+        found = await self._cache.look(job, provider_settings, prompt, timeout_s) if self._cache and not asks(job) else Asking(None)
         if isinstance(found, Wait):
             await self._queue.release(job, delay_s=found.look_again_in_s)
             return
         if isinstance(found, Outcome):
             await self._take_known(job, found)
             return
-        if self._batches and await self._goes_by_batch(self._batches, job, policy, prompt, found):
+        if self._batches and not asks(job) and await self._goes_by_batch(self._batches, job, policy, prompt, found):
             return
         outcome: Outcome | None = None
         try:
@@ -186,7 +187,8 @@ class TaskProcessor:
             self._router.cancelled(call)
             await self._queue.release(job)
             return None
-        return await make_attempt(self._router, job.lane, Kind(job.header["kind"]), call, prompt, timeout_s, given_up)
+        form = asks(job) or Kind(job.header["kind"])
+        return await make_attempt(self._router, job.lane, form, call, prompt, timeout_s, given_up)
 
     def _remaining_s(self, job: ClaimedJob, policy: KindSettings) -> float:
         """Seconds to the event's deadline; it begins with the first seat that is asked, and anew after the event was parked."""
@@ -227,7 +229,12 @@ class TaskProcessor:
             await self._end_unasked(job, Failure(FailureClass.TOO_LARGE, text))
 
     def _used_up(self, job: ClaimedJob) -> list[str]:
-        """Who is not asked by failing over: its own provider, and those that were asked as often as one may be."""
+        """Who is not asked by failing over: its own provider, and those that were asked as often as one may be.
+
+        A question of the second round was made for one provider, and goes to nobody else.
+        """
+        if asks(job) is not None:
+            return list(self._router.states)
         most = self._settings().retry.attempts_per_provider_max
         return [name for name in self._router.states if name == job.lane or job.number(f"ca:{name}") >= most]
 
@@ -239,11 +246,16 @@ class TaskProcessor:
         answer = no_answer(job.id, job.lane, failure)
         await self._queue.settle_task(job, TaskState.FAILED, answer=answer.model_dump_json(), error_class=failure.cls, text=failure.message)
 
-    def _prompt(self, job: ClaimedJob, limit: int) -> BuiltPrompt:
+    async def _prompt(self, job: ClaimedJob, limit: int) -> BuiltPrompt:
         payload = json.loads(job.payload)
         facts = read_facts(job.event["ty"], payload, job.diff)
         material = material_from(facts, job.diff, self._settings().sources)
-        return build_request(Kind(job.header["kind"]), facts, material, job.lane, limit)
+        about, repair, form = "", "", asks(job)
+        if form is not None:
+            about = written_about(form, await self._queue.question(job))
+        if job.number(f"ca:{job.lane}") and (last := await self._queue.last_attempt(job)) is not None:
+            repair = last.message if last.outcome == FailureClass.INVALID_OUTPUT and last.provider == job.lane else ""
+        return build_request(form or Kind(job.header["kind"]), facts, material, job.lane, limit, about, repair)
 
     def _record(self, name: str, attempt: Attempt) -> None:
         self._metrics.record_attempt(
@@ -258,7 +270,7 @@ class TaskProcessor:
                 TaskState.SUCCEEDED,
                 attempt=outcome.attempt.model_dump_json(),
                 answer=answer.model_dump_json(),
-                vote=answer.status is AnswerStatus.OK,
+                vote=answer.status is AnswerStatus.OK and asks(job) is None,
             ),
             self._trouble,
             for_s=self._queue.settings.lease_s,
@@ -319,3 +331,9 @@ class TaskProcessor:
             self._trouble,
             for_s=self._queue.settings.lease_s,
         )
+
+
+def asks(job: ClaimedJob) -> Ask | None:
+    """What a task of the second round asks; ``None`` for a seat of the panel."""
+    word = job.header.get("q")
+    return Ask(word) if word else None

@@ -84,6 +84,13 @@ NOTES: dict[str, dict[str, str]] = {
         "action": "none, comment, review, status or labels",
         "approval": "auto, or operator: a person releases each action",
         "max_cost_usd": "US dollars one seat may cost as estimated before it is asked; an unknown price passes; not set: no bound",
+        "verify": "whether the other reviewers are asked about a critical or high finding that only one of them made; on for reviews",
+        "arbiter": "provider asked, twice, where verdicts differ or findings contradict each other; empty: nobody",
+        "cascade": "whether one provider more is asked where votes differ so that its vote could decide; on but for reviews",
+        "seats_light": "seats for documentation, generated files or a few lines; 0: as many as seats",
+        "seats_risky": "seats for changes that touch a risky path; 0: as many as seats; 3 for code reviews",
+        "light_lines_max": "changed lines up to which a change is light",
+        "risky_paths": "paths a mistake in costs more than elsewhere, such as auth, migrations, workflows",
     },
     "selection": {
         "explore": "Share of panels whose last seat is drawn by lot, so that slow providers are seen to recover; never for critical events",

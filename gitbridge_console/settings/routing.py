@@ -38,6 +38,13 @@ class ProviderSettings(Table):
     price_cached_usd_per_mtok: float | None = Field(None, ge=0)
 
 
+RISKY_PATHS = (
+    "**/auth/**", "**/authentication/**", "**/security/**", "**/crypto/**", "**/migrations/**", "**/payment*/**", "**/billing/**",
+    ".github/workflows/**", ".gitlab-ci.yml", "**/Dockerfile", "**/*.tf", "**/permissions/**",
+)  # fmt: skip
+"""What a mistake in costs more than elsewhere."""
+
+
 class KindSettings(Table):
     """How one kind of event is asked and decided."""
 
@@ -54,6 +61,17 @@ class KindSettings(Table):
     action: Literal["none", "comment", "review", "status", "labels"] = "none"
     approval: Literal["auto", "operator"] = "auto"
     max_cost_usd: float | None = Field(None, gt=0, le=1_000)
+    verify: bool = False
+    """Whether the other reviewers are asked about a grave finding that only one of them made."""
+    arbiter: str = Field("", pattern=r"^([a-z][a-z0-9_-]*)?$")
+    """The provider that is asked, twice, where verdicts differ; empty: nobody."""
+    cascade: bool = False
+    """Whether one provider more is asked where votes differ so that its vote could decide."""
+    seats_light: int = Field(0, ge=0, le=8)
+    seats_risky: int = Field(0, ge=0, le=8)
+    """Seats for changes that are light (documentation, lock files, a few lines) or touch risky paths; 0: as many as ``seats``."""
+    light_lines_max: int = Field(10, ge=0, le=10_000)
+    risky_paths: tuple[str, ...] = RISKY_PATHS
 
     @model_validator(mode="after")
     def _quorum_fits(self) -> KindSettings:
@@ -157,9 +175,20 @@ def default_providers() -> dict[str, ProviderSettings]:
 def default_kinds() -> dict[KindName, KindSettings]:
     """The plan's routes: reviews by Claude and Grok, documentation by ChatGPT and Claude, the rest by Grok."""
     return {
-        "code_review": KindSettings(seats=2, prefer=("claude", "grok"), reserve=("chatgpt",), quorum=2, strategy="policy", action="review"),
-        "push_review": KindSettings(seats=2, prefer=("claude", "grok"), reserve=("chatgpt",), quorum=2, action="status"),
-        "documentation": KindSettings(seats=2, prefer=("chatgpt", "claude"), reserve=("grok",), quorum=2, action="comment"),
-        "issue_triage": KindSettings(seats=2, prefer=("grok", "chatgpt"), reserve=("claude",), quorum=2, action="labels"),
+        "code_review": KindSettings(
+            seats=2,
+            seats_risky=3,
+            prefer=("claude", "grok"),
+            reserve=("chatgpt",),
+            quorum=2,
+            strategy="policy",
+            action="review",
+            verify=True,
+        ),
+        "push_review": KindSettings(
+            seats=2, prefer=("claude", "grok"), reserve=("chatgpt",), quorum=2, action="status", verify=True, cascade=True
+        ),
+        "documentation": KindSettings(seats=2, prefer=("chatgpt", "claude"), reserve=("grok",), quorum=2, action="comment", cascade=True),
+        "issue_triage": KindSettings(seats=2, prefer=("grok", "chatgpt"), reserve=("claude",), quorum=2, action="labels", cascade=True),
         "general": KindSettings(seats=1, prefer=("grok",), reserve=("claude", "chatgpt"), quorum=1, action="none"),
     }

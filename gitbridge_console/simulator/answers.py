@@ -8,6 +8,7 @@ import random
 import re
 from typing import Any
 
+from gitbridge_console.simulator.claims import arbitrate, verify
 from gitbridge_console.simulator.difftext import AddedLine, added_lines, paths_in
 from gitbridge_console.simulator.reviewers import review, temper_of, worst
 from gitbridge_console.simulator.schemas import conform, kind_of_schema
@@ -40,6 +41,8 @@ def answer_text(*, prompt: str, schema: dict[str, Any] | None, schema_name: str,
         "documentation": _documentation,
         "issue_triage": _issue_triage,
         "general": _general,
+        "verify": verify,
+        "arbiter": arbitrate,
     }
     answer = makers[kind](prompt, provider, seed, rng) if kind else {}
     return json.dumps(conform(answer, schema, rng), ensure_ascii=False)

@@ -49,7 +49,7 @@ SPECIFIC = (
             "Command injection: `{where}` passes `{it}` to a shell",
             "Arguments of `{it}` are not quoted before the shell sees them",
         ),
-        "Pass a list of arguments and no shell, so that nothing in the value is interpreted.",
+        "Pass a list of arguments and no shell. Then nothing is interpreted.",
     ),
     _flaw(
         "secret_in_log",
@@ -61,7 +61,7 @@ SPECIFIC = (
             "Secret leak: `{it}` is logged in `{where}`",
             "Credentials end up in the log output of `{where}`",
         ),
-        "Logs are read by more people than secrets are meant for. Log an identifier of the key instead.",
+        "Many people read logs, few may read secrets. Log an identifier of the key instead.",
     ),
     _flaw(
         "weak_random",
@@ -85,7 +85,7 @@ SPECIFIC = (
             "Path traversal: `{where}` joins unchecked `{it}`",
             "A `..` in the name escapes the upload folder",
         ),
-        "Resolve the result and check that it is still below the folder it belongs to.",
+        "Resolve the result first. Refuse what is not below the folder.",
     ),
     _flaw(
         "off_by_one",
@@ -95,9 +95,9 @@ SPECIFIC = (
         (
             "Off-by-one in `{where}`: the bound of `{it}` runs past the end",
             "`{where}` reads one element too many of `{it}`: off-by-one bound",
-            "Loop condition should be strict, last index is out of range",
+            "Loop condition should be strict: the last index is out of range",
         ),
-        "The last round uses an index that does not exist. Compare with `<`.",
+        "The last round uses a missing index. Compare with `<`.",
     ),
     _flaw(
         "race",
@@ -109,7 +109,7 @@ SPECIFIC = (
             "`{where}` updates shared `{it}` concurrently without synchronisation, a data race",
             "Two callers can lose an update here",
         ),
-        "Two callers can read the same old value. Guard it with a lock or make the step atomic.",
+        "Two callers can read the same old value. A lock or an atomic step helps.",
     ),
     _flaw(
         "swallowed",
@@ -121,7 +121,7 @@ SPECIFIC = (
             "Error of `{it}` is ignored in `{where}`, the failure is hidden",
             "Failures vanish silently; callers cannot tell",
         ),
-        "The caller believes it worked. Handle the error that is expected and pass on the rest.",
+        "The caller believes it worked. Handle the expected error. Pass on the rest.",
     ),
     _flaw(
         "no_timeout",
@@ -133,7 +133,7 @@ SPECIFIC = (
             "Request without timeout: `{where}` can hang on `{it}`",
             "A slow upstream blocks the caller for ever",
         ),
-        "Without a limit one slow server holds the caller for ever. Set a timeout.",
+        "One slow server holds the caller for ever. Set a timeout.",
     ),
     _flaw(
         "missing_value",
@@ -181,7 +181,7 @@ SPECIFIC = (
             "`{where}` shares its mutable default argument `{it}`",
             "Default list is created once and keeps its contents",
         ),
-        "The default is made once and keeps what earlier calls put in. Default to `None`.",
+        "The default is made once. Earlier calls leave things in it. Default to `None`.",
     ),
     _flaw(
         "query_in_loop",
@@ -191,7 +191,7 @@ SPECIFIC = (
         (
             "`{where}` asks once per item of `{it}` (N+1 queries)",
             "N+1 queries: loop over `{it}` in `{where}`",
-            "Fetch the items in one query instead of inside the loop",
+            "Fetch the items at once, not inside the loop",
         ),
         "The number of round trips grows with the list. Fetch them together.",
     ),
@@ -204,7 +204,7 @@ SPECIFIC = (
             "Fixed sleep in `{where}` slows every call of `{it}`",
             "`{where}` waits a fixed time instead of for `{it}`",
         ),
-        "It is too long most of the time and too short when it matters. Wait for the condition.",
+        "Mostly it is too long. When it matters it is too short. Wait for the condition.",
     ),
 )
 
@@ -227,7 +227,7 @@ GENERIC = (
         "nit",
         r"\w{3,}",
         ("The name `{it}` does not say what it holds", "`{it}` is an unclear name", "Consider a more telling name"),
-        "A reader has to look at the caller to understand it.",
+        "Only the caller tells what it means.",
     ),
     _flaw(
         "unchecked",
@@ -239,7 +239,7 @@ GENERIC = (
             "`{where}` does not check the result `{it}`",
             "Check the value before using it",
         ),
-        "It can be empty when the upstream answers with nothing.",
+        "It is empty when the upstream has nothing.",
     ),
     _flaw(
         "undocumented",

@@ -11,6 +11,10 @@ MAX_DEPTH = 12
 def kind_of_schema(schema: dict[str, Any], name: str = "") -> str | None:
     """The kind of question behind an answer schema, told by its fields (not every wire format carries a name)."""
     fields = set(schema.get("properties", {}))
+    if {"claims", "verdict"} <= fields:
+        return "verify"
+    if {"reasons", "verdict"} <= fields:
+        return "arbiter"
     if {"findings", "release_note"} <= fields:
         return "push_review"
     if {"findings", "summary"} <= fields:
@@ -21,7 +25,7 @@ def kind_of_schema(schema: dict[str, Any], name: str = "") -> str | None:
         return "issue_triage"
     if {"summary", "verdict"} <= fields:
         return "general"
-    known = ("push_review", "code_review", "documentation", "issue_triage", "general")
+    known = ("push_review", "code_review", "documentation", "issue_triage", "general", "verify", "arbiter")
     return next((kind for kind in known if kind in name.lower().replace("-", "_")), None)
 
 

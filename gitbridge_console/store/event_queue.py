@@ -15,12 +15,12 @@ from typing import Any
 from redis.exceptions import OutOfMemoryError
 
 from gitbridge_console.domain.events import EventState, IncomingEvent, Priority
-from gitbridge_console.domain.tasks import TaskState
+from gitbridge_console.domain.tasks import Attempt, TaskState
 from gitbridge_console.store.claims import Request
 from gitbridge_console.store.keys import partition_of
 from gitbridge_console.store.partition import Partition
 from gitbridge_console.store.queue_controls import QueueControls, milliseconds, or_unknown
-from gitbridge_console.store.records import BackPressure, Claim, ClaimedJob, Enqueued, PayloadTooLarge, RoutePlan
+from gitbridge_console.store.records import BackPressure, Claim, ClaimedJob, Enqueued, PayloadTooLarge, RoutePlan, Seat
 from gitbridge_console.store.replies import pack, text_of
 from gitbridge_console.store.unavailable import full_text
 
@@ -188,6 +188,7 @@ class RedisEventQueue(QueueControls):
             plan.subject,
             plan.version,
             plan.tokens,
+            plan.risk,
             len(plan.lanes),
             *plan.lanes,
             *_flat(plan.texts),
@@ -215,9 +216,19 @@ class RedisEventQueue(QueueControls):
         args = (lane, milliseconds(delay_s), state, by, why[:300], seats, decision, action, len(own) // 2, *own, *_flat(texts))
         return bool(await self._of(job.id).commit("hand_on", job.id, job.fence, *args))
 
-    async def widen(self, job: ClaimedJob, lane: str, *, note: str) -> bool:
-        """Add a seat to the panel of an event held in ``decide``; it waits for it. ``False``: the fence is void."""
-        return bool(await self._of(job.id).commit("widen", job.id, job.fence, lane, note[:200]))
+    async def widen(self, job: ClaimedJob, *seats: Seat, note: str) -> bool:
+        """Add seats to the panel of an event held in ``decide``; it waits for them. ``False``: the fence is void."""
+        own = [word for seat in seats for word in (seat.lane, seat.asks, seat.about)]
+        return bool(await self._of(job.id).commit("widen", job.id, job.fence, note[:200], *own))
+
+    async def question(self, job: ClaimedJob) -> str:
+        """What a task of the second round is about, as :meth:`widen` was given it; empty where that is gone."""
+        return text_of(await self.client.hget(self._of(job.id).keys.about(job.event_id), f"ask:{job.id}") or b"")
+
+    async def last_attempt(self, job: ClaimedJob) -> Attempt | None:
+        """The newest attempt made for a task."""
+        raw = await self.client.lindex(self._of(job.id).keys.attempts(job.id), -1)
+        return None if raw is None else Attempt.model_validate_json(raw)
 
     async def retry_task(
         self,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import hashlib
 import math
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -10,6 +11,7 @@ from typing import Any
 from redis.asyncio import Redis
 from redis.exceptions import OutOfMemoryError, ResponseError
 
+from gitbridge_console.domain.decisions import Decision
 from gitbridge_console.domain.events import EventState, Priority
 from gitbridge_console.settings.model import QueueSettings, RetentionSettings, SheddingSettings
 from gitbridge_console.settings.routing import RetrySettings
@@ -128,6 +130,18 @@ class QueueControls:
         """An operator's word on an event that awaits it; returns the state it was in."""
         word = "approve" if approve else "reject"
         return text_of(await self._of(event_id).run("approve", event_id, word, by, note[:200]))
+
+    async def amend(self, event_id: str, before: str, after: Decision, header: Mapping[str, str], *, only_open: bool, by: str) -> str:
+        """Replace an event's decision, if it still is ``before``, and with ``only_open`` if it awaits approval.
+
+        Returns the event's state; ``"none"`` without a decision, ``"changed"`` when it is another by now, ``""`` for an unknown event.
+        """
+        last = (*after.basis.edits, *after.feedback)[-1:]
+        note = " ".join(f"{edit.word} {edit.value} {', '.join(edit.findings)} {edit.note}" for edit in last)
+        pairs = [word for pair in header.items() for word in pair]
+        digest = hashlib.sha1(before.encode(), usedforsecurity=False).hexdigest()
+        args = (digest, after.model_dump_json(), "open" if only_open else "any", by, " ".join(note.split())[:200], *pairs)
+        return text_of(await self._of(event_id).run("amend", event_id, *args))
 
     async def move(self, source: str, target: str, *, by: str, limit: int = 500) -> tuple[int, int]:
         """Move up to ``limit`` unclaimed tasks to another provider's lane; returns (moved, left alone)."""

@@ -158,6 +158,7 @@ class EventReader:
                     deliveries=int(header.get("dv", 0)),
                     calls=int(header.get("ca", 0)) + int(header.get("cc", 0)),
                     hedge_of=header.get("hd", ""),
+                    asks=header.get("q", ""),
                     attempts=tuple(Attempt.model_validate_json(raw) for raw in replies[3 * n + 1]),
                     answer=Answer.model_validate_json(replies[3 * n + 2]) if replies[3 * n + 2] else None,
                 )
@@ -171,6 +172,13 @@ class EventReader:
     async def panel(self, event_id: str, header: Mapping[str, str]) -> list[TaskDetail]:
         """The seats of an event's current run, with attempts and answers."""
         return await self._tasks(event_id, int(header.get("first", 1)), int(header.get("tasks", 0)))
+
+    async def asked(self, event_id: str, tasks: Sequence[str]) -> dict[str, str]:
+        """What questions of the second round are about, by task, as :meth:`RedisEventQueue.widen` was given it."""
+        if not tasks:
+            return {}
+        found = await self._client.hmget(self._of(event_id).about(event_id), [f"ask:{task}" for task in tasks])
+        return {task: text_of(raw) for task, raw in zip(tasks, found, strict=True) if raw is not None}
 
     async def list_jobs(self, lanes: Iterable[str], limit: int = 200) -> list[JobSummary]:
         """What is leased, ready, held and waiting in lanes: being worked on first, then in the order of claiming."""
@@ -252,6 +260,11 @@ class EventReader:
     async def decision(self, event_id: str) -> Decision | None:
         """The newest decision of an event."""
         return _decision(await self._client.get(self._of(event_id).decision(event_id)))
+
+    async def decision_text(self, event_id: str) -> str | None:
+        """The newest decision of an event exactly as it is stored, for :meth:`QueueControls.amend`."""
+        raw = await self._client.get(self._of(event_id).decision(event_id))
+        return None if raw is None else text_of(raw)
 
     async def list_decisions(self, limit: int = 100) -> list[DecisionSummary]:
         """The newest decisions, newest first, one per event, from what the events' headers keep of them."""

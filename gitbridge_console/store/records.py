@@ -128,7 +128,18 @@ class RoutePlan:
     """Orders the heads of ``subject``: the greater one is the newer."""
     tokens: int = 0
     """Size of the question: who cannot read so much is never given one of the seats later."""
+    risk: str = ""
+    """Tier of the change, by which its panel was sized."""
     texts: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Seat:
+    """One more seat of a panel, or a question about its answers: ``asks`` says which (``verify``, ``arbiter``), ``about`` what about."""
+
+    lane: str
+    asks: str = ""
+    about: str = ""
 
 
 @dataclass(frozen=True, slots=True)

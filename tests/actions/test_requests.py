@@ -79,6 +79,29 @@ def test_a_review_is_one_request_with_agreed_findings_beside_their_lines() -> No
     assert "| abstained |" in body["body"]
 
 
+def test_what_one_reviewer_says_is_folded_unless_grave_and_what_does_not_stand_is_left_out() -> None:
+    lone = finding(2, k=1, text="A typo").model_copy(update={"severity": "low", "real": 0.22})
+    gone = finding(3, text="Not in the diff").model_copy(update={"supported": False})
+    no = finding(4, text="No fault at all").model_copy(update={"word": "dismissed"})
+    yes = finding(5, k=1, text="Taken up").model_copy(update={"severity": "low", "word": "accepted"})
+    grave = finding(6, k=1, text="Lost update")
+    _, _, body = request_of("review", decision=decided(clusters=(finding(1), lone, gone, no, yes, grave)))
+    assert [comment["body"].partition(" (")[0] for comment in body["comments"]] == ["**high** · Off by one", "**low** · Taken up"]
+    text = body["body"]
+    shown, _, folded = text.partition("<details>")
+    assert "2 of 4 findings are beside their lines" in shown
+    assert "Lost update" in shown
+    assert "1 unconfirmed" in folded
+    assert "A typo (claude; 1 of 2, doubtful)" in folded
+    assert "Not in the diff" not in text
+    assert "No fault at all" not in text
+
+
+def test_what_casts_doubt_on_the_whole_panel_stands_first() -> None:
+    text = request_of("review", decision=decided(flags=("claude and grok use the same words: 'signed off'",)))[2]["body"]
+    assert text.split("\n\n")[2].startswith("> **Mind:** claude and grok use the same words")
+
+
 @pytest.mark.parametrize("verdict", ["approve", "request_changes", "comment", "APPROVE"])
 def test_a_review_never_approves(verdict: str) -> None:
     assert request_of("review", decision=decided(verdict))[2]["event"] == "COMMENT"
@@ -162,12 +185,17 @@ HOSTILE = (
 
 
 def test_hostile_text_does_nothing_anywhere() -> None:
-    decision = decided(text=HOSTILE, strategy=HOSTILE)
+    folded = finding(3, k=1, text=HOSTILE).model_copy(update={"severity": "low"})
+    clusters = (finding(1, text=HOSTILE), finding(2, k=1, text=HOSTILE), folded)
+    decision = decided(text=HOSTILE, strategy=HOSTILE, clusters=clusters, flags=(HOSTILE,))
     for action in ("review", "comment"):
         _, _, body = request_of(action, decision=decision)
         texts = [body["body"], *(comment["body"] for comment in body.get("comments", []))]
         assert body["body"].count("<!--") == body["body"].count("-->") == 1
         for text in texts:
+            for own in ("<details><summary>", "</summary>", "</details>"):
+                assert text.count(own) <= 1
+                text = text.replace(own, "")
             harmless(text.removesuffix(MARKER))
 
 

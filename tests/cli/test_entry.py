@@ -144,6 +144,7 @@ def test_docs_lists_and_prints_topics(bare) -> None:
         "architecture",
         "commands",
         "configuration",
+        "consensus",
         "durability",
         "error-codes",
         "provider-integration",

@@ -23,10 +23,10 @@ def test_what_one_says_twice_or_two_of_one_vendor_say_is_no_sign() -> None:
 
 
 def test_quoted_code_is_everybodys() -> None:
-    body = "see `for item in cart.items if item.price is not None and item.count`"
+    body = "see `for item in cart.items if item.price is not None and item.count is set and real` in src/shop/cart.py, src/shop/tax.py"
     assert identical_wording([vote(name, findings=[finding(title=name, body=body)]) for name in ("claude", "grok")]) is None
 
 
 def test_a_run_is_as_long_as_it_says() -> None:
-    assert len(runs(" ".join("abcdefgh"[:RUN]))) == 1
-    assert runs(" ".join("abcdefg")) == set()
+    assert len(runs(" ".join("abcdefghijklmnop"[:RUN]))) == 1
+    assert runs(" ".join("abcdefghijklmnop"[: RUN - 1])) == set()

@@ -16,6 +16,7 @@ from gitbridge_console.store.event_queue import RedisEventQueue
 from gitbridge_console.store.keys import Keys
 from gitbridge_console.store.metrics import Metrics
 from gitbridge_console.store.reader import EventReader
+from tests.router.panel import Panel
 
 
 class Clock:
@@ -143,3 +144,8 @@ def reader(client: Redis, queue: RedisEventQueue) -> EventReader:
 @pytest.fixture
 def metrics(client: Redis, namespace: str) -> Metrics:
     return Metrics(client, namespace)
+
+
+@pytest.fixture
+def panel(queue: RedisEventQueue, reader: EventReader, router: AIRouter, metrics: Metrics, settings: Settings) -> Panel:
+    return Panel(queue, reader, router, metrics, settings)

@@ -2,103 +2,14 @@
 
 from __future__ import annotations
 
-import json
-from typing import Any
-
 import pytest
 
-from gitbridge_console.domain.decisions import Answer, AnswerStatus
-from gitbridge_console.domain.event_views import EventDetail
-from gitbridge_console.domain.events import EventState, IncomingEvent, Priority
-from gitbridge_console.domain.tasks import Attempt, TaskState
-from gitbridge_console.router.ai_router import AIRouter
-from gitbridge_console.router.decision_stage import ActionStage, DecisionStage
-from gitbridge_console.settings.model import Settings
+from gitbridge_console.domain.decisions import AnswerStatus
+from gitbridge_console.domain.events import EventState
 from gitbridge_console.settings.routing import KindSettings
-from gitbridge_console.store.event_queue import RedisEventQueue
-from gitbridge_console.store.metrics import Metrics
-from gitbridge_console.store.outcomes import OutcomeStore
-from gitbridge_console.store.reader import EventReader
-from gitbridge_console.store.records import ClaimedJob, RoutePlan
+from tests.router.panel import Panel, with_kind
 
 pytestmark = pytest.mark.anyio
-
-PULL = {"action": "opened", "number": 7, "pull_request": {"head": {"sha": "a" * 40}}, "repository": {"id": 1, "full_name": "acme/shop"}}
-
-
-class Panel:
-    """One event with its seats, from the outside."""
-
-    def __init__(self, queue: RedisEventQueue, reader: EventReader, router: AIRouter, metrics: Metrics, settings: Settings) -> None:
-        self.queue, self.reader, self.settings = queue, reader, settings
-        self.stage = DecisionStage(queue, reader, router, OutcomeStore(queue.client, queue.keys), metrics, lambda: self.settings)
-        self.act = ActionStage(queue, reader, metrics, lambda: self.settings)
-        self.id = ""
-
-    async def open(self, **plan: Any) -> None:
-        event = IncomingEvent("d1", "pull_request", json.dumps(PULL).encode(), "test")
-        self.id = (await self.queue.enqueue(event)).id
-        own = {
-            "kind": "code_review",
-            "priority": Priority.NORMAL,
-            "lanes": ("claude", "grok"),
-            "quorum": 2,
-            "grace_s": 15,
-            "deadline_s": 120,
-        }
-        await self.queue.route(await self.claim("route"), RoutePlan(**(own | {"expires_s": 3600} | plan)))
-
-    async def claim(self, lane: str) -> ClaimedJob:
-        (job,) = (await self.queue.claim(lane, 1)).jobs
-        return job
-
-    async def says(self, lane: str, verdict: str | None = "approve", status: AnswerStatus = AnswerStatus.OK) -> None:
-        job = await self.claim(lane)
-        await self.queue.begin(job)
-        payload = {"findings": [], "summary": "s", "verdict": verdict, "abstain_reason": None}
-        answer = Answer(task_id=job.id, provider=lane, status=status, verdict=verdict, payload=payload)
-        voted = status is AnswerStatus.OK
-        await self.queue.settle_task(job, TaskState.SUCCEEDED, answer=answer.model_dump_json(), vote=voted)
-
-    async def fails(self, lane: str, outcome: str = "silent", status: AnswerStatus = AnswerStatus.TIMEOUT) -> None:
-        job = await self.claim(lane)
-        await self.queue.begin(job)
-        attempt = Attempt(
-            provider=lane,
-            model="m",
-            started_at="2026-11-22T21:00:00Z",
-            latency_ms=1,
-            outcome=outcome,
-            verdict="give_up",
-            message="nobody home",
-        )
-        answer = Answer(task_id=job.id, provider=lane, status=status, reason="nobody home")
-        await self.queue.settle_task(
-            job, TaskState.FAILED, attempt=attempt.model_dump_json(), answer=answer.model_dump_json(), error_class=outcome
-        )
-
-    async def decide(self) -> EventDetail:
-        await self.stage.work(await self.claim("decide"))
-        return await self.shown()
-
-    async def due_now(self) -> None:
-        """As if the deadline had come."""
-        await self.queue.client.zadd(self.queue.keys.waiting("decide"), {self.id: 1})
-
-    async def shown(self) -> EventDetail:
-        event = await self.reader.event_detail(self.id)
-        assert event is not None
-        return event
-
-
-@pytest.fixture
-def panel(queue: RedisEventQueue, reader: EventReader, router: AIRouter, metrics: Metrics, settings: Settings) -> Panel:
-    return Panel(queue, reader, router, metrics, settings)
-
-
-def with_kind(settings: Settings, **changes: Any) -> Settings:
-    kind = settings.kinds["code_review"].model_copy(update=changes)
-    return settings.model_copy(update={"kinds": {**settings.kinds, "code_review": kind}})
 
 
 async def test_two_votes_decide_and_the_action_is_prepared_not_sent(panel: Panel) -> None:

@@ -50,6 +50,7 @@ class Told:
     def __init__(self, name: str) -> None:
         self.name = self.model = name
         self.calls = 0
+        self.prompts: list[str] = []
         self.says: Callable[[], Awaitable[str]] = self.noted
 
     async def noted(self) -> str:
@@ -57,6 +58,7 @@ class Told:
 
     async def ask(self, request: ProviderRequest, *, timeout_s: float) -> ProviderReply:
         self.calls += 1
+        self.prompts.append(request.prompt)
         return ProviderReply(await self.says(), self.model, "stop", Usage(), None, 200, 1.0, 1.0)
 
     async def list_models(self, *, timeout_s: float = 10.0) -> list[str]:
@@ -134,6 +136,38 @@ class Seats:
 @pytest.fixture
 def seats(queue: RedisEventQueue, client: Redis, metrics: Metrics, settings: Settings, clock: Any) -> Seats:
     return Seats(queue, client, metrics, settings, clock)
+
+
+async def test_an_answer_that_cannot_be_read_is_asked_for_once_more_with_what_was_wrong(seats: Seats) -> None:
+    grok, texts = seats.providers["grok"], [json.dumps({"summary": "s", "verdict": "`ignore` all\n", "abstain_reason": None}), NOTED]
+
+    async def says() -> str:
+        return texts.pop(0)
+
+    grok.says = says
+    await seats.open()
+    await seats.tasks.work(await seats.next("grok"))
+    await seats.tasks.work(await seats.next("grok"))
+    first, second = grok.prompts
+    assert second.startswith(first.rstrip()), "the same question, and then what was wrong"
+    (complaint,) = second.removeprefix(first).strip().split("\n")
+    assert "general schema: verdict" in complaint
+    assert "`" not in complaint
+    assert [attempt.outcome for attempt in (await seats.seat()).attempts] == ["invalid_output", "ok"]
+
+
+async def test_whoever_is_asked_instead_hears_nothing_of_anothers_mistake(seats: Seats) -> None:
+    async def nonsense() -> str:
+        return "no JSON"
+
+    for provider in seats.providers.values():
+        provider.says = nonsense
+    await seats.open()
+    for _ in range(2):
+        await seats.tasks.work(await seats.next("grok"))
+    other = (await seats.seat()).provider
+    await seats.tasks.work(await seats.next(other))
+    assert "Your last answer" not in seats.providers[other].prompts[0]
 
 
 async def test_an_outage_parks_the_event_and_it_is_decided_once_the_provider_is_back(seats: Seats) -> None:

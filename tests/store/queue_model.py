@@ -15,7 +15,7 @@ from gitbridge_console.settings.model import QueueSettings, RetentionSettings
 from gitbridge_console.settings.routing import RetrySettings
 from gitbridge_console.store.event_queue import RedisEventQueue
 from gitbridge_console.store.keys import Keys
-from gitbridge_console.store.records import BackPressure, ClaimedJob, Closure, RoutePlan
+from gitbridge_console.store.records import BackPressure, ClaimedJob, Closure, RoutePlan, Seat
 from gitbridge_console.store.replies import text_of
 
 PROVIDERS = ("claude", "grok", "chatgpt")
@@ -128,7 +128,7 @@ class QueueModel:
     async def _decide(self, job: ClaimedJob) -> None:
         way = self.random.random()
         if way < 0.2:
-            done = await self.queue.widen(job, self.random.choice(PROVIDERS), note="one more")
+            done = await self.queue.widen(job, Seat(self.random.choice(PROVIDERS)), note="one more")
         elif way < 0.4:
             done = await self.queue.hand_on(job, "decide", EventState.PARKED, delay_s=60)
         else:

@@ -15,7 +15,7 @@ from gitbridge_console.settings.model import RetentionSettings
 from gitbridge_console.settings.routing import RetrySettings
 from gitbridge_console.store.event_queue import RedisEventQueue
 from gitbridge_console.store.keys import Keys
-from gitbridge_console.store.records import BackPressure, ClaimedJob, RoutePlan
+from gitbridge_console.store.records import BackPressure, ClaimedJob, RoutePlan, Seat
 
 pytestmark = pytest.mark.anyio
 PLAN = RoutePlan("code_review", Priority.NORMAL, ("claude", "grok"), quorum=1, grace_s=0, deadline_s=60, expires_s=600)
@@ -53,7 +53,7 @@ async def test_an_event_goes_all_the_way(full: RedisEventQueue) -> None:
     assert await full.settle_task(seat, TaskState.SUCCEEDED, attempt="{}", answer='{"a": 1}', vote=True)
     assert await full.settle_task(await one(full, "chatgpt"), TaskState.SUCCEEDED, answer='{"a": 2}', vote=True)
     deciding = await one(full, "decide")
-    assert await full.widen(deciding, "grok", note="one more")
+    assert await full.widen(deciding, Seat("grok"), note="one more")
     assert await full.settle_task(await one(full, "grok"), TaskState.FAILED, error_class="silent")
     assert await full.hand_on(await one(full, "decide"), "act", EventState.CONSENSUS_PENDING, decision='{"d": 1}')
     assert await full.hand_on(await one(full, "act"), "", EventState.RESOLVED, action='{"o": 1}')

@@ -14,7 +14,7 @@ from gitbridge_console.settings.model import QueueSettings, RetentionSettings
 from gitbridge_console.settings.routing import RetrySettings
 from gitbridge_console.store.event_queue import RedisEventQueue
 from gitbridge_console.store.keys import Keys, expand_id
-from gitbridge_console.store.records import BackPressure, ClaimedJob, PayloadTooLarge, RoutePlan
+from gitbridge_console.store.records import BackPressure, ClaimedJob, PayloadTooLarge, RoutePlan, Seat
 from gitbridge_console.store.replies import table_of
 
 pytestmark = pytest.mark.anyio
@@ -276,8 +276,8 @@ async def test_a_panel_can_be_widened_by_one_seat_and_waits_for_it(queue: RedisE
     for lane in ("claude", "grok"):
         await queue.settle_task(await one(queue, lane), TaskState.SUCCEEDED, answer="{}")
     decide = await one(queue, "decide")
-    assert await queue.widen(decide, "chatgpt", note="chatgpt steps in")
-    assert not await queue.widen(decide, "chatgpt", note="a stale fence")
+    assert await queue.widen(decide, Seat("chatgpt"), note="chatgpt steps in")
+    assert not await queue.widen(decide, Seat("chatgpt"), note="a stale fence")
     assert (await queue.claim("decide", 1)).jobs == ()
     seat = await one(queue, "chatgpt")
     assert (seat.id, seat.header["kind"]) == (f"{event_id}.3", "code_review")

@@ -1,10 +1,10 @@
 -- A seat's attempt takes long: a second task for the same seat, its hedge, in another provider's lane, at the front of its class. The two
 -- count as one seat, see `seat_ends`. ARGV: id, fence, then the providers it may go to, best first; one that sits on the panel is passed
--- over. Returns the lane, "" when nobody is free or the seat has or is a hedge, false when the fence is void or nobody wants the answer.
+-- over. Returns the lane, "" when nobody is free or the seat has or is a hedge or a question of the second round, false when the fence is void or nobody wants the answer.
 local id = ARGV[1]
 if not holds(id, ARGV[2]) or unwanted(id) then return false end
-local h = call('HMGET', J .. id, 'pr', 'run', 'kind', 'rp', 'tk', 'ca', 'hs', 'hd')
-if h[7] or h[8] then return '' end
+local h = call('HMGET', J .. id, 'pr', 'run', 'kind', 'rp', 'tk', 'ca', 'hs', 'hd', 'q')
+if h[7] or h[8] or h[9] then return '' end
 local taken, target = lanes_taken(id), nil
 for i = 3, #ARGV do
   if not taken[ARGV[i]] then target = ARGV[i] break end

@@ -1,10 +1,10 @@
 -- Hand an event on from `route` to its panel. ARGV: id, fence, kind, priority, quorum, grace ms, limit ms (deadline), expires ms,
--- supersede key or "", version, tokens of the question, number of seats, lane of each seat, then pairs for the text hash.
+-- supersede key or "", version, tokens of the question, risk or "", number of seats, lane of each seat, then pairs for the text hash.
 -- Returns {"routed"} | {"superseded", newer id} | {"lost"}; with the id of an event this one replaced as the last element.
 local id = ARGV[1]
 if not take(id, ARGV[2]) then return {'lost'} end
-local subject, version, tokens, seats = ARGV[9], tonumber(ARGV[10]), ARGV[11], tonumber(ARGV[12])
-if #ARGV > 12 + seats then call('HSET', T .. ':x:' .. id, unpack(ARGV, 13 + seats)) end
+local subject, version, tokens, seats = ARGV[9], tonumber(ARGV[10]), ARGV[11], tonumber(ARGV[13])
+if #ARGV > 13 + seats then call('HSET', T .. ':x:' .. id, unpack(ARGV, 14 + seats)) end
 local h = call('HMGET', J .. id, 'pin', 'pr', 'ms', 'run', 'tasks', 'rp')
 local pin, ms, run, repository = h[1], h[3], h[4] or 1, h[6]
 local priority = pin and h[2] or ARGV[4]
@@ -43,13 +43,13 @@ local first = (tonumber(h[5]) or 0) + 1
 for seat = 1, seats do
   local task = id .. '.' .. (first + seat - 1)
   call('HSET', J .. task, 'pr', priority, 'ms', ms, 'run', run, 'kind', ARGV[3], 'state', 'queued', 'ca', 0, 'rp', repository or '',
-    'seat', ARGV[12 + seat], 'tk', tokens)
-  push(task, ARGV[12 + seat])
+    'seat', ARGV[13 + seat], 'tk', tokens)
+  push(task, ARGV[13 + seat])
 end
 call('HSET', J .. id, 'kind', ARGV[3], 'pr', priority, 'ms', ms, 'first', first, 'tasks', first + seats - 1, 'left', seats, 'votes', 0,
-  'quorum', ARGV[5], 'grace', ARGV[6], 'limit', ARGV[7], 'dv', 0)
+  'quorum', ARGV[5], 'grace', ARGV[6], 'limit', ARGV[7], 'risk', ARGV[12], 'dv', 0)
 call('HSETNX', J .. id, 'ran', NOW_MS)
 grow(id, 512 * seats)
 wait_until(id, 'decide', NOW + tonumber(ARGV[8]))
-set_state(id, 'routed', 'router', table.concat(ARGV, ', ', 13, 12 + seats))
+set_state(id, 'routed', 'router', table.concat(ARGV, ', ', 14, 13 + seats))
 return replaced and {'routed', replaced} or {'routed'}

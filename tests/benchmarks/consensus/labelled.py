@@ -18,7 +18,7 @@ from pathlib import Path
 from time import perf_counter
 
 from gitbridge_console.consensus.agreement import PRIORS, chance
-from gitbridge_console.consensus.matching import Group, Statement, edge, merge
+from gitbridge_console.consensus.matching import Group, Statement, edge, merge, tokens
 
 PANEL = 3
 REVIEWERS_MAX = 10
@@ -115,6 +115,26 @@ def score(found: Iterable[Judged], issues: int) -> Score:
     return Score(sum(bool(group.issues) for group in groups) / len(groups) if groups else 0.0, covered / issues if issues else 0.0)
 
 
+LARGE = 60
+ROUNDS = 5
+
+
+def large_merge_ms(prs: Sequence[PullRequest]) -> float:
+    """The best of some merges of three reviewers with sixty findings each, taken from all pull requests: what one arrival may cost."""
+    texts = [statement.title for pr in prs for said in pr.findings.values() for statement in said]
+    panel = [
+        Statement(f"reviewer {n // LARGE}", n % LARGE, texts[n * 7 % len(texts)], f"src/{n % 9}.py", n * 13 % 400 + 1)
+        for n in range(PANEL * LARGE)
+    ]
+    took = []
+    for _ in range(ROUNDS):
+        tokens.cache_clear()
+        began = perf_counter()
+        merge(panel)
+        took.append((perf_counter() - began) * 1000)
+    return min(took)
+
+
 def measure(path: Path) -> dict[str, float | int]:
     """All figures, averaged over every panel of three."""
     prs = read(path)
@@ -144,6 +164,7 @@ def measure(path: Path) -> dict[str, float | int]:
         "brier": round(statistics.fmean(misses), 4),
         "union_recall": round(statistics.fmean(unions), 4),
         "merge_ms": round(statistics.fmean(took), 3),
+        "merge_3x60_ms": round(large_merge_ms(prs), 1),
         **{f"real_{k}_of_{PANEL}": round(statistics.fmean(found), 4) for k, found in sorted(real.items())},
         **{f"chance_{k}_of_{PANEL}": PRIORS[PANEL][k] for k in sorted(real)},
     }
