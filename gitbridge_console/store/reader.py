@@ -165,10 +165,6 @@ class EventReader:
             )
         return tasks
 
-    async def header(self, event_id: str) -> tuple[dict[str, str], int]:
-        """An event's header, and the server's time in milliseconds."""
-        return table_of(await self._client.hgetall(self._of(event_id).job(event_id))), await server_now_ms(self._client)
-
     async def panel(self, event_id: str, header: Mapping[str, str]) -> list[TaskDetail]:
         """The seats of an event's current run, with attempts and answers."""
         return await self._tasks(event_id, int(header.get("first", 1)), int(header.get("tasks", 0)))

@@ -97,8 +97,11 @@ class FakeDoor:
         self._ask("decision")
         return decision()
 
-    async def edit_decision(self, decision_id: str, word: str, numbers: Sequence[int], value: str = "", note: str = "") -> ChangeReport:
-        return self._note(word, list(numbers), value)
+    async def edit_decision(
+        self, decision_id: str, word: str, numbers: Sequence[int], *, value: str = "", note: str = "", seen: Decision | None = None
+    ) -> Decision:
+        self._note(word, list(numbers), value)
+        return decision()
 
     async def amend(self, event_id: str, verdict: str = "", note: str = "") -> ChangeReport:
         return self._note("amend", event_id, verdict, note)

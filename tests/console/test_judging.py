@@ -96,6 +96,7 @@ async def test_marked_findings_are_meant_together_and_the_marks_are_gone_afterwa
         assert "2 marked" in d.screen.crumb()
         await d.press("J")
         assert d.writes == [("join", [1, 2], "")]
+        assert "join 2 findings: 2 changed" in d.bottom
         assert "marked" not in d.screen.crumb()
 
 

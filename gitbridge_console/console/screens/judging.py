@@ -106,7 +106,8 @@ class JudgingScreen(FleetScreen):
             numbers = [cluster.id for cluster in now.clusters if names & set(cluster.refs)]
             if now.run != decision.run or not numbers:
                 raise Refused("the event was decided anew meanwhile: look again")
-            return await door.edit_decision(now.id, word, numbers, value, "")
+            after = await door.edit_decision(now.id, word, numbers, value=value, seen=now)
+            return ChangeReport(changed=len(numbers), ids=(after.event_id,))
 
         self.look_at = replace(self.look_at, marked=frozenset())
         self.write(edit, f"{word} {_named(found)}")

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 from gitbridge_console.console.text import clip, fit, safe
 from gitbridge_console.console.views.cells import Cell, Line, line, wrap
-from gitbridge_console.console.views.panel import words
+from gitbridge_console.console.views.panel import LABEL, words
 from gitbridge_console.domain.decisions import Cluster, Conflict, Decision
 
 INDENT = 6
@@ -35,15 +35,14 @@ def general(decision: Decision) -> list[Conflict]:
     return [conflict for conflict in decision.conflicts if not numbers_of(conflict) and conflict.type != "missing"]
 
 
-def conflict_lines(conflict: Conflict, decision: Decision, width: int, *, alternatives: bool = True) -> list[Line]:
-    """Who says what, what was made of it and by whom, and what could be done instead."""
-    indent = " " * INDENT
+def conflict_lines(conflict: Conflict, decision: Decision, width: int, *, alternatives: bool = True, label: str = "") -> list[Line]:
+    """Who says what, what was made of it and by whom, and what could be done instead; ``label`` stands in place of the indent."""
     subject = "" if conflict.subject == conflict.type or len(numbers_of(conflict)) == 1 else f" {words(conflict.subject)}"
-    name = Cell(f"{indent}{words(conflict.type)}{subject} ", "warn")
+    name = Cell(f"{label or ' ' * INDENT}{words(conflict.type)}{subject} ", "warn")
     resolved = Cell(f"→ {words(conflict.resolution)} ({safe(conflict.resolved_by)})", "accent")
     ways = conflict.alternatives if alternatives else ()
     other = Cell(f"  or: {', '.join(safe(way) for way in ways)}" if ways else "", "dim")
-    hanging = INDENT + 2 if width > 3 * INDENT else 1
+    hanging = (len(label) or INDENT + 2) if width > 3 * INDENT else 1
     if conflict.type == "contradiction" and width >= SIDE_BY_SIDE_MIN and len(conflict.positions) == 2:
         return [*wrap(line(name, resolved, other), width, hanging)[:4], *_side_by_side(conflict, decision, width)]
     positions = ", ".join(f"{safe(who)} {words(what)}" for who, what in conflict.positions.items())
@@ -67,4 +66,5 @@ def _side_by_side(conflict: Conflict, decision: Decision, width: int) -> list[Li
 
 def general_lines(conflicts: Sequence[Conflict], decision: Decision, width: int) -> list[Line]:
     """Conflicts about the whole."""
-    return [part for conflict in conflicts for part in conflict_lines(conflict, decision, width)]
+    label = fit("conflict !", LABEL)
+    return [part for conflict in conflicts for part in conflict_lines(conflict, decision, width, label=label)]

@@ -153,7 +153,7 @@ def _finding_lines(decision: Decision, width: int, look: Look, layout: tuple[int
             found = conflicts_at(cluster, decision)
             lines += [part for conflict in found for part in conflict_lines(conflict, decision, width, alternatives=ways)]
     if folded and not look.unfolded:
-        lines += fold_lines(folded, width)
+        lines += fold_lines(folded, width, "z" if look.cursor else "")
     elif folded:
         lines.append(line(Cell("  z folds what is unconfirmed or unsupported", "dim")))
     return lines, places

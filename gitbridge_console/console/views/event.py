@@ -82,6 +82,8 @@ def task_lines(tasks: Sequence[TaskDetail]) -> list[Line]:
         moved = f" (seat of {safe(task.seat)})" if task.seat != task.provider else ""
         if task.hedge_of:
             moved = f" (hedge of {short_id(task.hedge_of)})"
+        if task.asks:
+            moved = f" ({safe(task.asks)}, about the answers)"
         tone = {"succeeded": "good", "failed": "bad"}.get(task.state, "warn")
         lines.append(
             line(

@@ -249,8 +249,8 @@ def _is_unsupported(cluster: Cluster) -> bool:
     return not cluster.supported and not cluster.word
 
 
-def fold_lines(folded: Sequence[Cluster], width: int) -> list[Line]:
-    """``▸ 4 unconfirmed (1/3): 2 low, 2 nit   ▸ 1 unsupported``."""
+def fold_lines(folded: Sequence[Cluster], width: int, key: str = "") -> list[Line]:
+    """``▸ 4 unconfirmed (1/3): 2 low, 2 nit   ▸ 1 unsupported``, and by which key they unfold."""
     unconfirmed = [cluster for cluster in folded if cluster.supported]
     unsupported = [cluster for cluster in folded if not cluster.supported]
     parts = []
@@ -264,7 +264,8 @@ def fold_lines(folded: Sequence[Cluster], width: int) -> list[Line]:
         reasons = Counter(str(member["unsupported"]) for cluster in unsupported for member in cluster.members if "unsupported" in member)
         why = f" ({safe(reasons.most_common(1)[0][0])})" if reasons else ""
         parts.append(f"▸ {len(unsupported)} unsupported{why}")
-    joined = "   ".join([*parts, "z unfolds"])
+    parts += [f"{key} unfolds"] if key else []
+    joined = "   ".join(parts)
     if cell_len(joined) <= width:
         return [line(Cell(joined, "dim"))] if parts else []
-    return [line(Cell(clip(part, width), "dim")) for part in (*parts, "  z unfolds")]
+    return [line(Cell(clip(part, width), "dim")) for part in parts]

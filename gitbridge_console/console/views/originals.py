@@ -174,7 +174,7 @@ def _edits(cluster: Cluster, decision: Decision) -> list[Line]:
             f"{edit.word} {safe(edit.value)}",
             Cell(f"  {safe(edit.note)}", "dim"),
         )
-        for edit in decision.basis.edits
+        for edit in (*decision.basis.edits, *decision.feedback)
         if set(edit.findings) & set(cluster.refs)
     ]
 

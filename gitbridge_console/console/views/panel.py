@@ -14,8 +14,8 @@ from gitbridge_console.domain.decisions import Answer, AnswerStatus, Decision, D
 
 LABEL = 12
 COLUMN_MIN, COLUMN_MAX = 14, 16
-OUTCOME = 21
-"""Cells the column of the consensus needs: ``REQUEST CHANGES 2/3``."""
+OUTCOME = 24
+"""Cells the column of the consensus needs: ``REQUEST CHANGES 2/3``, ``policy, rules 2  $0.0777``."""
 
 STATE_TONES = {"complete": "good", "partial": "warn", "degraded": "bad", "failed": "bad"}
 ORDINALS = ("", "first", "second", "third", "fourth", "fifth", "sixth", "seventh", "eighth")

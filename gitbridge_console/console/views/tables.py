@@ -91,7 +91,7 @@ DECISION_COLUMNS = (
     Column("CONFIRMED", 9),
     Column("AGREE", 9, drop=2),
     Column("CLASH", 6),
-    Column("SUBJECT", 20, flex=True),
+    Column("SUBJECT", 12, flex=True),
 )
 
 
