@@ -2,27 +2,32 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-
 import click
 
-from gitbridge_console.commands.output import JSON_OPTION, plain, print_changes, print_json, print_json_line, say, table
+from gitbridge_console.commands.decision_text import decision_lines
+from gitbridge_console.commands.filters import event_filter, filter_options
+from gitbridge_console.commands.output import JSON_OPTION, print_changes, print_json, print_json_line, say, table
 from gitbridge_console.commands.running import with_operations
-from gitbridge_console.domain.decisions import Decision
+from gitbridge_console.domain.filters import EventFilter
+from gitbridge_console.operations.decisions import Recomputed
+from gitbridge_console.operations.operations import Operations
 
 
 @click.group()
 def decisions() -> None:
-    """List, show, approve or reject decisions."""
+    """List, show, recompute, amend, approve or reject decisions."""
 
 
 @decisions.command("list")
+@click.argument("words", nargs=-1, metavar="[FILTER]...")
+@filter_options
 @click.option("--limit", type=click.IntRange(1, 5000), default=100, show_default=True, help="At most so many.")
 @click.option("--json", "as_json", is_flag=True, help="One JSON document a line.")
 @click.pass_context
-def list_decisions(ctx: click.Context, limit: int, as_json: bool) -> None:
-    """The newest decisions."""
-    found = with_operations(ctx, lambda operations: operations.list_decisions(limit))
+def list_decisions(ctx: click.Context, /, words: tuple[str, ...], limit: int, as_json: bool, **options: str | None) -> None:
+    """The newest decisions, of events that match. A FILTER is like `state=awaiting_approval kind=code_review`."""
+    wanted = event_filter(words, options)
+    found = with_operations(ctx, lambda operations: operations.list_decisions(limit, wanted))
     if as_json:
         for decision in found:
             print_json_line(decision)
@@ -55,27 +60,7 @@ def show(ctx: click.Context, decision_id: str, as_json: bool) -> None:
     if as_json:
         print_json(decision)
     else:
-        click.echo("\n".join(_lines(decision)))
-
-
-def _lines(decision: Decision) -> Iterable[str]:
-    agreement = decision.agreement
-    yield f"{decision.id}  {decision.kind}  {decision.state.value}  {plain(decision.verdict)}"
-    seats = f"{decision.answered} of {decision.seats} seats answered, quorum {decision.quorum}"
-    yield f"{agreement.verdict_k} of {agreement.verdict_n} votes, {seats}, {decision.strategy}"
-    if decision.needs_operator:
-        yield "an operator is asked: `decisions approve` or `decisions reject`"
-    for line in decision.rationale:
-        yield f"because {plain(line)}"
-    for answer in decision.answers:
-        yield f"  {answer.provider}: {answer.status.value} {plain(answer.verdict or '-')} {plain(answer.reason, 120)}".rstrip()
-    for cluster in decision.clusters:
-        place = f"{plain(cluster.path)}:{cluster.line} " if cluster.path else ""
-        yield f"  finding {cluster.id} [{cluster.severity}] {cluster.k} of {cluster.n}, {cluster.tier}: {place}{plain(cluster.title, 120)}"
-    for conflict in decision.conflicts:
-        yield f"  conflict {conflict.type} on {plain(conflict.subject)}: {plain(conflict.resolution)} (by {conflict.resolved_by})"
-    for vote in decision.dissent:
-        yield f"  dissent {plain(vote.get('provider', ''))}: {plain(vote.get('verdict', ''))}, {plain(vote.get('why', ''), 160)}"
+        click.echo("\n".join(decision_lines(decision)))
 
 
 @decisions.command()
@@ -96,3 +81,46 @@ def approve(ctx: click.Context, event_id: str, note: str, as_json: bool) -> None
 def reject(ctx: click.Context, event_id: str, note: str, as_json: bool) -> None:
     """Resolve an event that awaits approval without acting."""
     print_changes(with_operations(ctx, lambda operations: operations.reject(event_id, note)), "rejected", as_json=as_json)
+
+
+@decisions.command()
+@click.argument("event_id", metavar="ID")
+@click.option("--verdict", required=True, metavar="V", help="One of the verdicts of the event's kind.")
+@click.option("--note", required=True, metavar="TEXT", help="Kept with the decision and in the audit.")
+@JSON_OPTION
+@click.pass_context
+def amend(ctx: click.Context, event_id: str, verdict: str, note: str, as_json: bool) -> None:
+    """Choose the verdict of an event that awaits approval; it is approved by itself afterwards."""
+    print_changes(with_operations(ctx, lambda operations: operations.amend(event_id, verdict, note)), "amended", as_json=as_json)
+
+
+@decisions.command()
+@click.argument("words", nargs=-1, metavar="ID... | FILTER")
+@filter_options
+@click.option("--strategy", required=True, metavar="S", help="majority, policy, strictest, single:NAME, ...")
+@click.option("--with-late", is_flag=True, help="With answers that came after it was decided.")
+@click.option("--limit", type=click.IntRange(1, 1000), default=200, show_default=True, help="At most so many, the newest.")
+@JSON_OPTION
+@click.pass_context
+def recompute(
+    ctx: click.Context, /, words: tuple[str, ...], strategy: str, with_late: bool, limit: int, as_json: bool, **options: str | None
+) -> None:
+    """What another strategy would have decided from the same answers. Asks no service and changes nothing."""
+    ids = [word for word in words if "=" not in word]
+    wanted = event_filter([word for word in words if "=" in word], options)
+    if ids and wanted != EventFilter():
+        raise click.UsageError("give ids or a FILTER, not both")
+
+    async def run(operations: Operations) -> list[Recomputed]:
+        chosen = ids or [row.event_id for row in await operations.list_decisions(limit, wanted)]
+        return await operations.recompute(chosen, strategy, with_late=with_late)
+
+    found = with_operations(ctx, run)
+    if as_json:
+        print_json([{"decided": each.decided, "would_be": each.would_be, "differs": each.differs} for each in found])
+        return
+    rows = (
+        (each.decided.id, each.decided.strategy, each.decided.verdict, each.would_be.verdict, "; ".join(each.differs)) for each in found
+    )
+    click.echo(table(("ID", "STRATEGY", "DECIDED", "WOULD BE", "WHAT DIFFERS"), rows))
+    say(f"{sum(bool(each.differs) for each in found)} of {len(found)} would have been decided otherwise by {strategy}")

@@ -268,3 +268,46 @@ def test_a_decision_is_shown_and_approved(cli, decided: str) -> None:
     assert cli("decisions", "approve", decided, "--note", "looks right").out.strip() == decided
     assert cli("decisions", "reject", decided).code == 3
     assert cli("audit", "--json").lines[-1]["reason"] == "looks right"
+
+
+def test_findings_are_judged_and_the_verdict_amended_before_it_is_approved(cli, decided: str) -> None:
+    before = cli("decisions", "show", decided, "--json").json
+    assert before["clusters"], "eval of input is found by at least one"
+    text = cli("finding", decided, "1", "dismiss", "--note", "a toy").out
+    assert "dismissed by an operator" in text
+    assert "a toy" in text
+    assert cli("finding", decided, "1", "restore", "--json").json["clusters"][0]["word"] == ""
+    assert cli("finding", decided, "1", "severity", "nit", "--json").json["clusters"][0]["severity"] == "nit"
+    assert cli("decisions", "amend", decided, "--verdict", "approve", "--note", "fine").out.strip() == decided
+    assert "amend" not in cli("decisions", "list", "state=awaiting_approval", "--json").lines[0]
+    assert cli("decisions", "list", "state=awaiting_approval", "--json").lines[0]["verdict"] == "approve"
+    shown = cli("decisions", "show", decided).out
+    assert "chose it: fine" in shown
+    assert len(cli("decisions", "show", decided, "--json").json["basis"]["edits"]) == 4
+
+
+def test_another_strategy_is_tried_offline(cli, decided: str) -> None:
+    (tried,) = cli("decisions", "recompute", decided, "--strategy", "strictest", "--json").json
+    assert (tried["decided"]["strategy"], tried["would_be"]["strategy"]) == ("policy", "strictest")
+    shown = cli("decisions", "recompute", "kind=code_review", "--strategy", "operator")
+    assert "an operator would decide" in shown.out or "WHAT DIFFERS" in shown.out
+    assert "of 1 would have been decided otherwise by operator" in shown.err
+
+
+@pytest.mark.parametrize(
+    ("words", "code", "why"),
+    [
+        (("finding", "1", "accept"), 2, "which findings"),
+        (("finding", "1", "2"), 2, "say what the finding is"),
+        (("finding", "1", "1", "2", "explode"), 2, "say what the finding is"),
+        (("finding", "1", "1", "severity"), 2, "which findings"),
+        (("finding", "999", "1", "accept"), 4, "no decision 999"),
+        (("decisions", "amend", "999", "--verdict", "v", "--note", "n"), 4, "no decision 999"),
+        (("decisions", "recompute", "999", "--strategy", "magic"), 2, "unknown strategy 'magic'"),
+        (("decisions", "recompute", "1", "kind=code_review", "--strategy", "majority"), 2, "not both"),
+    ],
+)
+def test_a_word_that_means_nothing_says_so(cli, words: tuple[str, ...], code: int, why: str) -> None:
+    ran = cli(*words)
+    assert ran.code == code
+    assert why in ran.err
