@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from rich.cells import cell_len
 from sample import event
-from sample_decisions import HOSTILE, LOCK, SHA, TAX, answer, decide, decision, finding, growing, huge, panel, torn
+from sample_decisions import CART, HOSTILE, LOCK, SHA, TAX, answer, decide, decision, finding, growing, huge, panel, torn
 
 from gitbridge_console.console.text import to_ascii
 from gitbridge_console.console.views.cells import Line, cut, line
@@ -140,6 +140,9 @@ def test_what_is_unconfirmed_or_unsupported_folds_into_one_line_and_unfolds() ->
 def test_nothing_is_folded_where_nothing_else_would_be_left() -> None:
     two = [answer("claude", "comment", [finding(TAX, "low", "a.py", 1)]), answer("grok", "approve", [])]
     assert "tax is rounded" in shown(decide(two))
+    three = [two[0], answer("grok", "comment", [finding(CART, "low", "b.py", 1)])]
+    spoken = Basis(edits=(Edit(at="", by="ana", word="accept", findings=("claude#0",)),))
+    assert "cart.items" in shown(decide(three, spoken))
 
 
 @pytest.mark.parametrize(("width", "columns", "sayings"), [(78, 0, False), (97, 0, False), (98, 3, False), (155, 3, False), (156, 3, True)])

@@ -65,6 +65,13 @@ async def test_enter_opens_a_finding_and_esc_closes_it_before_it_leaves_the_even
         assert not isinstance(d.screen, EventScreen)
 
 
+async def test_coming_back_from_a_finding_it_is_in_sight_again() -> None:
+    async with driving() as d:
+        await d.press("5", "enter", "j", "j", "j", "j", "enter", "j", "j", "escape")
+        assert under_cursor(d).id == 5
+        assert "> 5!  CRIT" in d.shown()
+
+
 async def test_tab_goes_through_the_original_answers_and_o_between_one_and_the_consensus() -> None:
     async with driving() as d:
         await d.press("5", "enter")

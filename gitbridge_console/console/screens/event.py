@@ -37,6 +37,8 @@ class EventScreen(JudgingScreen):
         """Number of the original answer that is in front."""
         self._last_answer = 0
         self._places: dict[int, int] = {}
+        self._drawn: tuple[object, ...] = ()
+        """What the lines on the page were made from."""
 
     def body(self) -> ComposeResult:
         """One long page."""
@@ -82,9 +84,12 @@ class EventScreen(JudgingScreen):
         cluster = chosen(decision, self.look_at) if decision else None
         if cluster is not None and not self.look_at.cursor:
             self.look_at = replace(self.look_at, cursor=finding_name(cluster))
-        picture = Picture((), {})
         if decision is None:
             self._opened, self._answer = False, None
+        made_from = (self.event, decision, self.look_at, self._opened, self._answer, width)
+        if made_from == self._drawn:
+            return
+        self._drawn = made_from
         if decision is not None and self._answer is not None and decision.answers:
             at = self._answer % len(decision.answers)
             picture = Picture(tuple(answer_page(decision.answers[at], f"{at + 1} of {len(decision.answers)}", width)), {})
@@ -99,8 +104,7 @@ class EventScreen(JudgingScreen):
         """Put something else in front, from its top."""
         self._opened, self._answer = opened, answer
         self.draw()
-        self.page.scroll_to(y=0, animate=False)
-        self.page.refresh()
+        self.page.scroll_to(y=0, animate=False, immediate=True)
 
     def step_back(self) -> bool:
         """From a finding or an answer to the consensus."""

@@ -87,9 +87,12 @@ def place_of(cluster: Cluster) -> str:
 
 def tail(text: str, width: int) -> str:
     """The end of a path in exactly ``width`` cells: there it says most."""
-    while cell_len(text) > width > 1:
-        text = "…" + text[2:] if text.startswith("…") else "…" + text[1:]
-    return fit(text, width)
+    if cell_len(text) <= width:
+        return fit(text, width)
+    kept = text[-max(0, width - 1) :] if width > 1 else ""
+    while cell_len(kept) >= width and kept:
+        kept = kept[1:]
+    return fit(f"…{kept}", width)
 
 
 def tone_of(cluster: Cluster, tone: str) -> str:
@@ -126,7 +129,7 @@ def _columns(answers: Sequence[Answer], width: int) -> tuple[str, int, int, int]
     else:
         names = " ".join(fit(name, each) for name in short)
     rest = width - PREFIX - 5 - 4 - cell_len(names) - 1 - 1 - 1 - REAL
-    place = max(8, min(15, rest // 2), min(30, rest * 2 // 5))
+    place = max(8, min(18, rest // 2), min(30, rest * 2 // 5))
     return names, each, place, max(1, rest - place)
 
 
@@ -171,7 +174,7 @@ def grid_rows(cluster: Cluster, answers: Sequence[Answer], left: int, column: in
     spoken = chance_text(cluster)
     real = fit(spoken, REAL) if left >= REAL_LEFT_MIN else fit(spoken.rpartition(" ")[2], 4)
     rest = left - PREFIX - 5 - 4 - cell_len(real) - 2
-    place = max(min(15, rest // 2), min(34, rest * 2 // 5))
+    place = max(min(18, rest // 2), min(34, rest * 2 // 5))
     own = [
         _prefix(cluster, shown),
         _severity(cluster),
@@ -231,13 +234,14 @@ def _first_words(text: str, width: int) -> str:
 def split_folded(decision: Decision, disputed: frozenset[int]) -> tuple[list[Cluster], list[Cluster]]:
     """Findings that are shown, and those folded away: unconfirmed ones of little weight that nobody disputes, and unsupported ones.
 
-    Nothing is folded where nothing else would be left.
+    Nothing is folded where nothing else would be left; what an operator spoke of does not count as that, else a first word would make the
+    other findings disappear.
     """
     shown: list[Cluster] = []
     folded: list[Cluster] = []
     for cluster in decision.clusters:
         (folded if _is_unconfirmed(cluster, disputed) or _is_unsupported(cluster) else shown).append(cluster)
-    return (shown, folded) if shown else (list(decision.clusters), [])
+    return (shown, folded) if any(not cluster.word for cluster in shown) else (list(decision.clusters), [])
 
 
 def _is_unconfirmed(cluster: Cluster, disputed: frozenset[int]) -> bool:

@@ -61,9 +61,9 @@ class Page(ScrollView, can_focus=True, inherit_bindings=False):
         """Scroll no further than needed to have these lines in sight, the first of them in any case."""
         top, height = int(self.scroll_offset.y), max(1, self.content_size.height)
         if first < top:
-            self.scroll_to(y=first, animate=False)
+            self.scroll_to(y=first, animate=False, immediate=True)
         elif last >= top + height:
-            self.scroll_to(y=min(first, last - height + 1), animate=False)
+            self.scroll_to(y=min(first, last - height + 1), animate=False, immediate=True)
 
     def render_line(self, y: int) -> Strip:
         """One line of the screen."""
