@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from gitbridge_console.consensus.manager import ConsensusManager, input_of
 from gitbridge_console.consensus.strategies import CAUTION, STRATEGIES
 from gitbridge_console.domain.answers import SEVERITIES
+from gitbridge_console.domain.decision_records import approval_record, edit_record
 from gitbridge_console.domain.decisions import Answer, AnswerStatus, Cluster, Decision, Edit, EditWord
 from gitbridge_console.domain.event_views import ChangeReport, DecisionSummary, TaskDetail
 from gitbridge_console.domain.events import EventState, Kind
@@ -92,6 +93,7 @@ class DecisionOperations(Door):
                     continue
                 if moved_on:
                     raise Refused(f"event {event} is {reply}: what was decided and acted on can only be judged, by accept or dismiss")
+                await self._store.queue.log_record(event, edit_record(after, edit))
                 if word in JUDGING:
                     await self._learn(before, after, edit)
                 record.result = f"{word} {', '.join(edit.findings) or value}"
@@ -138,6 +140,8 @@ class DecisionOperations(Door):
                 raise NotFound(f"no event {event_id}")
             if before != EventState.AWAITING_APPROVAL:
                 raise Refused(f"event {name} is {before}, not awaiting approval")
+            at = iso_from_ms(await server_now_ms(self._store.client))
+            await self._store.queue.log_record(name, approval_record(name, at=at, by=self._actor.who, approved=approve, note=note))
             record.result = "approved" if approve else "rejected"
         return ChangeReport(changed=1, ids=(name,))
 

@@ -21,6 +21,7 @@ from gitbridge_console.domain.events import FINISHED_STATES, STAGE_LANES, EventS
 from gitbridge_console.domain.filters import EventFilter
 from gitbridge_console.domain.provider_health import HealthFinding
 from gitbridge_console.domain.snapshots import BreakerWord, FleetSnapshot
+from gitbridge_console.operations.decision_chains import ChainOperations
 from gitbridge_console.operations.decisions import DecisionOperations
 from gitbridge_console.operations.errors import NotFound, OperationError, Refused, Usage
 from gitbridge_console.operations.health import ask_now, check_providers
@@ -39,7 +40,7 @@ REPLAY_MAX = 200
 WAIT_POLL_S = 0.1
 
 
-class Operations(DecisionOperations, Previews):
+class Operations(DecisionOperations, ChainOperations, Previews):
     """The door. All methods raise only :class:`~gitbridge_console.operations.errors.OperationError`."""
 
     async def status(self) -> FleetSnapshot:

@@ -11,6 +11,7 @@ from gitbridge_console.actions.outbox import ActionRunner
 from gitbridge_console.consensus.cascade import could_change
 from gitbridge_console.consensus.manager import ConsensusInput, ConsensusManager, is_vote
 from gitbridge_console.consensus.strategies import Panel
+from gitbridge_console.domain.decision_records import action_record, decision_record
 from gitbridge_console.domain.decisions import Answer, AnswerStatus, Decision, DecisionState, conflict_letters
 from gitbridge_console.domain.event_views import TaskDetail
 from gitbridge_console.domain.events import EventState, Kind
@@ -81,6 +82,12 @@ def digest_of(decision: Decision) -> dict[str, str]:
     }
 
 
+def event_of(job: ClaimedJob) -> dict[str, str]:
+    """What a record says of an event beside its id."""
+    names = {"type": "ty", "delivery": "dl", "repository": "rp", "kind": "kind", "run": "run", "risk": "risk"}
+    return {name: job.header[field] for name, field in names.items() if job.header.get(field)}
+
+
 class DecisionStage:
     """Works on the ``decide`` lane."""
 
@@ -140,8 +147,10 @@ class DecisionStage:
             lane, state, why = "", EventState.RESOLVED, decision.verdict
         else:
             lane, state, why = "act", EventState.CONSENSUS_PENDING, decision.verdict
-        stored = decision.model_dump_json()
-        await self._queue.hand_on(job, lane, state, by="consensus", why=why, cancel_waiting_seats=True, decision=stored, header=header)
+        stored, record = decision.model_dump_json(), decision_record(decision, event_of(job))
+        await self._queue.hand_on(
+            job, lane, state, by="consensus", why=why, cancel_waiting_seats=True, decision=stored, header=header, record=record
+        )
         if decision.agreement.share is not None and kind in WITH_FINDINGS:
             await self._outcomes.agreed(job.header.get("rp", ""), decision.agreement.share)
         if state is EventState.RESOLVED:
@@ -209,12 +218,20 @@ class DecisionStage:
             texts = {"chance": ""}
             await self._queue.hand_on(job, "decide", EventState.PARKED, by="consensus", why=why, delay_s=policy.deadline_s, texts=texts)
             return
-        stored = decision.model_dump_json()
+        stored, record = decision.model_dump_json(), decision_record(decision, event_of(job))
         self._metrics.count("out")
         if all(task.answer is not None and task.answer.status in (AnswerStatus.ABSTAIN, AnswerStatus.REFUSED) for task in panel):
             why = "every reviewer abstained or refused; nothing is done"
             await self._queue.hand_on(
-                job, "", EventState.RESOLVED, by="consensus", why=why, decision=stored, header=digest_of(decision), texts={"reason": why}
+                job,
+                "",
+                EventState.RESOLVED,
+                by="consensus",
+                why=why,
+                decision=stored,
+                header=digest_of(decision),
+                texts={"reason": why},
+                record=record,
             )
             return
         failure, message = (FailureClass.EXPIRED, "no provider could be asked in time") if expired else failure_of(panel)
@@ -229,6 +246,7 @@ class DecisionStage:
             decision=stored,
             header=header,
             texts={"error": message},
+            record=record,
         )
 
 
@@ -252,5 +270,6 @@ class ActionStage:
         files = material_from(facts, job.diff, settings.sources).files
         record = await self._runner.run(policy, facts, decision, settings.actions, files)
         why = record["reason"] or "dry run: nothing was sent"
-        await self._queue.hand_on(job, "", EventState.RESOLVED, by="act", why=why, action=json.dumps(record))
+        done = action_record(decision, record, at=iso_from_ms(job.claimed_ms))
+        await self._queue.hand_on(job, "", EventState.RESOLVED, by="act", why=why, action=json.dumps(record), record=done)
         self._metrics.count("out")

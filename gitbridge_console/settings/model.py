@@ -94,6 +94,8 @@ class RetentionSettings(Table):
     delivery_ids_s: PositiveSeconds = 4 * 86_400.0
     event_log_max: int = Field(10_000, ge=100)
     audit_max: int = Field(100_000, ge=1000)
+    decision_log_max: int = Field(10_000, ge=10)
+    decision_log_bytes: int = Field(64 * 1024**2, ge=1024**2)
     quarantine_max: int = Field(1_000, ge=10)
     metrics_s: PositiveSeconds = 26 * 3600.0
 

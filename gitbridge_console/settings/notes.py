@@ -178,6 +178,8 @@ NOTES: dict[str, dict[str, str]] = {
         "delivery_ids_s": "Seconds a delivery id is remembered, so that a second delivery is a duplicate",
         "event_log_max": "Lines of the fleet's log kept, about",
         "audit_max": "Entries of the audit kept",
+        "decision_log_max": "records of the log of decisions; beyond that the oldest go, and an anchor stays",
+        "decision_log_bytes": "and bytes of it",
         "quarantine_max": "Entries of the quarantine kept",
         "metrics_s": "Seconds metrics are kept",
     },

@@ -8,7 +8,7 @@ checks the fence.
 from __future__ import annotations
 
 import zlib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Awaitable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -209,12 +209,23 @@ class RedisEventQueue(QueueControls):
         action: str = "",
         header: Mapping[str, str] | None = None,
         texts: Mapping[str, str] | None = None,
+        record: Mapping[str, Any] | None = None,
     ) -> bool:
-        """Move an event to its next stage, or end it with an empty ``lane``. ``False``: the fence is void, nothing changed."""
-        seats = "cancel" if cancel_waiting_seats else "keep"
+        """Move an event to its next stage, or end it with an empty ``lane``. ``False``: the fence is void, nothing changed.
+
+        ``record`` is appended to the log of decisions by the same script: once, or not at all.
+        """
+        seats, partition = "cancel" if cancel_waiting_seats else "keep", self._of(job.id)
         own = _flat(header)
-        args = (lane, milliseconds(delay_s), state, by, why[:300], seats, decision, action, len(own) // 2, *own, *_flat(texts))
-        return bool(await self._of(job.id).commit("hand_on", job.id, job.fence, *args))
+        first = (lane, milliseconds(delay_s), state, by, why[:300], seats, decision, action)
+        rest = (len(own) // 2, *own, *_flat(texts))
+
+        def write(*link: str | bytes | int) -> Awaitable[Any]:
+            return partition.commit("hand_on", job.id, job.fence, *first, *link, *rest)
+
+        if record is None:
+            return bool(await write("", "", "", 0, 0))
+        return bool(await self.log.with_record(partition, record, write))
 
     async def widen(self, job: ClaimedJob, *seats: Seat, note: str) -> bool:
         """Add seats to the panel of an event held in ``decide``; it waits for them. ``False``: the fence is void."""

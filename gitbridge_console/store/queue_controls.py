@@ -16,6 +16,7 @@ from gitbridge_console.domain.events import EventState, Priority
 from gitbridge_console.settings.model import QueueSettings, RetentionSettings, SheddingSettings
 from gitbridge_console.settings.routing import RetrySettings
 from gitbridge_console.store.claims import Claimer
+from gitbridge_console.store.decision_log import DecisionLog
 from gitbridge_console.store.durability import DiskWait
 from gitbridge_console.store.keys import Keys, partition_of
 from gitbridge_console.store.partition import Partition
@@ -68,12 +69,20 @@ class QueueControls:
         """Of the first partition, which also holds what is not divided: the quarantine and the store's own marks."""
         self.partitions = tuple(Partition(client, own, server_major, disk) for own in names)
         self._claimer = Claimer(self.partitions)
+        self.log = DecisionLog(client, self.partitions, self._log_bounds)
         self._disk = disk or DiskWait()
 
     def use(self, queue: QueueSettings, retry: RetrySettings, retention: RetentionSettings, shedding: SheddingSettings) -> None:
         """Go by new settings from now on; the number of partitions stays what the store was made with."""
         self.settings = queue.model_copy(update={"partitions": len(self.partitions)})
         self.retry_settings, self.retention, self.shedding = retry, retention, shedding
+
+    def _log_bounds(self) -> tuple[int, int]:
+        return self._share(self.retention.decision_log_max), self._share(self.retention.decision_log_bytes)
+
+    async def log_record(self, event_id: str, record: Mapping[str, Any]) -> None:
+        """Append a record about an event to the log of decisions."""
+        await self.log.append(self._of(event_id), record)
 
     def _of(self, job_id: str) -> Partition:
         return self.partitions[partition_of(job_id, len(self.partitions))]

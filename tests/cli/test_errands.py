@@ -311,3 +311,25 @@ def test_a_word_that_means_nothing_says_so(cli, words: tuple[str, ...], code: in
     ran = cli(*words)
     assert ran.code == code
     assert why in ran.err
+
+
+def test_the_log_of_decisions_is_verified_in_the_store_and_in_a_file(cli, decided: str) -> None:
+    cli("decisions", "amend", decided, "--verdict", "comment", "--note", "as told")
+    cli("decisions", "approve", decided, "--note", "go")
+    checked = cli("audit", "--verify", "--json").json
+    assert (checked["ok"], checked["chains"][0]["entries"]) == (True, 3)
+    assert "holds" in cli("audit", "--verify").out
+    file = cli.folder / "log.jsonl"
+    assert "3 records exported" in cli("decisions", "export", str(file)).err
+    assert cli("decisions", "export", str(file)).code == 3
+    records = [json.loads(line)["record"] for line in file.read_text().splitlines()[1:]]
+    assert [(record["type"], record.get("word", "")) for record in records] == [("decision", ""), ("operator", ""), ("operator", "approve")]
+    assert records[0]["event"]["id"] == decided
+    assert cli("audit", "--verify", "--file", str(file)).code == 0
+    file.write_text(file.read_text().replace("as told", "as I say"))
+    told = cli("audit", "--verify", "--file", str(file))
+    assert told.code == 1
+    assert "entry 2 was altered" in told.out
+    file.write_text("no log")
+    assert "line 1 is no line" in cli("audit", "--verify", "--file", str(file)).err
+    assert cli("audit", "--file", str(file)).code == 2

@@ -242,6 +242,28 @@ local function grow(event, bytes)
   tally(B, state, bytes)
 end
 
+-- Append a record to the partition's chain of decisions, if `prev` is the hash of its last one. Hashes are made by the client, for the
+-- server has no SHA-256. What is trimmed leaves its last number and hash as an anchor. Returns its number, or nil and the head's hash.
+local TRIMMED_MAX = 50
+local function append_link(prev, hash, record, entries_max, bytes_max)
+  local h = call('HMGET', M, 'dc:seq', 'dc:hash', 'dc:bytes')
+  local head = h[2] or ''
+  if head ~= prev then return nil, head end
+  local seq, bytes = (tonumber(h[1]) or 0) + 1, (tonumber(h[3]) or 0) + #record
+  call('XADD', T .. ':dc', int(seq) .. '-1', 'p', prev, 'h', hash, 'r', record)
+  local over = call('XLEN', T .. ':dc') - entries_max
+  for _ = 1, TRIMMED_MAX do
+    if over <= 0 and bytes <= bytes_max then break end
+    local oldest = call('XRANGE', T .. ':dc', '-', '+', 'COUNT', 1)[1]
+    if oldest[1] == int(seq) .. '-1' then break end
+    call('XDEL', T .. ':dc', oldest[1])
+    call('HSET', M, 'dc:aseq', string.match(oldest[1], '^%d+'), 'dc:ahash', oldest[2][4])
+    over, bytes = over - 1, bytes - #oldest[2][6]
+  end
+  call('HSET', M, 'dc:seq', int(seq), 'dc:hash', hash, 'dc:bytes', int(bytes))
+  return seq
+end
+
 -- Record an attempt once, however often the call is repeated because its reply was lost.
 local function book(task, attempt)
   local key = T .. ':t:' .. task

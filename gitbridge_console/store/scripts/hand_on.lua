@@ -1,12 +1,17 @@
 -- Move an event to its next stage, or end it. ARGV: id, fence, lane or "" (end here), delay ms, state, by, why,
--- "cancel" | "keep" (waiting seats), decision JSON or "", action JSON or "", number of header pairs, pairs for the header,
--- then pairs for the text hash. Returns 1, or 0 when the fence is void.
+-- "cancel" | "keep" (waiting seats), decision JSON or "", action JSON or "", record for the log of decisions or "" with the head's hash
+-- and its own before it and most entries and bytes of the log after it, number of header pairs, pairs for the header, then pairs for the
+-- text hash. Returns 1, 0 when the fence is void, or {the head's hash} when another record came first: nothing was done then.
 local id, lane, state = ARGV[1], ARGV[3], ARGV[5]
+if ARGV[13] ~= '' and holds(id, ARGV[2]) then
+  local seq, head = append_link(ARGV[11], ARGV[12], ARGV[13], tonumber(ARGV[14]), tonumber(ARGV[15]))
+  if not seq then return {head} end
+end
 local its_lane, old, size = take(id, ARGV[2])
 if not its_lane then return 0 end
-local pairs_end, delay = 11 + 2 * tonumber(ARGV[11]), tonumber(ARGV[4])
+local pairs_end, delay = 16 + 2 * tonumber(ARGV[16]), tonumber(ARGV[4])
 local ends = lane == '' and 'settled' or 'moving'
-call('HSET', J .. id, 'st', ends, 'state', state, unpack(ARGV, 12, pairs_end))
+call('HSET', J .. id, 'st', ends, 'state', state, unpack(ARGV, 17, pairs_end))
 if #ARGV > pairs_end then call('HSET', T .. ':x:' .. id, unpack(ARGV, pairs_end + 1)) end
 if ARGV[8] == 'cancel' then cancel_tasks(id, false) end
 if ARGV[9] ~= '' then
