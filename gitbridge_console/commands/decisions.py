@@ -14,9 +14,9 @@ from gitbridge_console.commands.output import JSON_OPTION, print_changes, print_
 from gitbridge_console.commands.running import with_operations
 from gitbridge_console.commands.whole_file import replaced_whole
 from gitbridge_console.domain.filters import EventFilter
-from gitbridge_console.operations.decisions import Recomputed
 from gitbridge_console.operations.errors import OperationError, Refused
 from gitbridge_console.operations.operations import Operations
+from gitbridge_console.operations.recompute import Recomputed
 
 
 @click.group()
@@ -96,7 +96,7 @@ def reject(ctx: click.Context, event_id: str, note: str, as_json: bool) -> None:
 @JSON_OPTION
 @click.pass_context
 def amend(ctx: click.Context, event_id: str, verdict: str, note: str, as_json: bool) -> None:
-    """Choose the verdict of an event that awaits approval; it is approved by itself afterwards."""
+    """Choose the verdict of an event that awaits approval; approving it stays a step of its own."""
     print_changes(with_operations(ctx, lambda operations: operations.amend(event_id, verdict, note)), "amended", as_json=as_json)
 
 

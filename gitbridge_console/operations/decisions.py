@@ -2,24 +2,30 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
+
+from pydantic import ValidationError
 
 from gitbridge_console.consensus.manager import ConsensusManager, input_of
 from gitbridge_console.consensus.strategies import CAUTION, STRATEGIES
 from gitbridge_console.domain.answers import SEVERITIES
 from gitbridge_console.domain.decision_records import approval_record, edit_record
-from gitbridge_console.domain.decisions import Answer, AnswerStatus, Cluster, Decision, Edit, EditWord
-from gitbridge_console.domain.event_views import ChangeReport, DecisionSummary, TaskDetail
+from gitbridge_console.domain.decisions import Cluster, Decision, Edit, EditWord
+from gitbridge_console.domain.event_views import ChangeReport, DecisionSummary
 from gitbridge_console.domain.events import EventState, Kind
 from gitbridge_console.domain.filters import EventFilter
 from gitbridge_console.domain.timestamps import iso_from_ms
 from gitbridge_console.operations.door import Door
-from gitbridge_console.operations.errors import NotFound, Refused, Usage
+from gitbridge_console.operations.errors import NotFound, OperationError, Refused, Usage
+from gitbridge_console.operations.judged import changes
+from gitbridge_console.operations.recompute import Recomputed, recomputed
 from gitbridge_console.router.decision_stage import digest_of
-from gitbridge_console.router.hedging import one_per_seat
+from gitbridge_console.router.second_round import with_open_claims
+from gitbridge_console.settings.routing import KindSettings
+from gitbridge_console.store.event_records import UnreadableEvent
 from gitbridge_console.store.keys import expand_id
-from gitbridge_console.store.outcomes import Judgement
 from gitbridge_console.store.replies import server_now_ms
 
 EDITS_MAX = 200
@@ -35,26 +41,13 @@ JUDGING: frozenset[EditWord] = frozenset({"accept", "dismiss", "restore"})
 NOTE_MAX = 500
 
 
-@dataclass(frozen=True, slots=True)
-class Recomputed:
-    """What a strategy would have made of a decision. ``differs`` says in words how, empty where it would have been the same."""
-
-    decided: Decision
-    would_be: Decision
-    differs: tuple[str, ...]
-
-
 class DecisionOperations(Door):
     """Part of the door."""
 
     async def list_decisions(self, limit: int = 100, wanted: EventFilter | None = None) -> list[DecisionSummary]:
         """Newest first; of those that match, with ``wanted``."""
         async with self._asking():
-            if wanted is None or wanted == EventFilter():
-                return await self._store.reader.list_decisions(limit)
-            matching = {event.id for event in await self._store.reader.list_events(wanted, RECOMPUTED_MAX)}
-            found = await self._store.reader.list_decisions(RECOMPUTED_MAX)
-        return [row for row in found if row.event_id in matching][:limit]
+            return await self._store.reader.list_decisions(limit, None if wanted == EventFilter() else wanted)
 
     async def show_decision(self, decision_id: str) -> Decision:
         """A decision by its own id (``<event>-<run>``) or by its event's."""
@@ -66,7 +59,7 @@ class DecisionOperations(Door):
         return decision
 
     async def edit_decision(
-        self, decision_id: str, word: EditWord, numbers: Sequence[int], *, value: str = "", note: str = "", seen: Decision | None = None
+        self, decision_id: str, word: EditWord, numbers: Sequence[int], value: str = "", note: str = "", *, seen: Decision | None = None
     ) -> Decision:
         """An operator's word on the findings with these numbers, or on the verdict; returns the decision as it is then.
 
@@ -78,24 +71,25 @@ class DecisionOperations(Door):
         async with self._writing(f"decision {word}", target, note) as record:
             for _ in range(TRIES):
                 stored = await self._store.reader.decision_text(event)
-                if stored is None:
-                    raise NotFound(f"no decision {decision_id}")
-                before = Decision.model_validate_json(stored)
-                if seen is not None and _shape(seen) != _shape(before):
+                before = _read(stored, decision_id)
+                # A second try is for the findings that the numbers meant at the first.
+                seen = seen or before
+                if not _mean_the_same(numbers, seen, before):
                     raise Refused(f"the findings of {before.id} were put together otherwise meanwhile: look again")
                 edit = await self._edit(before, word, numbers, value, note)
-                waits = await self._state(event) == EventState.AWAITING_APPROVAL
+                waits = await self._waits(event)
                 after = _edited(before, edit, anew=waits)
                 only_open = waits or word not in JUDGING
-                reply = await self._store.queue.amend(event, stored, after, digest_of(after), only_open=only_open, by=edit.by)
+                reply = await self._store.queue.amend(event, stored or "", after, digest_of(after), only_open=only_open, by=edit.by)
+                if reply in ("", "none"):
+                    raise NotFound(f"event {event} has no decision: " + ("it runs anew" if reply else "it is gone"))
                 moved_on = only_open and reply != EventState.AWAITING_APPROVAL
                 if reply == "changed" or (moved_on and word in JUDGING):
                     continue
                 if moved_on:
                     raise Refused(f"event {event} is {reply}: what was decided and acted on can only be judged, by accept or dismiss")
                 await self._store.queue.log_record(event, edit_record(after, edit))
-                if word in JUDGING:
-                    await self._learn(before, after, edit)
+                await self._learn(before, after)
                 record.result = f"{word} {', '.join(edit.findings) or value}"
                 return after
         raise Refused(f"the decision on {event} is changed by others all the time: try again")
@@ -107,20 +101,22 @@ class DecisionOperations(Door):
 
     async def recompute(self, decisions: Sequence[str], strategy: str, *, with_late: bool = False) -> list[Recomputed]:
         """What another strategy would have decided from the same answers; asks nobody and changes nothing."""
-        if strategy not in STRATEGIES and not strategy.startswith("single:"):
-            raise Usage(f"unknown strategy {strategy!r}: use single:<provider> or one of {', '.join(STRATEGIES)}")
+        try:
+            KindSettings(strategy=strategy)
+        except ValidationError:
+            raise Usage(f"unknown strategy {strategy!r}: use single:<provider> or one of {', '.join(STRATEGIES)}") from None
         if len(decisions) > RECOMPUTED_MAX:
             raise Usage(f"{len(decisions)} decisions at once, at most {RECOMPUTED_MAX}: narrow the filter")
-        manager, found = ConsensusManager(), []
+        settings, found = self._settings(), []
         for decision_id in decisions:
             decided = await self.show_decision(decision_id)
-            given = decided
-            if with_late:
-                async with self._asking():
-                    event = await self._store.reader.event_detail(decided.event_id)
-                given = decided.model_copy(update={"answers": with_late_answers(decided, event.tasks if event else ())})
-            would_be = manager.recompute(given, strategy, with_late=with_late)
-            found.append(Recomputed(decided, would_be, tuple(differences(decided, would_be))))
+            async with self._asking():
+                try:
+                    record = await self._store.records.read(decided.event_id)
+                except UnreadableEvent:
+                    record = None
+            # A thread, so that a console's engine goes on while hundreds are decided anew.
+            found.append(await asyncio.to_thread(recomputed, decided, strategy, record, settings, with_late=with_late))
         return found
 
     async def approve(self, event_id: str, note: str = "") -> ChangeReport:
@@ -145,9 +141,10 @@ class DecisionOperations(Door):
             record.result = "approved" if approve else "rejected"
         return ChangeReport(changed=1, ids=(name,))
 
-    async def _state(self, event: str) -> str:
-        header = await self._store.reader.find_event(event)
-        return header.get("state", "") if header else ""
+    async def _waits(self, event: str) -> bool:
+        """Whether an event awaits an operator's approval, and has none yet."""
+        header = await self._store.reader.find_event(event) or {}
+        return header.get("state") == EventState.AWAITING_APPROVAL and header.get("st") == "settled"
 
     async def _edit(self, decision: Decision, word: EditWord, numbers: Sequence[int], value: str, note: str) -> Edit:
         """The edit, checked against the decision it is about."""
@@ -162,24 +159,35 @@ class DecisionOperations(Door):
         at = iso_from_ms(await server_now_ms(self._store.client))
         return Edit(at=at, by=self._actor.who, word=word, findings=refs, value=value, note=note[:NOTE_MAX])
 
-    async def _learn(self, before: Decision, after: Decision, edit: Edit) -> None:
-        """Book the new word on each finding, and take back the one it replaces."""
-        old = {cluster.refs: cluster.word for cluster in before.clusters}
-        voters = {answer.vendor or answer.provider for answer in before.answers if answer.status is AnswerStatus.OK and not answer.late}
-        for cluster in after.clusters:
-            was, now = old.get(cluster.refs, ""), cluster.word
-            if was == now or not set(cluster.refs) & set(edit.findings):
-                continue
-            providers = sorted({str(member["provider"]) for member in cluster.members if "unsupported" not in member})
-            what = Judgement(cluster.vendors or cluster.k, len(voters), providers, before.kind, cluster.category or "other")
-            if was:
-                await self._store.outcomes.judge(what, real=was == "accepted", taken_back=True)
-            if now:
-                await self._store.outcomes.judge(what, real=now == "accepted")
+    async def _learn(self, before: Decision, after: Decision) -> None:
+        """Take back what no longer stands, book what is new."""
+        gone, new = changes(before, after)
+        for what, real in gone:
+            await self._store.outcomes.judge(what, real=real, taken_back=True)
+        for what, real in new:
+            await self._store.outcomes.judge(what, real=real)
 
 
-def _shape(decision: Decision) -> list[tuple[str, ...]]:
-    return [cluster.refs for cluster in decision.clusters]
+def _read(stored: str | None, decision_id: str) -> Decision:
+    """A decision that is there, of the run that is meant.
+
+    Raises:
+        NotFound: it is not.
+        OperationError: it cannot be read.
+    """
+    run = decision_id.partition("-")[2]
+    try:
+        decision = None if stored is None else Decision.model_validate_json(stored)
+    except ValidationError:
+        raise OperationError(f"the decision {decision_id} cannot be read: it was stored by another version, or is damaged") from None
+    if decision is None or (run and str(decision.run) != run):
+        raise NotFound(f"no decision {decision_id}")
+    return decision
+
+
+def _mean_the_same(numbers: Sequence[int], seen: Decision, now: Decision) -> bool:
+    then, here = ({cluster.id: cluster.refs for cluster in decision.clusters} for decision in (seen, now))
+    return all(then.get(number) == here.get(number) for number in numbers)
 
 
 def _check(decision: Decision, word: EditWord, chosen: Sequence[Cluster], value: str) -> None:
@@ -208,34 +216,11 @@ def _edited(decision: Decision, edit: Edit, *, anew: bool) -> Decision:
     if anew:
         given = input_of(decision)
         basis = given.basis.model_copy(update={"edits": (*given.basis.edits, edit)})
-        return ConsensusManager().decide(replace(given, basis=basis)).model_copy(update={"feedback": decision.feedback})
+        anew_decided = ConsensusManager().decide(replace(given, basis=basis)).model_copy(update={"feedback": decision.feedback})
+        return with_open_claims(anew_decided, given.policy)
     words = {"accept": "accepted", "dismiss": "dismissed"}
     clusters = tuple(
         cluster.model_copy(update={"word": words.get(edit.word, "")}) if set(cluster.refs) & set(edit.findings) else cluster
         for cluster in decision.clusters
     )
     return decision.model_copy(update={"clusters": clusters, "feedback": (*decision.feedback, edit)})
-
-
-def with_late_answers(decision: Decision, tasks: Sequence[TaskDetail]) -> tuple[Answer, ...]:
-    """The answers of a decision, those that came after it in the place of what was missing then, marked late."""
-    came = {task.id: task.answer for task in one_per_seat([task for task in tasks if not task.asks]) if task.answer is not None}
-    found = []
-    for answer in decision.answers:
-        late = came.get(answer.task_id)
-        is_late = answer.status in (AnswerStatus.PENDING, AnswerStatus.CANCELLED) and late is not None
-        found.append(late.model_copy(update={"late": True, "vendor": answer.vendor}) if late is not None and is_late else answer)
-    return tuple(found)
-
-
-def differences(decided: Decision, would_be: Decision) -> list[str]:
-    """How two decisions on the same answers differ, in words."""
-    found = []
-    if decided.verdict != would_be.verdict:
-        found.append(f"{decided.verdict} would be {would_be.verdict}")
-    if decided.needs_operator != would_be.needs_operator:
-        found.append("an operator would decide" if would_be.needs_operator else "no operator would be needed")
-    before, after = ({cluster.refs for cluster in d.clusters if cluster.confirmed and cluster.stands} for d in (decided, would_be))
-    if before != after:
-        found.append(f"{len(before)} findings confirmed would be {len(after)}")
-    return found

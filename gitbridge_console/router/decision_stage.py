@@ -22,7 +22,7 @@ from gitbridge_console.router.ai_router import AIRouter
 from gitbridge_console.router.decision_basis import WITH_FINDINGS, read_basis, with_vendors
 from gitbridge_console.router.hedging import one_per_seat
 from gitbridge_console.router.risk import policy_for
-from gitbridge_console.router.second_round import cost_of, questions, read_answers, unsettled
+from gitbridge_console.router.second_round import cost_of, questions, read_answers, with_open_claims
 from gitbridge_console.settings.model import Settings
 from gitbridge_console.settings.routing import KindSettings
 from gitbridge_console.sources.diffs import material_from
@@ -138,9 +138,7 @@ class DecisionStage:
             return
         header = digest_of(decision)
         self._metrics.record_value("processing", job.claimed_ms - job.number("rx", job.claimed_ms))
-        if (open_claims := unsettled(decision, policy)) and not decision.needs_operator:
-            why_open = f"nobody could confirm or refute the critical finding #{open_claims[0]}: an operator decides"
-            decision = decision.model_copy(update={"needs_operator": True, "rationale": (*decision.rationale, why_open)})
+        decision = with_open_claims(decision, policy)
         if decision.needs_operator or policy.approval == "operator":
             lane, state, why = "", EventState.AWAITING_APPROVAL, f"{decision.state}: {decision.verdict}, an operator decides"
         elif policy.action == "none":

@@ -12,6 +12,7 @@ from dataclasses import asdict
 
 from gitbridge_console.consensus.arbiter import read_arbitration, written_answers
 from gitbridge_console.consensus.conflicts import is_lone
+from gitbridge_console.consensus.edits import chosen_verdict
 from gitbridge_console.consensus.verification import Claim, claims_for, read_verification, verdict_on
 from gitbridge_console.domain.decisions import Answer, AnswerStatus, Arbitration, Decision, Verification
 from gitbridge_console.domain.event_views import TaskDetail
@@ -46,6 +47,14 @@ def unsettled(decision: Decision, policy: KindSettings) -> list[int]:
         return []
     lone = (cluster for cluster in decision.clusters if is_lone(cluster) and cluster.severity == "critical")
     return [cluster.id for cluster in lone if verdict_on(cluster) in ("", "unsettled")]
+
+
+def with_open_claims(decision: Decision, policy: KindSettings) -> Decision:
+    """The decision, left to an operator where a critical finding is unsettled and none has chosen the verdict yet."""
+    if decision.needs_operator or chosen_verdict(decision.basis.edits) is not None or not (claims := unsettled(decision, policy)):
+        return decision
+    why = f"nobody could confirm or refute the critical finding #{claims[0]}: an operator decides"
+    return decision.model_copy(update={"needs_operator": True, "rationale": (*decision.rationale, why)})
 
 
 def read_answers(asked: Sequence[TaskDetail], about: Mapping[str, str]) -> tuple[tuple[Verification, ...], Arbitration | None]:

@@ -262,10 +262,25 @@ class EventReader:
         raw = await self._client.get(self._of(event_id).decision(event_id))
         return None if raw is None else text_of(raw)
 
-    async def list_decisions(self, limit: int = 100) -> list[DecisionSummary]:
-        """The newest decisions, newest first, one per event, from what the events' headers keep of them."""
-        entries = await self._newest((keys.decisions for keys in self._partitions), limit)
+    async def list_decisions(self, limit: int = 100, wanted: EventFilter | None = None) -> list[DecisionSummary]:
+        """The newest decisions of events that match, newest first, one per event, from what the events' headers keep of them.
+
+        With a filter it looks at no more than :data:`SCAN_MAX` decisions.
+        """
+        entries = await self._newest((keys.decisions for keys in self._partitions), limit if wanted is None else SCAN_MAX)
         ids = list(dict.fromkeys(text_of(fields[b"e"]) for _, fields in entries))
+        found: list[DecisionSummary] = []
+        for start in range(0, len(ids), 200):
+            chunk = ids[start : start + 200]
+            if wanted is not None:
+                rows = await self.summaries(chunk, await server_now_ms(self._client))
+                chunk = [summary.id for summary, providers in rows if wanted.matches(summary, providers)]
+            found += await self._decision_rows(chunk)
+            if len(found) >= limit:
+                break
+        return found[:limit]
+
+    async def _decision_rows(self, ids: Sequence[str]) -> list[DecisionSummary]:
         pipe = self._client.pipeline(transaction=False)
         for event_id in ids:
             keys = self._of(event_id)
