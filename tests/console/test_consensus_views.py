@@ -85,10 +85,10 @@ def test_what_is_said_by_style_is_said_by_a_sign_too() -> None:
 
 
 def test_everything_of_ours_has_an_ascii_form_of_the_same_width() -> None:
-    for text in ("●·?x~!✓-…", "│─┼▸→", "▸ 4 unconfirmed"):
+    for text in ("●○·?x~!✓-…", "│─┼▸→", "▸ 4 unconfirmed"):
         assert to_ascii(text).isascii()
         assert len(to_ascii(text)) == len(text)
-    assert to_ascii("●·?x~!✓") == "#.?x~!+"
+    assert to_ascii("●○·?x~!✓") == "#o.?x~!+"
 
 
 def test_chances_are_words_with_their_number() -> None:
@@ -171,6 +171,9 @@ def test_while_it_grows_it_says_that_nothing_is_decided_and_how_long_who_is_out(
     assert "missing" not in text
     assert "dissent" not in text
     assert "tax is rounded" in text
+    nobody = decide([answer(name, None, [], status=AnswerStatus.PENDING) for name in ("claude", "grok")])
+    assert "NO VOTE" in shown(nobody, look=Look(preview=True))
+    assert "nothing found" not in shown(nobody, look=Look(preview=True))
 
 
 def test_the_cursor_holds_on_to_its_finding_when_numbers_change() -> None:

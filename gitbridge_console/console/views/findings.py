@@ -53,7 +53,7 @@ def initials(providers: Sequence[str]) -> dict[str, str]:
 def mark(cluster: Cluster, answer: Answer) -> str:
     """``●`` said it, ``~`` probably the same, ``-`` said without support, ``·`` silent, ``?`` abstained, ``x`` failed or late.
 
-    ``…`` stands for one who is still out.
+    ``○`` stands for one who is still out.
     """
     if answer.late:
         return "x"
@@ -65,7 +65,7 @@ def mark(cluster: Cluster, answer: Answer) -> str:
             return "-"
         return "~" if cluster.tier == "probable" else "●"
     if answer.status is AnswerStatus.PENDING:
-        return "…"
+        return "○"
     return "?" if answer.status in (AnswerStatus.ABSTAIN, AnswerStatus.REFUSED) else "x"
 
 

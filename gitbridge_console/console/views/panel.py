@@ -73,12 +73,16 @@ def state_cell(decision: Decision, *, preview: bool = False) -> Cell:
 
 def verdict_text(decision: Decision) -> str:
     """``REQUEST CHANGES 2/3``."""
+    if not decision.agreement.verdict_n:
+        return "NO VOTE"
     return f"{words(decision.verdict).upper()} {decision.agreement.verdict_k}/{decision.agreement.verdict_n}"
 
 
 def confirmed_text(decision: Decision) -> str:
     """``3 of 8 confirmed``."""
     found = decision.agreement
+    if not found.verdict_n:
+        return ""
     return f"{found.findings_confirmed} of {found.findings_total} confirmed" if found.findings_total else "nothing found"
 
 
