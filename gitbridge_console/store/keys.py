@@ -113,6 +113,10 @@ class Keys:
     def attempts(self, task_id: str) -> str:
         return f"{self.tag}:t:{task_id}"
 
+    def newest_head(self, subject: str) -> str:
+        """Event and version of the newest head of a subject."""
+        return f"{self.tag}:s:{subject}"
+
     def decision(self, event_id: str) -> str:
         return f"{self.tag}:n:{event_id}"
 

@@ -257,6 +257,11 @@ class EventReader:
         """The newest decision of an event."""
         return _decision(await self._client.get(self._of(event_id).decision(event_id)))
 
+    async def newest_head(self, event_id: str, subject: str) -> tuple[str, int] | None:
+        """Which event brought the newest head of a subject, and its version; ``event_id`` is any of the same partition."""
+        event, _, version = text_of(await self._client.get(self._of(event_id).newest_head(subject)) or b"").partition(" ")
+        return (event, int(version)) if version.isdecimal() else None
+
     async def decision_text(self, event_id: str) -> str | None:
         """The newest decision of an event exactly as it is stored, for :meth:`QueueControls.amend`."""
         raw = await self._client.get(self._of(event_id).decision(event_id))

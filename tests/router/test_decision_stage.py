@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import json
+
 import pytest
 
 from gitbridge_console.domain.decisions import AnswerStatus
 from gitbridge_console.domain.events import EventState
 from gitbridge_console.settings.routing import KindSettings
-from tests.router.panel import Panel, with_kind
+from gitbridge_console.store.replies import pack
+from tests.router.panel import PULL, Panel, with_kind
 
 pytestmark = pytest.mark.anyio
 
@@ -36,6 +39,23 @@ async def test_lists_name_the_types_of_conflicts_and_how_usual_the_agreement_is(
     await panel.decide()
     (row,) = await panel.reader.list_decisions()
     assert (row.conflict_types, row.conflicts, row.band) == ("V", 1, "low")
+
+
+async def test_what_was_decided_for_an_older_head_is_not_sent(panel: Panel) -> None:
+    """An older head that was replayed after the newer one was through."""
+    await panel.open(version=5, subject="pr:1:7")
+    await panel.says("claude", "comment")
+    await panel.says("grok", "comment")
+    await panel.decide()
+    at = {**PULL, "pull_request": {**PULL["pull_request"], "number": 7, "updated_at": "2026-11-22T21:00:00Z"}}  # type: ignore[dict-item]
+    await panel.queue.client.set(panel.queue.keys.payload(panel.id), pack(json.dumps(at).encode()))
+    await panel.queue.client.set(panel.queue.keys.newest_head("pr:1:7"), f"0000009900 {2**42}")
+    await panel.act.work(await panel.claim("act"))
+    event = await panel.shown()
+    assert event.action is not None
+    assert (event.state, event.action["requests"]) == ("resolved", [])
+    assert event.action["reason"] == "stale: event 0000009900 has a newer head; replay that one"
+    assert (event.action["conflict"]["type"], event.action["conflict"]["alternatives"]) == ("stale", ["replay", "post as outdated"])
 
 
 async def test_a_kind_without_an_action_is_resolved_at_once(panel: Panel) -> None:
