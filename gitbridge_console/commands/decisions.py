@@ -128,7 +128,7 @@ def recompute(
     rows = (
         (each.decided.id, each.decided.strategy, each.decided.verdict, each.would_be.verdict, "; ".join(each.differs)) for each in found
     )
-    click.echo(table(("ID", "STRATEGY", "DECIDED", "WOULD BE", "WHAT DIFFERS"), rows))
+    click.echo(table(("ID", "STRATEGY", "DECIDED", "WOULD BE", "WHAT DIFFERS"), rows, last_width=160))
     say(f"{sum(bool(each.differs) for each in found)} of {len(found)} would have been decided otherwise by {strategy}")
 
 

@@ -13,9 +13,16 @@ WORDS = tuple(word for word in EDIT_WORDS if word != "verdict")
 USAGE = "N accept|dismiss|restore | N severity WORD | join N,M | split N"
 
 
+class Word(click.ParamType):  # type: ignore[type-arg]
+    """A word or a number; the words are offered by completion."""
+
+    name = "word"
+    choices = WORDS
+
+
 @click.command()
 @click.argument("decision_id", metavar="DECISION")
-@click.argument("words", nargs=-1, required=True, metavar="N WORD | WORD N,M")
+@click.argument("words", nargs=-1, required=True, type=Word(), metavar="N WORD | WORD N,M")
 @click.option("--note", default="", metavar="TEXT", help="Kept with the decision and in the audit.")
 @JSON_OPTION
 @click.pass_context

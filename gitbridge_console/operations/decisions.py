@@ -13,6 +13,7 @@ from gitbridge_console.consensus.strategies import CAUTION, STRATEGIES
 from gitbridge_console.domain.answers import SEVERITIES
 from gitbridge_console.domain.decision_records import approval_record, edit_record
 from gitbridge_console.domain.decisions import Cluster, Decision, Edit, EditWord
+from gitbridge_console.domain.event_records import EventRecord
 from gitbridge_console.domain.event_views import ChangeReport, DecisionSummary
 from gitbridge_console.domain.events import EventState, Kind
 from gitbridge_console.domain.filters import EventFilter
@@ -20,7 +21,7 @@ from gitbridge_console.domain.timestamps import iso_from_ms
 from gitbridge_console.operations.door import Door
 from gitbridge_console.operations.errors import NotFound, OperationError, Refused, Usage
 from gitbridge_console.operations.judged import changes
-from gitbridge_console.operations.recompute import Recomputed, recomputed
+from gitbridge_console.operations.recompute import Recomputed, may_have_come, recomputed, with_actions
 from gitbridge_console.router.decision_stage import digest_of
 from gitbridge_console.router.second_round import with_open_claims
 from gitbridge_console.settings.routing import KindSettings
@@ -110,14 +111,21 @@ class DecisionOperations(Door):
         settings, found = self._settings(), []
         for decision_id in decisions:
             decided = await self.show_decision(decision_id)
-            async with self._asking():
-                try:
-                    record = await self._store.records.read(decided.event_id)
-                except UnreadableEvent:
-                    record = None
+            record = await self._whole(decided.event_id) if with_late and may_have_come(decided) else None
             # A thread, so that a console's engine goes on while hundreds are decided anew.
-            found.append(await asyncio.to_thread(recomputed, decided, strategy, record, settings, with_late=with_late))
+            each = await asyncio.to_thread(recomputed, decided, strategy, record, settings, with_late=with_late)
+            if each.differs and (record := record or await self._whole(decided.event_id)) is not None:
+                each = await asyncio.to_thread(with_actions, each, record, settings)
+            found.append(each)
         return found
+
+    async def _whole(self, event: str) -> EventRecord | None:
+        """An event with its payload and diff; ``None`` where they cannot be read, or are gone."""
+        async with self._asking():
+            try:
+                return await self._store.records.read(event)
+            except UnreadableEvent:
+                return None
 
     async def approve(self, event_id: str, note: str = "") -> ChangeReport:
         """Let an event that awaits approval act."""

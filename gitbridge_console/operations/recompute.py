@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from gitbridge_console.actions.requests import NoAction, plan_action
 from gitbridge_console.consensus.edits import word_on
@@ -34,14 +34,22 @@ class Recomputed:
 
 
 def recomputed(decided: Decision, strategy: str, record: EventRecord | None, settings: Settings, *, with_late: bool) -> Recomputed:
-    """One decision under another strategy; ``record`` is its event, ``None`` where that cannot be read whole."""
+    """One decision under another strategy; ``record`` is its event, needed for late answers only."""
     given = with_late_answers(decided, record, settings) if with_late and record is not None else decided
     would_be = ConsensusManager().recompute(given, strategy, with_late=with_late)
     would_be = with_open_claims(would_be, KindSettings.model_validate(would_be.policy))
-    differs = differences(decided, would_be)
-    if differs and record is not None and (own := actions(decided, record, settings)) != (other := actions(would_be, record, settings)):
-        differs.append(f"action {own} would be {other}")
-    return Recomputed(decided, would_be, tuple(differs))
+    return Recomputed(decided, would_be, tuple(differences(decided, would_be)))
+
+
+def with_actions(found: Recomputed, record: EventRecord, settings: Settings) -> Recomputed:
+    """The same, and what would be done about it where that is something else."""
+    own, other = (action_type(decision, record, settings) for decision in (found.decided, found.would_be))
+    return found if own == other else replace(found, differs=(*found.differs, f"action {own} would be {other}"))
+
+
+def may_have_come(decision: Decision) -> bool:
+    """Whether an answer was missing that may be there by now."""
+    return any(answer.status in MISSING for answer in decision.answers)
 
 
 def with_late_answers(decision: Decision, record: EventRecord, settings: Settings) -> Decision:
@@ -74,7 +82,7 @@ def _by_seat(decision: Decision, tasks: Sequence[TaskDetail]) -> dict[str, Answe
     return found
 
 
-def actions(decision: Decision, record: EventRecord, settings: Settings) -> str:
+def action_type(decision: Decision, record: EventRecord, settings: Settings) -> str:
     """The type of what would be done about a decision, by the settings as they are now; ``none`` where nothing would."""
     diff = None if record.diff is None else record.diff.decode("utf-8", "replace")
     try:

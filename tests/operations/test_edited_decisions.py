@@ -171,7 +171,7 @@ async def test_what_was_said_after_it_was_done_makes_no_strategy_decide_otherwis
     assert same.differs == ()
 
 
-async def with_a_seat_missing(store: Store, answer: dict[str, Any]) -> str:
+async def with_a_seat_missing(store: Store, answer: dict[str, Any], *others: Answer) -> str:
     """An event with a diff that was decided without grok, whose answer came afterwards."""
     diff = "diff --git a/tax.py b/tax.py\n--- a/tax.py\n+++ b/tax.py\n@@ -8 +8 @@\n-e\n+evidence(e)\n"
     event = await store.queue.enqueue(IncomingEvent("d1", "pull_request", BODY % (b"a" * 40), "test", diff=diff))
@@ -182,7 +182,7 @@ async def with_a_seat_missing(store: Store, answer: dict[str, Any]) -> str:
     await store.client.zadd(store.queue.keys.waiting("decide"), {event.id: 1})
     (job,) = (await store.queue.claim("decide", 1)).jobs
     out = Answer(task_id=task.id, provider="grok", status=AnswerStatus.PENDING, reason="no answer by the deadline")
-    decision = decide(vote("claude", "comment", [finding()]), out, strategy="policy", quorum=1, basis=Basis(checked=True))
+    decision = decide(*others, out, strategy="policy", quorum=1, basis=Basis(checked=True))
     decision = decision.model_copy(update={"event_id": event.id, "id": f"{event.id}-1"})
     await store.queue.hand_on(job, "", EventState.AWAITING_APPROVAL, decision=decision.model_dump_json(), header=digest_of(decision))
     late = vote("grok", "request_changes", [answer]).model_copy(update={"task_id": task.id})
@@ -191,7 +191,7 @@ async def with_a_seat_missing(store: Store, answer: dict[str, Any]) -> str:
 
 
 async def test_an_answer_that_came_too_late_is_folded_in_only_where_that_is_asked_for(door: Operations, store: Store) -> None:
-    event = await with_a_seat_missing(store, finding(evidence="evidence(e)"))
+    event = await with_a_seat_missing(store, finding(evidence="evidence(e)"), vote("claude", "comment", [finding()]))
     (without,) = await door.recompute([event], "policy")
     assert without.differs == ()
     (folded,) = await door.recompute([event], "policy", with_late=True)
@@ -201,10 +201,16 @@ async def test_an_answer_that_came_too_late_is_folded_in_only_where_that_is_aske
 
 
 async def test_a_late_finding_is_held_against_the_diff_like_any_other(door: Operations, store: Store) -> None:
-    event = await with_a_seat_missing(store, finding(path="elsewhere.py"))
+    event = await with_a_seat_missing(store, finding(path="elsewhere.py"), vote("claude", "comment", [finding()]))
     (folded,) = await door.recompute([event], "policy", with_late=True)
     assert folded.would_be.basis.unsupported == {"grok#0": "its path is not in the diff"}
     assert folded.would_be.agreement.findings_confirmed == 0
+
+
+async def test_what_would_be_done_otherwise_is_said_too(door: Operations, store: Store) -> None:
+    event = await with_a_seat_missing(store, finding(evidence="evidence(e)"))
+    (folded,) = await door.recompute([event], "majority", with_late=True)
+    assert folded.differs == ("none would be request_changes", "action none would be review")
 
 
 @pytest.mark.parametrize("strategy", ["magic", "single:", "single:No Such", "majority\n"])
