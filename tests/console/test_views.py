@@ -170,6 +170,12 @@ def test_event_without_decision_or_tasks_still_shows() -> None:
     assert "no tasks yet" in plain(event_lines(bare, 80))
 
 
+def test_what_was_not_sent_because_the_head_moved_says_what_else_can_be_done() -> None:
+    conflict = {"type": "stale", "resolution": "nothing is sent", "alternatives": ["replay", "post as outdated"]}
+    stale = event().model_copy(update={"action": {"type": "review", "requests": [], "reason": "stale", "conflict": conflict}})
+    assert "! stale → nothing is sent  or: replay, post as outdated" in plain(event_lines(stale, 100))
+
+
 def test_a_parked_event_says_when_its_next_chance_comes() -> None:
     """And only then."""
     waiting = event().model_copy(update={"state": "parked", "next_chance": "2026-11-22T21:04:05Z"})

@@ -122,6 +122,10 @@ def action_lines(event: EventDetail) -> list[Line]:
     lines = [
         line(Cell("ACTION ", "head"), f"{safe(str(action.get('type', '')))}  ", Cell(safe(str(action.get("reason") or note)), "accent"))
     ]
+    if conflict := action.get("conflict"):
+        ways = ", ".join(safe(str(way)) for way in conflict.get("alternatives", ()))
+        name = Cell(f"  ! {safe(str(conflict.get('type', '')))} ", "warn")
+        lines.append(line(name, f"→ {safe(str(conflict.get('resolution', '')))}", Cell(f"  or: {ways}" if ways else "", "dim")))
     for request in action.get("requests", []):
         lines.append(line("  ", Cell(f"{safe(str(request.get('method', '')))} {safe(str(request.get('path', '')))}", "strong")))
         lines += [
