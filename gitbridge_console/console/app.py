@@ -211,7 +211,9 @@ class ConsoleApp(App[int]):
             self.switch_mode(name)
 
     async def action_back(self) -> None:
-        """Up one level; on top nothing happens but a word about how to quit."""
+        """Up one level, inside the screen first; on top nothing happens but a word about how to quit."""
+        if isinstance(self.screen, FleetScreen) and self.screen.step_back():
+            return
         if len(self.screen_stack) > 1:
             self.pop_screen()
         elif self.current_mode != "pulse":

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections import Counter
+from collections.abc import Iterable, Mapping
 from enum import StrEnum
 from typing import Any, Literal
 
@@ -196,6 +198,26 @@ class Conflict(BaseModel):
     resolved_by: str
     alternatives: tuple[str, ...] = ()
     """What could be done instead."""
+
+
+CONFLICT_LETTERS: Mapping[str, str] = {
+    "verdict": "V",
+    "severity": "S",
+    "lone": "L",
+    "contradiction": "C",
+    "verdict_evidence": "E",
+    "unsupported": "U",
+    "field": "F",
+    "missing": "M",
+    "stale": "T",
+}
+"""Letters by which lists name the types of conflicts."""
+
+
+def conflict_letters(conflicts: Iterable[Conflict]) -> str:
+    """Which types there are and how many of each: ``VS2L``."""
+    counts = Counter(conflict.type for conflict in conflicts)
+    return "".join(f"{letter}{counts[name] if counts[name] > 1 else ''}" for name, letter in CONFLICT_LETTERS.items() if counts[name])
 
 
 class Agreement(BaseModel):

@@ -99,6 +99,8 @@ class EventDetail(View):
     title: str = ""
     author: str = ""
     url: str = ""
+    head_sha: str = ""
+    """The head that was looked at; empty for what has none, and for events of before it was kept."""
     kind: str
     priority: str
     state: str
@@ -136,6 +138,10 @@ class DecisionSummary(View):
     findings: str = ""
     """``3 of 8 confirmed`` or empty."""
     conflicts: int = 0
+    conflict_types: str = ""
+    """A letter for each type, with how many where there are several: ``VS2L`` (see :data:`.decisions.CONFLICT_LETTERS`)."""
+    band: str = ""
+    """How far the findings agree: low, usual, high or all clear."""
     needs_operator: bool = False
 
 

@@ -25,6 +25,7 @@ from gitbridge_console.operations.decision_chains import ChainOperations
 from gitbridge_console.operations.decisions import DecisionOperations
 from gitbridge_console.operations.errors import NotFound, OperationError, Refused, Usage
 from gitbridge_console.operations.health import ask_now, check_providers
+from gitbridge_console.operations.preview import Previews
 from gitbridge_console.operations.provider_status import read_books
 from gitbridge_console.operations.quarantine import as_event, hand_in, look_up
 from gitbridge_console.operations.reports import change_report, full_ids
@@ -39,7 +40,7 @@ REPLAY_MAX = 200
 WAIT_POLL_S = 0.1
 
 
-class Operations(DecisionOperations, ChainOperations):
+class Operations(DecisionOperations, ChainOperations, Previews):
     """The door. All methods raise only :class:`~gitbridge_console.operations.errors.OperationError`."""
 
     async def status(self) -> FleetSnapshot:

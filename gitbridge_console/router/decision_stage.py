@@ -14,7 +14,7 @@ from gitbridge_console.consensus.conflicts import conflict
 from gitbridge_console.consensus.manager import ConsensusInput, ConsensusManager, is_vote
 from gitbridge_console.consensus.strategies import Panel
 from gitbridge_console.domain.decision_records import action_record, decision_record
-from gitbridge_console.domain.decisions import Answer, AnswerStatus, Decision, DecisionState
+from gitbridge_console.domain.decisions import Answer, AnswerStatus, Decision, DecisionState, conflict_letters
 from gitbridge_console.domain.event_views import TaskDetail
 from gitbridge_console.domain.events import EventState, Kind
 from gitbridge_console.domain.facts import read_facts, supersede_version
@@ -79,6 +79,8 @@ def digest_of(decision: Decision) -> dict[str, str]:
         "split": "1" if agreement.verdict_k < agreement.verdict_n else "0",
         "findings": f"{agreement.findings_confirmed} of {agreement.findings_total} confirmed" if agreement.findings_total else "",
         "conflicts": str(len(decision.conflicts)),
+        "clash": conflict_letters(decision.conflicts),
+        "band": agreement.band,
     }
 
 

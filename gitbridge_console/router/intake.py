@@ -72,6 +72,7 @@ class Intake:
             raise NotAnEvent(f"{event.type[:60]!r} is no event type: lower-case letters, digits and _")
         facts = read_facts(event.type, payload, event.diff)
         texts = {"repository": facts.repository, "subject": facts.subject, "title": facts.title, "author": facts.author, "url": facts.url}
+        texts |= {"head": facts.head_sha} if facts.head_sha else {}
         lane = "fetch" if event.type in NEEDS_FILES and event.diff is None else "route"
         try:
             stored = await self._queue.enqueue(

@@ -118,6 +118,7 @@ class EventReader:
             title=summary.title,
             author=about.get("author", ""),
             url=about.get("url", ""),
+            head_sha=about.get("head", ""),
             kind=summary.kind,
             priority=summary.priority,
             state=summary.state,
@@ -376,6 +377,8 @@ def _decision_summary(event_id: str, header: dict[str, str], repository: str, su
         agreement=header.get("agree", ""),
         findings=header.get("findings", ""),
         conflicts=int(header.get("conflicts", 0)),
+        conflict_types=header.get("clash", ""),
+        band=header.get("band", ""),
         needs_operator=header.get("state") == EventState.AWAITING_APPROVAL,
     )
 

@@ -8,7 +8,9 @@ from collections.abc import Awaitable, Callable, Sequence
 from typing import Any, TypeVar
 
 from sample import audit, decisions, event, failures, fleet, jobs
+from sample_decisions import decision
 
+from gitbridge_console.domain.decisions import Decision
 from gitbridge_console.domain.event_views import AuditEntry, ChangeReport, DecisionSummary, EventDetail, EventSummary, JobSummary
 from gitbridge_console.domain.events import Priority
 from gitbridge_console.domain.filters import EventFilter
@@ -28,6 +30,8 @@ class FakeDoor:
         self.refuse: OperationError | None = None
         self.jobs = jobs()
         self.failures = failures()
+        self.growing: Decision | None = None
+        self.event = event
 
     def _note(self, *what: Any) -> ChangeReport:
         if self.refuse is not None:
@@ -59,7 +63,7 @@ class FakeDoor:
 
     async def show_event(self, event_id: str, *, payload: bool = False) -> EventDetail:
         self._ask("event")
-        return event(event_id, payload=payload)
+        return self.event(event_id, payload=payload)
 
     async def pause(self, lanes: Sequence[str], reason: str, for_s: float | None = None) -> ChangeReport:
         return self._note("pause", list(lanes), reason)
@@ -85,6 +89,22 @@ class FakeDoor:
 
     async def approve(self, event_id: str, note: str = "") -> ChangeReport:
         return self._note("approve", event_id)
+
+    async def preview(self, event: EventDetail) -> Decision | None:
+        return self.growing
+
+    async def show_decision(self, decision_id: str) -> Decision:
+        self._ask("decision")
+        return decision()
+
+    async def edit_decision(
+        self, decision_id: str, word: str, numbers: Sequence[int], *, value: str = "", note: str = "", seen: Decision | None = None
+    ) -> Decision:
+        self._note(word, list(numbers), value)
+        return decision()
+
+    async def amend(self, event_id: str, verdict: str = "", note: str = "") -> ChangeReport:
+        return self._note("amend", event_id, verdict, note)
 
     async def reject(self, event_id: str, note: str = "") -> ChangeReport:
         return self._note("reject", event_id)

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from gitbridge_console.domain.decisions import Agreement, Answer, AnswerStatus, Cluster, Conflict, Decision, DecisionState
+from sample_decisions import HOSTILE, SHA, decision
+
 from gitbridge_console.domain.event_views import (
     AuditEntry,
     DecisionSummary,
@@ -33,13 +34,6 @@ from gitbridge_console.domain.snapshots import (
 from gitbridge_console.domain.tasks import Attempt
 
 AT = "2026-11-22T21:14:03.250Z"
-
-HOSTILE = (
-    "\x1b[2J\x1b]0;owned\x07[red]fix[/red] \u202egnp.exe\u2066 \u200btitle\u2028a\nb \ud800 Z\u0300\u0301\u0302\u0303\u0304\u0305 \x9b31m"
-)
-"""Escape codes, markup, direction overrides, line ends, a lone surrogate and a heap of accents."""
-
-SHA = "3f9c1e2a77b0d4c8e1f0a9b2c3d4e5f60718293a"
 
 
 def lane(ready: int = 0, waiting: int = 0, leased: int = 0, oldest: float | None = None, **more: Any) -> LaneStatus:
@@ -267,11 +261,11 @@ def failures() -> list[EventSummary]:
 def decisions() -> list[DecisionSummary]:
     """Agreement, dissent, and one that wants an operator."""
     rows = [
-        ("00000412", "complete", "request_changes", "2/2", "3 of 8 confirmed", 2, True, "Round tax per line"),
-        ("00000991", "complete", "ok", "2/2", "", 0, False, "main: 3 commits"),
-        ("00000987", "partial", "comment", "1/2", "0 of 2 confirmed", 1, False, HOSTILE),
-        ("00000981", "degraded", "approve", "1/1", "", 0, False, "Fix typo"),
-        ("00000975", "failed", "none", "0/2", "", 0, False, "Speed up import"),
+        ("00000412", "complete", "request_changes", "2/3", "4 of 7 confirmed", "VSL2CU", "usual", True, "Round tax per line"),
+        ("00000991", "complete", "ok", "2/2", "", "", "all clear", False, "main: 3 commits"),
+        ("00000987", "partial", "comment", "1/2", "0 of 2 confirmed", "M", "low", False, HOSTILE),
+        ("00000981", "degraded", "approve", "1/1", "", "M2", "", True, "Fix typo"),
+        ("00000975", "failed", "none", "0/2", "", "M3", "", False, "Speed up import"),
     ]
     return [
         DecisionSummary(
@@ -286,10 +280,12 @@ def decisions() -> list[DecisionSummary]:
             verdict=verdict,
             agreement=agreement,
             findings=findings,
-            conflicts=conflicts,
+            conflicts=len(conflicts),
+            conflict_types=conflicts,
+            band=band,
             needs_operator=operator,
         )
-        for n, (event_id, state, verdict, agreement, findings, conflicts, operator, title) in enumerate(rows)
+        for n, (event_id, state, verdict, agreement, findings, conflicts, band, operator, title) in enumerate(rows)
     ]
 
 
@@ -309,135 +305,6 @@ def audit() -> list[AuditEntry]:
             at="2026-11-22T20:58:59.000Z", who="ana", host="ops-1", what="pause", target="act", reason="release freeze", result="done"
         ),
     ]
-
-
-def member(provider: str, title: str, severity: str, path: str, line: int) -> dict[str, Any]:
-    """One provider's wording of a finding."""
-    return {
-        "provider": provider,
-        "index": 0,
-        "title": title,
-        "severity": severity,
-        "path": path,
-        "start_line": line,
-        "end_line": line + 2,
-        "body": "round() in the loop and again in total().",
-        "evidence": "total = round(sum(lines), 2)",
-    }
-
-
-def decision() -> Decision:
-    """Two reviewers who mostly agree, a third that failed."""
-    claude = [
-        member("claude", "tax is rounded twice, in the line and in total()", "critical", "tax/sale.py", 88),
-        member("claude", "cart.items may be None when the cart is empty", "medium", "api/cart.py", 31),
-    ]
-    grok = [
-        member("grok", "double rounding of VAT in `total`", "medium", "tax/sale.py", 88),
-        member("grok", HOSTILE, "high", "db/0042_tax.sql", 7),
-    ]
-    return Decision(
-        id="00000412-1",
-        event_id="00000412",
-        run=1,
-        created_at="2026-11-22T21:12:02.000Z",
-        kind="code_review",
-        state=DecisionState.COMPLETE,
-        strategy="policy",
-        verdict="request_changes",
-        seats=3,
-        quorum=2,
-        answered=2,
-        agreement=Agreement(verdict_k=2, verdict_n=2, findings_confirmed=1, findings_total=3),
-        clusters=(
-            Cluster(
-                id=1,
-                tier="same",
-                k=2,
-                n=2,
-                severity="high",
-                category="bug",
-                path="tax/sale.py",
-                line=88,
-                title="tax is rounded twice",
-                members=(claude[0], grok[0]),
-            ),
-            Cluster(
-                id=2,
-                tier="lone",
-                k=1,
-                n=2,
-                severity="medium",
-                category="bug",
-                path="api/cart.py",
-                line=31,
-                title="None when the cart is empty",
-                members=(claude[1],),
-            ),
-            Cluster(
-                id=3,
-                tier="lone",
-                k=1,
-                n=2,
-                severity="high",
-                category="performance",
-                path="db/0042_tax.sql",
-                line=7,
-                title=HOSTILE,
-                members=(grok[1],),
-            ),
-        ),
-        conflicts=(
-            Conflict(
-                type="severity",
-                subject="#1",
-                positions={"claude": "critical", "grok": "medium"},
-                resolution="high",
-                resolved_by="median",
-            ),
-        ),
-        dissent=({"provider": "grok", "verdict": "comment", "why": "the migration worries me more"},),
-        rationale=("a confirmed high finding asks for changes", "2 of 2 votes"),
-        answers=(
-            Answer(
-                task_id="00000412.1",
-                provider="claude",
-                model="claude-sonnet-5-5",
-                status=AnswerStatus.OK,
-                verdict="request_changes",
-                payload={"findings": claude, "summary": "Rounding happens twice.", "verdict": "request_changes"},
-                latency_ms=4_100,
-                tokens_in=9_120,
-                tokens_out=611,
-                cost_usd=0.0365,
-                prompt="code_review@1",
-            ),
-            Answer(
-                task_id="00000412.2",
-                provider="grok",
-                model="grok-4.7",
-                status=AnswerStatus.OK,
-                verdict="request_changes",
-                payload={"findings": grok, "summary": HOSTILE, "verdict": "request_changes"},
-                latency_ms=8_200,
-                tokens_in=9_080,
-                tokens_out=402,
-                cost_usd=None,
-                prompt="code_review@1",
-            ),
-            Answer(
-                task_id="00000412.3",
-                provider="chatgpt",
-                model="gpt-6.1-sol",
-                status=AnswerStatus.ERROR,
-                reason="HTTP 503 upstream connect error",
-                latency_ms=9_300,
-            ),
-        ),
-        summary="Rounding happens twice.",
-        needs_operator=True,
-        cost_usd=0.0365,
-    )
 
 
 def event(event_id: str = "00000412", *, payload: bool = False) -> EventDetail:
@@ -469,6 +336,7 @@ def event(event_id: str = "00000412", *, payload: bool = False) -> EventDetail:
         title="Round tax per line " + HOSTILE,
         author="mallory",
         url="https://github.example/acme/shop/pull/412",
+        head_sha=SHA,
         kind="code_review",
         priority="high",
         state="awaiting_approval",

@@ -9,8 +9,11 @@ from typing import Any
 import pytest
 from driving import make_app, settle
 from fakes import FakeFleet
-from sample import first_run, fleet
+from sample import event, first_run, fleet
+from sample_decisions import growing, torn
 from textual.pilot import Pilot
+
+from gitbridge_console.domain.event_views import EventDetail
 
 SIZES = {"80x24": (80, 24), "120x40": (120, 40), "200x60": (200, 60)}
 SCREENS = {"pulse": "1", "queue": "2", "providers": "3", "failures": "4", "consensus": "5", "event": "5 enter"}
@@ -36,6 +39,30 @@ def test_screen(snap_compare: Any, screen: str, size: str) -> None:
     """A busy fleet with one provider away."""
     app = make_app(FakeFleet(fleet()))
     assert snap_compare(app, terminal_size=SIZES[size], run_before=pressing(SCREENS[screen]))
+
+
+def pending(event_id: str, *, payload: bool = False) -> EventDetail:
+    return event(event_id, payload=payload).model_copy(update={"state": "consensus_pending", "decision": None, "action": None})
+
+
+def split_three_ways(event_id: str, *, payload: bool = False) -> EventDetail:
+    return event(event_id, payload=payload).model_copy(update={"decision": torn()})
+
+
+@pytest.mark.parametrize("size", SIZES)
+@pytest.mark.parametrize("case", ["growing", "torn"])
+def test_event_whose_panel(snap_compare: Any, case: str, size: str) -> None:
+    """A panel that is still at work, and one of six that is torn."""
+    busy = FakeFleet(fleet())
+    busy.door.event = pending if case == "growing" else split_three_ways
+    busy.door.growing = growing() if case == "growing" else None
+    assert snap_compare(make_app(busy), terminal_size=SIZES[size], run_before=pressing("5 enter"))
+
+
+@pytest.mark.parametrize(("name", "keys"), [("finding", "5 enter j enter"), ("answer", "5 enter tab tab")])
+def test_down_from_the_consensus(snap_compare: Any, name: str, keys: str) -> None:
+    """One finding with all that was said of it; one original answer."""
+    assert snap_compare(make_app(FakeFleet(fleet())), terminal_size=SIZES["120x40"], run_before=pressing(keys))
 
 
 @pytest.mark.parametrize("name", ["gitbridge-light", "high-contrast"])

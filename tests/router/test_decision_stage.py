@@ -31,6 +31,16 @@ async def test_two_votes_decide_and_the_action_is_prepared_not_sent(panel: Panel
     assert (row.event_id, row.state, row.verdict, row.agreement, row.needs_operator) == (panel.id, "complete", "comment", "2/2", False)
 
 
+async def test_lists_name_the_types_of_conflicts_and_how_usual_the_agreement_is(panel: Panel) -> None:
+    grave = {"path": "", "start_line": 0, "end_line": 0, "category": "bug", "body": "b", "evidence": "", "confidence": "low"}
+    await panel.open()
+    await panel.says("claude", "request_changes", findings=[grave | {"title": "tax is rounded twice", "severity": "medium"}])
+    await panel.says("grok", "comment", findings=[grave | {"title": "orders are locked for minutes", "severity": "low"}])
+    await panel.decide()
+    (row,) = await panel.reader.list_decisions()
+    assert (row.conflict_types, row.conflicts, row.band) == ("V", 1, "low")
+
+
 async def test_what_was_decided_for_an_older_head_is_not_sent(panel: Panel) -> None:
     """An older head that was replayed after the newer one was through."""
     await panel.open(version=5, subject="pr:1:7")

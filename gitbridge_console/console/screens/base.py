@@ -132,6 +132,10 @@ class FleetScreen(Screen[None]):
             self.bottom.say("read-only: not done", "warn")
         return not self.console.read_only
 
+    def step_back(self) -> bool:
+        """Go up one level inside the screen; ``False`` where there is none, and the screen is left."""
+        return False
+
     def action_cursor(self, step: int) -> None:
         """Scroll by lines."""
         self.query_one(Page).scroll_relative(y=step, animate=False)

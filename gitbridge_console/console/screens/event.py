@@ -1,21 +1,28 @@
-"""One event: differences first, then tasks, attempts, answers, action, timeline."""
+"""One event: the consensus with its findings, each original answer, then tasks, attempts, action and timeline."""
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from textual.app import ComposeResult
 
-from gitbridge_console.console.screens.base import FleetScreen, bindings_for
+from gitbridge_console.console.screens.base import bindings_for
+from gitbridge_console.console.screens.judging import JudgingScreen
 from gitbridge_console.console.screens.listing import ask_priority, next_priority, set_priority
 from gitbridge_console.console.text import safe
-from gitbridge_console.console.views.event import event_lines
+from gitbridge_console.console.views.consensus import Picture, chosen, finding_name, visible
+from gitbridge_console.console.views.event import event_picture
+from gitbridge_console.console.views.originals import answer_page, finding_page
 from gitbridge_console.console.views.tables import short_id
 from gitbridge_console.console.widgets.lines import Page
+from gitbridge_console.domain.decisions import Decision
 from gitbridge_console.domain.event_views import EventDetail
 from gitbridge_console.domain.snapshots import FleetSnapshot
+from gitbridge_console.operations.operations import Operations
 
 
-class EventScreen(FleetScreen):
-    """The way down from every list."""
+class EventScreen(JudgingScreen):
+    """The way down from every list. In front is the consensus, one finding of it, or one provider's original answer."""
 
     scope = "event"
     BINDINGS = bindings_for("event")
@@ -23,29 +30,147 @@ class EventScreen(FleetScreen):
     def __init__(self, event_id: str) -> None:
         super().__init__()
         self.event_id = event_id
-        self.event: EventDetail | None = None
         self._with_payload = False
+        self._opened = False
+        """Whether the finding under the cursor is open."""
+        self._answer: int | None = None
+        """Number of the original answer that is in front."""
+        self._last_answer = 0
+        self._places: dict[int, int] = {}
+        self._drawn: tuple[object, ...] = ()
+        """What the lines on the page were made from."""
 
     def body(self) -> ComposeResult:
         """One long page."""
         yield Page(id="page")
 
+    @property
+    def page(self) -> Page:
+        """The page."""
+        return self.query_one(Page)
+
     def on_mount(self) -> None:
         """Keys scroll the page."""
-        self.query_one(Page).focus()
+        self.page.focus()
 
     def crumb(self) -> str:
-        """Which event."""
-        return f"{self.console.current_mode} > {safe(self.event.subject) if self.event else short_id(self.event_id)}"
+        """Which event, and what of it."""
+        name = safe(self.event.subject) if self.event else short_id(self.event_id)
+        marks = f", {len(self.look_at.marked)} marked" if self.look_at.marked else ""
+        return f"{self.console.current_mode} > {name}{marks}"
 
     def show(self, snapshot: FleetSnapshot) -> None:
         """Fetch it anew."""
         with_payload = self._with_payload
-        self.look(lambda door: door.show_event(self.event_id, payload=with_payload), self._show, group="event", about=str(with_payload))
 
-    def _show(self, event: EventDetail) -> None:
-        self.event = event
-        self.query_one(Page).set_lines(event_lines(event, self.query_one(Page).content_size.width))
+        async def fetch(door: Operations) -> tuple[EventDetail, Decision | None]:
+            event = await door.show_event(self.event_id, payload=with_payload)
+            return event, await door.preview(event)
+
+        self.look(fetch, self._show, group="event", about=str(with_payload))
+
+    def _show(self, found: tuple[EventDetail, Decision | None]) -> None:
+        self.event, preview = found
+        self.decision = preview or self.event.decision
+        self.look_at = replace(self.look_at, preview=preview is not None)
+        self.draw()
+
+    def draw(self) -> None:
+        """Show what is in front, as it stands."""
+        if self.event is None:
+            return
+        width = self.page.content_size.width
+        decision = self.decision
+        cluster = chosen(decision, self.look_at) if decision else None
+        if cluster is not None and not self.look_at.cursor:
+            self.look_at = replace(self.look_at, cursor=finding_name(cluster))
+        if decision is None:
+            self._opened, self._answer = False, None
+        made_from = (self.event, decision, self.look_at, self._opened, self._answer, width)
+        if made_from == self._drawn:
+            return
+        self._drawn = made_from
+        if decision is not None and self._answer is not None and decision.answers:
+            at = self._answer % len(decision.answers)
+            picture = Picture(tuple(answer_page(decision.answers[at], f"{at + 1} of {len(decision.answers)}", width)), {})
+        elif decision is not None and self._opened and cluster is not None:
+            picture = Picture(tuple(finding_page(cluster, decision, width)), {})
+        else:
+            picture = event_picture(self.event, decision, width, self.look_at)
+        self._places = picture.places
+        self.page.set_lines(picture.lines)
+
+    def _turn_to(self, *, opened: bool = False, answer: int | None = None) -> None:
+        """Put something else in front, from its top."""
+        self._opened, self._answer = opened, answer
+        self.draw()
+        self.page.scroll_to(y=0, animate=False, immediate=True)
+
+    def step_back(self) -> bool:
+        """From a finding or an answer to the consensus."""
+        if not self._opened and self._answer is None:
+            return False
+        self._turn_to()
+        self._reveal()
+        return True
+
+    @property
+    def findings_in_front(self) -> bool:
+        """Not while an original answer is: what is written then would be about a finding nobody sees."""
+        return self._answer is None
+
+    def _reveal(self) -> None:
+        cluster = chosen(self.decision, self.look_at) if self.decision else None
+        if cluster is not None and cluster.id in self._places:
+            first = self._places[cluster.id]
+            later = [at for at in self._places.values() if at > first]
+            self.page.reveal(first, min(later, default=first + 2) - 1)
+
+    def action_cursor(self, step: int) -> None:
+        """From finding to finding while the one under the cursor is in sight; beyond them, and elsewhere, by lines."""
+        rows = visible(self.decision, self.look_at) if self.decision and self._places else []
+        here = chosen(self.decision, self.look_at) if self.decision else None
+        at = next((n for n, cluster in enumerate(rows) if here is not None and cluster.id == here.id), None)
+        if at is None or not 0 <= at + step < len(rows) or not self.page.shows(self._places[rows[at].id]):
+            super().action_cursor(step)
+            return
+        self.look_at = replace(self.look_at, cursor=finding_name(rows[at + step]))
+        self.draw()
+        self._reveal()
+
+    def action_open(self) -> None:
+        """Open the finding under the cursor, or close it."""
+        cluster = chosen(self.decision, self.look_at) if self.decision else None
+        if self.step_back():
+            return
+        if cluster is None:
+            self.bottom.say("there is no finding to open", "dim")
+        else:
+            self._turn_to(opened=True)
+
+    def action_answer(self, step: int) -> None:
+        """The next original answer; after the last the consensus."""
+        count = len(self.decision.answers) if self.decision else 0
+        if not count:
+            self.bottom.say("there are no answers yet", "dim")
+            return
+        to = 0 if self._answer is None else self._answer + step
+        self._last_answer = to if to < count else 0
+        self._turn_to(answer=to if to < count else None)
+
+    def action_original(self) -> None:
+        """Between the consensus and the original answer looked at last."""
+        if self._answer is not None:
+            self._turn_to()
+        elif self.decision and self.decision.answers:
+            self._turn_to(answer=self._last_answer % len(self.decision.answers))
+        else:
+            self.bottom.say("there are no answers yet", "dim")
+
+    def action_fold(self) -> None:
+        """Show or hide what is unconfirmed or unsupported."""
+        self.look_at = replace(self.look_at, unfolded=not self.look_at.unfolded)
+        self.draw()
 
     def action_payload(self) -> None:
         """Show or hide the payload."""
@@ -67,16 +192,6 @@ class EventScreen(FleetScreen):
                 f"cancel {short_id(self.event_id)}",
                 lambda: self.write(lambda door: door.cancel([self.event_id], "from the console"), "cancel"),
             )
-
-    def action_approve(self) -> None:
-        """Approve it, after y/N."""
-        if self.may_write():
-            self.confirm(f"approve {short_id(self.event_id)}", lambda: self.write(lambda door: door.approve(self.event_id), "approve"))
-
-    def action_reject(self) -> None:
-        """Reject it, after y/N."""
-        if self.may_write():
-            self.confirm(f"reject {short_id(self.event_id)}", lambda: self.write(lambda door: door.reject(self.event_id), "reject"))
 
     def action_priority(self, step: int) -> None:
         """One class up or down."""

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from rich.cells import cell_len, chop_cells
 
-TONES = ("", "good", "warn", "bad", "dim", "accent", "head", "strong")
+from gitbridge_console.console.text import clip
+
+TONES = ("", "good", "warn", "bad", "dim", "accent", "head", "strong", "struck")
 """What a cell means; the theme decides how that looks. State is always in the words too."""
 
 
@@ -40,9 +42,10 @@ class Row:
 
 @dataclass(frozen=True, slots=True)
 class Line:
-    """A line of toned parts."""
+    """A line of toned parts; ``chosen``: the cursor stands on it."""
 
     parts: tuple[Cell, ...]
+    chosen: bool = False
 
     @property
     def plain(self) -> str:
@@ -53,6 +56,18 @@ class Line:
 def line(*parts: str | Cell) -> Line:
     """A line from texts and cells."""
     return Line(tuple(part if isinstance(part, Cell) else Cell(part) for part in parts))
+
+
+def cut(whole: Line, width: int) -> Line:
+    """The line without what is beyond ``width`` cells."""
+    left, kept = width, list[Cell]()
+    for part in whole.parts:
+        if cell_len(part.text) > left:
+            kept.append(Cell(clip(part.text, left), part.tone))
+            break
+        kept.append(part)
+        left -= cell_len(part.text)
+    return replace(whole, parts=tuple(kept))
 
 
 def wrap(whole: Line, width: int, indent: int = 6) -> list[Line]:

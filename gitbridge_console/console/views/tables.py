@@ -84,19 +84,20 @@ def event_rows(events: Sequence[EventSummary]) -> list[Row]:
 
 
 DECISION_COLUMNS = (
-    Column("EVENT", 9),
-    Column("TIME", 8),
-    Column("PANEL", 9),
-    Column("VERDICT", 16),
-    Column("AGREE", 5, right=True),
-    Column("!", 2, right=True),
-    Column("FINDINGS", 17, drop=1),
-    Column("SUBJECT", 20, flex=True),
+    Column("EVENT", 8),
+    Column("TIME", 8, drop=3),
+    Column("PANEL", 8),
+    Column("VERDICT", 19),
+    Column("CONFIRMED", 9),
+    Column("AGREE", 9, drop=2),
+    Column("CLASH", 6),
+    Column("SUBJECT", 12, flex=True),
 )
 
 
 def decision_rows(decisions: Sequence[DecisionSummary]) -> list[Row]:
-    """Decisions, newest first; those that want an operator are marked in words."""
+    """Those that wait for an operator first, marked in words, then the newest."""
+    ordered = sorted(decisions, key=lambda row: not row.needs_operator)
     return [
         Row(
             row.event_id,
@@ -106,14 +107,14 @@ def decision_rows(decisions: Sequence[DecisionSummary]) -> list[Row]:
                 Cell(
                     "OPERATOR" if row.needs_operator else row.state, "accent" if row.needs_operator else DECISION_TONES.get(row.state, "")
                 ),
-                Cell(row.verdict.replace("_", " "), "strong"),
-                Cell(row.agreement),
-                Cell(str(row.conflicts) if row.conflicts else "", "warn"),
-                Cell(row.findings, "dim"),
+                Cell(f"{row.verdict.replace('_', ' ')} {row.agreement}", "strong"),
+                Cell(row.findings.removesuffix(" confirmed")),
+                Cell(row.band, "warn" if row.band == "low" else "dim"),
+                Cell(row.conflict_types or (str(row.conflicts) if row.conflicts else ""), "warn"),
                 Cell(safe(f"{row.subject}  {row.title}")),
             ),
         )
-        for row in decisions
+        for row in ordered
     ]
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from rich.text import Text
-from textual.geometry import Size
+from textual.geometry import Region, Size
 from textual.scroll_view import ScrollView
 from textual.strip import Strip
 from textual.widget import Widget
@@ -44,11 +44,26 @@ class Page(ScrollView, can_focus=True, inherit_bindings=False):
         self.lines: tuple[Line, ...] = ()
 
     def set_lines(self, lines: Sequence[Line]) -> None:
-        """Show other lines, from where the eye is."""
-        if tuple(lines) != self.lines:
-            self.lines = tuple(lines)
+        """Show other lines, from where the eye is; what looks as before is not drawn again."""
+        old, self.lines = self.lines, tuple(lines)
+        if len(old) != len(self.lines):
             self.virtual_size = Size(self.size.width, len(self.lines))
-            self.refresh()
+        top = int(self.scroll_offset.y)
+        for n in range(top, top + self.content_size.height):
+            if old[n : n + 1] != self.lines[n : n + 1]:
+                self.refresh(Region(0, n - top, self.content_size.width, 1))
+
+    def shows(self, n: int) -> bool:
+        """Whether the line of that number is in sight."""
+        return 0 <= n - int(self.scroll_offset.y) < self.content_size.height
+
+    def reveal(self, first: int, last: int) -> None:
+        """Scroll no further than needed to have these lines in sight, the first of them in any case."""
+        top, height = int(self.scroll_offset.y), max(1, self.content_size.height)
+        if first < top:
+            self.scroll_to(y=first, animate=False, immediate=True)
+        elif last >= top + height:
+            self.scroll_to(y=min(first, last - height + 1), animate=False, immediate=True)
 
     def render_line(self, y: int) -> Strip:
         """One line of the screen."""

@@ -39,6 +39,7 @@ class Palette:
             "accent": style(theme.accent),
             "head": style(theme.accent, bold=True),
             "strong": Style(bold=True),
+            "struck": style(theme.variables.get("gb-dim", theme.secondary)) + Style(strike=True),
         }
 
     def text(self, text: str) -> str:
@@ -51,7 +52,8 @@ class Palette:
 
     def strip(self, line: Line, width: int, base: Style) -> Strip:
         """A line in exactly ``width`` cells."""
-        return Strip(self.segments(line.parts, base)).adjust_cell_length(width, base)
+        ground = base + Style(reverse=True) if line.chosen else base
+        return Strip(self.segments(line.parts, ground)).adjust_cell_length(width, ground)
 
     def rich(self, lines: Iterable[Line], width: int | None = None) -> Text:
         """Lines as one Rich text, never parsed as markup."""
