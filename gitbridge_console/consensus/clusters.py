@@ -70,7 +70,9 @@ def _cluster(group: Group, by_provider: Mapping[str, Sequence[Mapping[str, Any]]
     )
     rated = {str(m["provider"]) for m in standing}
     ranks = [min(rank(str(m.get("severity", ""))) for m in standing if m["provider"] == provider) for provider in sorted(rated)]
-    n, voices = len(by_provider), len({vendors[provider] for provider in providers})
+    n, voices, verified = len(by_provider), len({vendors[provider] for provider in providers}), _verified(refs, basis)
+    # Who was asked about it and found it real says so as well.
+    agree = voices + sum(word == "real" for provider, word in verified.items() if provider not in providers)
     return Cluster(
         id=0,
         tier=group.tier,
@@ -83,10 +85,10 @@ def _cluster(group: Group, by_provider: Mapping[str, Sequence[Mapping[str, Any]]
         title=str(speaker.get("title", "")),
         members=tuple(members),
         vendors=voices,
-        real=chance(voices, len(set(vendors.values())), basis.outcomes),
+        real=chance(min(agree, len(set(vendors.values()))), len(set(vendors.values())), basis.outcomes) if supported else 0.0,
         supported=supported,
         word=word_on(refs, basis.edits),
-        verified=_verified(refs, basis),
+        verified=verified,
         parts=tuple(_part(match) for match in group.matches),
     )
 

@@ -70,6 +70,14 @@ def test_what_the_others_make_of_a_critical_finding_decides(word: str, verdict: 
     assert lone.positions["grok"] == word.replace("_", " ")
 
 
+def test_who_finds_it_real_makes_it_likelier() -> None:
+    (before,) = [c for c in panel().clusters if c.title == LONE["title"]]
+    (after,) = [
+        c for c in panel(read_verification("grok", asked("grok"), said(asked("grok"), chatgpt="real"))).clusters if c.title == LONE["title"]
+    ]
+    assert (before.k, before.real, after.k, after.real) == (1, 0.16, 1, 0.5)
+
+
 def test_who_calls_a_decoy_real_is_not_listened_to() -> None:
     fooled = read_verification("grok", asked("grok"), said(asked("grok"), chatgpt="real", decoy="real"))
     assert not fooled.trusted

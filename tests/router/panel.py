@@ -59,7 +59,11 @@ class Panel:
         job = await self.claim(lane)
         await self.queue.begin(job)
         payload = payload or {"findings": list(findings), "summary": "s", "verdict": verdict, "abstain_reason": None}
-        answer = Answer(task_id=job.id, provider=lane, status=status, verdict=verdict, payload=payload)
+        await self.settle(job, verdict, payload, status)
+
+    async def settle(self, job: ClaimedJob, verdict: str | None, payload: dict[str, Any], status: AnswerStatus = AnswerStatus.OK) -> None:
+        """The answer to a question in hand."""
+        answer = Answer(task_id=job.id, provider=job.lane, status=status, verdict=verdict, payload=payload)
         voted = status is AnswerStatus.OK and "q" not in job.header
         await self.queue.settle_task(job, TaskState.SUCCEEDED, answer=answer.model_dump_json(), vote=voted)
 
