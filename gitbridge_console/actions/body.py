@@ -67,6 +67,8 @@ def _who(cluster: Cluster) -> str:
     names = dict.fromkeys(str(member.get("provider", "")) for member in cluster.members)
     likely = f", {chance_word(cluster.real)}" if cluster.real else ""
     accepted = ", accepted by an operator" if cluster.word == "accepted" else ""
+    asked = [one_line(name, 40) for name, word in cluster.verified.items() if word == "real"]
+    likely += f", found real by {', '.join(asked)} when asked" if asked else ""
     return f"{', '.join(one_line(name, 40) for name in names if name) or 'panel'}; {cluster.k} of {cluster.n}{likely}{accepted}"
 
 

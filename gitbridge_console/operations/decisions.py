@@ -127,19 +127,25 @@ class DecisionOperations(Door):
             except UnreadableEvent:
                 return None
 
-    async def approve(self, event_id: str, note: str = "") -> ChangeReport:
-        """Let an event that awaits approval act."""
-        return await self._settle_approval(event_id, note, approve=True)
+    async def approve(self, event_id: str, note: str = "", *, seen: Decision | None = None) -> ChangeReport:
+        """Let an event that awaits approval act; with ``seen`` only on the decision that was looked at."""
+        return await self._settle_approval(event_id, note, approve=True, seen=seen)
 
     async def reject(self, event_id: str, note: str = "") -> ChangeReport:
         """Resolve an event that awaits approval without acting."""
         return await self._settle_approval(event_id, note, approve=False)
 
-    async def _settle_approval(self, event_id: str, note: str, *, approve: bool) -> ChangeReport:
+    async def _settle_approval(self, event_id: str, note: str, *, approve: bool, seen: Decision | None = None) -> ChangeReport:
         name = expand_id(event_id.partition("-")[0])
         word = "approve" if approve else "reject"
         async with self._writing(word, name, note) as record:
-            before = await self._store.queue.approve(name, approve=approve, by=self._actor.who, note=note)
+            stored = await self._store.reader.decision_text(name) if seen is not None else None
+            changed = stored is not None and Decision.model_validate_json(stored) != seen
+            before = "changed"
+            if not changed:
+                before = await self._store.queue.approve(name, approve=approve, by=self._actor.who, note=note, seen=stored)
+            if before == "changed":
+                raise Refused(f"the decision on {name} is another by now: look again")
             if not before:
                 raise NotFound(f"no event {event_id}")
             if before != EventState.AWAITING_APPROVAL:

@@ -40,6 +40,11 @@ def or_unknown(seconds: float | None) -> int:
     return -1 if seconds is None else milliseconds(seconds)
 
 
+def _digest(decision: str) -> str:
+    """A stored decision as scripts tell it from another."""
+    return hashlib.sha1(decision.encode(), usedforsecurity=False).hexdigest()
+
+
 class QueueControls:
     """The partitions of a queue and everything that is not a worker's transition.
 
@@ -135,10 +140,10 @@ class QueueControls:
         """Cancel unfinished events, seats in flight included. Reply as :meth:`replay`."""
         return [text_of(word) for word in await self._each("cancel", ids, by, why[:200])]
 
-    async def approve(self, event_id: str, *, approve: bool, by: str, note: str = "") -> str:
-        """An operator's word on an event that awaits it; returns the state it was in."""
+    async def approve(self, event_id: str, *, approve: bool, by: str, note: str = "", seen: str | None = None) -> str:
+        """An operator's word on an event that awaits it; returns the state it was in, ``"changed"`` where the decision is not ``seen``."""
         word = "approve" if approve else "reject"
-        return text_of(await self._of(event_id).run("approve", event_id, word, by, note[:200]))
+        return text_of(await self._of(event_id).run("approve", event_id, word, by, note[:200], "" if seen is None else _digest(seen)))
 
     async def amend(self, event_id: str, before: str, after: Decision, header: Mapping[str, str], *, only_open: bool, by: str) -> str:
         """Replace an event's decision, if it still is ``before``, and with ``only_open`` if it awaits approval.
@@ -148,8 +153,7 @@ class QueueControls:
         last = (*after.basis.edits, *after.feedback)[-1:]
         note = " ".join(f"{edit.word} {edit.value} {', '.join(edit.findings)} {edit.note}" for edit in last)
         pairs = [word for pair in header.items() for word in pair]
-        digest = hashlib.sha1(before.encode(), usedforsecurity=False).hexdigest()
-        args = (digest, after.model_dump_json(), "open" if only_open else "any", by, " ".join(note.split())[:200], *pairs)
+        args = (_digest(before), after.model_dump_json(), "open" if only_open else "any", by, " ".join(note.split())[:200], *pairs)
         return text_of(await self._of(event_id).run("amend", event_id, *args))
 
     async def move(self, source: str, target: str, *, by: str, limit: int = 500) -> tuple[int, int]:

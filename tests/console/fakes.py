@@ -87,7 +87,7 @@ class FakeDoor:
     async def cancel(self, ids: Sequence[str], reason: str) -> ChangeReport:
         return self._note("cancel", list(ids), reason)
 
-    async def approve(self, event_id: str, note: str = "") -> ChangeReport:
+    async def approve(self, event_id: str, note: str = "", *, seen: Decision | None = None) -> ChangeReport:
         return self._note("approve", event_id)
 
     async def preview(self, event: EventDetail) -> Decision | None:

@@ -91,6 +91,15 @@ async def test_words_are_learned_from_and_the_last_one_counts(door: Operations, 
     assert (await store.outcomes.read("any", "code_review")).reliability == {"claude": (0.0, 0.0), "grok": (0.0, 0.0)}
 
 
+async def test_what_was_changed_since_it_was_looked_at_is_not_approved(door: Operations, store: Store) -> None:
+    event = await decided(store)
+    seen = await door.show_decision(event)
+    await door.amend(event, "approve", "hotfix")
+    with pytest.raises(Refused, match="another by now: look again"):
+        await door.approve(event, seen=seen)
+    await door.approve(event, seen=await door.show_decision(event))
+
+
 async def test_what_was_acted_on_stands_and_can_still_be_judged(door: Operations, store: Store) -> None:
     event = await decided(store, EventState.RESOLVED)
     after = await door.edit_decision(event, "dismiss", [1])

@@ -137,8 +137,8 @@ class JudgingScreen(FleetScreen):
     def action_approve(self) -> None:
         """Approve and post it, after y/N."""
         if self.may_write():
-            label = f"approve {short_id(self.event_id)} and post"
-            self.confirm(label, lambda: self.write(lambda door: door.approve(self.event_id), "approve"))
+            label, seen = f"approve {short_id(self.event_id)} and post", self.event.decision if self.event else None
+            self.confirm(label, lambda: self.write(lambda door: door.approve(self.event_id, seen=seen), "approve"))
 
     def action_reject(self) -> None:
         """Reject it, after y/N."""
