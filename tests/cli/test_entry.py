@@ -105,10 +105,21 @@ def test_a_reader_that_goes_away_is_no_trouble(tmp_path: Path) -> None:
     assert process.returncode == 141
 
 
+def heed_ctrl_c() -> None:
+    """What a shell starts in the background ignores ctrl+c, and what that starts as well."""
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
 def test_watching_ends_quietly_with_ctrl_c(tmp_path: Path, valkey_url: str, namespace: str) -> None:
     words = ["status", "--watch", "--json", "--redis", valkey_url, "--namespace", namespace, "--state-dir", str(tmp_path)]
     with subprocess.Popen(
-        [*PROGRAM, *words], cwd=tmp_path, env=environment(tmp_path), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+        [*PROGRAM, *words],
+        cwd=tmp_path,
+        env=environment(tmp_path),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        preexec_fn=heed_ctrl_c,
     ) as process:
         assert process.stdout is not None
         assert process.stderr is not None
