@@ -140,6 +140,20 @@ async def test_a_lane_that_opened_in_between_begins_to_wait_anew(house: House) -
     assert await house.lanes(event_id) == ["claude"]
 
 
+async def test_a_lane_that_was_empty_when_it_opened_begins_to_wait_anew_too(house: House) -> None:
+    await house.seat("d1")
+    house.shut("claude", 4.0)
+    await house.turn()
+    house.clock.now = 4.5
+    assert len((await house.queue.claim("claude", 1)).jobs) == 1
+    await house.turn()
+    house.clock.now = 3600.0
+    event_id = await house.seat("d2")
+    house.shut("claude", 4.0)
+    await house.turn()
+    assert await house.lanes(event_id) == ["claude"]
+
+
 async def test_what_would_be_too_late_moves_though_the_others_wait(house: House) -> None:
     ids = [await house.seat("d1", "claude", "chatgpt"), await house.seat("d2")]
     (job,) = (await house.queue.claim("chatgpt", 1)).jobs
