@@ -107,7 +107,8 @@ class BoardKeeper:
                 )
             elif breaker.state is BreakerState.CLOSED:
                 logger.warning("%s: circuit breaker closed again", name)
-                mark.epoch = await self._board.closed(name, mark.epoch, breaker.openings)
+                # Its number is heard, not taken over here: of a closing that came too late it is that of an opening since.
+                await self._board.closed(name, mark.epoch, breaker.openings)
             mark.transitions = transitions
         gate_until, disabled_at_ms = state.gate_until, state.disabled_at_ms
         if gate_until > max(mark.gate_until, now):

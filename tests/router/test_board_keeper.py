@@ -135,6 +135,20 @@ async def test_closing_is_not_undone_by_an_engine_that_missed_it(fleet: tuple[On
     assert other.open
 
 
+async def test_an_engine_whose_closing_comes_too_late_takes_over_what_was_opened_since(fleet: tuple[OneEngine, OneEngine]) -> None:
+    one, other = fleet
+    one.fails(FailureClass.TRANSIENT, 5)
+    await look_round(one, other)
+    for engine in fleet:
+        wait_out(engine)
+    other.fails(FailureClass.TRANSIENT)
+    for _ in range(2):
+        one.succeeds()
+    await look_round(other, one)
+    assert not other.open
+    assert not one.open
+
+
 async def test_the_fleet_sends_one_probe_at_a_time(fleet: tuple[OneEngine, OneEngine]) -> None:
     one, other = fleet
     one.fails(FailureClass.TRANSIENT, 5)
