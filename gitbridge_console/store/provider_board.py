@@ -28,9 +28,11 @@ TELL = """
 local now = redis.call('TIME')
 local ms = now[1] * 1000 + math.floor(now[2] / 1000)
 local what, n = ARGV[2], tonumber(ARGV[3])
-local h = redis.call('HMGET', KEYS[1], 'epoch', 'open', 'until', 'gate')
+local h = redis.call('HMGET', KEYS[1], 'epoch', 'open', 'until', 'gate', 'said')
 local epoch, is_open = tonumber(h[1]) or 0, h[2] == '1'
-if what == 'open' then
+-- An engine that has heard of no epoch yet is new, and has seen for itself what it tells.
+local before_word = n > 0 and n < (tonumber(h[5]) or 0)
+if what == 'open' and not before_word then
   local due = ms + tonumber(ARGV[5])
   if is_open and epoch > n then
     due = math.max(due, tonumber(h[3]))
@@ -64,7 +66,7 @@ if word == 'open' then
   redis.call('HSET', KEYS[1], 'forced', ARGV[3], 'forced_why', ARGV[4], 'forced_at', ms)
 else
   redis.call('HDEL', KEYS[1], 'forced', 'forced_why', 'forced_at')
-  redis.call('HSET', KEYS[1], 'open', '0', 'since', ms)
+  redis.call('HSET', KEYS[1], 'open', '0', 'since', ms, 'said', epoch)
 end
 if word == 'reset' then redis.call('HDEL', KEYS[1], 'disabled', 'disabled_at', 'gate', 'k', 'causes') end
 if word == 'open' then redis.call('PERSIST', KEYS[1]) else redis.call('EXPIRE', KEYS[1], ARGV[1]) end

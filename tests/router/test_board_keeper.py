@@ -149,6 +149,21 @@ async def test_an_engine_whose_closing_comes_too_late_takes_over_what_was_opened
     assert not one.open
 
 
+async def test_an_operators_word_is_not_undone_by_an_opening_from_before_it(
+    fleet: tuple[OneEngine, OneEngine], board: ProviderBoard
+) -> None:
+    one, other = fleet
+    one.fails(FailureClass.TRANSIENT, 5)
+    await look_round(one, other)
+    await board.say("grok", "close", by="alice", why="it is well")
+    await look_round(other)
+    wait_out(one)
+    one.fails(FailureClass.TRANSIENT)
+    await look_round(one, other)
+    assert one.open
+    assert other.open
+
+
 async def test_the_fleet_sends_one_probe_at_a_time(fleet: tuple[OneEngine, OneEngine]) -> None:
     one, other = fleet
     one.fails(FailureClass.TRANSIENT, 5)
