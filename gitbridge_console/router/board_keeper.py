@@ -136,7 +136,7 @@ class BoardKeeper:
         gate_until = now + (entry.gate_ms - now_ms) / 1000
         if entry.gate_ms and gate_until > state.gate_until:
             state.gate_until = mark.gate_until = gate_until
-        if entry.disabled and not state.disabled and entry.disabled_at_ms > mark.began_ms:
+        if entry.disabled and not state.disabled and entry.disabled_at_ms >= mark.began_ms:
             state.disabled, state.disabled_at_ms = entry.disabled, float(entry.disabled_at_ms)
             mark.disabled_at_ms = state.disabled_at_ms
 

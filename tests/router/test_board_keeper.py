@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -16,7 +17,7 @@ from gitbridge_console.router.board_keeper import BoardKeeper, ProbeGuard
 from gitbridge_console.router.guards import Question, Refusal
 from gitbridge_console.settings.model import Settings
 from gitbridge_console.store.keys import Keys
-from gitbridge_console.store.provider_board import ProviderBoard
+from gitbridge_console.store.provider_board import BoardEntry, ProviderBoard
 from gitbridge_console.store.trouble import StoreTrouble
 from tests.router.conftest import Clock, Silent, Weather
 
@@ -243,6 +244,21 @@ async def test_a_spent_quota_is_asked_for_by_nobody_again_until_an_operator_rese
     assert await board.say("grok", "reset", by="alice", why="paid") == "disabled"
     await look_round(one, other)
     assert (one.open, other.open) == (True, True)
+
+
+async def test_what_is_disabled_in_the_millisecond_of_the_first_look_is_heard_of(
+    board: ProviderBoard, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fresh, said = OneEngine(board), BoardEntry()
+
+    async def read(names: Iterable[str]) -> tuple[int, dict[str, BoardEntry]]:
+        return 1_000, {"grok": said}
+
+    monkeypatch.setattr(board, "read", read)
+    await look_round(fresh)
+    said = BoardEntry(disabled="quota: spent", disabled_at_ms=1_000)
+    await look_round(fresh)
+    assert not fresh.open
 
 
 async def test_a_key_that_is_refused_is_the_trouble_of_the_engine_that_has_it(fleet: tuple[OneEngine, OneEngine]) -> None:
