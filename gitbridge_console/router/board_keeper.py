@@ -13,6 +13,7 @@ from gitbridge_console.router.ai_router import AIRouter
 from gitbridge_console.router.attempt import Outcome
 from gitbridge_console.router.breaker import BreakerState, Forced
 from gitbridge_console.router.guards import Question, Refusal
+from gitbridge_console.router.last_words import write_last_words
 from gitbridge_console.router.provider_state import ProviderState
 from gitbridge_console.store.provider_board import BoardEntry, ProviderBoard
 from gitbridge_console.store.trouble import STORE_AWAY, StoreTrouble
@@ -189,13 +190,15 @@ class ProbeGuard:
         state = self._router.states.get(name)
         if state is None or not state.breaker.probing(self._clock()):
             return None
-        token = uuid4().hex
+        probe = _Probe(self._board, self._trouble, name, uuid4().hex)
         try:
             async with asyncio.timeout(STORE_S):
-                taken = await self._board.take_probe(name, token, state.settings.timeout_total_s + PROBE_MARGIN_S)
+                taken = await self._board.take_probe(name, probe.token, state.settings.timeout_total_s + PROBE_MARGIN_S)
         except STORE_AWAY as error:
+            # The place may be ours all the same.
             self._trouble.report(error)
-            return None
-        if not taken:
-            return Refusal("another engine tries whether it is back", PROBED_ELSEWHERE_S)
-        return _Probe(self._board, self._trouble, name, token)
+            return probe
+        except asyncio.CancelledError:
+            await write_last_words(probe.settle(None), self._trouble)
+            raise
+        return probe if taken else Refusal("another engine tries whether it is back", PROBED_ELSEWHERE_S)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any
@@ -191,6 +192,56 @@ async def test_a_probe_whose_engine_died_gives_its_place_back_by_itself(
     assert 0 < left_ms <= 55_000
 
 
+async def test_a_probe_whose_place_was_given_too_late_to_be_heard_of_gives_it_back(
+    fleet: tuple[OneEngine, OneEngine], board: ProviderBoard, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    one, other = fleet
+    one.fails(FailureClass.TRANSIENT, 5)
+    await look_round(one, other)
+    for engine in fleet:
+        wait_out(engine)
+    take = board.take_probe
+
+    async def take_and_say_nothing(name: str, token: str, lease_s: float) -> bool:
+        await take(name, token, lease_s)
+        raise TimeoutError
+
+    monkeypatch.setattr(board, "take_probe", take_and_say_nothing)
+    probe = await one.probes.reserve(QUESTION)
+    monkeypatch.undo()
+    assert probe is not None
+    assert not isinstance(probe, Refusal)
+    await probe.settle(None)
+    assert not isinstance(await other.probes.reserve(QUESTION), Refusal)
+
+
+async def test_a_call_that_is_cancelled_while_it_asks_for_the_place_of_the_probe_leaves_it_free(
+    fleet: tuple[OneEngine, OneEngine], board: ProviderBoard, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    one, other = fleet
+    one.fails(FailureClass.TRANSIENT, 5)
+    await look_round(one, other)
+    for engine in fleet:
+        wait_out(engine)
+    take, taken = board.take_probe, asyncio.Event()
+
+    async def take_and_hang(name: str, token: str, lease_s: float) -> bool:
+        await take(name, token, lease_s)
+        taken.set()
+        await asyncio.Event().wait()
+        return True
+
+    monkeypatch.setattr(board, "take_probe", take_and_hang)
+    monkeypatch.setattr("gitbridge_console.router.board_keeper.STORE_S", 20)
+    asking = asyncio.create_task(one.probes.reserve(QUESTION))
+    await taken.wait()
+    asking.cancel()
+    await asyncio.wait([asking], timeout=20)
+    monkeypatch.undo()
+    assert asking.cancelled()
+    assert not isinstance(await other.probes.reserve(QUESTION), Refusal)
+
+
 async def test_a_call_that_is_no_probe_costs_no_round_trip(exposed: Redis, weather: Weather, namespace: str) -> None:
     engine = OneEngine(ProviderBoard(exposed, Keys(namespace)))
     weather.breaks(RedisConnectionError)
@@ -209,7 +260,7 @@ async def test_with_the_store_away_an_engine_goes_by_what_it_knows_and_tells_it_
         await cut_off.keeper.turn()
     assert not cut_off.open
     wait_out(cut_off)
-    assert await cut_off.probes.reserve(QUESTION) is None, "it probes for itself"
+    assert not isinstance(await cut_off.probes.reserve(QUESTION), Refusal), "it probes for itself"
     cut_off.fails(FailureClass.TRANSIENT)
     weather.clears()
     await look_round(cut_off, other)
