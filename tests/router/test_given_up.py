@@ -17,7 +17,7 @@ from gitbridge_console.domain.tasks import Attempt
 from gitbridge_console.providers.registry import build_provider, import_sdks
 from gitbridge_console.router.ai_router import AIRouter
 from gitbridge_console.router.attempt import Outcome
-from gitbridge_console.router.guards import Question
+from gitbridge_console.router.guards import Question, reserve_all
 from gitbridge_console.router.last_words import write_last_words
 from gitbridge_console.router.task_processor import TaskProcessor
 from gitbridge_console.settings.model import Settings
@@ -188,6 +188,34 @@ async def test_a_store_that_does_not_answer_keeps_the_cancellation_for_a_bounded
 
     monkeypatch.setattr(desk.queue, "book_attempt", never)
     assert await cancelled(work)
+
+
+class Hanging:
+    """A guard that does not come back, once it reserves or once it settles."""
+
+    def __init__(self, where: str) -> None:
+        self.where, self.begun = where, asyncio.Event()
+        self.go_on = asyncio.Event()
+
+    async def reserve(self, question: Question) -> Hanging:
+        await self._hang("reserve")
+        return self
+
+    async def settle(self, outcome: Outcome | None) -> None:
+        await self._hang("settle")
+
+    async def _hang(self, where: str) -> None:
+        if where == self.where:
+            self.begun.set()
+            await self.go_on.wait()
+
+
+async def test_what_was_set_aside_is_given_back_when_it_is_cancelled_at_the_next_guard() -> None:
+    ledger, hanging = Ledger(), Hanging("reserve")
+    asking = asyncio.create_task(reserve_all([ledger, hanging], Question("1.1", "claude", 1, 1, Priority.NORMAL)))
+    await hanging.begun.wait()
+    assert await cancelled(asking)
+    assert ledger.settled == [None]
 
 
 async def test_last_words_are_finished_though_the_task_is_cancelled_again() -> None:
