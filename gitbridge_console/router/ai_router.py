@@ -140,8 +140,8 @@ class AIRouter(ProviderPool):
         return min(limit, active + 1 if active <= state.in_flight else active)
 
     def too_small(self, name: str, tokens: int) -> str:
-        """Why a question of so many tokens and its answer do not fit the provider's context; ``""`` when they do."""
-        return too_small(self.states[name].settings, tokens)
+        """Why a question of so many tokens and its answer do not fit the provider's context; ``""`` when they do, or it is gone."""
+        return too_small(self.states[name].settings, tokens) if name in self.states else ""
 
     def score(self, name: str, policy: KindSettings, *, tokens: int = 0, kind: str = "") -> float:
         """What ``name`` scores when nobody else is considered; lower is better (see :mod:`~gitbridge_console.router.selection`)."""

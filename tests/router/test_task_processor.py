@@ -339,6 +339,22 @@ async def test_a_question_that_does_not_fit_is_not_asked_and_goes_to_one_who_can
     assert not seat.attempts
 
 
+async def test_a_seat_whose_provider_leaves_the_settings_while_its_question_is_made_goes_to_another(
+    seats: Seats, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    make = seats.tasks._prompt
+
+    async def make_meanwhile(job: ClaimedJob, limit: int) -> Any:
+        made = await make(job, limit)
+        del seats.router.states["grok"]
+        return made
+
+    await seats.open()
+    monkeypatch.setattr(seats.tasks, "_prompt", make_meanwhile)
+    await seats.tasks.work(await seats.next("grok"))
+    assert (await seats.shown()).tasks[0].provider != "grok"
+
+
 async def test_a_seat_nobody_can_read_for_ends_without_a_call(seats: Seats) -> None:
     await seats.open()
     read_at_most(seats, 150, *PROVIDERS)
