@@ -117,7 +117,11 @@ class TaskProcessor:
 
     async def _goes_by_batch(self, batches: BatchDesk, job: ClaimedJob, policy: KindSettings, prompt: BuiltPrompt, asking: Asking) -> bool:
         """Whether a batch answered the question, or it waits for one; else it is asked live."""
-        batched = await batches.hand_in(job, policy, prompt)
+        try:
+            batched = await batches.hand_in(job, policy, prompt)
+        except BaseException:
+            await write_last_words(asking.done(None), self._trouble)
+            raise
         if batched is None:
             return False
         await asking.done(batched if isinstance(batched, Outcome) else None)
