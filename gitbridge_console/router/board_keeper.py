@@ -126,7 +126,7 @@ class BoardKeeper:
             mark.began_ms, mark.word_at_ms = now_ms, entry.word_at_ms
         elif entry.word_at_ms > mark.word_at_ms:
             mark.word_at_ms = entry.word_at_ms
-            self._obey(name, mark, entry, now)
+            self._obey(name, mark, entry, now, now_ms)
         breaker.forced = Forced(entry.forced_by, entry.forced_why, entry.forced_at_ms) if entry.forced_by else None
         if entry.epoch > mark.epoch and breaker.transitions == mark.transitions:
             mark.epoch = entry.epoch
@@ -141,7 +141,7 @@ class BoardKeeper:
             state.disabled, state.disabled_at_ms = entry.disabled, float(entry.disabled_at_ms)
             mark.disabled_at_ms = state.disabled_at_ms
 
-    def _obey(self, name: str, mark: _Mark, entry: BoardEntry, now: float) -> None:
+    def _obey(self, name: str, mark: _Mark, entry: BoardEntry, now: float, now_ms: int) -> None:
         state = mark.state
         logger.warning("%s: circuit breaker: an operator said %s", name, entry.word)
         if entry.word == "open":
@@ -150,7 +150,7 @@ class BoardKeeper:
             state.breaker.reset(now)
             state.disabled, state.disabled_at_ms, state.gate_until, state.error = "", 0.0, 0.0, 0.0
             mark.gate_until = 0.0
-            mark.began_ms = entry.word_at_ms
+            mark.began_ms = min(entry.word_at_ms, now_ms)
         else:
             state.breaker.close(now)
         mark.transitions, mark.epoch = state.breaker.transitions, max(mark.epoch, entry.epoch)

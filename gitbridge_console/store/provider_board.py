@@ -59,9 +59,11 @@ SAY = """
 local now = redis.call('TIME')
 local ms = string.format('%.0f', now[1] * 1000 + math.floor(now[2] / 1000))
 local word = ARGV[2]
-local before = redis.call('HMGET', KEYS[1], 'forced', 'open', 'disabled')
+local before = redis.call('HMGET', KEYS[1], 'forced', 'open', 'disabled', 'word_at')
+-- Each word is later than the one before, whatever the clock says: engines know a new one by that.
+local word_at = string.format('%.0f', math.max(ms, (tonumber(before[4]) or 0) + 1))
 local epoch = redis.call('HINCRBY', KEYS[1], 'epoch', 1)
-redis.call('HSET', KEYS[1], 'word', word, 'word_at', ms)
+redis.call('HSET', KEYS[1], 'word', word, 'word_at', word_at)
 if word == 'open' then
   redis.call('HSET', KEYS[1], 'forced', ARGV[3], 'forced_why', ARGV[4], 'forced_at', ms)
 else

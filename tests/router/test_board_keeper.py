@@ -297,6 +297,20 @@ async def test_a_spent_quota_is_asked_for_by_nobody_again_until_an_operator_rese
     assert (one.open, other.open) == (True, True)
 
 
+async def test_an_operators_word_is_heard_though_the_clock_of_the_store_was_set_back(
+    fleet: tuple[OneEngine, OneEngine], board: ProviderBoard, client: Redis, namespace: str
+) -> None:
+    one, _ = fleet
+    await board.say("grok", "close", by="alice", why="an hour ago, by the clock of then")
+    await client.hincrby(Keys(namespace).provider_board("grok"), "word_at", 3_600_000)
+    await look_round(one)
+    one.fails(FailureClass.QUOTA)
+    await look_round(one)
+    await board.say("grok", "reset", by="alice", why="paid")
+    await look_round(one)
+    assert one.open
+
+
 async def test_what_is_disabled_in_the_millisecond_of_the_first_look_is_heard_of(
     board: ProviderBoard, monkeypatch: pytest.MonkeyPatch
 ) -> None:
