@@ -87,6 +87,8 @@ class AIRouter(ProviderPool):
         """The closed gate of a provider that is well but may not be asked, its budget being spent; set by who knows."""
         self.room: Callable[[str], tuple[int, float]] = lambda name: (1, 0.0)
         """How many calls its rate limits let a provider have now, and else in how many seconds one; set by who knows them."""
+        self.reopen: Callable[[str], None] = lambda name: None
+        """Forgets how long a provider asked to be left alone after a rate limit; set by who knows it."""
         self._standings = Standings()
         self._numbers = itertools.count(1)
         self._selection = settings.selection

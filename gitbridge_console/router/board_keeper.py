@@ -149,6 +149,7 @@ class BoardKeeper:
         if entry.word == "reset":
             state.breaker.reset(now)
             state.disabled, state.disabled_at_ms, state.gate_until, state.error = "", 0.0, 0.0, 0.0
+            self._router.reopen(name)
             mark.gate_until = 0.0
             mark.began_ms = min(entry.word_at_ms, now_ms)
         else:

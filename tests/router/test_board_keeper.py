@@ -13,6 +13,7 @@ from redis.exceptions import ConnectionError as RedisConnectionError
 
 from gitbridge_console.domain.events import Priority
 from gitbridge_console.domain.failures import Failure, FailureClass
+from gitbridge_console.domain.snapshots import BreakerWord
 from gitbridge_console.router.ai_router import AIRouter
 from gitbridge_console.router.board_keeper import BoardKeeper, ProbeGuard
 from gitbridge_console.router.guards import Question, Refusal
@@ -309,6 +310,17 @@ async def test_an_operators_word_is_heard_though_the_clock_of_the_store_was_set_
     await board.say("grok", "reset", by="alice", why="paid")
     await look_round(one)
     assert one.open
+
+
+async def test_a_reset_tells_who_keeps_the_rate_limits(fleet: tuple[OneEngine, OneEngine], board: ProviderBoard) -> None:
+    one, _ = fleet
+    reopened: list[str] = []
+    one.router.reopen = reopened.append
+    words: tuple[BreakerWord, ...] = ("close", "reset")
+    for word in words:
+        await board.say("grok", word, by="alice", why="the provider raised it")
+        await look_round(one)
+    assert reopened == ["grok"]
 
 
 async def test_what_is_disabled_in_the_millisecond_of_the_first_look_is_heard_of(
