@@ -298,6 +298,8 @@ class TaskProcessor:
         # Calls of its other half count too: the limit is one of the seat.
         tokens, calls = outcome.prompt.tokens, job.number("ca") + job.number("cx") + 1
         others = self._router.candidates(policy, exclude=self._used_up(job), tokens=tokens, kind=job.header["kind"])
+        # Else two that fail alike would have the seat by turns until its attempts are used up, and a third would never be asked.
+        others.sort(key=lambda name: job.number(f"ca:{name}"))
         left_s = remaining_s - outcome.attempt.latency_ms / 1000
         limits = settings.retry
         step = next_step(
