@@ -202,4 +202,8 @@ class ProbeGuard:
         except asyncio.CancelledError:
             await write_last_words(probe.settle(None), self._trouble)
             raise
-        return probe if taken else Refusal("another engine tries whether it is back", PROBED_ELSEWHERE_S)
+        if not taken:
+            # Else every new event would get a seat here, to see whether it is back.
+            state.breaker.probed_elsewhere(self._clock() + PROBED_ELSEWHERE_S)
+            return Refusal("another engine tries whether it is back", PROBED_ELSEWHERE_S)
+        return probe

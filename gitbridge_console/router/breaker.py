@@ -111,6 +111,11 @@ class CircuitBreaker:
         self._probe_until = now + probe_lease_s
         return Admission(self._generation, probe=True)
 
+    def probed_elsewhere(self, until: float) -> None:
+        """Another engine tries whether it is back: let nothing pass before ``until``."""
+        if self.state is not BreakerState.CLOSED:
+            self._probe_until = max(until, self._probe_until or until)
+
     def succeeded(self, admission: Admission, now: float, latency_s: float | None = None) -> None:
         """The call gave a usable answer after ``latency_s`` seconds."""
         slow = latency_s is not None and self.usual.p95_s is not None and latency_s > self.settings.slow_factor * self.usual.p95_s

@@ -179,7 +179,24 @@ async def test_the_fleet_sends_one_probe_at_a_time(fleet: tuple[OneEngine, OneEn
     assert isinstance(await other.probes.reserve(QUESTION), Refusal)
     assert isinstance(await one.probes.reserve(QUESTION), Refusal)
     await first.settle(None)
-    assert not isinstance(await other.probes.reserve(QUESTION), Refusal)
+    other.clock.now += 1.0
+    second = await other.probes.reserve(QUESTION)
+    assert second is not None
+    assert not isinstance(second, Refusal)
+
+
+async def test_while_another_engine_probes_no_seats_are_given_to_see_whether_it_is_back(fleet: tuple[OneEngine, OneEngine]) -> None:
+    one, other = fleet
+    one.fails(FailureClass.TRANSIENT, 5)
+    await look_round(one, other)
+    for engine in fleet:
+        wait_out(engine)
+    await one.probes.reserve(QUESTION)
+    assert other.open
+    assert isinstance(await other.probes.reserve(QUESTION), Refusal)
+    assert not other.open
+    other.clock.now += 1.0
+    assert other.open, "it asks again whether the other one is through"
 
 
 async def test_a_probe_whose_engine_died_gives_its_place_back_by_itself(
