@@ -207,6 +207,10 @@ class Buckets:
         """Let nothing through before ``until``; an earlier end never shortens a later one."""
         self.closed_until = max(self.closed_until, until)
 
+    def reopen(self) -> None:
+        """Closed no longer; what the limits hold stays."""
+        self.closed_until = 0.0
+
     def how_often(self, needs: Amounts, now: float, most: int) -> int:
         """How many times, up to ``most``, ``needs`` can be taken at ``now``."""
         if self.wait_s(needs, now)[0] > 0:

@@ -278,6 +278,9 @@ class Operations(DecisionOperations, ChainOperations, Previews):
         if not reason.strip():
             raise Usage(f"say why: breaker {word} needs a reason")
         async with self._writing(f"breaker {word}", provider, reason) as record:
+            if word == "reset":
+                # First: an engine that has heard the word asks for the limits at once.
+                await self._store.rate_limits.reopen(provider, self._settings().providers[provider].model)
             before = await self._store.providers.say(provider, word, by=self._actor.who, why=reason)
             record.result = f"it was {before}"
         return ChangeReport(changed=1, ids=(provider,), notes=(f"it was {before}",))

@@ -87,6 +87,8 @@ class AIRouter(ProviderPool):
         """The closed gate of a provider that is well but may not be asked, its budget being spent; set by who knows."""
         self.room: Callable[[str], tuple[int, float]] = lambda name: (1, 0.0)
         """How many calls its rate limits let a provider have now, and else in how many seconds one; set by who knows them."""
+        self.reopen: Callable[[str], None] = lambda name: None
+        """Forgets how long a provider asked to be left alone after a rate limit; set by who knows it."""
         self._standings = Standings()
         self._numbers = itertools.count(1)
         self._selection = settings.selection
@@ -140,8 +142,8 @@ class AIRouter(ProviderPool):
         return min(limit, active + 1 if active <= state.in_flight else active)
 
     def too_small(self, name: str, tokens: int) -> str:
-        """Why a question of so many tokens and its answer do not fit the provider's context; ``""`` when they do."""
-        return too_small(self.states[name].settings, tokens)
+        """Why a question of so many tokens and its answer do not fit the provider's context; ``""`` when they do, or it is gone."""
+        return too_small(self.states[name].settings, tokens) if name in self.states else ""
 
     def score(self, name: str, policy: KindSettings, *, tokens: int = 0, kind: str = "") -> float:
         """What ``name`` scores when nobody else is considered; lower is better (see :mod:`~gitbridge_console.router.selection`)."""

@@ -17,6 +17,7 @@ from gitbridge_console.domain.failures import Verdict
 from gitbridge_console.domain.tasks import Attempt
 from gitbridge_console.domain.timestamps import iso_from_ms
 from gitbridge_console.router.attempt import Outcome
+from gitbridge_console.router.last_words import write_last_words
 from gitbridge_console.router.prompts import BuiltPrompt
 from gitbridge_console.settings.routing import CacheSettings, ProviderSettings
 from gitbridge_console.store.answer_cache import AnswerCacheStore
@@ -70,14 +71,19 @@ class AnswerCache:
         if not settings.enabled:
             return Asking(None)
         key = question_key(job.lane, own, prompt)
+        asking = Asking(self, key, job.id)
         if job.event.get("run", "1") != "1":
-            return Asking(self, key, job.id)
+            return asking
         try:
             async with asyncio.timeout(STORE_S):
                 found = await self._store.look(key, job.id, timeout_s + LEASE_MARGIN_S)
         except STORE_AWAY as error:
+            # The question may be ours all the same.
             self._trouble.report(error)
-            return Asking(None)
+            return asking
+        except asyncio.CancelledError:
+            await write_last_words(asking.done(None), self._trouble)
+            raise
         except zlib.error:
             found = b""
         if isinstance(found, bytes):
@@ -89,12 +95,12 @@ class AnswerCache:
                     self._metrics.count("cache_saved_usd_millionths", round(paid_usd * 1_000_000))
                 return outcome
             logger.warning("an answer kept for %s cannot be read and is asked for anew", job.lane)
-            return Asking(self, key, job.id)
+            return asking
         if found > 0:
             self._metrics.count("cache_shared")
             return Wait(min(found, LOOK_AGAIN_S))
         self._metrics.count("cache_misses")
-        return Asking(self, key, job.id)
+        return asking
 
     async def done(self, key: str, holder: str, outcome: Outcome | None) -> None:
         """What :meth:`Asking.done` says."""

@@ -13,6 +13,7 @@ from gitbridge_console.router.ai_router import AIRouter
 from gitbridge_console.router.attempt import Outcome
 from gitbridge_console.router.breaker import BreakerState, Forced
 from gitbridge_console.router.guards import Question, Refusal
+from gitbridge_console.router.last_words import write_last_words
 from gitbridge_console.router.provider_state import ProviderState
 from gitbridge_console.store.provider_board import BoardEntry, ProviderBoard
 from gitbridge_console.store.trouble import STORE_AWAY, StoreTrouble
@@ -107,7 +108,8 @@ class BoardKeeper:
                 )
             elif breaker.state is BreakerState.CLOSED:
                 logger.warning("%s: circuit breaker closed again", name)
-                mark.epoch = await self._board.closed(name, mark.epoch, breaker.openings)
+                # Its number is heard, not taken over here: of a closing that came too late it is that of an opening since.
+                await self._board.closed(name, mark.epoch, breaker.openings)
             mark.transitions = transitions
         gate_until, disabled_at_ms = state.gate_until, state.disabled_at_ms
         if gate_until > max(mark.gate_until, now):
@@ -124,7 +126,7 @@ class BoardKeeper:
             mark.began_ms, mark.word_at_ms = now_ms, entry.word_at_ms
         elif entry.word_at_ms > mark.word_at_ms:
             mark.word_at_ms = entry.word_at_ms
-            self._obey(name, mark, entry, now)
+            self._obey(name, mark, entry, now, now_ms)
         breaker.forced = Forced(entry.forced_by, entry.forced_why, entry.forced_at_ms) if entry.forced_by else None
         if entry.epoch > mark.epoch and breaker.transitions == mark.transitions:
             mark.epoch = entry.epoch
@@ -135,11 +137,11 @@ class BoardKeeper:
         gate_until = now + (entry.gate_ms - now_ms) / 1000
         if entry.gate_ms and gate_until > state.gate_until:
             state.gate_until = mark.gate_until = gate_until
-        if entry.disabled and not state.disabled and entry.disabled_at_ms > mark.began_ms:
+        if entry.disabled and not state.disabled and entry.disabled_at_ms >= mark.began_ms:
             state.disabled, state.disabled_at_ms = entry.disabled, float(entry.disabled_at_ms)
             mark.disabled_at_ms = state.disabled_at_ms
 
-    def _obey(self, name: str, mark: _Mark, entry: BoardEntry, now: float) -> None:
+    def _obey(self, name: str, mark: _Mark, entry: BoardEntry, now: float, now_ms: int) -> None:
         state = mark.state
         logger.warning("%s: circuit breaker: an operator said %s", name, entry.word)
         if entry.word == "open":
@@ -147,8 +149,9 @@ class BoardKeeper:
         if entry.word == "reset":
             state.breaker.reset(now)
             state.disabled, state.disabled_at_ms, state.gate_until, state.error = "", 0.0, 0.0, 0.0
+            self._router.reopen(name)
             mark.gate_until = 0.0
-            mark.began_ms = entry.word_at_ms
+            mark.began_ms = min(entry.word_at_ms, now_ms)
         else:
             state.breaker.close(now)
         mark.transitions, mark.epoch = state.breaker.transitions, max(mark.epoch, entry.epoch)
@@ -188,13 +191,19 @@ class ProbeGuard:
         state = self._router.states.get(name)
         if state is None or not state.breaker.probing(self._clock()):
             return None
-        token = uuid4().hex
+        probe = _Probe(self._board, self._trouble, name, uuid4().hex)
         try:
             async with asyncio.timeout(STORE_S):
-                taken = await self._board.take_probe(name, token, state.settings.timeout_total_s + PROBE_MARGIN_S)
+                taken = await self._board.take_probe(name, probe.token, state.settings.timeout_total_s + PROBE_MARGIN_S)
         except STORE_AWAY as error:
+            # The place may be ours all the same.
             self._trouble.report(error)
-            return None
+            return probe
+        except asyncio.CancelledError:
+            await write_last_words(probe.settle(None), self._trouble)
+            raise
         if not taken:
+            # Else every new event would get a seat here, to see whether it is back.
+            state.breaker.probed_elsewhere(self._clock() + PROBED_ELSEWHERE_S)
             return Refusal("another engine tries whether it is back", PROBED_ELSEWHERE_S)
-        return _Probe(self._board, self._trouble, name, token)
+        return probe

@@ -111,6 +111,11 @@ class CircuitBreaker:
         self._probe_until = now + probe_lease_s
         return Admission(self._generation, probe=True)
 
+    def probed_elsewhere(self, until: float) -> None:
+        """Another engine tries whether it is back: let nothing pass before ``until``."""
+        if self.state is not BreakerState.CLOSED:
+            self._probe_until = max(until, self._probe_until or until)
+
     def succeeded(self, admission: Admission, now: float, latency_s: float | None = None) -> None:
         """The call gave a usable answer after ``latency_s`` seconds."""
         slow = latency_s is not None and self.usual.p95_s is not None and latency_s > self.settings.slow_factor * self.usual.p95_s
@@ -130,9 +135,8 @@ class CircuitBreaker:
         if slow and self._too_many(now):
             self.causes.append("slow")
             self._open(now)
-        elif self.openings and now - self._healthy_since >= HEALTHY_S:
-            self.openings -= 1
-            self._healthy_since = now
+        else:
+            self._forgive(now)
 
     def failed(self, admission: Admission, now: float, cause: str, weight: float = 1.0) -> None:
         """The call failed; ``weight`` 0 counts as neutral."""
@@ -142,6 +146,8 @@ class CircuitBreaker:
         if admission.generation != self._generation:
             return
         self._free(admission)
+        if self.state is BreakerState.CLOSED:
+            self._forgive(now)
         self.causes.append(cause)
         self.failures += weight
         self._healthy_since = now
@@ -194,6 +200,13 @@ class CircuitBreaker:
         calls, failures, slow = self._window.sums(now)
         own = self.settings
         return calls >= own.calls_min and (failures >= own.failure_rate * calls or slow >= own.slow_rate * calls)
+
+    def _forgive(self, now: float) -> None:
+        """Forgive one opening for each whole minute since the last failure, whether anybody called in it or not."""
+        minutes = int((now - self._healthy_since) / HEALTHY_S)
+        if minutes > 0:
+            self.openings = max(0, self.openings - minutes)
+            self._healthy_since += minutes * HEALTHY_S
 
     def _free(self, admission: Admission) -> None:
         if admission.probe:

@@ -72,6 +72,7 @@ class Engine:
         self._board = BoardKeeper(store.providers, self.router, store.trouble)
         self.limits = RateLimiter(store.rate_limits, self._provider_settings, changed=self._poke)
         self.router.room = self.limits.room
+        self.router.reopen = self.limits.reopen
         self._budgets = BudgetGuard(store.budgets, store.trouble, holder)
         self.router.hold = self._budgets.hold
         self._batches = BatchKeeper(

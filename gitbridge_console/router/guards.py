@@ -70,10 +70,14 @@ class Reserved:
 
 
 async def reserve_all(guards: Sequence[Guard], question: Question) -> Reserved | Refusal:
-    """Ask every guard in turn; one refusal gives back what the others had set aside."""
+    """Ask every guard in turn; a refusal, a fault or a cancellation gives back what the others had set aside."""
     parts: list[Reservation] = []
     for guard in guards:
-        found = await guard.reserve(question)
+        try:
+            found = await guard.reserve(question)
+        except BaseException:
+            await Reserved(parts).settle(None)
+            raise
         if isinstance(found, Refusal):
             await Reserved(parts).settle(None)
             return found

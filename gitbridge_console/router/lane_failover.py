@@ -91,6 +91,8 @@ class LaneFailover:
         Raises:
             redis.exceptions.RedisError: the store is away; nothing was claimed, so nothing is lost.
         """
+        # Of every lane, with work in it or not: one that was shut an hour ago must not count as shut ever since.
+        self._shut_since = {lane: since for lane, since in self._shut_since.items() if not self._router.gate(lane).open}
         waiting = {
             name: lane.ready + lane.waiting + lane.held
             for name, lane in stats.lanes.items()
@@ -107,8 +109,6 @@ class LaneFailover:
 
     def _closure(self, lane: str, stats: QueueStats) -> Closure | None:
         settings, gate = self._settings(), self._router.gate(lane)
-        if gate.open:
-            self._shut_since.pop(lane, None)
         if lane in stats.pauses:
             return closure_by_pause(lane, stats.pauses[lane], stats.now_ms, settings.queue.pause_hold_s)
         if gate.open:

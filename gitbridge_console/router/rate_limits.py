@@ -143,6 +143,12 @@ class RateLimiter:
         known.wanted = True
         return 0, wait_s or math.inf
 
+    def reopen(self, name: str) -> None:
+        """Forget a wait that a response asked for, by an operator's word; the store has forgotten it already."""
+        if (known := self._look_up(name)) is not None:
+            known.buckets.reopen()
+            self._tell(known)
+
     def describe(self, name: str) -> dict[str, dict[str, Any]]:
         """The limits of a provider for its status; see :meth:`KnownLimits.describe`."""
         known = self._look_up(name)

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import logging
 import random
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 
 from gitbridge_console.domain.decisions import AnswerStatus
 from gitbridge_console.domain.events import Ask, EventState, Kind
@@ -105,14 +106,9 @@ class TaskProcessor:
             return
         if self._batches and not asks(job) and await self._goes_by_batch(self._batches, job, policy, prompt, found):
             return
-        outcome: Outcome | None = None
-        try:
-            outcome = await self._ask_guarded(job, policy, prompt, timeout_s, remaining_s)
-        finally:
-            await found.done(outcome)
+        outcome = await self._ask_guarded(job, policy, prompt, timeout_s, remaining_s, found)
         if outcome is None:
             return
-        self._record(job.lane, outcome.attempt)
         if outcome.failure is None:
             self._hedger.answered(job.lane, job.header["kind"], outcome.attempt.latency_ms / 1000)
             await self._succeed(job, outcome)
@@ -121,7 +117,11 @@ class TaskProcessor:
 
     async def _goes_by_batch(self, batches: BatchDesk, job: ClaimedJob, policy: KindSettings, prompt: BuiltPrompt, asking: Asking) -> bool:
         """Whether a batch answered the question, or it waits for one; else it is asked live."""
-        batched = await batches.hand_in(job, policy, prompt)
+        try:
+            batched = await batches.hand_in(job, policy, prompt)
+        except BaseException:
+            await write_last_words(asking.done(None), self._trouble)
+            raise
         if batched is None:
             return False
         await asking.done(batched if isinstance(batched, Outcome) else None)
@@ -143,41 +143,56 @@ class TaskProcessor:
         await self._succeed(job, outcome)
 
     async def _ask_guarded(
-        self, job: ClaimedJob, policy: KindSettings, prompt: BuiltPrompt, timeout_s: float, remaining_s: float
+        self, job: ClaimedJob, policy: KindSettings, prompt: BuiltPrompt, timeout_s: float, remaining_s: float, asking: Asking
     ) -> Outcome | None:
-        """Make the attempt, unless limits or budgets hold it back; ``None`` when the task is out of our hands."""
-        limit = self._router.states[job.lane].settings.max_output_tokens
-        reserved = await reserve_all(self._guards, Question(job.id, job.lane, prompt.tokens, limit, job.priority))
-        if isinstance(reserved, Refusal):
-            await self._pass_by(job, policy, remaining_s, reserved)
-            return None
-        given_up: list[Outcome] = []
-        try:
-            async with self._hedger.watching(job, policy, prompt.tokens, remaining_s):
-                outcome = await self._ask(job, policy, prompt, timeout_s, given_up.append)
-        except BaseException:
-            await write_last_words(self._end_given_up(job, reserved, given_up), self._trouble)
-            raise
-        await reserved.settle(outcome)
-        return outcome
+        """Make the attempt, unless limits or budgets hold it back; ``None`` when the task is out of our hands.
 
-    async def _end_given_up(self, job: ClaimedJob, reserved: Reserved, given_up: Sequence[Outcome]) -> None:
-        """Book what a cancelled attempt took: in the metrics, for the guards, and on the task's record."""
-        outcome = given_up[0] if given_up else None
+        Whenever it is cancelled, what the attempt took is booked and the question is free again.
+        """
+        reserved, made = Reserved(()), list[Outcome]()
+        try:
+            limit = prompt.request.max_output_tokens
+            found = await reserve_all(self._guards, Question(job.id, job.lane, prompt.tokens, limit, job.priority))
+            if isinstance(found, Refusal):
+                await self._pass_by(job, policy, remaining_s, found)
+            else:
+                reserved = found
+                async with self._hedger.watching(job, policy, prompt.tokens, remaining_s):
+                    await self._ask(job, policy, prompt, timeout_s, made.append)
+        except BaseException:
+            await write_last_words(self._give_up(job, self._end(job, reserved, asking, made), made), self._trouble)
+            raise
+        ending = asyncio.create_task(self._end(job, reserved, asking, made), name=f"end of an attempt of {job.id}")
+        try:
+            await asyncio.shield(ending)
+        except asyncio.CancelledError:
+            await write_last_words(self._give_up(job, ending, made), self._trouble)
+            raise
+        return made[0] if made else None
+
+    async def _end(self, job: ClaimedJob, reserved: Reserved, asking: Asking, made: Sequence[Outcome]) -> None:
+        """Book what an attempt took in the metrics and for the guards, and let others have its answer, or ask."""
+        outcome = made[0] if made else None
         if outcome is not None:
             self._record(job.lane, outcome.attempt)
         await reserved.settle(outcome)
-        if outcome is not None:
-            await self._queue.book_attempt(job, outcome.attempt.model_dump_json())
+        await asking.done(outcome)
+
+    async def _give_up(self, job: ClaimedJob, ending: Awaitable[None], made: Sequence[Outcome]) -> None:
+        """End an attempt nobody hands on any more: on the task's record too, an answer that came all the same included."""
+        await ending
+        for outcome in made:
+            attempt = outcome.attempt.model_copy(update={"verdict": Verdict.CANCELLED})
+            await self._queue.book_attempt(job, attempt.model_dump_json())
 
     async def _ask(
-        self, job: ClaimedJob, policy: KindSettings, prompt: BuiltPrompt, timeout_s: float, given_up: Callable[[Outcome], None]
-    ) -> Outcome | None:
-        """Make the attempt; ``None`` when it may not be made after all, and the task is out of our hands."""
+        self, job: ClaimedJob, policy: KindSettings, prompt: BuiltPrompt, timeout_s: float, made: Callable[[Outcome], None]
+    ) -> None:
+        """Make the attempt and tell ``made`` what it came to; without an attempt the task is out of our hands."""
         call = self._router.begin(job.lane, timeout_s)
         if call is None:
             await self._pass_by(job, policy, timeout_s)
-            return None
+            return
         try:
             wanted = await self._queue.begin(job) is not None
         except BaseException:
@@ -186,9 +201,9 @@ class TaskProcessor:
         if not wanted:
             self._router.cancelled(call)
             await self._queue.release(job)
-            return None
+            return
         form = asks(job) or Kind(job.header["kind"])
-        return await make_attempt(self._router, job.lane, form, call, prompt, timeout_s, given_up)
+        made(await make_attempt(self._router, job.lane, form, call, prompt, timeout_s, made))
 
     def _remaining_s(self, job: ClaimedJob, policy: KindSettings) -> float:
         """Seconds to the event's deadline; it begins with the first seat that is asked, and anew after the event was parked."""
@@ -283,6 +298,8 @@ class TaskProcessor:
         # Calls of its other half count too: the limit is one of the seat.
         tokens, calls = outcome.prompt.tokens, job.number("ca") + job.number("cx") + 1
         others = self._router.candidates(policy, exclude=self._used_up(job), tokens=tokens, kind=job.header["kind"])
+        # Else two that fail alike would have the seat by turns until its attempts are used up, and a third would never be asked.
+        others.sort(key=lambda name: job.number(f"ca:{name}"))
         left_s = remaining_s - outcome.attempt.latency_ms / 1000
         limits = settings.retry
         step = next_step(

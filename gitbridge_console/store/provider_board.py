@@ -28,9 +28,11 @@ TELL = """
 local now = redis.call('TIME')
 local ms = now[1] * 1000 + math.floor(now[2] / 1000)
 local what, n = ARGV[2], tonumber(ARGV[3])
-local h = redis.call('HMGET', KEYS[1], 'epoch', 'open', 'until', 'gate')
+local h = redis.call('HMGET', KEYS[1], 'epoch', 'open', 'until', 'gate', 'said')
 local epoch, is_open = tonumber(h[1]) or 0, h[2] == '1'
-if what == 'open' then
+-- An engine that has heard of no epoch yet is new, and has seen for itself what it tells.
+local before_word = n > 0 and n < (tonumber(h[5]) or 0)
+if what == 'open' and not before_word then
   local due = ms + tonumber(ARGV[5])
   if is_open and epoch > n then
     due = math.max(due, tonumber(h[3]))
@@ -57,14 +59,16 @@ SAY = """
 local now = redis.call('TIME')
 local ms = string.format('%.0f', now[1] * 1000 + math.floor(now[2] / 1000))
 local word = ARGV[2]
-local before = redis.call('HMGET', KEYS[1], 'forced', 'open', 'disabled')
+local before = redis.call('HMGET', KEYS[1], 'forced', 'open', 'disabled', 'word_at')
+-- Each word is later than the one before, whatever the clock says: engines know a new one by that.
+local word_at = string.format('%.0f', math.max(ms, (tonumber(before[4]) or 0) + 1))
 local epoch = redis.call('HINCRBY', KEYS[1], 'epoch', 1)
-redis.call('HSET', KEYS[1], 'word', word, 'word_at', ms)
+redis.call('HSET', KEYS[1], 'word', word, 'word_at', word_at)
 if word == 'open' then
   redis.call('HSET', KEYS[1], 'forced', ARGV[3], 'forced_why', ARGV[4], 'forced_at', ms)
 else
   redis.call('HDEL', KEYS[1], 'forced', 'forced_why', 'forced_at')
-  redis.call('HSET', KEYS[1], 'open', '0', 'since', ms)
+  redis.call('HSET', KEYS[1], 'open', '0', 'since', ms, 'said', epoch)
 end
 if word == 'reset' then redis.call('HDEL', KEYS[1], 'disabled', 'disabled_at', 'gate', 'k', 'causes') end
 if word == 'open' then redis.call('PERSIST', KEYS[1]) else redis.call('EXPIRE', KEYS[1], ARGV[1]) end

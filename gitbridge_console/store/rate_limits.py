@@ -91,6 +91,9 @@ a younger request has said so already. ``ARGV``: when the request was reserved, 
 bucket name, units a ms, burst, what to give back, what is left or "". Returns as above, the wait being how long all is closed."""
 
 
+REOPEN = "return redis.call('HDEL', KEYS[1], 'until')"
+
+
 @dataclass(frozen=True, slots=True)
 class Ruling:
     """What the store says. ``wait_s`` 0: granted; ``at_ms`` is its clock."""
@@ -140,6 +143,14 @@ class RateLimitStore:
         args = _flat(paces, ((back.get(name, 0.0), (remaining or {}).get(name)) for name in paces))
         key = self._keys.rate_limits(provider, model)
         return _ruling(await self._writes.run(SETTLE, key, f"{reserved_at_ms:.3f}", f"{closed_s * 1000:.3f}", *args))
+
+    async def reopen(self, provider: str, model: str) -> None:
+        """Forget a wait that a response asked for; what the buckets hold stays.
+
+        Raises:
+            redis.exceptions.RedisError: the store is away.
+        """
+        await self._writes.run(REOPEN, self._keys.rate_limits(provider, model))
 
 
 def _flat(paces: Mapping[Dimension, Pace], pairs: Iterable[tuple[float, float | None]]) -> list[str]:

@@ -9,6 +9,8 @@ import pytest
 
 from gitbridge_console.domain.events import EventState, IncomingEvent, Priority
 from gitbridge_console.domain.filters import EventFilter
+from gitbridge_console.domain.rate_limits import Dimension, Pace
+from gitbridge_console.domain.snapshots import BreakerWord
 from gitbridge_console.operations.actor import Actor, current_actor
 from gitbridge_console.operations.errors import BackPressure, NotFound, OperationError, Refused, Usage
 from gitbridge_console.operations.operations import Operations
@@ -193,6 +195,15 @@ async def test_approval(door: Operations, store: Store) -> None:
     await store.queue.hand_on(job, "", EventState.AWAITING_APPROVAL)
     assert (await door.approve(result.id, "looks right")).changed == 1
     assert [row.lane for row in await door.list_jobs()] == ["act"]
+
+
+async def test_a_reset_ends_the_wait_that_a_rate_limit_asked_for(store: Store, door: Operations, settings: Settings) -> None:
+    model, paces = settings.providers["claude"].model, {Dimension.REQUESTS: Pace(1.0, 5.0)}
+    await store.rate_limits.settle("claude", model, paces, {}, closed_s=600)
+    words: tuple[tuple[BreakerWord, int], ...] = (("close", 600), ("reset", 0))
+    for word, wait_s in words:
+        await door.breaker("claude", word, "the provider raised it")
+        assert (await store.rate_limits.reserve("claude", model, paces, {})).wait_s == pytest.approx(wait_s, abs=60)
 
 
 async def test_a_word_to_a_breaker_is_audited_with_what_it_was_and_wants_a_reason_and_a_provider(door: Operations) -> None:

@@ -163,6 +163,47 @@ async def test_a_question_whose_asker_failed_or_was_cancelled_is_asked_by_the_ne
     assert fleet.provider.calls == 2
 
 
+async def test_a_question_that_was_taken_too_late_to_be_heard_of_is_free_after_the_call(
+    fleet: Fleet, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    look = AnswerCacheStore.look
+
+    async def look_and_say_nothing(*args: Any) -> float:
+        await look(*args)
+        raise TimeoutError
+
+    monkeypatch.setattr(AnswerCacheStore, "look", look_and_say_nothing)
+    await fleet.engines[0].work(await fleet.seat())
+    monkeypatch.undo()
+    second = await fleet.seat()
+    await fleet.engines[1].work(second)
+    assert (await fleet.task(second)).state == "succeeded"
+    assert fleet.provider.calls == 1, "and its answer is kept"
+
+
+async def test_a_question_whose_asker_is_cancelled_while_it_looks_is_asked_by_the_next(
+    fleet: Fleet, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    look, looked = AnswerCacheStore.look, asyncio.Event()
+
+    async def look_and_hang(*args: Any) -> float:
+        await look(*args)
+        looked.set()
+        await asyncio.Event().wait()
+        return 0.0
+
+    monkeypatch.setattr("gitbridge_console.router.answer_cache.STORE_S", 20)
+    monkeypatch.setattr(AnswerCacheStore, "look", look_and_hang)
+    asking = asyncio.create_task(fleet.engines[0].work(await fleet.seat()))
+    await looked.wait()
+    asking.cancel()
+    await asyncio.wait([asking], timeout=20)
+    monkeypatch.undo()
+    second = await fleet.seat()
+    await fleet.engines[1].work(second)
+    assert (await fleet.task(second)).state == "succeeded"
+
+
 async def test_a_replay_asks_anew_and_its_answer_takes_the_place_of_the_old_one(fleet: Fleet) -> None:
     job = await fleet.seat()
     await fleet.engines[0].work(job)

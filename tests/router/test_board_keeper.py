@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -11,12 +13,13 @@ from redis.exceptions import ConnectionError as RedisConnectionError
 
 from gitbridge_console.domain.events import Priority
 from gitbridge_console.domain.failures import Failure, FailureClass
+from gitbridge_console.domain.snapshots import BreakerWord
 from gitbridge_console.router.ai_router import AIRouter
 from gitbridge_console.router.board_keeper import BoardKeeper, ProbeGuard
 from gitbridge_console.router.guards import Question, Refusal
 from gitbridge_console.settings.model import Settings
 from gitbridge_console.store.keys import Keys
-from gitbridge_console.store.provider_board import ProviderBoard
+from gitbridge_console.store.provider_board import BoardEntry, ProviderBoard
 from gitbridge_console.store.trouble import StoreTrouble
 from tests.router.conftest import Clock, Silent, Weather
 
@@ -135,6 +138,35 @@ async def test_closing_is_not_undone_by_an_engine_that_missed_it(fleet: tuple[On
     assert other.open
 
 
+async def test_an_engine_whose_closing_comes_too_late_takes_over_what_was_opened_since(fleet: tuple[OneEngine, OneEngine]) -> None:
+    one, other = fleet
+    one.fails(FailureClass.TRANSIENT, 5)
+    await look_round(one, other)
+    for engine in fleet:
+        wait_out(engine)
+    other.fails(FailureClass.TRANSIENT)
+    for _ in range(2):
+        one.succeeds()
+    await look_round(other, one)
+    assert not other.open
+    assert not one.open
+
+
+async def test_an_operators_word_is_not_undone_by_an_opening_from_before_it(
+    fleet: tuple[OneEngine, OneEngine], board: ProviderBoard
+) -> None:
+    one, other = fleet
+    one.fails(FailureClass.TRANSIENT, 5)
+    await look_round(one, other)
+    await board.say("grok", "close", by="alice", why="it is well")
+    await look_round(other)
+    wait_out(one)
+    one.fails(FailureClass.TRANSIENT)
+    await look_round(one, other)
+    assert one.open
+    assert other.open
+
+
 async def test_the_fleet_sends_one_probe_at_a_time(fleet: tuple[OneEngine, OneEngine]) -> None:
     one, other = fleet
     one.fails(FailureClass.TRANSIENT, 5)
@@ -147,7 +179,24 @@ async def test_the_fleet_sends_one_probe_at_a_time(fleet: tuple[OneEngine, OneEn
     assert isinstance(await other.probes.reserve(QUESTION), Refusal)
     assert isinstance(await one.probes.reserve(QUESTION), Refusal)
     await first.settle(None)
-    assert not isinstance(await other.probes.reserve(QUESTION), Refusal)
+    other.clock.now += 1.0
+    second = await other.probes.reserve(QUESTION)
+    assert second is not None
+    assert not isinstance(second, Refusal)
+
+
+async def test_while_another_engine_probes_no_seats_are_given_to_see_whether_it_is_back(fleet: tuple[OneEngine, OneEngine]) -> None:
+    one, other = fleet
+    one.fails(FailureClass.TRANSIENT, 5)
+    await look_round(one, other)
+    for engine in fleet:
+        wait_out(engine)
+    await one.probes.reserve(QUESTION)
+    assert other.open
+    assert isinstance(await other.probes.reserve(QUESTION), Refusal)
+    assert not other.open
+    other.clock.now += 1.0
+    assert other.open, "it asks again whether the other one is through"
 
 
 async def test_a_probe_whose_engine_died_gives_its_place_back_by_itself(
@@ -159,6 +208,56 @@ async def test_a_probe_whose_engine_died_gives_its_place_back_by_itself(
     await one.probes.reserve(QUESTION)
     left_ms = await client.pttl(Keys(namespace).provider_probe("grok"))
     assert 0 < left_ms <= 55_000
+
+
+async def test_a_probe_whose_place_was_given_too_late_to_be_heard_of_gives_it_back(
+    fleet: tuple[OneEngine, OneEngine], board: ProviderBoard, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    one, other = fleet
+    one.fails(FailureClass.TRANSIENT, 5)
+    await look_round(one, other)
+    for engine in fleet:
+        wait_out(engine)
+    take = board.take_probe
+
+    async def take_and_say_nothing(name: str, token: str, lease_s: float) -> bool:
+        await take(name, token, lease_s)
+        raise TimeoutError
+
+    monkeypatch.setattr(board, "take_probe", take_and_say_nothing)
+    probe = await one.probes.reserve(QUESTION)
+    monkeypatch.undo()
+    assert probe is not None
+    assert not isinstance(probe, Refusal)
+    await probe.settle(None)
+    assert not isinstance(await other.probes.reserve(QUESTION), Refusal)
+
+
+async def test_a_call_that_is_cancelled_while_it_asks_for_the_place_of_the_probe_leaves_it_free(
+    fleet: tuple[OneEngine, OneEngine], board: ProviderBoard, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    one, other = fleet
+    one.fails(FailureClass.TRANSIENT, 5)
+    await look_round(one, other)
+    for engine in fleet:
+        wait_out(engine)
+    take, taken = board.take_probe, asyncio.Event()
+
+    async def take_and_hang(name: str, token: str, lease_s: float) -> bool:
+        await take(name, token, lease_s)
+        taken.set()
+        await asyncio.Event().wait()
+        return True
+
+    monkeypatch.setattr(board, "take_probe", take_and_hang)
+    monkeypatch.setattr("gitbridge_console.router.board_keeper.STORE_S", 20)
+    asking = asyncio.create_task(one.probes.reserve(QUESTION))
+    await taken.wait()
+    asking.cancel()
+    await asyncio.wait([asking], timeout=20)
+    monkeypatch.undo()
+    assert asking.cancelled()
+    assert not isinstance(await other.probes.reserve(QUESTION), Refusal)
 
 
 async def test_a_call_that_is_no_probe_costs_no_round_trip(exposed: Redis, weather: Weather, namespace: str) -> None:
@@ -179,7 +278,7 @@ async def test_with_the_store_away_an_engine_goes_by_what_it_knows_and_tells_it_
         await cut_off.keeper.turn()
     assert not cut_off.open
     wait_out(cut_off)
-    assert await cut_off.probes.reserve(QUESTION) is None, "it probes for itself"
+    assert not isinstance(await cut_off.probes.reserve(QUESTION), Refusal), "it probes for itself"
     cut_off.fails(FailureClass.TRANSIENT)
     weather.clears()
     await look_round(cut_off, other)
@@ -214,6 +313,46 @@ async def test_a_spent_quota_is_asked_for_by_nobody_again_until_an_operator_rese
     assert await board.say("grok", "reset", by="alice", why="paid") == "disabled"
     await look_round(one, other)
     assert (one.open, other.open) == (True, True)
+
+
+async def test_an_operators_word_is_heard_though_the_clock_of_the_store_was_set_back(
+    fleet: tuple[OneEngine, OneEngine], board: ProviderBoard, client: Redis, namespace: str
+) -> None:
+    one, _ = fleet
+    await board.say("grok", "close", by="alice", why="an hour ago, by the clock of then")
+    await client.hincrby(Keys(namespace).provider_board("grok"), "word_at", 3_600_000)
+    await look_round(one)
+    one.fails(FailureClass.QUOTA)
+    await look_round(one)
+    await board.say("grok", "reset", by="alice", why="paid")
+    await look_round(one)
+    assert one.open
+
+
+async def test_a_reset_tells_who_keeps_the_rate_limits(fleet: tuple[OneEngine, OneEngine], board: ProviderBoard) -> None:
+    one, _ = fleet
+    reopened: list[str] = []
+    one.router.reopen = reopened.append
+    words: tuple[BreakerWord, ...] = ("close", "reset")
+    for word in words:
+        await board.say("grok", word, by="alice", why="the provider raised it")
+        await look_round(one)
+    assert reopened == ["grok"]
+
+
+async def test_what_is_disabled_in_the_millisecond_of_the_first_look_is_heard_of(
+    board: ProviderBoard, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fresh, said = OneEngine(board), BoardEntry()
+
+    async def read(names: Iterable[str]) -> tuple[int, dict[str, BoardEntry]]:
+        return 1_000, {"grok": said}
+
+    monkeypatch.setattr(board, "read", read)
+    await look_round(fresh)
+    said = BoardEntry(disabled="quota: spent", disabled_at_ms=1_000)
+    await look_round(fresh)
+    assert not fresh.open
 
 
 async def test_a_key_that_is_refused_is_the_trouble_of_the_engine_that_has_it(fleet: tuple[OneEngine, OneEngine]) -> None:

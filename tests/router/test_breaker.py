@@ -148,6 +148,19 @@ def test_past_openings_are_forgiven_one_for_each_healthy_minute() -> None:
         assert breaker.openings == max(0, 2 - minute)
 
 
+def test_healthy_minutes_without_a_call_are_forgiven_for_as_well() -> None:
+    breaker = opened()
+    breaker.failed(admitted(breaker, 15), 15, "transient")
+    now = breaker.open_until
+    for _ in range(2):
+        breaker.succeeded(admitted(breaker, now), now)
+    later = now + 3600
+    for _ in range(5):
+        breaker.failed(admitted(breaker, later), later, "transient")
+    assert breaker.openings == 1
+    assert breaker.open_until == later + 15
+
+
 def test_what_recovered_comes_back_in_steps() -> None:
     breaker = opened()
     for _ in range(2):

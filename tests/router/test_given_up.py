@@ -17,7 +17,7 @@ from gitbridge_console.domain.tasks import Attempt
 from gitbridge_console.providers.registry import build_provider, import_sdks
 from gitbridge_console.router.ai_router import AIRouter
 from gitbridge_console.router.attempt import Outcome
-from gitbridge_console.router.guards import Question
+from gitbridge_console.router.guards import Question, reserve_all
 from gitbridge_console.router.last_words import write_last_words
 from gitbridge_console.router.task_processor import TaskProcessor
 from gitbridge_console.settings.model import Settings
@@ -27,11 +27,12 @@ from gitbridge_console.store.metrics import Metrics
 from gitbridge_console.store.reader import EventReader
 from gitbridge_console.store.records import ClaimedJob, RoutePlan
 from gitbridge_console.store.trouble import StoreTrouble
-from tests.providers.wire import ANTHROPIC, KEY, PIECES, Connection, Received, ScriptedServer, begin, scripted_server
+from tests.providers.wire import ANTHROPIC, KEY, PIECES, Connection, Received, ScriptedServer, answering, begin, scripted_server
 
 pytestmark = pytest.mark.anyio
 
 PUBLISHED = json.dumps({"action": "published", "repository": {"id": 1, "full_name": "acme/shop"}}).encode()
+NOTED = json.dumps({"summary": "s", "verdict": "noted", "abstain_reason": None})
 PLAN = RoutePlan("general", Priority.NORMAL, ("claude",), quorum=1, grace_s=0, deadline_s=120, expires_s=3600)
 
 
@@ -188,6 +189,58 @@ async def test_a_store_that_does_not_answer_keeps_the_cancellation_for_a_bounded
 
     monkeypatch.setattr(desk.queue, "book_attempt", never)
     assert await cancelled(work)
+
+
+class Hanging:
+    """A guard that does not come back, once it reserves or once it settles."""
+
+    def __init__(self, where: str) -> None:
+        self.where, self.begun = where, asyncio.Event()
+        self.go_on = asyncio.Event()
+
+    async def reserve(self, question: Question) -> Hanging:
+        await self._hang("reserve")
+        return self
+
+    async def settle(self, outcome: Outcome | None) -> None:
+        await self._hang("settle")
+
+    async def _hang(self, where: str) -> None:
+        if where == self.where:
+            self.begun.set()
+            await self.go_on.wait()
+
+
+async def test_what_was_set_aside_is_given_back_when_it_is_cancelled_at_the_next_guard() -> None:
+    ledger, hanging = Ledger(), Hanging("reserve")
+    asking = asyncio.create_task(reserve_all([ledger, hanging], Question("1.1", "claude", 1, 1, Priority.NORMAL)))
+    await hanging.begun.wait()
+    assert await cancelled(asking)
+    assert ledger.settled == [None]
+
+
+async def test_an_answer_whose_seat_is_cancelled_while_it_is_settled_is_booked_everywhere(desk: Desk) -> None:
+    hanging = Hanging("settle")
+    desk.tasks = TaskProcessor(
+        desk.queue, desk.router, desk.metrics, StoreTrouble(), desk.tasks._settings, guards=[hanging, desk.ledger], seed=1
+    )
+    desk.server.script = answering(ANTHROPIC, pieces=(NOTED,))
+    job = await desk.seat()
+    work = asyncio.create_task(desk.tasks.work(job))
+    async with asyncio.timeout(20):
+        await hanging.begun.wait()
+    work.cancel()
+    await asyncio.sleep(0)
+    hanging.go_on.set()
+    await asyncio.wait([work], timeout=20)
+    assert work.cancelled()
+    (outcome,) = desk.ledger.settled
+    assert outcome is not None
+    assert outcome.failure is None
+    (attempt,) = await desk.attempts(job)
+    assert (attempt.outcome, attempt.verdict) == ("ok", "cancelled")
+    await desk.metrics.flush()
+    assert (await desk.metrics.read()).providers["claude"].calls_1m == 1
 
 
 async def test_last_words_are_finished_though_the_task_is_cancelled_again() -> None:

@@ -12,9 +12,9 @@ from hypothesis import strategies as st
 from redis.asyncio import Redis
 
 from gitbridge_console.domain.event_views import EventDetail
-from gitbridge_console.domain.events import IncomingEvent, Priority
+from gitbridge_console.domain.events import Ask, IncomingEvent, Priority
 from gitbridge_console.domain.failures import Failure, FailureClass
-from gitbridge_console.domain.tasks import Attempt
+from gitbridge_console.domain.tasks import Attempt, TaskState
 from gitbridge_console.domain.timestamps import ms_from_iso
 from gitbridge_console.router.ai_router import AIRouter
 from gitbridge_console.router.lane_failover import LaneFailover, closure_by_pause, no_new_seats, too_long
@@ -25,7 +25,7 @@ from gitbridge_console.store.event_queue import RedisEventQueue
 from gitbridge_console.store.fleet import Beat, FleetRegistry
 from gitbridge_console.store.metrics import Metrics
 from gitbridge_console.store.reader import EventReader
-from gitbridge_console.store.records import RoutePlan
+from gitbridge_console.store.records import RoutePlan, Seat
 from gitbridge_console.store.trouble import StoreTrouble
 
 pytestmark = pytest.mark.anyio
@@ -138,6 +138,33 @@ async def test_a_lane_that_opened_in_between_begins_to_wait_anew(house: House) -
         house.clock.now = at + 4.5
         await house.turn()
     assert await house.lanes(event_id) == ["claude"]
+
+
+async def test_a_lane_that_was_empty_when_it_opened_begins_to_wait_anew_too(house: House) -> None:
+    await house.seat("d1")
+    house.shut("claude", 4.0)
+    await house.turn()
+    house.clock.now = 4.5
+    assert len((await house.queue.claim("claude", 1)).jobs) == 1
+    await house.turn()
+    house.clock.now = 3600.0
+    event_id = await house.seat("d2")
+    house.shut("claude", 4.0)
+    await house.turn()
+    assert await house.lanes(event_id) == ["claude"]
+
+
+async def test_a_question_of_the_second_round_waits_for_whom_it_was_made(house: House) -> None:
+    kinds = {**house.settings.kinds, "general": KindSettings(seats=1, quorum=1, prefer=("grok",), reserve=("claude", "chatgpt"))}
+    house.settings = house.settings.model_copy(update={"kinds": kinds})
+    event_id = await house.seat("d1", "grok")
+    (seat,) = (await house.queue.claim("grok", 1)).jobs
+    await house.queue.settle_task(seat, TaskState.SUCCEEDED, vote=True)
+    (deciding,) = (await house.queue.claim("decide", 1)).jobs
+    await house.queue.widen(deciding, Seat("claude", Ask.VERIFY, "[]"), note="is it real?")
+    house.shut("claude")
+    await house.turn()
+    assert await house.lanes(event_id) == ["grok", "claude"]
 
 
 async def test_what_would_be_too_late_moves_though_the_others_wait(house: House) -> None:

@@ -213,6 +213,20 @@ async def test_after_a_429_no_engine_asks_before_the_time_it_named(fleet: Fleet,
     assert other.room("claude")[0] == 0
 
 
+async def test_a_wait_that_an_operator_has_reset_is_over_in_every_engine_that_heard_of_it(fleet: Fleet) -> None:
+    fleet.settings = table(requests_per_minute=600)
+    one, other = fleet.engine(), fleet.engine()
+    failure = Failure(FailureClass.RATE_LIMIT, "later", http_status=429, retry_after_s=20)
+    await (await taken(one)).settle(outcome(failure=failure))
+    await refused(other)
+    await fleet.store.reopen("claude", "m")
+    for limiter in (one, other):
+        assert limiter.room("claude")[0] == 0
+        limiter.reopen("claude")
+        await taken(limiter)
+    assert fleet.pokes == ["claude", "claude"], "lanes that waited for it look again"
+
+
 async def test_hostile_headers_change_nothing(fleet: Fleet) -> None:
     limiter = fleet.engine()
     for hostile in ("NaN", "-1", "1e300", "\x00", "0"):

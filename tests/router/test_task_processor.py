@@ -298,6 +298,18 @@ async def test_a_provider_that_was_asked_as_often_as_may_be_is_not_failed_over_t
     assert (seat.state, seat.attempts[-1].verdict) == ("failed", "give_up")
 
 
+async def test_who_was_not_asked_yet_is_failed_over_to_before_who_was(seats: Seats) -> None:
+    async def too_long() -> str:
+        raise ProviderError(Failure(FailureClass.TOO_LARGE, "context too long", http_status=400))
+
+    for name in ("grok", "claude"):
+        seats.providers[name].says = too_long
+    await seats.open()
+    for lane in ("grok", "claude", "chatgpt"):
+        await seats.tasks.work(await seats.next(lane))
+    assert (await seats.seat()).state == "succeeded"
+
+
 async def test_when_all_others_are_shut_the_seat_waits_for_the_first_that_is_back(seats: Seats) -> None:
     await seats.open()
     failing(seats, "grok", FailureClass.SILENT)
@@ -337,6 +349,22 @@ async def test_a_question_that_does_not_fit_is_not_asked_and_goes_to_one_who_can
     seat = await seats.seat()
     assert (seat.state, seat.provider, seats.providers["grok"].calls) == ("queued", "chatgpt", 0)
     assert not seat.attempts
+
+
+async def test_a_seat_whose_provider_leaves_the_settings_while_its_question_is_made_goes_to_another(
+    seats: Seats, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    make = seats.tasks._prompt
+
+    async def make_meanwhile(job: ClaimedJob, limit: int) -> Any:
+        made = await make(job, limit)
+        del seats.router.states["grok"]
+        return made
+
+    await seats.open()
+    monkeypatch.setattr(seats.tasks, "_prompt", make_meanwhile)
+    await seats.tasks.work(await seats.next("grok"))
+    assert (await seats.shown()).tasks[0].provider != "grok"
 
 
 async def test_a_seat_nobody_can_read_for_ends_without_a_call(seats: Seats) -> None:

@@ -1,8 +1,9 @@
 -- Move tasks that nobody works on out of a lane. ARGV: from, "r" | "w" | "g:<repository>" (ready, waiting, held), how many at the head to
 -- leave alone, most to look at, by, ms until its provider may be asked again (-1: nobody knows), "all" | "late" (only what cannot wait so
 -- long), why ("" by hand), most calls of one provider for a task (0: any), then for each kind of event its name or "*", a number of
--- providers, and each with the tokens it can read (-1: any), best first. Unless by hand, what waits for a batch stays: it is paid for. Priority and age are kept, a delay is dropped: it was its old
--- provider's. A provider that has another seat of the panel is passed over, unless that one failed or was cancelled. Unless by hand, an
+-- providers, and each with the tokens it can read (-1: any), best first. Unless by hand, what waits for a batch stays, for it is paid for,
+-- and so does a question of the second round, which was made for its provider. Priority and age are kept, a delay is dropped: it was its
+-- old provider's. A provider that has another seat of the panel is passed over, unless that one failed or was cancelled. Unless by hand, an
 -- event none of whose seats was asked is parked when nobody can take its seat. Returns {moved, left alone}.
 local from, by, wait, late, why = ARGV[1], ARGV[5], tonumber(ARGV[6]), ARGV[7] == 'late', ARGV[8]
 local kind, repository = string.match(ARGV[2], '^(%a):?(.*)$')
@@ -36,7 +37,8 @@ end
 local moved, kept, start = 0, 0, tonumber(ARGV[3])
 for _, id in ipairs(call('ZRANGE', key, start, start + tonumber(ARGV[4]) - 1)) do
   local paid = why ~= '' and kind == 'w' and waits_for_batch(id)
-  local looked_at = is_task(id) and not paid and not (late and can_wait(id))
+  local made_for_it = why ~= '' and call('HEXISTS', J .. id, 'q') == 1
+  local looked_at = is_task(id) and not paid and not made_for_it and not (late and can_wait(id))
   local to = looked_at and free_lane(id)
   if to then
     lift(id)
