@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import itertools
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from gitbridge_console.consensus.matching import NEAR_LINES, normal_path, tokens
@@ -30,19 +31,25 @@ OPPOSITES = (
 )
 _FORMS = re.compile(r"[a-z]+")
 _ENDINGS = ("ing", "ed", "es", "s", "d", "")
-SENTENCES = 2
+SENTENCES, BODY_MAX = 2, 600
 """What is to be done stands at the beginning of a finding's text."""
 
 
 def contradictions(clusters: Sequence[Cluster]) -> Iterable[tuple[Cluster, Cluster, dict[str, str]]]:
     """Pairs of findings of different providers about one place that ask for the opposite, with what each wants."""
-    said = [(cluster, member) for cluster in clusters if cluster.stands for member in cluster.members if "unsupported" not in member]
+    said = [
+        (cluster, member, Asked.of(str(member.get("title", "")), str(member.get("body", ""))))
+        for cluster in clusters
+        if cluster.stands
+        for member in cluster.members
+        if "unsupported" not in member
+    ]
     seen: set[tuple[int, int]] = set()
-    for (one, a), (other, b) in itertools.combinations(said, 2):
+    for (one, a, a_asks), (other, b, b_asks) in itertools.combinations(said, 2):
         pair = (one.id, other.id)
         if a["provider"] == b["provider"] or pair in seen or not _one_place(a, b):
             continue
-        wishes = opposite(str(a.get("title", "")), str(a.get("body", "")), str(b.get("title", "")), str(b.get("body", "")))
+        wishes = opposite(a_asks, b_asks)
         if wishes is not None:
             seen.add(pair)
             yield one, other, {str(a["provider"]): wishes[0], str(b["provider"]): wishes[1]}
@@ -57,15 +64,34 @@ def _one_place(a: dict[str, Any], b: dict[str, Any]) -> bool:
     return max(starts) - min(ends) <= NEAR_LINES
 
 
-def opposite(title_a: str, body_a: str, title_b: str, body_b: str) -> tuple[str, str] | None:
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """What a finding asks for: by verb the words of the sentences it stands in, and the text they come from."""
+
+    wishes: Mapping[str, frozenset[str]]
+    text: str
+
+    @classmethod
+    def of(cls, title: str, body: str) -> Asked:
+        """Read a finding's title and the beginning of its body."""
+        sentences = [title, *re.split(r"(?<=[.!?])\s", body[:BODY_MAX])[:SENTENCES]]
+        wishes: dict[str, frozenset[str]] = {}
+        for sentence in sentences:
+            words = tokens(sentence)
+            for word in _FORMS.findall(sentence.lower()):
+                verb = _verb(word)
+                if verb is not None:
+                    wishes[verb] = wishes.get(verb, frozenset()) | {w for w in words if _verb(w) is None}
+        return cls(wishes, " ".join(sentences).lower())
+
+
+def opposite(a: Asked, b: Asked) -> tuple[str, str] | None:
     """What each of two findings asks for, ``("remove lock", "add lock")``, where that is the opposite about the same thing."""
-    asks_a, asks_b = _asks(title_a, body_a), _asks(title_b, body_b)
-    for left, right in (*OPPOSITES, *((b, a) for a, b in OPPOSITES)):
-        common = asks_a.get(left, frozenset()) & asks_b.get(right, frozenset())
+    for left, right in (*OPPOSITES, *((y, x) for x, y in OPPOSITES)):
+        common = a.wishes.get(left, frozenset()) & b.wishes.get(right, frozenset())
         # One that speaks of both, "remove this and add that", is no opposite of the other.
-        if common and left not in asks_b and right not in asks_a:
-            text = f"{title_a} {body_a}".lower()
-            thing = min(common, key=lambda word: (text.find(word), word))
+        if common and left not in b.wishes and right not in a.wishes:
+            thing = min(common, key=lambda word: (a.text.find(word), word))
             return f"{left} {thing}", f"{right} {thing}"
     return None
 
@@ -81,16 +107,3 @@ def _verb(word: str) -> str | None:
                 if form in VERBS:
                     return form
     return None
-
-
-def _asks(title: str, body: str) -> dict[str, frozenset[str]]:
-    """By verb: the words of the clauses it stands in."""
-    asked: dict[str, frozenset[str]] = {}
-    sentences = [title, *re.split(r"(?<=[.!?])\s", body)[:SENTENCES]]
-    for sentence in sentences:
-        words = tokens(sentence)
-        for word in _FORMS.findall(sentence.lower()):
-            verb = _verb(word)
-            if verb is not None:
-                asked[verb] = asked.get(verb, frozenset()) | {w for w in words if _verb(w) is None}
-    return asked

@@ -21,14 +21,17 @@ NEAR_LINES = 3
 EVIDENCE_MIN = 4
 """Shorter lines of evidence (a brace, an ``else``) are found anywhere and prove nothing."""
 
+EVIDENCE_LINES_MAX, PLACED_BY = 20, 3
+"""Lines of one finding's evidence that are looked for, and by how many of those found its place is put right."""
+
 
 @dataclass(frozen=True, slots=True)
 class Shown:
-    """One file as the reviewers saw it. ``lines`` of the new side by number, ``removed`` ones without; both squeezed."""
+    """One file as it was shown: ``lines`` of the new side by number; as one ``text`` also what was removed. Both squeezed."""
 
     path: str
     lines: Mapping[int, str]
-    removed: frozenset[str]
+    text: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +66,7 @@ def shown(file: ChangedFile) -> Shown | None:
     if not file.patch:
         return None
     lines: dict[int, str] = {}
-    removed: set[str] = set()
+    removed: list[str] = []
     at: int | None = None
     for text in file.patch.split("\n"):
         if match := HUNK.match(text):
@@ -71,11 +74,11 @@ def shown(file: ChangedFile) -> Shown | None:
         elif at is None or text.startswith("\\"):
             continue
         elif text.startswith("-"):
-            removed.add(squeezed(text[1:]))
+            removed.append(squeezed(text[1:]))
         else:
             lines[at] = squeezed(text[1:])
             at += 1
-    return Shown(file.path, lines, frozenset(removed))
+    return Shown(file.path, lines, "\n".join((*lines.values(), *removed)))
 
 
 def squeezed(text: str) -> str:
@@ -92,7 +95,7 @@ def evidence_lines(evidence: str) -> list[str]:
             line = squeezed(candidate.strip("`"))
             if len(line) >= EVIDENCE_MIN:
                 found.append(line)
-    return list(dict.fromkeys(found))
+    return list(dict.fromkeys(found))[:EVIDENCE_LINES_MAX]
 
 
 def _look(finding: Mapping[str, Any], files: Mapping[str, Shown | None]) -> str | tuple[str, int, int] | None:
@@ -133,7 +136,7 @@ def find_path(said: str, paths: Iterable[str]) -> str | None:
 
 
 def _has(file: Shown, evidence: Sequence[str]) -> bool:
-    return any(line in shown_line for line in evidence for shown_line in (*file.lines.values(), *file.removed))
+    return any(line in file.text for line in evidence)
 
 
 def _is_near(file: Shown, start: int, end: int) -> bool:
@@ -142,7 +145,8 @@ def _is_near(file: Shown, start: int, end: int) -> bool:
 
 def _nearest(file: Shown, evidence: Sequence[str], start: int, end: int) -> tuple[int, int]:
     """The lines the evidence stands on, nearest to those named; those named where it was only removed, or where they are right."""
-    found = sorted(number for number, text in file.lines.items() if any(line in text for line in evidence))
+    there = [line for line in evidence if line in file.text][:PLACED_BY]
+    found = sorted(number for number, text in file.lines.items() if any(line in text for line in there))
     if not found or any(start <= number <= max(start, end) for number in found):
         return start, end
     best = min(found, key=lambda number: (abs(number - start), number))

@@ -11,20 +11,27 @@ from gitbridge_console.domain.decisions import Answer
 RUN = 10
 """Words in a row. Of pairs of independent AI reviewers on fifty real pull requests 2 in a thousand share ten, none twelve, 11 eight."""
 
-TEXTS_MAX = 40_000
-"""Characters of one answer that are looked at."""
+TEXTS_MAX = 20_000
+"""Characters of one answer that are looked at: many times what a review of fifteen findings has."""
 
 _WORD = re.compile(r"[^\W_]+")
-_BREAK = re.compile(r"`[^`]*`|\S*[/_\\]\S*|[^\W\d_]+\.\w+\S*|[.!?;:\n]")
-"""What ends a run: code and paths, which all quote alike, and the end of a sentence."""
+_CODE = re.compile(r"`[^`]*`")
+_END = re.compile(r"[.!?;:](?=\s|$)|\n")
+NO_PROSE = frozenset("/_\\<>=(){}[]")
+"""Signs of a path or of code, which all quote alike: what has one ends a run, as the end of a sentence does."""
 
 
 def runs(text: str) -> set[tuple[str, ...]]:
-    """All runs of :data:`RUN` words within one sentence, without the code and the paths in it."""
+    """All runs of :data:`RUN` words within one sentence, without the code and the paths in it. Takes linear time, whatever the text."""
     found: set[tuple[str, ...]] = set()
-    for part in _BREAK.split(text[:TEXTS_MAX]):
-        words = [word.lower() for word in _WORD.findall(part)]
-        found.update(tuple(words[n : n + RUN]) for n in range(len(words) - RUN + 1))
+    for sentence in _END.split(_CODE.sub("\n", text)):
+        words: list[str] = []
+        for part in [*sentence.split(), "/"]:
+            if NO_PROSE.isdisjoint(part) and "." not in part.strip("."):
+                words += [word.lower() for word in _WORD.findall(part)]
+                continue
+            found.update(tuple(words[n : n + RUN]) for n in range(len(words) - RUN + 1))
+            words = []
     return found
 
 
@@ -42,8 +49,10 @@ def identical_wording(answers: Sequence[Answer]) -> tuple[tuple[str, ...], str] 
     said: dict[tuple[str, ...], set[str]] = {}
     for answer in answers:
         own: set[tuple[str, ...]] = set()
+        left = TEXTS_MAX
         for text in prose(answer.payload or {}):
-            own |= runs(text)
+            own |= runs(text[:left])
+            left -= min(left, len(text))
         for run in own:
             said.setdefault(run, set()).add(answer.vendor or answer.provider)
     shared = [(run, who) for run, who in said.items() if len(who) > 1]

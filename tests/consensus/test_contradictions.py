@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from gitbridge_console.consensus.contradictions import opposite
+from gitbridge_console.consensus.contradictions import Asked, opposite
 from tests.consensus.panels import decide, finding, vote
 
 
@@ -23,7 +23,7 @@ from tests.consensus.panels import decide, finding, vote
     ],
 )
 def test_opposite_wishes(one: str, other: str, wishes: tuple[str, str] | None) -> None:
-    assert opposite(one, "", other, "") == wishes
+    assert opposite(Asked.of(one, ""), Asked.of(other, "")) == wishes
 
 
 def said(title: str, line: int = 8, **more: Any) -> list[dict[str, Any]]:

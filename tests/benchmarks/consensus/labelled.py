@@ -19,6 +19,8 @@ from time import perf_counter
 
 from gitbridge_console.consensus.agreement import PRIORS, chance
 from gitbridge_console.consensus.matching import Group, Statement, edge, merge, tokens
+from gitbridge_console.domain.answers import FINDINGS_MAX
+from tests.consensus.panels import decide, finding, vote
 
 PANEL = 3
 REVIEWERS_MAX = 10
@@ -53,10 +55,10 @@ def read(path: Path) -> list[PullRequest]:
     for pr in json.loads(path.read_text("utf-8"))["prs"]:
         findings: defaultdict[str, list[Statement]] = defaultdict(list)
         golden = {}
-        for finding in pr["findings"]:
-            own = findings[finding["tool"]]
-            golden[finding["tool"], len(own)] = frozenset(finding["golden"])
-            own.append(Statement(finding["tool"], len(own), finding["text"]))
+        for said in pr["findings"]:
+            own = findings[said["tool"]]
+            golden[said["tool"], len(own)] = frozenset(said["golden"])
+            own.append(Statement(said["tool"], len(own), said["text"]))
         found.append(PullRequest(len(pr["golden"]), {name: tuple(said) for name, said in findings.items()}, golden))
     return found
 
@@ -135,6 +137,21 @@ def large_merge_ms(prs: Sequence[PullRequest]) -> float:
     return min(took)
 
 
+HOSTILE = ("x" * 390, "`" * 390, "abcd\n" * 78, "add the lock remove the cart " * 13)
+
+
+def hostile_decide_ms() -> float:
+    """The longest of some decisions on eight answers as large and as awkward as answers may be: what one event may cost the others."""
+    took = []
+    for text in HOSTILE:
+        findings = [finding(text, "high", 8, body=text * 15, evidence=text * 15) for _ in range(FINDINGS_MAX)]
+        answers = [vote(f"p{n}", "comment", findings) for n in range(8)]
+        began = perf_counter()
+        decide(*answers)
+        took.append((perf_counter() - began) * 1000)
+    return max(took)
+
+
 def measure(path: Path) -> dict[str, float | int]:
     """All figures, averaged over every panel of three."""
     prs = read(path)
@@ -164,6 +181,7 @@ def measure(path: Path) -> dict[str, float | int]:
         "brier": round(statistics.fmean(misses), 4),
         "union_recall": round(statistics.fmean(unions), 4),
         "merge_ms": round(statistics.fmean(took), 3),
+        "hostile_decide_ms": round(hostile_decide_ms(), 1),
         "merge_3x60_ms": round(large_merge_ms(prs), 1),
         **{f"real_{k}_of_{PANEL}": round(statistics.fmean(found), 4) for k, found in sorted(real.items())},
         **{f"chance_{k}_of_{PANEL}": PRIORS[PANEL][k] for k in sorted(real)},
