@@ -80,7 +80,9 @@ class BoardKeeper:
                 continue
 
     async def turn(self) -> None:
-        """Tell what is new here, then take over what is new elsewhere.
+        """Obey what an operator said, tell what is new here, then take over what is new elsewhere.
+
+        A word comes first: what it made void is not told any more.
 
         Raises:
             redis.exceptions.RedisError: the store is away; what was not told stays to be told.
@@ -92,8 +94,11 @@ class BoardKeeper:
             mark = self._marks.get(name)
             if mark is None or mark.state is not state:
                 self._marks[name] = _Mark(state)
-            await self._tell(name, self._marks[name])
         now_ms, entries = await self._board.read(states)
+        for name, entry in entries.items():
+            self._heed(name, self._marks[name], entry, now_ms)
+        for name in states:
+            await self._tell(name, self._marks[name])
         for name, entry in entries.items():
             self._hear(name, self._marks[name], entry, now_ms)
 
@@ -119,14 +124,16 @@ class BoardKeeper:
             await self._board.disabled(name, state.disabled)
             mark.disabled_at_ms = disabled_at_ms
 
-    def _hear(self, name: str, mark: _Mark, entry: BoardEntry, now_ms: int) -> None:
-        state, now = mark.state, self._clock()
-        breaker = state.breaker
+    def _heed(self, name: str, mark: _Mark, entry: BoardEntry, now_ms: int) -> None:
         if mark.began_ms is None:
             mark.began_ms, mark.word_at_ms = now_ms, entry.word_at_ms
         elif entry.word_at_ms > mark.word_at_ms:
             mark.word_at_ms = entry.word_at_ms
-            self._obey(name, mark, entry, now, now_ms)
+            self._obey(name, mark, entry, self._clock(), now_ms)
+
+    def _hear(self, name: str, mark: _Mark, entry: BoardEntry, now_ms: int) -> None:
+        state, now = mark.state, self._clock()
+        breaker = state.breaker
         breaker.forced = Forced(entry.forced_by, entry.forced_why, entry.forced_at_ms) if entry.forced_by else None
         if entry.epoch > mark.epoch and breaker.transitions == mark.transitions:
             mark.epoch = entry.epoch
@@ -137,7 +144,7 @@ class BoardKeeper:
         gate_until = now + (entry.gate_ms - now_ms) / 1000
         if entry.gate_ms and gate_until > state.gate_until:
             state.gate_until = mark.gate_until = gate_until
-        if entry.disabled and not state.disabled and entry.disabled_at_ms >= mark.began_ms:
+        if entry.disabled and not state.disabled and entry.disabled_at_ms >= (mark.began_ms or 0):
             state.disabled, state.disabled_at_ms = entry.disabled, float(entry.disabled_at_ms)
             mark.disabled_at_ms = state.disabled_at_ms
 

@@ -340,6 +340,14 @@ async def test_a_reset_tells_who_keeps_the_rate_limits(fleet: tuple[OneEngine, O
     assert reopened == ["grok"]
 
 
+async def test_a_reset_is_not_undone_by_news_from_before_it(fleet: tuple[OneEngine, OneEngine], board: ProviderBoard) -> None:
+    one, other = fleet
+    one.fails(FailureClass.QUOTA)
+    await board.say("grok", "reset", by="alice", why="paid")
+    await look_round(one, other)
+    assert (one.open, other.open) == (True, True)
+
+
 async def test_what_is_disabled_in_the_millisecond_of_the_first_look_is_heard_of(
     board: ProviderBoard, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -27,7 +27,7 @@ from gitbridge_console.router.lane import Lane
 from gitbridge_console.settings.holder import SettingsHolder
 from gitbridge_console.settings.model import LegacySettings, QueueSettings, RedisSettings, RetentionSettings, Settings
 from gitbridge_console.settings.reload import fingerprint
-from gitbridge_console.settings.routing import KindSettings, ProviderSettings
+from gitbridge_console.settings.routing import KindSettings, ProviderSettings, SelectionSettings
 from gitbridge_console.store.connection import connect, make_client
 from gitbridge_console.store.event_queue import RedisEventQueue
 from gitbridge_console.store.keys import Keys
@@ -72,6 +72,7 @@ def settings_for(namespace: str, url: str, *names: str, concurrency: int = 16, *
         queue=QueueSettings(**({"drain_s": PATIENCE_S} | queue)),
         providers=dict.fromkeys(names, own),
         kinds={"general": KindSettings(seats=1, quorum=1, prefer=names)},
+        selection=SelectionSettings(explore=0),
     )
 
 
