@@ -47,7 +47,8 @@ def alerts_of(
         *_parked_alerts(stats, providers, at),
         *_overload_alerts(settings, stats, overload, at),
         *_dead_letter_alerts(*dead),
-        *_provider_alerts(settings.alerts, providers, at),
+        # What the settings switch off is no trouble.
+        *_provider_alerts(settings.alerts, {name: providers[name] for name, own in settings.providers.items() if own.enabled}, at),
     ]
     return sorted(found, key=lambda alert: alert.level != "critical")
 

@@ -110,7 +110,8 @@ class TaskProcessor:
         if outcome is None:
             return
         if outcome.failure is None:
-            self._hedger.answered(job.lane, job.header["kind"], outcome.attempt.latency_ms / 1000)
+            if asks(job) is None:  # questions about answers take another time than the kind's own
+                self._hedger.answered(job.lane, job.header["kind"], outcome.attempt.latency_ms / 1000)
             await self._succeed(job, outcome)
         else:
             await self._after_failure(job, policy, settings, outcome, outcome.failure, remaining_s)

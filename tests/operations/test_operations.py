@@ -122,6 +122,16 @@ async def test_a_drain_needs_a_reason_and_a_provider(door: Operations) -> None:
         await door.drain("cloud", "x")
 
 
+async def test_a_provider_the_settings_switch_off_is_no_alert(door: Operations, store: Store, settings: Settings) -> None:
+    off = {"in_flight": 0, "limit": 4, "reason": "switched off in the settings", "since": None, "state": "disabled", "gate_until": None}
+    view = {**off, "breaker": {"state": "closed", "next_probe": None}}
+    await store.fleet.beat(Beat(id="e", host="h", role="engine", version="1", settings="x", providers={"grok": view, "claude": view}))
+    grok = settings.providers["grok"].model_copy(update={"enabled": False})
+    switched = settings.model_copy(update={"providers": {**settings.providers, "grok": grok}})
+    alerts = (await Operations(store, lambda: switched).status()).alerts
+    assert [alert.text.partition(" ")[0] for alert in alerts if alert.code == "provider_disabled"] == ["claude"]
+
+
 async def test_status_says_when_parked_work_has_its_next_chance(door: Operations, store: Store) -> None:
     await door.submit(event())
     (job,) = (await store.queue.claim("route", 1)).jobs
