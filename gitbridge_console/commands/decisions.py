@@ -2,19 +2,14 @@
 
 from __future__ import annotations
 
-import sys
-from pathlib import Path
-from typing import BinaryIO
-
 import click
 
 from gitbridge_console.commands.decision_text import decision_lines
+from gitbridge_console.commands.exporting import export_lines
 from gitbridge_console.commands.filters import event_filter, filter_options
 from gitbridge_console.commands.output import JSON_OPTION, print_changes, print_json, print_json_line, say, table
 from gitbridge_console.commands.running import with_operations
-from gitbridge_console.commands.whole_file import replaced_whole
 from gitbridge_console.domain.filters import EventFilter
-from gitbridge_console.operations.errors import OperationError, Refused
 from gitbridge_console.operations.operations import Operations
 from gitbridge_console.operations.recompute import Recomputed
 
@@ -138,27 +133,5 @@ def recompute(
 @click.pass_context
 def export(ctx: click.Context, file: str, force: bool) -> None:
     """Write the log of decisions, one record a line with its hash; `audit --verify --file FILE` checks it anywhere. - is stdout."""
-    path = None if file == "-" else Path(file)
-    if path is not None and path.exists() and not (force and path.is_file()):
-        raise Refused(f"{path} is there already: --force replaces it" if path.is_file() else f"{path} is there and no file")
-
-    async def copy(operations: Operations, target: BinaryIO) -> int:
-        count = 0
-        async for line in operations.export_decisions():
-            target.write(line)
-            count += b'"record":' in line
-        return count
-
-    async def run(operations: Operations) -> int:
-        if path is None:
-            return await copy(operations, sys.stdout.buffer)
-        with replaced_whole(path) as target:
-            return await copy(operations, target)
-
-    try:
-        count = with_operations(ctx, run)
-    except BrokenPipeError:
-        raise
-    except OSError as error:
-        raise OperationError(f"{file}: {error.strerror or error}; nothing was exported") from None
+    count = export_lines(ctx, file, lambda operations: operations.export_decisions(), force=force, counts=lambda line: b'"record":' in line)
     say(f"{count} records exported")

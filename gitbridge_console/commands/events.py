@@ -2,20 +2,15 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Iterable
-from pathlib import Path
-from typing import BinaryIO
 
 import click
 
+from gitbridge_console.commands.exporting import export_lines
 from gitbridge_console.commands.filters import event_filter, filter_options
 from gitbridge_console.commands.output import JSON_OPTION, plain, print_json, print_json_line, say, seconds, table
 from gitbridge_console.commands.running import with_operations
-from gitbridge_console.commands.whole_file import replaced_whole
 from gitbridge_console.domain.event_views import EventDetail, TaskDetail
-from gitbridge_console.operations.errors import OperationError, Refused
-from gitbridge_console.operations.operations import Operations
 
 
 @click.group()
@@ -77,9 +72,6 @@ def show(ctx: click.Context, event_id: str, payload: bool, as_json: bool) -> Non
 def export(ctx: click.Context, /, file: str, words: tuple[str, ...], force: bool, **options: str | None) -> int:
     """Write events that match with all that is kept of them, payloads included, one JSON document a line; - is stdout."""
     wanted = event_filter(words, options)
-    path = None if file == "-" else Path(file)
-    if path is not None and path.exists() and not (force and path.is_file()):
-        raise Refused(f"{path} is there already: --force replaces it" if path.is_file() else f"{path} is there and no file")
     unreadable = 0
 
     def tell(problem: str) -> None:
@@ -87,25 +79,7 @@ def export(ctx: click.Context, /, file: str, words: tuple[str, ...], force: bool
         unreadable += 1
         say(plain(problem, 200))
 
-    async def copy(operations: Operations, target: BinaryIO) -> int:
-        count = 0
-        async for line in operations.export_events(wanted, tell):
-            target.write(line)
-            count += 1
-        return count
-
-    async def run(operations: Operations) -> int:
-        if path is None:
-            return await copy(operations, sys.stdout.buffer)
-        with replaced_whole(path) as target:
-            return await copy(operations, target)
-
-    try:
-        count = with_operations(ctx, run)
-    except BrokenPipeError:
-        raise
-    except OSError as error:
-        raise OperationError(f"{file}: {error.strerror or error}; nothing was exported") from None
+    count = export_lines(ctx, file, lambda operations: operations.export_events(wanted, tell), force=force)
     say(f"{count} events exported" + (f", {unreadable} could not be read" if unreadable else ""))
     return 1 if unreadable else 0
 

@@ -19,7 +19,7 @@ ALTERNATIVES: Mapping[str, tuple[str, ...]] = {
     "verdict": ("majority", "weighted", "strictest", "arbiter", "operator"),
     "severity": ("strictest", "operator"),
     "lone": ("accept", "dismiss"),
-    "contradiction": ("arbiter", "operator"),
+    "contradiction": ("operator",),
     "verdict_evidence": ("operator",),
     "unsupported": ("accept, which restores its vote",),
     "field": ("operator",),

@@ -138,9 +138,9 @@ class DecisionStage:
         if decision.state is DecisionState.FAILED:
             await self._without_votes(job, policy, panel, decision)
             return
+        decision = with_open_claims(decision, policy)
         header = digest_of(decision)
         self._metrics.record_value("processing", job.claimed_ms - job.number("rx", job.claimed_ms))
-        decision = with_open_claims(decision, policy)
         if decision.needs_operator or policy.approval == "operator":
             lane, state, why = "", EventState.AWAITING_APPROVAL, f"{decision.state}: {decision.verdict}, an operator decides"
         elif policy.action == "none":

@@ -90,7 +90,7 @@ class Engine:
         self.overload = Overload()
         token = TokenSource(lambda: holder.current.hosts.github)
         self._github = GitHubClient(lambda: holder.current.hosts.github, token)
-        changes = ChangeSource(self._github, token, store.diffs, store.trouble, holder, engine=self.id)
+        changes = ChangeSource(self._github, token, store.diffs, store.trouble, holder)
         self._events = EventRouter(store.queue, self.router, store.metrics, holder, lambda: self.overload, changes)
         cache = AnswerCache(store.answers, store.metrics, store.trouble, lambda: holder.current.cache)
         hedger = Hedger(

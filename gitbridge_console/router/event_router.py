@@ -52,8 +52,8 @@ class EventRouter:
         own = self._settings().sources
         facts = read_facts(job.event["ty"], json.loads(job.payload), job.diff)
         change = await self._changes.find(facts) if self._changes is not None and not job.diff else Change()
-        attempts = job.number("fa") + 1
-        delay_s = max(change.retry_in_s or 0.0, own.backoff_s * 2 ** (attempts - 1))
+        attempts = job.number("fa") + change.asked
+        delay_s = max(change.retry_in_s or 0.0, own.backoff_s * 2 ** (attempts - 1) if change.asked else 0.0)
         in_time = (job.claimed_ms - job.received_ms) / 1000 + delay_s <= own.deadline_s
         if change.retry_in_s is not None and attempts < own.attempts_max and in_time:
             header = {"fa": str(attempts)}

@@ -37,8 +37,8 @@ def questions(decision: Decision, policy: KindSettings, available: Sequence[str]
 
 
 def needs_arbiter(decision: Decision) -> bool:
-    """Whether votes differ, or two reviewers want opposite things."""
-    return any(conflict.type in ("verdict", "contradiction") for conflict in decision.conflicts)
+    """Whether votes differ: a ruling is a verdict, and settles nothing else."""
+    return any(conflict.type == "verdict" for conflict in decision.conflicts)
 
 
 def unsettled(decision: Decision, policy: KindSettings) -> list[int]:

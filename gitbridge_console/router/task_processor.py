@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-import json
 import logging
 import random
 from collections.abc import Awaitable, Callable, Sequence
 
 from gitbridge_console.domain.decisions import AnswerStatus
-from gitbridge_console.domain.events import Ask, EventState, Kind
-from gitbridge_console.domain.facts import read_facts
+from gitbridge_console.domain.events import EventState, Kind
 from gitbridge_console.domain.failures import Failure, FailureClass, Verdict
 from gitbridge_console.domain.policy import RetryLimits, Step, next_step
 from gitbridge_console.domain.tasks import Attempt, TaskState
@@ -23,11 +21,10 @@ from gitbridge_console.router.hedger import Hedger
 from gitbridge_console.router.lane_failover import first_back, too_long
 from gitbridge_console.router.lane_room import WORTH_MOVING_S, takes_at_once
 from gitbridge_console.router.last_words import write_last_words
-from gitbridge_console.router.prompts import BuiltPrompt, build_request
-from gitbridge_console.router.second_round import written_about
+from gitbridge_console.router.prompts import BuiltPrompt
+from gitbridge_console.router.questions import asks, make_question
 from gitbridge_console.settings.model import Settings
 from gitbridge_console.settings.routing import KindSettings
-from gitbridge_console.sources.diffs import material_from
 from gitbridge_console.store.event_queue import RedisEventQueue
 from gitbridge_console.store.metrics import Metrics
 from gitbridge_console.store.records import ClaimedJob
@@ -263,15 +260,7 @@ class TaskProcessor:
         await self._queue.settle_task(job, TaskState.FAILED, answer=answer.model_dump_json(), error_class=failure.cls, text=failure.message)
 
     async def _prompt(self, job: ClaimedJob, limit: int) -> BuiltPrompt:
-        payload = json.loads(job.payload)
-        facts = read_facts(job.event["ty"], payload, job.diff)
-        material = material_from(facts, job.diff, self._settings().sources)
-        about, repair, form = "", "", asks(job)
-        if form is not None:
-            about = written_about(form, await self._queue.question(job))
-        if job.number(f"ca:{job.lane}") and (last := await self._queue.last_attempt(job)) is not None:
-            repair = last.message if last.outcome == FailureClass.INVALID_OUTPUT and last.provider == job.lane else ""
-        return build_request(form or Kind(job.header["kind"]), facts, material, job.lane, limit, about, repair)
+        return await make_question(job, self._queue, self._settings().sources, limit)
 
     def _record(self, name: str, attempt: Attempt) -> None:
         self._metrics.record_attempt(
@@ -349,9 +338,3 @@ class TaskProcessor:
             self._trouble,
             for_s=self._queue.settings.lease_s,
         )
-
-
-def asks(job: ClaimedJob) -> Ask | None:
-    """What a task of the second round asks; ``None`` for a seat of the panel."""
-    word = job.header.get("q")
-    return Ask(word) if word else None

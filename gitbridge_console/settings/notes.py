@@ -86,7 +86,7 @@ NOTES: dict[str, dict[str, str]] = {
         "approval": "auto, or operator: a person releases each action",
         "max_cost_usd": "US dollars one seat may cost as estimated before it is asked; an unknown price passes; not set: no bound",
         "verify": "whether the other reviewers are asked about a critical or high finding that only one of them made; on for reviews",
-        "arbiter": "provider asked, twice, where verdicts differ or findings contradict each other; empty: nobody",
+        "arbiter": "provider asked, twice, where verdicts differ; empty: nobody",
         "cascade": "whether one provider more is asked where votes differ so that its vote could decide; on but for reviews",
         "seats_light": "seats for documentation, generated files or a few lines; 0: as many as seats",
         "seats_risky": "seats for changes that touch a risky path; 0: as many as seats; 3 for code reviews",

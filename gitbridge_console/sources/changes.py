@@ -8,6 +8,8 @@ import logging
 import zlib
 from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
+from uuid import uuid4
 
 from gitbridge_console.domain.events import EventFacts
 from gitbridge_console.domain.names import NO_COMMIT
@@ -21,7 +23,7 @@ from gitbridge_console.store.trouble import STORE_AWAY, StoreTrouble
 logger = logging.getLogger(__name__)
 
 ASK_S = 45.0
-"""How long one engine may take over a diff that others wait for, drips of a slow host included."""
+"""How long one may take over a diff that others wait for, drips of a slow host included."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +33,8 @@ class Change:
     diff: str | None = None
     note: str = ""
     retry_in_s: float | None = None
+    asked: bool = True
+    """False while somebody else asks for the same one: that is no attempt."""
 
 
 class ChangeSource:
@@ -43,15 +47,12 @@ class ChangeSource:
         cache: AnswerCacheStore,
         trouble: StoreTrouble,
         settings: Callable[[], Settings],
-        *,
-        engine: str,
     ) -> None:
         self._github = github
         self._token = token
         self._cache = cache
         self._trouble = trouble
         self._settings = settings
-        self._engine = engine
 
     async def find(self, facts: EventFacts) -> Change:
         """The diff of an event, or why there is none. Raises nothing: a review without a diff is better than none."""
@@ -60,62 +61,64 @@ class ChangeSource:
         by_github = settings.hosts.github.anonymous or self._token() is not None
         if mirror is None and not by_github:
             return Change()
+        if not facts.head_sha:
+            return Change(note="no diff: the event names no head commit")
         what = (facts.type, facts.repository, facts.number, facts.base_sha, facts.head_sha, settings.sources.max_diff_bytes)
         key = hashlib.sha256(repr(what).encode()).hexdigest()
-        known = await self._look(key) if facts.head_sha else 0.0
+        holder = uuid4().hex  # two events of one engine ask for the same diff as well
+        known = await self._look(key, holder)
         if isinstance(known, bytes):
             return Change(known.decode("utf-8", "replace"))
         if known > 0:
-            return Change(note="another engine fetches the diff", retry_in_s=min(1.0, known))
+            return Change(note="it is being fetched for another event", retry_in_s=min(1.0, known), asked=False)
         try:
             async with asyncio.timeout(ASK_S):
-                found = await self._ask(facts)
+                found = await self._ask(facts, mirror, by_github=by_github)
         except TimeoutError:
-            await self._free(key)
+            await self._free(key, holder)
             return Change(note=f"no diff: it took longer than {ASK_S:g} s", retry_in_s=0.0)
         except HostProblem as problem:
-            await self._free(key)
+            await self._free(key, holder)
             if problem.credential:
                 logger.error("the diff of %s could not be fetched: %s; check hosts.github", facts.subject, problem)
             return Change(note=f"no diff: {problem}", retry_in_s=problem.retry_in_s)
-        await self._keep(key, found.raw)
+        await self._keep(key, holder, found.raw)
         part = found.cut and len(found.raw) <= settings.sources.max_diff_bytes
         return Change(found.raw.decode("utf-8", "replace"), "the host gave only a part of the diff" if part else "")
 
-    async def _ask(self, facts: EventFacts) -> HostDiff:
-        settings = self._settings()
-        size = settings.sources.max_diff_bytes
+    async def _ask(self, facts: EventFacts, mirror: Path | None, *, by_github: bool) -> HostDiff:
+        own = self._settings().sources
+        size = own.max_diff_bytes
         base = "" if NO_COMMIT.fullmatch(facts.base_sha) else facts.base_sha
-        mirror = mirror_of(settings.sources.mirrors, facts.repository)
         if mirror is not None:
             try:
-                return await mirror_diff(mirror, base, facts.head_sha, size, settings.sources.git_timeout_s)
+                return await mirror_diff(mirror, base, facts.head_sha, size, own.git_timeout_s)
             except HostProblem as problem:
-                if not (settings.hosts.github.anonymous or self._token()):
+                if not by_github:
                     raise
                 logger.info("%s: %s; the code host is asked", facts.subject, problem)
         if facts.type.startswith("pull_request") and facts.number:
             return await self._github.pull_diff(facts.repository, facts.number, size)
         return await self._github.compare_diff(facts.repository, base, facts.head_sha, size)
 
-    async def _look(self, key: str) -> bytes | float:
+    async def _look(self, key: str, holder: str) -> bytes | float:
         try:
-            return await self._cache.look(key, self._engine, ASK_S)
+            return await self._cache.look(key, holder, ASK_S)
         except zlib.error:
             return 0.0
         except STORE_AWAY as error:
             self._trouble.report(error)
             return 0.0
 
-    async def _keep(self, key: str, raw: bytes) -> None:
+    async def _keep(self, key: str, holder: str, raw: bytes) -> None:
         own = self._settings().sources
         try:
-            await self._cache.keep(key, self._engine, raw, ttl_s=own.cache_s, max_bytes=own.cache_max_bytes)
+            await self._cache.keep(key, holder, raw, ttl_s=own.cache_s, max_bytes=own.cache_max_bytes)
         except STORE_AWAY as error:
             self._trouble.report(error)
 
-    async def _free(self, key: str) -> None:
+    async def _free(self, key: str, holder: str) -> None:
         try:
-            await self._cache.free(key, self._engine)
+            await self._cache.free(key, holder)
         except STORE_AWAY as error:
             self._trouble.report(error)

@@ -13,7 +13,7 @@ from gitbridge_console.hosts.github import GitHubClient
 from gitbridge_console.router.ai_router import AIRouter
 from gitbridge_console.router.event_router import EventRouter
 from gitbridge_console.settings.model import GitHubSettings, HostSettings, Settings, SourceSettings
-from gitbridge_console.sources.changes import ChangeSource
+from gitbridge_console.sources.changes import Change, ChangeSource
 from gitbridge_console.store.answer_cache import AnswerCacheStore
 from gitbridge_console.store.event_queue import RedisEventQueue
 from gitbridge_console.store.metrics import Metrics
@@ -57,14 +57,24 @@ class Fetch:
     """The stage, taken by hand step by step."""
 
     def __init__(self, queue: RedisEventQueue, router: AIRouter, metrics: Metrics, reader: EventReader, settings: Settings) -> None:
-        self.queue, self.reader, self.host = queue, reader, Host()
+        self.queue, self.router, self.metrics, self.reader, self.host = queue, router, metrics, reader, Host()
         github = GitHubSettings(anonymous=True)
         self.settings = settings.model_copy(update={"hosts": HostSettings(github=github), "sources": SourceSettings(backoff_s=0.01)})
         self.cache = AnswerCacheStore(queue.client, queue.keys.diffs)
-        self.events = EventRouter(queue, router, metrics, lambda: self.settings, changes=self.source("one"))
+        self.events = EventRouter(queue, router, metrics, lambda: self.settings, changes=self.source())
 
-    def source(self, engine: str) -> ChangeSource:
-        return ChangeSource(self.host, lambda: None, self.cache, StoreTrouble(), lambda: self.settings, engine=engine)
+    def events_with(self, change: Change) -> EventRouter:
+        """The stage with a source that always says the same."""
+        source = self.source()
+
+        async def find(facts: EventFacts) -> Change:
+            return change
+
+        source.find = find  # type: ignore[method-assign]
+        return EventRouter(self.queue, self.router, self.metrics, lambda: self.settings, changes=source)
+
+    def source(self) -> ChangeSource:
+        return ChangeSource(self.host, lambda: None, self.cache, StoreTrouble(), lambda: self.settings)
 
     async def submit(self, delivery: str = "d1", diff: str | None = None) -> str:
         event = IncomingEvent(delivery, "pull_request", json.dumps(PULL).encode(), "test", diff=diff)
@@ -172,14 +182,26 @@ async def test_while_another_engine_fetches_it_is_waited_for_and_asked_once(fetc
         return await answer(repository, number, max_bytes)
 
     fetch.host.pull_diff = slowly  # type: ignore[method-assign]
-    first = asyncio.create_task(fetch.source("one").find(facts))
+    other = fetch.source()
+    first = asyncio.create_task(other.find(facts))
     await arrived.wait()
-    waits = await fetch.source("two").find(facts)
-    assert (waits.diff, waits.note, waits.retry_in_s) == (None, "another engine fetches the diff", 1.0)
+    for of_an_engine in (other, fetch.source()):
+        waits = await of_an_engine.find(facts)
+        assert (waits.diff, waits.retry_in_s, waits.asked) == (None, 1.0, False), "of the same engine or another"
     go_on.set()
     assert (await first).diff == DIFF
-    assert (await fetch.source("two").find(facts)).diff == DIFF
+    assert (await fetch.source().find(facts)).diff == DIFF
     assert fetch.host.asked == 1
+
+
+async def test_waiting_for_who_fetches_it_already_is_no_attempt(fetch: Fetch) -> None:
+    fetch.events = fetch.events_with(Change(note="it is being fetched for another event", retry_in_s=0.0, asked=False))
+    await fetch.submit()
+    for _ in range(2 * fetch.settings.sources.attempts_max):
+        await fetch.events.fetch(await fetch.claim())
+    fetch.events = fetch.events_with(Change(DIFF))
+    await fetch.events.fetch(await fetch.claim())
+    assert (await fetch.claim("route")).diff == DIFF
 
 
 async def test_nobody_to_ask_asks_nobody(fetch: Fetch) -> None:

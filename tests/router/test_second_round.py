@@ -9,8 +9,8 @@ import pytest
 
 from gitbridge_console.domain.decisions import AnswerStatus, Decision
 from gitbridge_console.domain.events import Ask
+from gitbridge_console.router.questions import asks
 from gitbridge_console.router.second_round import written_about
-from gitbridge_console.router.task_processor import asks
 from tests.consensus.panels import finding
 from tests.router.panel import Panel, with_kind
 
@@ -126,6 +126,16 @@ async def split(panel: Panel, *rulings: str) -> Decision:
 async def test_an_arbiter_is_asked_twice_and_decides_if_it_says_the_same(panel: Panel) -> None:
     decision = await split(panel, "approve", "approve")
     assert (decision.verdict, decision.needs_operator) == ("approve", False)
+
+
+async def test_an_arbiter_is_not_asked_where_the_verdicts_agree(panel: Panel) -> None:
+    await opened(panel, verify=False, strategy="majority", arbiter="chatgpt")
+    place = {"path": "db/0042.sql", "evidence": ""}
+    await panel.says("claude", "comment", findings=[finding("Remove the lock in orders", "medium", 6, **place)])
+    await panel.says("grok", "comment", findings=[finding("Add a lock in orders", "medium", 6, **place)])
+    decision = await panel.decision()
+    (conflict,) = [c for c in decision.conflicts if c.type == "contradiction"]
+    assert (decision.basis.arbitration, conflict.alternatives) == (None, ("operator",))
 
 
 async def test_an_arbiter_that_wavers_leaves_it_to_an_operator(panel: Panel) -> None:
