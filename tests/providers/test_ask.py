@@ -202,7 +202,7 @@ async def test_silence_is_given_up_and_the_socket_closed(server: ScriptedServer,
     assert error.failure.cls is C.SILENT
     assert error.ttft_ms is None
     async with asyncio.timeout(2):
-        await server.connections[0].client_left.wait()
+        await (await server.first_connection()).client_left.wait()
 
 
 async def test_signs_of_life_are_no_token(server: ScriptedServer, build: Builder, wire: Wire) -> None:

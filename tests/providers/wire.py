@@ -92,16 +92,24 @@ class ScriptedServer:
         """``http://127.0.0.1:port``."""
         return f"http://127.0.0.1:{self.port}"
 
+    async def first_connection(self) -> Connection:
+        """The first connection, as soon as it is taken: under load a client may have given up by then."""
+        while not self.connections:
+            await asyncio.sleep(0)
+        return self.connections[0]
+
     async def handle(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         """Serve one connection until it is closed."""
         connection = Connection(reader, writer)
         self.connections.append(connection)
-        with contextlib.suppress(ConnectionError, asyncio.IncompleteReadError):
+        try:
             while not writer.is_closing():
                 request = await _read(reader)
                 self.received.append(request)
                 assert self.script is not None
                 await self.script(connection, request)
+        except (ConnectionError, asyncio.IncompleteReadError):
+            connection.client_left.set()
         writer.close()
 
 
