@@ -14,7 +14,6 @@ from gitbridge_console.domain.event_views import (
     ChangeReport,
     EventDetail,
     EventSummary,
-    JobSummary,
     QuarantineEntry,
 )
 from gitbridge_console.domain.events import FINISHED_STATES, STAGE_LANES, EventState, IncomingEvent, Priority
@@ -25,6 +24,7 @@ from gitbridge_console.operations.decision_chains import ChainOperations
 from gitbridge_console.operations.decisions import DecisionOperations
 from gitbridge_console.operations.errors import NotFound, OperationError, Refused, Usage
 from gitbridge_console.operations.health import ask_now, check_providers
+from gitbridge_console.operations.listings import Listings
 from gitbridge_console.operations.preview import Previews
 from gitbridge_console.operations.provider_status import read_books
 from gitbridge_console.operations.quarantine import as_event, hand_in, look_up
@@ -40,7 +40,7 @@ REPLAY_MAX = 200
 WAIT_POLL_S = 0.1
 
 
-class Operations(DecisionOperations, ChainOperations, Previews):
+class Operations(DecisionOperations, ChainOperations, Previews, Listings):
     """The door. All methods raise only :class:`~gitbridge_console.operations.errors.OperationError`."""
 
     async def status(self) -> FleetSnapshot:
@@ -84,12 +84,6 @@ class Operations(DecisionOperations, ChainOperations, Previews):
         if found is None:
             raise NotFound(f"no event {event_id}")
         return found
-
-    async def list_jobs(self, lane: str | None = None, limit: int = 200) -> list[JobSummary]:
-        """What is worked on, ready and waiting, in the order of claiming."""
-        lanes = self.lanes if lane is None else self._known_lanes([lane])
-        async with self._asking():
-            return await self._store.reader.list_jobs(lanes, limit)
 
     async def list_quarantine(self, limit: int = 100) -> list[QuarantineEntry]:
         """What came in and could not be read."""

@@ -11,18 +11,19 @@ from gitbridge_console.domain.event_views import (
     ErrorDetail,
     EventDetail,
     EventSummary,
-    JobSummary,
     TaskDetail,
     TimelineEntry,
 )
-from gitbridge_console.domain.events import EventState, Priority
+from gitbridge_console.domain.events import EventState
 from gitbridge_console.domain.failures import ERROR_CODES, FailureClass
 from gitbridge_console.domain.filters import EventFilter
 from gitbridge_console.domain.snapshots import LogLine
 from gitbridge_console.domain.tasks import Attempt
 from gitbridge_console.domain.timestamps import iso_from_ms
-from gitbridge_console.store.decision_reader import DecisionReader, read_decision
-from gitbridge_console.store.keys import Keys
+from gitbridge_console.domain.windows import Bookmark, SearchStep, Window
+from gitbridge_console.store.decision_reader import AT_ONCE, read_decision
+from gitbridge_console.store.job_reader import JobReader, priority_of
+from gitbridge_console.store.merged_sets import MergedSets
 from gitbridge_console.store.replies import entry_ms, server_now_ms, table_of, text_of, unpack
 
 logger = logging.getLogger(__name__)
@@ -31,7 +32,7 @@ SCAN_MAX = 5_000
 """Most events one listing looks at; a filter that matches less is answered from these, newest first."""
 
 
-class EventReader(DecisionReader):
+class EventReader(JobReader):
     """Views of the queue over all its partitions, given by their keys in order."""
 
     async def list_events(self, wanted: EventFilter, limit: int = 100) -> list[EventSummary]:
@@ -50,6 +51,33 @@ class EventReader(DecisionReader):
             if len(found) >= limit:
                 break
         return found[:limit]
+
+    def _in_states(self, states: Iterable[str]) -> MergedSets:
+        """Events in some states, those that changed last first."""
+        return MergedSets(self._client, [keys.state(state) for state in states for keys in self._partitions], descending=True)
+
+    async def event_window(self, states: Sequence[str], first: int, count: int, follow: str = "") -> Window[EventSummary]:
+        """Events in some states from place ``first`` on, those that changed last first; ``follow`` asks where an event stands now."""
+        merged = self._in_states(states)
+        total = await merged.total()
+        entries = await merged.window(first, count)
+        rows = await self.summaries([text_of(entry.name) for entry in entries], await server_now_ms(self._client))
+        followed = None
+        if follow:
+            home, name = self._of(follow), follow.encode()
+            followed = await merged.place_of({home.state(state): name for state in states})
+        return Window(tuple(summary for summary, _ in rows), first, total, followed)
+
+    async def event_search(self, states: Sequence[str], wanted: EventFilter, bookmark: Bookmark, count: int) -> SearchStep[EventSummary]:
+        """Look at about ``count`` more events in some states, those that changed last first."""
+        among = [state for state in states if wanted.inverted or wanted.state in (None, state)]
+        merged = self._in_states(among)
+        entries, after = await merged.after(bookmark, count)
+        now, found = await server_now_ms(self._client), []
+        for start in range(0, len(entries), AT_ONCE):
+            rows = await self.summaries([text_of(entry.name) for entry in entries[start : start + AT_ONCE]], now)
+            found += [summary for summary, providers in rows if wanted.matches(summary, providers)]
+        return SearchStep(tuple(found), bookmark.looked + len(entries), await merged.total(), after)
 
     async def summaries(self, ids: Sequence[str], now: int) -> list[tuple[EventSummary, tuple[str, ...]]]:
         """Rows of events with the providers of their panels; ids that are gone are left out. ``now`` in ms, for their age."""
@@ -159,54 +187,6 @@ class EventReader(DecisionReader):
         found = await self._client.hmget(self._of(event_id).about(event_id), [f"ask:{task}" for task in tasks])
         return {task: text_of(raw) for task, raw in zip(tasks, found, strict=True) if raw is not None}
 
-    async def list_jobs(self, lanes: Iterable[str], limit: int = 200) -> list[JobSummary]:
-        """What is leased, ready, held and waiting in lanes: being worked on first, then in the order of claiming."""
-        places = [place for keys in self._partitions for lane in lanes for place in await self._places(keys, lane)]
-        pipe = self._client.pipeline(transaction=False)
-        for _, _, _, key in places:
-            pipe.zrange(key, 0, limit - 1, withscores=True)
-        now = await server_now_ms(self._client)
-        found: list[tuple[int, float, str, str, str]] = []
-        for (order, lane, place, _), reply in zip(places, await pipe.execute(), strict=True):
-            found.extend((order, score, text_of(raw), lane, place) for raw, score in reply)
-        found.sort()
-        found = found[:limit]
-        pipe = self._client.pipeline(transaction=False)
-        for _, _, job_id, _, _ in found:
-            event_id, keys = job_id.partition(".")[0], self._of(job_id)
-            pipe.hgetall(keys.job(job_id))
-            pipe.hmget(keys.job(event_id), "rx", "kind")
-            pipe.hmget(keys.about(event_id), "repository", "subject")
-        rows = await pipe.execute() if found else []
-        jobs = []
-        for n, (_, score, job_id, lane, place) in enumerate(found):
-            header, (received, kind), (repository, subject) = table_of(rows[3 * n]), rows[3 * n + 1], rows[3 * n + 2]
-            if not header:
-                continue
-            jobs.append(
-                JobSummary(
-                    id=job_id,
-                    event_id=job_id.partition(".")[0],
-                    lane=lane,
-                    place=place,
-                    priority=_priority(header),
-                    age_s=round((now - int(text_of(received) or now)) / 1000, 1),
-                    due_in_s=round((score - now) / 1000, 1) if place == "waiting" else None,
-                    tries=int(header.get("ca", header.get("dv", 0))),
-                    kind=text_of(kind),
-                    repository=text_of(repository),
-                    subject=text_of(subject),
-                )
-            )
-        return jobs
-
-    async def _places(self, keys: Keys, lane: str) -> list[tuple[int, str, str, str]]:
-        """Where jobs of a lane can stand, as (order, lane, word, key)."""
-        index = [text_of(place).split(" ") for place in await self._client.smembers(keys.held_index)]
-        held = [(2, lane, "held", keys.held(lane, repository)) for its_lane, repository in index if its_lane == lane]
-        leased, ready, waiting = keys.leased(lane), keys.ready(lane), keys.waiting(lane)
-        return [(0, lane, "leased", leased), (1, lane, "ready", ready), *held, (3, lane, "waiting", waiting)]
-
     async def nothing_due(self, lanes: Iterable[str], within_s: float) -> bool:
         """Whether no lane holds work that is leased, claimable, or due within ``within_s`` seconds.
 
@@ -247,13 +227,6 @@ class EventReader(DecisionReader):
         return tuple(lines)
 
 
-def _priority(header: dict[str, str]) -> str:
-    try:
-        return Priority(int(header.get("pr", Priority.NORMAL))).label
-    except ValueError:
-        return header["pr"]
-
-
 def _summary(event_id: str, header: dict[str, str], about: dict[str, str], now: int) -> EventSummary:
     received = int(header.get("rx", now))
     return EventSummary(
@@ -264,7 +237,7 @@ def _summary(event_id: str, header: dict[str, str], about: dict[str, str], now: 
         subject=about.get("subject", ""),
         title=about.get("title", ""),
         kind=header.get("kind", ""),
-        priority=_priority(header),
+        priority=priority_of(header),
         state=header["state"],
         received_at=iso_from_ms(received),
         age_s=round((now - received) / 1000, 1),
