@@ -12,7 +12,7 @@ import click
 from gitbridge_console.commands.lazy import options_of
 from gitbridge_console.commands.output import JSON_OPTION, print_json, say
 from gitbridge_console.commands.running import log_path
-from gitbridge_console.operations.errors import NotFound
+from gitbridge_console.operations.manual import read_topic, topics
 from gitbridge_console.operations.session import state_dir
 from gitbridge_console.router.dead_letter_file import FOLDER
 from gitbridge_console.settings.files import FILE_NAME, user_file
@@ -46,21 +46,13 @@ def paths(ctx: click.Context, as_json: bool) -> None:
 @click.argument("topic", required=False)
 def docs(topic: str | None) -> None:
     """Read the documentation here: a TOPIC, or the list of them."""
-    folder = resources.files("gitbridge_console").joinpath("docs")
-    texts = {entry.name.removesuffix(".md"): entry for entry in folder.iterdir() if entry.name.endswith(".md")}
     if topic is None:
-        for name in sorted(texts):
-            click.echo(f"{name:<24} {_title(texts[name].read_text('utf-8'))}")
+        for name, title in topics().items():
+            click.echo(f"{name:<24} {title}")
         say("read one with: gitbridge-console docs TOPIC")
         return
-    if topic not in texts:
-        raise NotFound(f"no topic {topic[:60]!r}; there are {', '.join(sorted(texts))}")
-    text = texts[topic].read_text("utf-8")
+    text = read_topic(topic)
     if sys.stdout.isatty():
         click.echo_via_pager(text)
     else:
         click.echo(text)
-
-
-def _title(text: str) -> str:
-    return text.partition("\n")[0].lstrip("# ")

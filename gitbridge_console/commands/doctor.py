@@ -3,41 +3,20 @@
 from __future__ import annotations
 
 import asyncio
-import locale
-import os
-import platform
-import shutil
-import sys
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass
-from typing import Literal
+from dataclasses import asdict
 
 import click
 
 from gitbridge_console import __version__
-from gitbridge_console.actions.outbox import check_actions
 from gitbridge_console.commands.lazy import options_of
 from gitbridge_console.commands.options import Options
 from gitbridge_console.commands.output import JSON_OPTION, plain, print_json
+from gitbridge_console.operations.checks import Check, check_place, check_settings
 from gitbridge_console.operations.errors import OperationError
-from gitbridge_console.operations.session import open_session, state_dir
+from gitbridge_console.operations.session import open_session
 from gitbridge_console.settings.errors import SettingsError
 from gitbridge_console.settings.model import Settings
-
-Level = Literal["ok", "warn", "fail"]
-
-SMALLEST_TERMINAL = (80, 24)
-FREE_WANTED_BYTES = 512 * 1024 * 1024
-
-
-@dataclass(frozen=True, slots=True)
-class Check:
-    """One finding. ``todo`` says what to do about it, empty when nothing is to be done."""
-
-    name: str
-    level: Level
-    text: str
-    todo: str = ""
 
 
 @click.command()
@@ -57,9 +36,7 @@ def doctor(ctx: click.Context, as_json: bool) -> int:
 
 
 def _all(options: Options) -> Iterator[Check]:
-    yield _python()
-    yield from _terminal()
-    yield _encoding()
+    yield from check_place()
     try:
         loaded = options.load()
     except SettingsError as error:
@@ -67,118 +44,8 @@ def _all(options: Options) -> Iterator[Check]:
             yield Check("settings", "fail", problem, "correct it; config check reads it again")
         return
     yield Check("settings", "ok", ", ".join(str(path) for path in loaded.files) or "built-in defaults, no file")
-    yield from _providers(loaded.settings)
-    yield _webhook(loaded.settings)
-    yield _sources(loaded.settings)
-    yield _actions(loaded.settings)
-    yield _state(loaded.settings)
-    if loaded.settings.redis.url is None:
-        yield _server_binary()
+    yield from check_settings(loaded.settings)
     yield asyncio.run(_store(loaded.settings))
-
-
-def _python() -> Check:
-    text = f"{platform.python_version()} on {platform.system()} {platform.machine()}"
-    return Check("python", "ok", text)
-
-
-def _terminal() -> Iterator[Check]:
-    if not sys.stdout.isatty():
-        yield Check("terminal", "warn", "stdout is no terminal, so nothing is known of one", "run doctor where the console will run")
-        return
-    term = os.environ.get("TERM", "")
-    if term in {"", "dumb"}:
-        yield Check("terminal", "fail", f"TERM is {term!r}", "use a terminal that can move its cursor, and set TERM")
-        return
-    columns, rows = shutil.get_terminal_size()
-    size = f"{term}, {columns}x{rows}"
-    if columns < SMALLEST_TERMINAL[0] or rows < SMALLEST_TERMINAL[1]:
-        yield Check("terminal", "warn", size, f"the console wants {SMALLEST_TERMINAL[0]}x{SMALLEST_TERMINAL[1]}")
-    else:
-        yield Check("terminal", "ok", size)
-    if os.environ.get("NO_COLOR"):
-        yield Check("colours", "warn", "off: NO_COLOR is set", "unset it for colours")
-    elif os.environ.get("COLORTERM", "") in {"truecolor", "24bit"} or "256" in term:
-        yield Check("colours", "ok", os.environ.get("COLORTERM") or "256")
-    else:
-        yield Check("colours", "warn", "16 at most", "set TERM to a name with -256color if the terminal has them")
-
-
-def _encoding() -> Check:
-    encoding = (getattr(sys.stdout, "encoding", None) or locale.getpreferredencoding(False)).lower()
-    if encoding.replace("-", "") == "utf8":
-        return Check("encoding", "ok", encoding)
-    return Check("encoding", "warn", encoding, "use a UTF-8 locale (LANG=C.UTF-8), or --ascii")
-
-
-def _providers(settings: Settings) -> Iterator[Check]:
-    from gitbridge_console.providers.registry import key_problem
-
-    usable = 0
-    for name, provider in settings.providers.items():
-        problem = key_problem(name, provider) if provider.enabled else None
-        if not provider.enabled:
-            yield Check(f"provider {name}", "ok", "switched off in the settings")
-        elif problem is not None:
-            yield Check(f"provider {name}", "warn", problem, "without it, its seats go to the others")
-        else:
-            usable += 1
-            yield Check(f"provider {name}", "ok", f"{provider.model} at {provider.base_url}; `health {name}` asks it")
-    if not usable:
-        yield Check("providers", "warn", "none can be asked: events would be parked", "set a key, or try gitbridge-console demo")
-
-
-def _webhook(settings: Settings) -> Check:
-    from gitbridge_console.ingress.secrets import check_ingress
-
-    problem = check_ingress(settings.ingress)
-    if problem is None:
-        return Check("webhook secret", "ok", "there is one")
-    return Check("webhook secret", "warn", problem, "needed for ingress and --listen only")
-
-
-def _sources(settings: Settings) -> Check:
-    from gitbridge_console.hosts.tokens import TokenSource
-
-    github, mirrors = settings.hosts.github, settings.sources.mirrors
-    has_token = TokenSource(lambda: github)() is not None
-    if mirrors and shutil.which("git") is None:
-        return Check("sources", "warn", "sources.mirrors are set and there is no git", "install git")
-    parts = [f"{len(mirrors)} mirrors"] if mirrors else []
-    parts += ["GitHub with a token"] if has_token else ["GitHub without a token"] if github.anonymous else []
-    if not parts:
-        return Check(
-            "sources", "warn", "no diffs but those given", f"set {github.token_env or 'hosts.github.token_env'} or sources.mirrors"
-        )
-    return Check("sources", "ok", ", ".join(parts))
-
-
-def _actions(settings: Settings) -> Check:
-    problem = check_actions(settings.actions)
-    if problem is not None:
-        return Check("actions", "fail", problem)
-    return Check("actions", "ok", "dry run: what would be sent to the code host is stored and shown")
-
-
-def _state(settings: Settings) -> Check:
-    folder = state_dir(settings)
-    nearest = next(place for place in (folder, *folder.absolute().parents) if place.exists())
-    if not os.access(nearest, os.W_OK | os.X_OK) or not nearest.is_dir():
-        return Check("state folder", "fail", f"{folder} cannot be written", "name another one with --state-dir")
-    free = shutil.disk_usage(nearest).free
-    if free < FREE_WANTED_BYTES:
-        return Check("state folder", "warn", f"{folder}: {free // 2**20} MiB free", "make room: accepted events are kept there")
-    return Check("state folder", "ok", str(folder))
-
-
-def _server_binary() -> Check:
-    from gitbridge_console.store.embedded_files import find_server_binary
-    from gitbridge_console.store.unavailable import EmbeddedUnavailable
-
-    try:
-        return Check("embedded server", "ok", find_server_binary())
-    except EmbeddedUnavailable as error:
-        return Check("embedded server", "fail", "no server program", str(error))
 
 
 async def _store(settings: Settings) -> Check:

@@ -1,15 +1,41 @@
-"""Every named action of the console, once: keys, hints, help and ``:`` commands are made from this table."""
+"""Every named action of the console, once: keys, hints, help, palette and ``:`` commands are made from this table."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+
+NAMES = {
+    "question_mark": "?",
+    "colon": ":",
+    "slash": "/",
+    "left_square_bracket": "[",
+    "right_square_bracket": "]",
+    "plus": "+",
+    "minus": "-",
+    "equals_sign": "=",
+    "asterisk": "*",
+    "less_than_sign": "<",
+    "greater_than_sign": ">",
+    "comma": ",",
+    "full_stop": ".",
+    "exclamation_mark": "!",
+    "number_sign": "#",
+    "at": "@",
+    "underscore": "_",
+    "semicolon": ";",
+    "apostrophe": "'",
+    "backslash": "\\",
+    "tilde": "~",
+}
+"""Signs that the library has names for."""
 
 
 @dataclass(frozen=True, slots=True)
 class Action:
     """``method`` is the screen's ``action_<method>``, with ``app.`` in front the application's. ``scope`` names the screens that have it.
 
-    ``danger``: 0 done at once and reversible, 1 asks y/N, 2 wants a name typed.
+    ``danger``: 0 done at once and reversible, 1 asks y/N, 2 wants a name typed. ``keys``: empty for what is only a command.
     """
 
     id: str
@@ -25,22 +51,15 @@ class Action:
     @property
     def shown_keys(self) -> str:
         """Keys as people write them."""
-        names = {
-            "question_mark": "?",
-            "colon": ":",
-            "slash": "/",
-            "left_square_bracket": "[",
-            "right_square_bracket": "]",
-            "plus": "+",
-            "minus": "-",
-            "equals_sign": "=",
-            "asterisk": "*",
-        }
-        return " ".join(names.get(key, key) for key in self.keys.split(","))
+        return " ".join(NAMES.get(key, key) for key in self.keys.split(","))
 
 
-ALL = ("queue", "providers", "failures", "consensus", "log", "pulse", "event", "help")
-TABLES = ("queue", "providers", "failures", "consensus", "log", "pulse")
+TABLES = ("queue", "providers", "failures", "consensus", "log", "pulse", "fleet", "docs")
+PAGES = ("event", "provider", "help")
+ALL = (*TABLES, *PAGES, "themes", "palette")
+LISTS = ("queue", "failures", "consensus")
+STEERED = ("pulse", "providers", "provider", "queue")
+JUDGED = ("consensus", "event")
 
 ACTIONS: tuple[Action, ...] = (
     Action("mode.pulse", "Pulse: the fleet at a glance", "1", "app.mode('pulse')"),
@@ -49,7 +68,10 @@ ACTIONS: tuple[Action, ...] = (
     Action("mode.failures", "Failures: what went wrong", "4", "app.mode('failures')"),
     Action("mode.consensus", "Consensus: decisions and differences", "5", "app.mode('consensus')"),
     Action("mode.log", "Log: the fleet's events and operators' writes", "6", "app.mode('log')"),
-    Action("row.open", "Open the row under the cursor", "enter", "open", TABLES, hint="open"),
+    Action("mode.fleet", "Fleet: engines, store, settings", "7", "app.mode('fleet')"),
+    Action("mode.docs", "Docs: the documentation", "8", "app.mode('docs')"),
+    Action("alert.jump", "To what the first alert is about; again: the next one", "a", "app.alert", hint="alert"),
+    Action("row.open", "Open the row under the cursor", "enter", "open", (*TABLES, "palette"), hint="open"),
     Action("row.down", "Down", "j,down", "cursor(1)", ALL),
     Action("row.up", "Up", "k,up", "cursor(-1)", ALL),
     Action("row.page_down", "Page down", "pagedown,ctrl+f", "page(1)", ALL),
@@ -63,30 +85,42 @@ ACTIONS: tuple[Action, ...] = (
     Action("finding.fold", "Fold or unfold what is unconfirmed or unsupported", "z", "fold", ("event",)),
     Action("row.trouble", "Next row in trouble", "n", "trouble", TABLES),
     Action("row.pane", "Next provider, or the other pane", "tab", "pane", TABLES),
-    Action("row.mark", "Mark the row for bulk work", "space", "mark", ("queue", "failures", "consensus")),
-    Action("row.mark_all", "Mark all rows shown, or none", "asterisk", "mark_all", ("queue", "failures", "consensus")),
+    Action("provider.next", "The next provider", "tab", "next", ("provider",), hint="next"),
+    Action("row.mark", "Mark the row for bulk work", "space", "mark", LISTS),
+    Action("row.range", "Begin a range of marks, or end it", "v", "mark_range", LISTS),
+    Action("row.mark_all", "Mark all rows that match, or none", "asterisk", "mark_all", LISTS),
     Action("column.next", "Pick the next column", "l,right", "column(1)", TABLES),
     Action("column.previous", "Pick the previous column", "h,left", "column(-1)", TABLES),
     Action("row.sort", "Sort by the picked column, again to undo", "s", "sort", TABLES),
     Action("row.reverse", "Reverse the order", "S", "reverse", TABLES),
-    Action("list.filter", "Filter: words, column=text, ! inverts", "slash", "filter", TABLES, hint="filter"),
+    Action("list.filter", "Filter: state= kind= provider= error= repo= since= words", "slash", "filter", TABLES, hint="filter"),
+    Action("page.find", "Find a text on this page", "slash", "find", PAGES, hint="find"),
+    Action("page.find_next", "The next place it stands", "n", "find_next", PAGES),
+    Action("row.copy", "Copy the row or page to the terminal's clipboard (OSC 52)", "y", "copy", (*TABLES, *PAGES)),
+    Action("row.file", "Write what is listed here to a file", "w", "write_file", (*TABLES, *PAGES)),
+    Action("log.follow", "Follow: stay at the newest line", "t", "follow", ("log",), hint="follow"),
+    Action("log.level", "Show all levels, warnings, or errors only", "i", "level", ("log",), hint="level"),
+    Action("lane.pause", "Pause or resume the lane or provider", "P", "pause", STEERED, danger=2, write=True, hint="pause"),
     Action(
-        "lane.pause",
-        "Pause or resume the lane or provider",
-        "P",
-        "pause",
-        ("pulse", "providers", "queue"),
-        danger=2,
+        "provider.failover",
+        "Fail over: move what waits for it to another provider",
+        "F",
+        "failover",
+        STEERED,
+        danger=1,
         write=True,
-        hint="pause",
+        hint="failover",
     ),
-    Action("provider.check", "Ask the provider now whether it is well; costs no tokens", "c", "check", ("providers",), hint="check"),
+    Action("provider.drain", "Drain: no new seats, what waits is finished", "D", "drain", ("providers", "provider"), danger=2, write=True),
+    Action(
+        "provider.check", "Ask the provider now whether it is well; costs no tokens", "c", "check", ("providers", "provider"), hint="check"
+    ),
     Action(
         "provider.breaker",
         "Hold the circuit breaker open; or reset it, and a disabled state",
         "B",
         "breaker",
-        ("providers",),
+        ("providers", "provider"),
         danger=2,
         write=True,
         hint="breaker",
@@ -97,60 +131,40 @@ ACTIONS: tuple[Action, ...] = (
     Action("finding.severity", "Edit the severity of the finding", "E", "severity", ("event",), write=True, hint="severity"),
     Action("finding.join", "Join the marked findings into one", "J", "edit('join')", ("event",), write=True, hint="join"),
     Action("finding.split", "Split the finding, one for each provider", "X", "edit('split')", ("event",), write=True, hint="split"),
-    Action(
-        "decision.approve",
-        "Approve and post what waits for an operator",
-        "O",
-        "approve",
-        ("consensus", "event"),
-        danger=1,
-        write=True,
-        hint="approve",
-    ),
-    Action(
-        "decision.reject",
-        "Reject: end it without posting",
-        "N",
-        "reject",
-        ("consensus", "event"),
-        danger=1,
-        write=True,
-        hint="reject",
-    ),
+    Action("decision.approve", "Approve and post what waits for an operator", "O", "approve", JUDGED, danger=1, write=True, hint="approve"),
+    Action("decision.reject", "Reject: end it without posting", "N", "reject", JUDGED, danger=1, write=True, hint="reject"),
     Action("decision.verdict", "Choose another verdict", "V", "verdict", ("event",), danger=1, write=True, hint="verdict"),
     Action("event.replay", "Replay", "R", "replay", ("failures", "consensus", "event"), danger=1, write=True, hint="replay"),
-    Action("event.cancel", "Cancel", "C", "cancel", ("queue", "failures", "consensus", "event"), danger=1, write=True, hint="cancel"),
+    Action("event.cancel", "Cancel", "C", "cancel", (*LISTS, "event"), danger=1, write=True, hint="cancel"),
     Action("priority.raise", "Raise the priority", "plus", "priority(-1)", ("queue", "event"), write=True, hint="raise"),
     Action("priority.lower", "Lower the priority", "minus", "priority(1)", ("queue", "event"), write=True, hint="lower"),
     Action("priority.set", "Set the priority by name", "equals_sign", "priority_set", ("queue", "event"), write=True),
+    Action("app.undo", "Undo the last reversible write", "u", "app.undo", write=True),
     Action("event.payload", "Show the payload as received", "p", "payload", ("event",), hint="payload"),
+    Action("event.editor", "Open the payload in $EDITOR; a change can be handed in again", "e", "editor", ("event",)),
+    Action("chart.shorter", "Charts over a shorter time", "less_than_sign,comma", "app.span(-1)"),
+    Action("chart.longer", "Charts over a longer time, up to 24 hours", "greater_than_sign,full_stop", "app.span(1)"),
     Action("view.freeze", "Freeze the display; the engine runs on", "f", "app.freeze", hint="freeze"),
     Action("view.faster", "Paint more often", "right_square_bracket", "app.rate(-1)"),
     Action("view.slower", "Paint less often", "left_square_bracket", "app.rate(1)"),
     Action("view.redraw", "Draw everything anew", "ctrl+l", "app.redraw"),
     Action("view.mouse", "Mouse on or off", "m", "app.mouse"),
     Action("view.theme", "Next theme", "ctrl+t", "app.theme"),
-    Action("app.command", "Give a command by name", "colon", "command", hint="command"),
+    Action("app.doctor", "Doctor: settings, store, providers, terminal", "", "doctor"),
+    Action("app.suspend", "A shell on this terminal; exit comes back, the engine runs on", "ctrl+z", "app.shell"),
+    Action("app.palette", "Find an action or command by name", "ctrl+p", "palette"),
+    Action("app.command", "Give a command, in the words of the command line", "colon", "command", hint="command"),
     Action("app.help", "Help: every key of this screen", "question_mark", "help", hint="help"),
     Action("app.back", "Back", "escape,q", "app.back"),
     Action("app.quit", "Quit: finish what is in hand first", "ctrl+c,ctrl+q", "app.quit_console"),
 )
 
-COMMANDS = {action.id.split(".")[1] if action.id.startswith("mode.") else action.id: action for action in ACTIONS} | {
-    word: action
-    for action in ACTIONS
-    for word in {"app.quit": ("q", "quit"), "app.help": ("help",), "view.freeze": ("freeze",)}.get(action.id, ())
-}
-"""``:`` commands: modes by their name, everything else by its id."""
 
-
-def actions_for(scope: str) -> list[Action]:
+def actions_for(scope: str, actions: Sequence[Action] = ACTIONS) -> list[Action]:
     """Actions a screen has."""
-    return [action for action in ACTIONS if "all" in action.scope or scope in action.scope]
+    return [action for action in actions if "all" in action.scope or scope in action.scope]
 
 
-def hints_for(scope: str, *, read_only: bool) -> list[tuple[str, str]]:
-    """Keys and words for the bottom row, writes left out where they would be refused."""
-    return [
-        (action.shown_keys.split(" ")[0], action.hint) for action in actions_for(scope) if action.hint and not (read_only and action.write)
-    ]
+def hints_for(scope: str, actions: Sequence[Action] = ACTIONS) -> list[tuple[str, str, bool]]:
+    """Keys and words for the bottom row, and whether they write."""
+    return [(action.shown_keys.split(" ")[0], action.hint, action.write) for action in actions_for(scope, actions) if action.hint]

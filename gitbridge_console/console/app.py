@@ -9,17 +9,23 @@ from collections import deque
 from collections.abc import Awaitable, Callable
 from typing import Any, ClassVar, TypeVar
 
-from textual.app import App
 from textual.binding import Binding, BindingType
 from textual.events import Event, Key, Paste
 from textual.screen import Screen
 
+from gitbridge_console.console.actions import ACTIONS, hints_for
+from gitbridge_console.console.app_actions import AppActions
 from gitbridge_console.console.bridge import Fleet
+from gitbridge_console.console.keymap import lay_over
 from gitbridge_console.console.screens.base import FleetScreen
+from gitbridge_console.console.screens.docs import DocsScreen
+from gitbridge_console.console.screens.fleet import FleetListScreen
 from gitbridge_console.console.screens.lanes import ProvidersScreen, PulseScreen
-from gitbridge_console.console.screens.work import ConsensusScreen, FailuresScreen, LogScreen, QueueScreen
+from gitbridge_console.console.screens.log import LogScreen
+from gitbridge_console.console.screens.work import ConsensusScreen, FailuresScreen, QueueScreen
 from gitbridge_console.console.style import CSS
 from gitbridge_console.console.themes import load_themes
+from gitbridge_console.console.undo import Undo
 from gitbridge_console.console.views.fleet import errors_of, flow_point, flow_rates, undecided
 from gitbridge_console.domain.snapshots import FleetSnapshot
 from gitbridge_console.operations.errors import OperationError
@@ -30,12 +36,11 @@ logger = logging.getLogger(__name__)
 
 T = TypeVar("T")
 
-RATES_S = (0.2, 0.5, 1.0, 2.0, 4.0, 10.0)
 HISTORY_POINTS = 300
 FLOW_POINTS = 30
 
 
-class ConsoleApp(App[int]):
+class ConsoleApp(AppActions):
     """The operator's terminal on a fleet."""
 
     CSS = CSS
@@ -48,6 +53,8 @@ class ConsoleApp(App[int]):
         "failures": FailuresScreen,
         "consensus": ConsensusScreen,
         "log": LogScreen,
+        "fleet": FleetListScreen,
+        "docs": DocsScreen,
     }
     BINDINGS: ClassVar[list[BindingType]] = [Binding("ctrl+c", "quit_console", "Quit", show=False, priority=False)]
 
@@ -71,6 +78,7 @@ class ConsoleApp(App[int]):
         """
         super().__init__(ansi_color=True if no_color else None)
         self.fleet = fleet
+        self.settings = settings
         self.read_only = read_only or settings.read_only
         self.demo = demo
         self.ascii_mode = ascii_mode or settings.console.ascii
@@ -88,6 +96,17 @@ class ConsoleApp(App[int]):
         self.command_history: list[str] = []
         self.reason_history: list[str] = []
         self.pending_filter = ""
+        """What a list is to be narrowed to as soon as it is in front."""
+        self.pending_lane = ""
+        """Whose work the queue is to show as soon as it is in front."""
+        self.span = "15m"
+        """How far back charts go."""
+        self.undoable: tuple[Undo, float] | None = None
+        """What takes the last write back, and until when that is offered, on :attr:`clock`."""
+        self.alert_seen = 0
+        """Which alert is jumped to next."""
+        self.rings = settings.console.bell
+        self.actions, self.keymap_problems = lay_over(ACTIONS, settings.keymap)
         self._painting = painting
         self._timer_generation = 0
         self._wanted_theme = theme or settings.console.theme
@@ -106,12 +125,18 @@ class ConsoleApp(App[int]):
         elif self.own_themes:
             self.theme = self.own_themes[0]
             self.theme_problems.append(f"no theme {self._wanted_theme}: there are {', '.join(self.own_themes)}")
+        self.set_keymap({action.id: action.keys for action in self.actions if action.keys})
         self.switch_mode("pulse")
-        self._restart_timer()
+        self.restart_timer()
+        for problem in self.keymap_problems:
+            logger.warning("%s", problem)
+        if self.keymap_problems:
+            self.call_later(self.say, self.keymap_problems[0], "warn")
         for problem in self.theme_problems:
             logger.warning("%s", problem)
 
-    def _restart_timer(self) -> None:
+    def restart_timer(self) -> None:
+        """Paint from now on as often as is wanted now."""
         if not self._painting:
             return
         self._timer_generation += 1
@@ -139,6 +164,10 @@ class ConsoleApp(App[int]):
             return
         await super().on_event(event)
 
+    def hints(self, scope: str) -> list[tuple[str, str, bool]]:
+        """Keys and words for the bottom row of a screen, and whether they are out of use: writes are where all is read-only."""
+        return [(key, word, write and self.read_only) for key, word, write in hints_for(scope, self.actions)]
+
     def backlog(self) -> int:
         """Frames the terminal has not taken yet; while there are any, painting is skipped so that this loop never blocks."""
         thread = getattr(self._driver, "_writer_thread", None)
@@ -156,10 +185,17 @@ class ConsoleApp(App[int]):
                 self.error_history.append(errors_of(newest))
                 self.flow.append(flow_point(newest))
                 self._seen_at = self.clock()
+                self._ring(newest)
             self.snapshot = newest
         screen = self.screen
         if isinstance(screen, FleetScreen) and screen.is_mounted:
             screen.paint(self.snapshot)
+
+    def _ring(self, newest: FleetSnapshot) -> None:
+        """The terminal's bell for an alert that was not there before, where that is wanted."""
+        before = {alert.code for alert in self.snapshot.alerts} if self.snapshot else set()
+        if self.rings and any(alert.level == "critical" and alert.code not in before for alert in newest.alerts):
+            self.bell()
 
     @property
     def data_age_s(self) -> float:
@@ -202,63 +238,14 @@ class ConsoleApp(App[int]):
 
         self.run_worker(ask(), group=group)
 
-    def action_mode(self, name: str) -> None:
-        """Go to a mode; inside one, back to its list."""
-        if name == self.current_mode:
-            while len(self.screen_stack) > 1:
-                self.pop_screen()
-        else:
-            self.switch_mode(name)
-
-    async def action_back(self) -> None:
-        """Up one level, inside the screen first; on top nothing happens but a word about how to quit."""
-        if isinstance(self.screen, FleetScreen) and self.screen.step_back():
-            return
-        if len(self.screen_stack) > 1:
-            self.pop_screen()
-        elif self.current_mode != "pulse":
-            self.switch_mode("pulse")
-        elif isinstance(self.screen, FleetScreen):
-            self.screen.bottom.say("ctrl+c or :q quits", "dim")
-
-    def action_freeze(self) -> None:
-        """Hold the display still; the engine runs on."""
-        self.frozen = not self.frozen
-        self.paint()
-
-    def action_rate(self, step: int) -> None:
-        """Paint more or less often."""
-        nearest = min(range(len(RATES_S)), key=lambda n: abs(RATES_S[n] - self.refresh_s))
-        self.refresh_s = RATES_S[max(0, min(len(RATES_S) - 1, nearest + step))]
-        self._restart_timer()
-        self.paint()
-
-    def action_redraw(self) -> None:
-        """Draw everything anew."""
-        self.refresh(repaint=True, layout=True)
-        self.screen.refresh(repaint=True, layout=True)
-
-    def action_mouse(self) -> None:
-        """Let the mouse act here, or leave it to the terminal for selecting text."""
-        driver = self._driver
-        on = not getattr(driver, "_mouse", False)
-        if driver is not None and hasattr(driver, "_enable_mouse_support"):
-            driver._mouse = True
-            driver._enable_mouse_support() if on else driver._disable_mouse_support()  # type: ignore[attr-defined]
-            driver._mouse = on
-        if isinstance(self.screen, FleetScreen):
-            self.screen.bottom.say(f"mouse {'on' if on else 'off'}", "dim")
-
-    def action_theme(self) -> None:
-        """The next theme."""
+    def action_theme(self, name: str = "") -> None:
+        """The next theme, or the one that is named."""
         if self.no_color or not self.own_themes:
             return
+        if name and name not in self.own_themes:
+            self.say(f"no theme {name}: there are {', '.join(self.own_themes)}", "warn")
+            return
         at = self.own_themes.index(self.theme) if self.theme in self.own_themes else -1
-        self.theme = self.own_themes[(at + 1) % len(self.own_themes)]
-        if isinstance(self.screen, FleetScreen):
-            self.screen.bottom.say(f"theme {self.theme}", "dim")
+        self.theme = name or self.own_themes[(at + 1) % len(self.own_themes)]
+        self.say(f"theme {self.theme}", "dim")
         self.action_redraw()
-
-    def action_quit_console(self) -> None:
-        """Leave; whoever started the console drains the engine."""
-        self.exit(0)

@@ -24,6 +24,11 @@ _RULE = """\
 # priority = "low"
 """
 
+_KEYMAP = """\
+# [keymap]
+# "lane.pause" = "ctrl+x"
+"""
+
 _LOCAL = """\
 # Any OpenAI-compatible server is a provider too:
 # [providers.local]
@@ -45,6 +50,9 @@ def commented_defaults() -> str:
         elif name == "budgets":
             # There is none by default: an example for the first provider shows what one would look like.
             parts.append(_table(f"budgets.{next(iter(tree['providers']))}", BudgetSettings().model_dump(mode="json")))
+        elif name == "keymap":
+            # There is none by default either.
+            parts.append(f"# {TABLES['keymap']}.\n{_KEYMAP}")
         elif name == "rules":
             parts.append(f"# {TABLES['rules']}.\n{_RULE}")
         elif isinstance(value, Mapping):

@@ -169,6 +169,7 @@ class ConsoleSettings(Table):
     refresh_s: float = Field(1.0, ge=0.2, le=60)
     mouse: bool = False
     ascii: bool = False
+    bell: bool = False
 
 
 class AlertSettings(Table):
@@ -242,8 +243,20 @@ class Settings(Table):
     sources: SourceSettings = SourceSettings()
     hosts: HostSettings = HostSettings()
     console: ConsoleSettings = ConsoleSettings()
+    keymap: dict[str, str] = Field(default_factory=dict)
     alerts: AlertSettings = AlertSettings()
     rules: tuple[Rule, ...] = ()
+
+    @field_validator("keymap", mode="before")
+    @classmethod
+    def _keys_by_the_whole_name(cls, value: object) -> object:
+        """``[keymap.lane] pause = "x"`` says the same as ``"lane.pause" = "x"``."""
+        if not isinstance(value, dict):
+            return value
+        flat: dict[str, object] = {}
+        for name, keys in value.items():
+            flat |= {f"{name}.{last}": word for last, word in keys.items()} if isinstance(keys, dict) else {name: keys}
+        return flat
 
     @model_validator(mode="after")
     def _names_hold_together(self) -> Settings:

@@ -30,6 +30,7 @@ TABLES: dict[str, str] = {
     "sources": "What a provider is shown of a change, and where the diff comes from; see `docs consensus`",
     "hosts.github": "GitHub or GitHub Enterprise: diffs of changes that came without one",
     "console": "The screen",
+    "keymap": "Other keys for the console: the action's name, as ? shows it, and its keys apart by commas",
     "alerts": "When the alerts row speaks",
     "rules": "Routing rules, tried in order before the built-in ones; the first match wins",
     "rules.when": "Conditions of a rule; all that are given must hold",
@@ -224,6 +225,10 @@ NOTES: dict[str, dict[str, str]] = {
         "refresh_s": "Seconds between pictures",
         "mouse": "Take the mouse; off, the terminal's own selection works",
         "ascii": "Draw with ASCII characters only",
+        "bell": "Ring the terminal's bell when a critical alert appears",
+    },
+    "keymap": {
+        "ACTION": "Keys of an action in front of those it has, such as ctrl+x; several are apart by commas",
     },
     "alerts": {
         "queue_fill": "Share of queue.max_waiting, from 0 to 1",
@@ -268,7 +273,7 @@ EXAMPLES: dict[str, str] = {
 def model_keys() -> Iterator[tuple[str, str]]:
     """Table and key of everything the model knows, with ``NAME`` and ``KIND`` for names that are free."""
     for name, field in Settings.model_fields.items():
-        if name in {"providers", "kinds", "budgets", "rules", "hosts"}:
+        if name in {"providers", "kinds", "budgets", "rules", "hosts", "keymap"}:
             continue
         if hasattr(field.annotation, "model_fields"):
             yield from ((name, key) for key in _keys(field.annotation))
@@ -278,6 +283,7 @@ def model_keys() -> Iterator[tuple[str, str]]:
     yield from (("providers.NAME", key) for key in type(defaults.providers["claude"]).model_fields)
     yield from (("kinds.KIND", key) for key in type(defaults.kinds["general"]).model_fields)
     yield from (("budgets.NAME", key) for key in BudgetSettings.model_fields)
+    yield "keymap", "ACTION"
     yield from (("hosts.github", key) for key in type(defaults.hosts.github).model_fields)
     yield from (("rules", key) for key in Rule.model_fields)
     yield from (("rules.when", key) for key in RuleMatch.model_fields)

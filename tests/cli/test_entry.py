@@ -55,7 +55,7 @@ def test_global_options_hold_before_and_after_the_command(bare) -> None:
 
 def test_options_of_the_screen_are_settings(bare) -> None:
     shown = bare("--ascii", "--mouse", "--theme", "t", "--refresh", "5", "config", "show", "--json").json
-    assert shown["console"] == {"theme": "t", "refresh_s": 5.0, "mouse": True, "ascii": True}
+    assert shown["console"] == {"theme": "t", "refresh_s": 5.0, "mouse": True, "ascii": True, "bell": False}
 
 
 def test_wrong_settings_are_told_line_by_line(bare) -> None:

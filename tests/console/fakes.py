@@ -16,6 +16,7 @@ from gitbridge_console.domain.events import Priority
 from gitbridge_console.domain.filters import EventFilter
 from gitbridge_console.domain.provider_health import HealthFinding
 from gitbridge_console.domain.snapshots import BreakerWord, FleetSnapshot
+from gitbridge_console.domain.windows import Bookmark, SearchStep, Window
 from gitbridge_console.operations.errors import OperationError
 
 T = TypeVar("T")
@@ -32,6 +33,7 @@ class FakeDoor:
         self.failures = failures()
         self.growing: Decision | None = None
         self.event = event
+        self.step = 1_000
 
     def _note(self, *what: Any) -> ChangeReport:
         if self.refuse is not None:
@@ -45,17 +47,40 @@ class FakeDoor:
         if self.refuse is not None:
             raise self.refuse
 
-    async def list_jobs(self, lane: str | None = None, limit: int = 200) -> list[JobSummary]:
-        self._ask("jobs")
-        return self.jobs
-
-    async def list_events(self, wanted: EventFilter | None = None, limit: int = 100) -> list[EventSummary]:
-        self._ask("events")
-        return [row for row in self.failures if wanted is None or wanted.matches(row)]
-
-    async def list_decisions(self, limit: int = 100) -> list[DecisionSummary]:
+    async def list_decisions(self, limit: int = 100, wanted: EventFilter | None = None) -> list[DecisionSummary]:
         self._ask("decisions")
-        return decisions()
+        return [row for row in decisions() if wanted is None or (wanted.text or "") in f"{row.subject} {row.title}"]
+
+    async def job_window(self, lane: str | None, first: int, count: int, follow: str = "") -> Window[JobSummary]:
+        self._ask("jobs")
+        rows = [job for job in self.jobs if lane in (None, job.lane)]
+        at = next((n for n, job in enumerate(rows) if job.id == follow), None)
+        return Window(tuple(rows[first : first + count]), first, len(rows), at)
+
+    async def job_search(self, lane: str | None, wanted: EventFilter, bookmark: Bookmark, count: int = 2_000) -> SearchStep[JobSummary]:
+        self._ask("job search")
+        rows = [job for job in self.jobs if lane in (None, job.lane)]
+        return self._step(
+            rows, [job for job in rows if wanted.provider in (None, job.lane) and (wanted.text or "") in job.subject], bookmark
+        )
+
+    async def event_window(self, states: Sequence[str], first: int, count: int, follow: str = "") -> Window[EventSummary]:
+        self._ask("events")
+        return Window(tuple(self.failures[first : first + count]), first, len(self.failures))
+
+    async def event_search(
+        self, states: Sequence[str], wanted: EventFilter, bookmark: Bookmark, count: int = 2_000
+    ) -> SearchStep[EventSummary]:
+        self._ask("event search")
+        return self._step(self.failures, [row for row in self.failures if wanted.matches(row)], bookmark)
+
+    def _step(self, rows: Sequence[Any], found: Sequence[Any], bookmark: Bookmark) -> SearchStep[Any]:
+        """``step`` rows at a time of those there are; what matches is found where it stands."""
+        looked = min(len(rows), bookmark.looked + self.step)
+        part = rows[bookmark.looked : looked]
+        return SearchStep(
+            tuple(row for row in part if row in found), looked, len(rows), None if looked == len(rows) else Bookmark({}, looked)
+        )
 
     async def list_audit(self, limit: int = 100) -> list[AuditEntry]:
         self._ask("audit")
@@ -86,6 +111,15 @@ class FakeDoor:
 
     async def cancel(self, ids: Sequence[str], reason: str) -> ChangeReport:
         return self._note("cancel", list(ids), reason)
+
+    async def drain(self, provider: str, reason: str) -> ChangeReport:
+        return self._note("drain", provider, reason)
+
+    async def failover(self, provider: str, to: str, reason: str) -> ChangeReport:
+        return self._note("failover", provider, to, reason)
+
+    async def replay_edited(self, event_id: str, payload: bytes, reason: str) -> ChangeReport:
+        return self._note("replay_edited", event_id, payload, reason)
 
     async def approve(self, event_id: str, note: str = "", *, seen: Decision | None = None) -> ChangeReport:
         return self._note("approve", event_id)

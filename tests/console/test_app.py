@@ -7,7 +7,7 @@ from driving import Clock, driving
 from sample import calm, first_run, fleet, jobs, providers, store_away
 from textual.widget import Widget
 
-from gitbridge_console.console.actions import ACTIONS, COMMANDS, actions_for, hints_for
+from gitbridge_console.console.actions import ACTIONS, actions_for, hints_for
 from gitbridge_console.console.screens.event import EventScreen
 from gitbridge_console.console.screens.help import HelpScreen
 from gitbridge_console.console.widgets.lines import Page
@@ -180,7 +180,7 @@ async def test_replay_counts_and_asks() -> None:
     """Only y does it."""
     async with driving() as d:
         await d.press("4", "space", "space", "R")
-        assert "replay 2 events? y/N" in d.bottom
+        assert "replay 2 events, about $0.0333? y/N" in d.bottom
         await d.press("n")
         assert d.writes == []
         await d.press("R", "y")
@@ -262,28 +262,31 @@ async def test_filter_by_words_and_columns() -> None:
     """Empty clears, nonsense is named."""
     async with driving() as d:
         await d.press("2", "slash")
-        await d.type("lane=claude pri=bulk")
+        await d.type("provider=claude")
         assert {row.cells[1].text for row in d.table.rows} == {"claude"}
-        assert "/lane=claude pri=bulk" in d.screen.crumb()
+        assert "/provider=claude 20 found, looked at 60 of 60" in d.screen.crumb()
         await d.press("slash", "ctrl+u")
         await d.type("")
         assert len(d.table.rows) == 60
         await d.press("slash")
         await d.type("size=1")
-        assert "no column size" in d.bottom
+        assert "unknown filter key 'size'" in d.bottom
+        await d.press("1", "slash")
+        await d.type("size=1")
+        assert "there is no size: ask for lane, state" in d.bottom
 
 
 async def test_commands_by_name_with_filter_and_completion() -> None:
     """``:queue /grok``; unknown ones are named; tab completes."""
     async with driving() as d:
         await d.press("colon")
-        await d.type("queue /grok")
+        await d.type("queue provider=grok")
         assert d.app.current_mode == "queue"
         assert {row.cells[1].text for row in d.table.rows} == {"grok"}
         await d.press("colon")
         await d.type("nonsense")
         assert "no command nonsense" in d.bottom
-        await d.press("colon", "f", "a", "tab", "enter")
+        await d.press("colon", "f", "a", "i", "l", "u", "tab", "enter")
         assert d.app.current_mode == "failures"
         await d.press("colon", "up", "up", "enter")
         assert "no command nonsense" in d.bottom
@@ -339,7 +342,7 @@ async def test_rate_theme_redraw_and_mouse_keys() -> None:
 
 async def test_help_lists_every_action_of_the_screen() -> None:
     """From the same table as the keys."""
-    async with driving(size=(100, 60)) as d:
+    async with driving(size=(120, 90)) as d:
         await d.press("2", "question_mark")
         assert isinstance(d.screen, HelpScreen)
         for action in actions_for("queue"):
@@ -386,11 +389,15 @@ async def test_tab_goes_to_the_next_provider_or_pane() -> None:
 
 
 async def test_enter_on_a_lane_shows_its_work() -> None:
-    """The queue, filtered."""
+    """The queue of that lane; esc shows all again."""
     async with driving() as d:
-        await d.press("3", "enter")
+        await d.press("tab", "tab", "enter")
         assert d.app.current_mode == "queue"
-        assert {row.cells[1].text for row in d.table.rows} == {"claude"}
+        lane = d.screen.lane_here()
+        assert {row.cells[1].text for row in d.table.rows} == {lane}
+        assert f"queue > {lane}" in d.screen.crumb()
+        await d.press("escape")
+        assert d.table.total == 60
 
 
 async def test_log_opens_the_event_of_a_line() -> None:
@@ -508,9 +515,9 @@ async def test_a_stale_answer_does_not_overwrite_a_newer_one() -> None:
     """The older question's answer comes last and is dropped."""
     async with driving() as d:
         got: list[str] = []
-        d.screen.fetch(lambda door: door.list_jobs(), lambda _: got.append("old"), group="detail", about="a")
-        d.screen.fetch(lambda door: door.list_jobs(), lambda _: got.append("new"), group="detail", about="b")
-        d.screen.fetch(lambda door: door.list_jobs(), lambda _: got.append("again"), group="detail", about="b")
+        d.screen.fetch(lambda door: door.job_window(None, 0, 9), lambda _: got.append("old"), group="detail", about="a")
+        d.screen.fetch(lambda door: door.job_window(None, 0, 9), lambda _: got.append("new"), group="detail", about="b")
+        d.screen.fetch(lambda door: door.job_window(None, 0, 9), lambda _: got.append("again"), group="detail", about="b")
         await d.app.workers.wait_for_complete()
         assert got == ["new"]
 
@@ -537,7 +544,7 @@ def test_every_action_has_a_method_and_no_key_twice_on_a_screen() -> None:
     classes |= {"event": EventScreen, "help": HelpScreen}
     assert len({action.id for action in ACTIONS}) == len(ACTIONS)
     for scope, screen in classes.items():
-        keys = [key for action in actions_for(scope) for key in action.keys.split(",")]
+        keys = [key for action in actions_for(scope) for key in action.keys.split(",") if key]
         assert len(keys) == len(set(keys)), scope
         for action in actions_for(scope):
             name = action.method.split("(")[0]
@@ -545,12 +552,20 @@ def test_every_action_has_a_method_and_no_key_twice_on_a_screen() -> None:
             assert callable(getattr(owner, f"action_{method}", None)), f"{scope}: {action.id}"
 
 
-def test_writes_have_capital_keys_and_are_hidden_from_read_only_hints() -> None:
-    """Capitals and + - = write; G and S are the two that only look."""
-    signs = {"plus", "minus", "equals_sign"}
+def test_writes_have_capital_keys_and_are_out_of_use_where_all_is_read_only() -> None:
+    """Capitals and + - = write, and u, which takes a write back; G and S are the two capitals that only look."""
+    signs = {"plus", "minus", "equals_sign", "u"}
     for action in ACTIONS:
         key = action.keys.split(",")[0]
         assert action.write == ((len(key) == 1 and key.isupper() and key not in "GS") or key in signs), action.id
-    assert ("P", "pause") in hints_for("pulse", read_only=False)
-    assert ("P", "pause") not in hints_for("pulse", read_only=True)
-    assert COMMANDS["q"].id == "app.quit"
+    assert ("P", "pause", True) in hints_for("pulse")
+
+
+async def test_in_read_only_the_hints_of_writes_are_grey_and_every_one_is_refused() -> None:
+    async with driving(read_only=True) as d:
+        assert ("P", "pause", True) in d.app.hints("pulse")
+        assert ("enter", "open", False) in d.app.hints("pulse")
+        for key in ("P", "F", "u"):
+            await d.press(key)
+            assert d.bottom.strip() == "read-only: not done"
+        assert d.writes == []

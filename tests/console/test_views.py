@@ -28,8 +28,9 @@ from gitbridge_console.console.views.fleet import (
 )
 from gitbridge_console.console.views.header import HeaderState, header_line, tabs_line
 from gitbridge_console.console.views.limits import limit_lines
+from gitbridge_console.console.views.log import log_rows
 from gitbridge_console.console.views.provider import provider_detail
-from gitbridge_console.console.views.tables import decision_rows, event_rows, job_rows, log_rows
+from gitbridge_console.console.views.tables import decision_rows, event_rows, job_rows
 
 
 def texts(rows: Iterable[Row]) -> list[list[str]]:
@@ -218,6 +219,8 @@ ROWS = [Row(n, (Cell(n), Cell(s))) for n, s in (("claude", "ok"), ("grok", "SLOW
         ("lane=a", "claude act"),
         ("a state=pau", "act"),
         ("http://x=1", ""),
+        ("provider=gr*k", "grok"),
+        ("!state=ok", "grok act"),
     ],
 )
 def test_filter(wanted: str, left: str) -> None:
@@ -227,7 +230,7 @@ def test_filter(wanted: str, left: str) -> None:
 
 def test_filter_names_the_columns_there_are() -> None:
     """A wrong one is no silent empty list."""
-    with pytest.raises(ValueError, match="no column size: there are lane, state"):
+    with pytest.raises(ValueError, match="there is no size: ask for lane, state"):
         filter_rows(ROWS, COLUMNS, "size=3")
 
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Awaitable, Callable
+from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar, cast
 
 from textual.app import ComposeResult
@@ -10,15 +12,19 @@ from textual.binding import Binding, BindingType
 from textual.screen import Screen
 from textual.widget import Widget
 
-from gitbridge_console.console.actions import COMMANDS, actions_for, hints_for
+from gitbridge_console.console.actions import Action, actions_for
+from gitbridge_console.console.clipboard import for_clipboard, write_text
+from gitbridge_console.console.commands import Unusable, completions, run_command
 from gitbridge_console.console.text import safe
+from gitbridge_console.console.undo import UNDO_S, Undo
 from gitbridge_console.console.views.cells import Cell, Line, line
 from gitbridge_console.console.views.fleet import undecided
 from gitbridge_console.console.views.header import HeaderState
 from gitbridge_console.console.widgets.bottom_row import BottomRow, Question
 from gitbridge_console.console.widgets.header import Header
-from gitbridge_console.console.widgets.lines import Lines, Page
+from gitbridge_console.console.widgets.lines import Lines
 from gitbridge_console.domain.event_views import ChangeReport
+from gitbridge_console.domain.provider_health import HealthFinding
 from gitbridge_console.domain.snapshots import FleetSnapshot
 from gitbridge_console.operations.operations import Operations
 
@@ -36,7 +42,7 @@ BULK = 20
 
 def bindings_for(scope: str) -> list[BindingType]:
     """Bindings of a scope's actions."""
-    return [Binding(action.keys, action.method, action.title, show=False, id=action.id) for action in actions_for(scope)]
+    return [Binding(action.keys, action.method, action.title, show=False, id=action.id) for action in actions_for(scope) if action.keys]
 
 
 class FleetScreen(Screen[None]):
@@ -75,7 +81,11 @@ class FleetScreen(Screen[None]):
 
     def on_screen_resume(self) -> None:
         """Come back up to date."""
+        self.take_over()
         self.console.paint()
+
+    def take_over(self) -> None:
+        """Take what another screen or a command left for this one."""
 
     def crumb(self) -> str:
         """Where the operator is."""
@@ -92,7 +102,11 @@ class FleetScreen(Screen[None]):
             self.show(snapshot)
         else:
             self.bottom.say("waiting for the first picture of the fleet", "dim")
-        self.bottom.set_hints(hints_for(self.scope, read_only=app.read_only), self.crumb())
+        self.draw_crumb()
+
+    def draw_crumb(self) -> None:
+        """Where the operator is, and the keys worth knowing there."""
+        self.bottom.set_hints(self.console.hints(self.scope), self.crumb())
 
     def show(self, snapshot: FleetSnapshot) -> None:
         """Fill the body."""
@@ -106,15 +120,16 @@ class FleetScreen(Screen[None]):
         if self.console.snapshot is not None and self.console.snapshot.store.ok:
             self.fetch(operation, then, group=group, about=about)
 
-    def write(self, operation: Callable[[Operations], Awaitable[ChangeReport]], done: str) -> None:
-        """Run an operator's write and say what came of it."""
-        if self.console.read_only:
-            self.bottom.say("read-only: not done", "warn")
+    def write(self, operation: Callable[[Operations], Awaitable[ChangeReport]], done: str, undo: Undo | None = None) -> None:
+        """Run an operator's write and say what came of it; ``undo`` takes it back for a while."""
+        if not self.may_write():
             return
 
         def tell(report: ChangeReport) -> None:
+            self.console.remember(undo if report.changed else None)
             notes = f"  ({'; '.join(report.notes[:2])})" if report.notes else ""
-            self.bottom.say(f"{done}: {report.changed} changed{notes}", "good" if report.changed else "warn")
+            back = f"   u takes it back for {UNDO_S:.0f} s" if undo is not None and report.changed else ""
+            self.bottom.say(f"{done}: {report.changed} changed{notes}{back}", "good" if report.changed else "warn")
             self.console.paint()
 
         self.fetch(operation, tell, group=done)
@@ -136,37 +151,104 @@ class FleetScreen(Screen[None]):
         """Go up one level inside the screen; ``False`` where there is none, and the screen is left."""
         return False
 
-    def action_cursor(self, step: int) -> None:
-        """Scroll by lines."""
-        self.query_one(Page).scroll_relative(y=step, animate=False)
+    def lane_here(self) -> str | None:
+        """The lane or provider the cursor is on."""
+        return None
 
-    def action_page(self, direction: int) -> None:
-        """Scroll by screens."""
-        page = self.query_one(Page)
-        page.scroll_relative(y=direction * max(1, page.size.height - 2), animate=False)
+    def events_here(self) -> list[str]:
+        """Ids of the events that are marked, or the one the cursor is on."""
+        return []
 
-    def action_edge(self, direction: int) -> None:
-        """To the first or last line."""
-        page = self.query_one(Page)
-        page.scroll_to(y=page.max_scroll_y if direction > 0 else 0, animate=False)
+    def priorities_here(self) -> dict[str, str]:
+        """Priority by id, of what is listed here."""
+        return {}
+
+    def set_filter(self, text: str) -> None:
+        """Narrow what is listed here."""
+        self.bottom.say("nothing is listed here that could be filtered", "warn")
+
+    def plain_text(self, *, whole: bool) -> str:
+        """What is shown, as text: all of it, or what the cursor is on."""
+        return ""
+
+    def open_event(self, event_id: str) -> None:
+        """Go down to one event."""
+        from gitbridge_console.console.screens.event import EventScreen
+
+        self.app.push_screen(EventScreen(event_id.partition(".")[0]))
+
+    def open_provider(self, name: str) -> None:
+        """Go down to one provider."""
+        from gitbridge_console.console.screens.provider import ProviderScreen
+
+        self.app.push_screen(ProviderScreen(name))
+
+    def check_provider(self, name: str) -> None:
+        """Ask a provider for its list of models, now."""
+
+        def tell(found: dict[str, HealthFinding]) -> None:
+            finding = found[name]
+            word = f"answers in {finding.ms:.0f} ms, model {finding.model.replace('_', ' ')}" if finding.ok else "is not well"
+            self.bottom.say(f"{name} {word}" + (f": {safe(finding.reason)}" if finding.reason else ""), "good" if finding.ok else "bad")
+
+        self.bottom.say(f"asking {name} ...")
+        self.fetch(lambda door: door.health([name]), tell, group="check")
+
+    def do(self, action: Action) -> None:
+        """Run an action of the table as if its key had been pressed."""
+        self.call_later(self.run_action, action.method)
 
     def action_command(self) -> None:
         """``:`` prompt."""
-        self.bottom.ask(Question(":", self._run_command, complete=sorted(COMMANDS), history=self.console.command_history))
+        self.ask_command()
 
-    def _run_command(self, text: str) -> None:
-        word, _, rest = text.partition(" ")
-        action = COMMANDS.get(word)
-        if action is None:
-            if text:
-                self.bottom.say(f"no command {safe(word)}: ? lists them", "warn")
+    def ask_command(self, text: str = "") -> None:
+        """Ask for a command, of which ``text`` was given already."""
+        history = self.console.command_history
+        self.bottom.ask(Question(":", self.command, text=text, complete=lambda typed: completions(self, typed), history=history))
+
+    def command(self, text: str) -> None:
+        """Do what was typed after ``:``."""
+        try:
+            run_command(self, text, self.console.actions)
+        except Unusable as error:
+            self.bottom.say(str(error), "warn")
+
+    def action_copy(self) -> None:
+        """Send the row or page to the terminal's clipboard; whether it takes it, nobody tells."""
+        text, cut = for_clipboard(self.plain_text(whole=False))
+        if not text:
+            self.bottom.say("there is nothing to copy", "dim")
             return
-        if rest and action.id.startswith("mode."):
-            self.console.pending_filter = rest.strip().removeprefix("/")
-        if "all" not in action.scope and self.scope not in action.scope:
-            self.bottom.say(f"{word} works on: {', '.join(action.scope)}", "warn")
-            return
-        self.call_later(self.run_action, action.method)
+        self.app.copy_to_clipboard(text)
+        self.bottom.say(
+            f"{len(text)} characters sent to the terminal's clipboard{', the rest is too long for it' if cut else ''}; w writes a file"
+        )
+
+    def action_write_file(self) -> None:
+        """Write what is listed here to a file."""
+        name = f"gitbridge-{self.scope}-{time.strftime('%Y%m%d-%H%M%S')}.txt"
+        self.bottom.ask(Question("write to:", self._write_file, text=name, required=True))
+
+    def _write_file(self, name: str) -> None:
+        try:
+            size = write_text(Path(name), self.plain_text(whole=True))
+        except OSError as error:
+            self.bottom.say(f"{name} was not written: {error.strerror or error}", "bad")
+        else:
+            self.bottom.say(f"{size:,} bytes written to {name}", "good")
+
+    def action_palette(self) -> None:
+        """Find an action or command by name."""
+        from gitbridge_console.console.screens.palette import PaletteScreen
+
+        self.app.push_screen(PaletteScreen(self))
+
+    def action_doctor(self) -> None:
+        """What a run needs, and whether it is here."""
+        from gitbridge_console.console.screens.doctor import DoctorScreen
+
+        self.app.push_screen(DoctorScreen())
 
     def action_help(self) -> None:
         """Every key of this screen."""

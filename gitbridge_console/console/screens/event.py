@@ -6,14 +6,16 @@ from dataclasses import replace
 
 from textual.app import ComposeResult
 
+from gitbridge_console.console import steering
+from gitbridge_console.console.outside import NoTerminal, edit_text
 from gitbridge_console.console.screens.base import bindings_for
 from gitbridge_console.console.screens.judging import JudgingScreen
-from gitbridge_console.console.screens.listing import ask_priority, next_priority, set_priority
 from gitbridge_console.console.text import safe
 from gitbridge_console.console.views.consensus import Picture, chosen, finding_name, visible
 from gitbridge_console.console.views.event import event_picture
 from gitbridge_console.console.views.originals import answer_page, finding_page
 from gitbridge_console.console.views.tables import short_id
+from gitbridge_console.console.widgets.bottom_row import Question
 from gitbridge_console.console.widgets.lines import Page
 from gitbridge_console.domain.decisions import Decision
 from gitbridge_console.domain.event_views import EventDetail
@@ -43,11 +45,6 @@ class EventScreen(JudgingScreen):
     def body(self) -> ComposeResult:
         """One long page."""
         yield Page(id="page")
-
-    @property
-    def page(self) -> Page:
-        """The page."""
-        return self.query_one(Page)
 
     def on_mount(self) -> None:
         """Keys scroll the page."""
@@ -177,32 +174,59 @@ class EventScreen(JudgingScreen):
         self._with_payload = not self._with_payload
         self.console.paint()
 
+    def action_editor(self) -> None:
+        """The payload in the operator's editor; what is changed there can be handed in again, as a new event."""
+
+        def edit(event: EventDetail) -> None:
+            text = event.payload_text or ""
+            try:
+                changed = edit_text(self.console, text, ".json")
+            except NoTerminal as error:
+                self.bottom.say(str(error), "warn")
+                return
+            self.console.action_redraw()
+            if changed is None:
+                self.bottom.say("the payload is as it was", "dim")
+            elif self.may_write():
+                self._hand_in(changed.encode())
+
+        self.fetch(lambda door: door.show_event(self.event_id, payload=True), edit, group="editor")
+
+    def _hand_in(self, payload: bytes) -> None:
+        def write(why: str) -> None:
+            self.write(lambda door: door.replay_edited(self.event_id, payload, why), "hand in edited")
+
+        label = f"hand the changed payload ({len(payload):,} bytes) in as a new event, why?"
+        self.bottom.ask(Question(label, write, required=True, history=self.console.reason_history))
+
+    def events_here(self) -> list[str]:
+        """This one."""
+        return [self.event_id]
+
+    def priorities_here(self) -> dict[str, str]:
+        """Its own."""
+        return {self.event_id: self.event.priority} if self.event is not None else {}
+
     def action_replay(self) -> None:
         """Replay it, after y/N."""
         if self.may_write():
-            self.confirm(
-                f"replay {short_id(self.event_id)}",
-                lambda: self.write(lambda door: door.replay([self.event_id], "from the console"), "replay"),
-            )
+            steering.replay(self, [self.event_id], self.console.snapshot)
 
     def action_cancel(self) -> None:
         """Cancel it, after y/N."""
         if self.may_write():
-            self.confirm(
-                f"cancel {short_id(self.event_id)}",
-                lambda: self.write(lambda door: door.cancel([self.event_id], "from the console"), "cancel"),
-            )
+            steering.cancel(self, [self.event_id])
 
     def action_priority(self, step: int) -> None:
         """One class up or down."""
         if self.event is not None and self.may_write():
-            to = next_priority(self.event.priority, step)
+            to = steering.next_priority(self.event.priority, step)
             if to is None:
                 self.bottom.say(f"{self.event.priority} is the {'highest' if step < 0 else 'lowest'} priority", "dim")
             else:
-                set_priority(self, [self.event_id], to)
+                steering.set_priority(self, self.priorities_here(), to)
 
     def action_priority_set(self) -> None:
         """Set the class by name."""
         if self.may_write():
-            ask_priority(self, [self.event_id])
+            steering.ask_priority(self, self.priorities_here() or {self.event_id: ""})

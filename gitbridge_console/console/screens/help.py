@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from textual.app import ComposeResult
 
-from gitbridge_console.console.actions import actions_for
-from gitbridge_console.console.screens.base import FleetScreen, bindings_for
+from gitbridge_console.console.actions import ACTIONS, Action, actions_for
+from gitbridge_console.console.commands import COMMANDS
+from gitbridge_console.console.screens.base import bindings_for
+from gitbridge_console.console.screens.pages import PageScreen
 from gitbridge_console.console.text import fit
 from gitbridge_console.console.views.cells import Cell, Line, line
 from gitbridge_console.console.widgets.lines import Page
 from gitbridge_console.domain.snapshots import FleetSnapshot
 
 
-class HelpScreen(FleetScreen):
+class HelpScreen(PageScreen):
     """A page of keys."""
 
     scope = "help"
@@ -35,21 +39,23 @@ class HelpScreen(FleetScreen):
 
     def on_mount(self) -> None:
         """Fill in."""
-        self.query_one(Page).set_lines(help_lines(self._about))
+        self.query_one(Page).set_lines(help_lines(self._about, self.console.actions, read_only=self.console.read_only))
         self.query_one(Page).focus()
 
 
-def help_lines(scope: str) -> list[Line]:
-    """Keys, words and commands of a scope; writes are marked."""
-    own = actions_for(scope)
+def help_lines(scope: str, actions: Sequence[Action] = ACTIONS, *, read_only: bool = False) -> list[Line]:
+    """Keys, words and commands of a scope; writes are marked, and grey where they would be refused."""
     lines = [line(Cell(f" {scope.upper()}", "head"), "   capital letters and + - = write; of them S and G only look"), line("")]
-    for action in own:
+    for action in actions_for(scope, actions):
+        off = action.write and read_only
         lines.append(
             line(
-                Cell(f"  {fit(action.shown_keys, 15)}", "accent"),
-                fit(action.title, 46),
+                Cell(f"  {fit(action.shown_keys, 15)}", "dim" if off else "accent"),
+                Cell(fit(action.title, 58), "dim" if off else ""),
                 Cell("W " if action.write else "  ", "warn"),
                 Cell(f":{action.id}", "dim"),
             )
         )
-    return [*lines, line(""), line(Cell("  esc goes back; documentation: gitbridge-console docs", "dim"))]
+    lines += [line(""), line(Cell(" COMMANDS", "head"), "   after :, in the words of the command line; tab completes"), line("")]
+    lines += [line(Cell(f"  {fit(f':{command.word} {command.usage}', 44)}", "accent"), command.title) for command in COMMANDS]
+    return [*lines, line(""), line(Cell("  esc goes back; 8 is the documentation", "dim"))]

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from gitbridge_console.consensus.strategies import CAUTION
-from gitbridge_console.console.screens.base import FleetScreen
+from gitbridge_console.console.screens.pages import PageScreen
 from gitbridge_console.console.views.consensus import Look, chosen, finding_name, is_named, marked
 from gitbridge_console.console.views.tables import short_id
 from gitbridge_console.console.widgets.bottom_row import Question
@@ -18,7 +18,7 @@ from gitbridge_console.operations.errors import Refused
 from gitbridge_console.operations.operations import Operations
 
 
-class JudgingScreen(FleetScreen):
+class JudgingScreen(PageScreen):
     """A screen with a decision whose findings a cursor moves over."""
 
     event_id = ""

@@ -7,7 +7,6 @@ from textual.containers import Container, Horizontal
 
 from gitbridge_console.console.screens.base import bindings_for
 from gitbridge_console.console.screens.listing import TableScreen
-from gitbridge_console.console.text import safe
 from gitbridge_console.console.views.cells import Cell, Row, line
 from gitbridge_console.console.views.fleet import (
     LANE_COLUMNS,
@@ -21,12 +20,11 @@ from gitbridge_console.console.views.fleet import (
     trends,
 )
 from gitbridge_console.console.views.provider import provider_detail
-from gitbridge_console.console.widgets.bottom_row import Question
+from gitbridge_console.console.views.tours import EMPTY
 from gitbridge_console.console.widgets.chart import Chart
 from gitbridge_console.console.widgets.lines import Lines, Page
 from gitbridge_console.console.widgets.row_table import RowTable
-from gitbridge_console.domain.provider_health import HealthFinding
-from gitbridge_console.domain.snapshots import BreakerWord, FleetSnapshot
+from gitbridge_console.domain.snapshots import FleetSnapshot
 
 TALL = 32
 """Lines from which there is room for more than the most urgent; as in the style sheet."""
@@ -38,43 +36,12 @@ class LaneScreen(TableScreen):
     def action_open(self) -> None:
         """From a lane to its work."""
         if self.table.current is not None:
-            self.console.pending_filter = self.table.current.id
+            self.console.pending_lane = self.table.current.id
             self.app.call_later(self.console.action_mode, "queue")
 
-    def action_pause(self) -> None:
-        """Pause or resume the lane under the cursor; the last healthy provider wants its name typed."""
-        row, snapshot = self.table.current, self.console.snapshot
-        if row is None or snapshot is None or not self.may_write():
-            return
-        pause_lane(self, row.id, snapshot)
-
-
-def pause_lane(screen: TableScreen, lane: str, snapshot: FleetSnapshot) -> None:
-    """Ask for what a pause needs, then pause; a paused lane is resumed."""
-    status = snapshot.lanes.get(lane)
-    if status is not None and status.paused is not None:
-        screen.write(lambda door: door.resume([lane]), f"resume {lane}")
-        return
-    waiting = status.depth + status.waiting if status is not None else 0
-    question = Question(
-        f"pause {lane} ({waiting} wait, {status.leased if status else 0} in hand), why?",
-        lambda reason: screen.write(lambda door: door.pause([lane], reason), f"pause {lane}"),
-        required=True,
-        history=screen.console.reason_history,
-    )
-    confirm_for_last_healthy(screen, lane, snapshot, question, "pause it")
-
-
-def confirm_for_last_healthy(
-    screen: TableScreen, name: str, snapshot: FleetSnapshot, question: Question, deed: str, *, needed: bool = True
-) -> None:
-    """Ask the question; where it is about the last healthy provider, its name must be typed first."""
-    healthy = [other for other, provider in snapshot.providers.items() if provider.state in ("ok", "slow", "limited", "half_open")]
-    if needed and healthy == [name]:
-        text = f"{name} is the last healthy provider. Type {name} to {deed}:"
-        screen.bottom.ask(Question(text, lambda _: screen.bottom.ask(question), wanted=name))
-    else:
-        screen.bottom.ask(question)
+    def lane_here(self) -> str | None:
+        """The lane or provider under the cursor."""
+        return self.table.current.id if self.table.current is not None else None
 
 
 class PulseScreen(LaneScreen):
@@ -85,7 +52,7 @@ class PulseScreen(LaneScreen):
 
     def make_table(self) -> RowTable:
         """Lanes."""
-        return RowTable(LANE_COLUMNS, empty="no lanes yet", id="lanes")
+        return RowTable(LANE_COLUMNS, empty=EMPTY["pulse"], id="lanes")
 
     def body(self) -> ComposeResult:
         """Alerts, lanes, charts, counts, log."""
@@ -132,44 +99,17 @@ class ProvidersScreen(LaneScreen):
 
     def make_table(self) -> RowTable:
         """Providers."""
-        return RowTable(PROVIDER_COLUMNS, empty="no providers are configured", id="providers")
+        return RowTable(PROVIDER_COLUMNS, empty=EMPTY["providers"], id="providers")
+
+    def action_open(self) -> None:
+        """Everything about the provider under the cursor."""
+        if self.table.current is not None:
+            self.open_provider(self.table.current.id)
 
     def action_check(self) -> None:
         """Ask the provider under the cursor for its list of models, now."""
-        if self.table.current is None:
-            return
-        name = self.table.current.id
-
-        def tell(found: dict[str, HealthFinding]) -> None:
-            finding = found[name]
-            word = f"answers in {finding.ms:.0f} ms, model {finding.model.replace('_', ' ')}" if finding.ok else "is not well"
-            self.bottom.say(f"{name} {word}" + (f": {safe(finding.reason)}" if finding.reason else ""), "good" if finding.ok else "bad")
-
-        self.bottom.say(f"asking {name} ...")
-        self.fetch(lambda door: door.health([name]), tell, group="check")
-
-    def action_breaker(self) -> None:
-        """Hold the breaker of the provider under the cursor open; where something is held against it already, reset that."""
-        row, snapshot = self.table.current, self.console.snapshot
-        if row is None or snapshot is None or not self.may_write() or (provider := snapshot.providers.get(row.id)) is None:
-            return
-        name = row.id
-        held = provider.breaker.state != "closed" or provider.state in ("disabled", "limited")
-        word: BreakerWord = "reset" if held else "open"
-        ask = f"reset {name} (now {provider.state})" if held else f"hold the breaker of {name} open ({provider.in_flight} in flight)"
-        confirm_for_last_healthy(
-            self,
-            name,
-            snapshot,
-            Question(
-                f"{ask}, why?",
-                lambda reason: self.write(lambda door: door.breaker(name, word, reason), f"breaker {word} {name}"),
-                required=True,
-                history=self.console.reason_history,
-            ),
-            "hold it open",
-            needed=not held,
-        )
+        if self.table.current is not None:
+            self.check_provider(self.table.current.id)
 
     def body(self) -> ComposeResult:
         """Table above, detail below, and where there is room the latencies."""

@@ -2,19 +2,25 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from textual.app import ComposeResult
 
+from gitbridge_console.console import steering
+from gitbridge_console.console.commands import filter_words
 from gitbridge_console.console.screens.base import FleetScreen
+from gitbridge_console.console.screens.pages import PageScreen
 from gitbridge_console.console.views.cells import Row
 from gitbridge_console.console.views.filtering import filter_rows
 from gitbridge_console.console.widgets.bottom_row import Question
 from gitbridge_console.console.widgets.lines import Page
 from gitbridge_console.console.widgets.row_table import RowTable
 from gitbridge_console.domain.events import Priority
+from gitbridge_console.domain.snapshots import FleetSnapshot
 
 
-class TableScreen(FleetScreen):
-    """A table with cursor, marks, sorting and a text filter."""
+class TableScreen(PageScreen):
+    """A table with cursor, marks, sorting and a filter."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -38,11 +44,11 @@ class TableScreen(FleetScreen):
         """Keys go to the table."""
         self.table.focus()
 
-    def on_screen_resume(self) -> None:
-        """Take over a filter given with a ``:`` command."""
+    def take_over(self) -> None:
+        """Take over a filter given with a ``:`` command or by another screen."""
         if self.console.pending_filter:
-            self.filter, self.console.pending_filter = self.console.pending_filter, ""
-        super().on_screen_resume()
+            wanted, self.console.pending_filter = self.console.pending_filter, ""
+            self.set_filter(wanted)
 
     def crumb(self) -> str:
         """Screen, filter and marks."""
@@ -61,11 +67,17 @@ class TableScreen(FleetScreen):
         self.table.set_rows(shown)
 
     def action_filter(self) -> None:
-        """``/``: words, ``column=text``; ``!`` in front inverts."""
-        self.bottom.ask(Question("/", self._set_filter, text=self.filter))
+        """``/``: the FILTER language; ``!`` in front inverts."""
+        self.bottom.ask(Question("/", self.set_filter, text=self.filter, complete=self._filter_words))
 
-    def _set_filter(self, text: str) -> None:
-        self.filter = text
+    def _filter_words(self, text: str) -> list[str]:
+        before, space, last = text.removeprefix("!").rpartition(" ")
+        sign, providers = "!" if text.startswith("!") else "", list(self.console.snapshot.providers) if self.console.snapshot else []
+        return [f"{sign}{before}{space}{word}" for word in filter_words(last, providers)] if last else []
+
+    def set_filter(self, text: str) -> None:
+        """Narrow the list; an empty text shows all again."""
+        self.filter = text.strip()
         self.set_rows(self.all_rows)
         self.console.paint()
 
@@ -88,7 +100,7 @@ class TableScreen(FleetScreen):
         if isinstance(self.focused, Page):
             super().action_edge(direction)
         else:
-            self.table.move(len(self.table.rows) - 1 if direction > 0 else 0)
+            self.table.move(self.table.total - 1 if direction > 0 else 0)
 
     def action_trouble(self) -> None:
         """To the next row with something bad in it."""
@@ -100,8 +112,8 @@ class TableScreen(FleetScreen):
         panes = [pane for pane in self.query(Page) if pane.display and pane.size.width]
         if panes:
             (self.table if isinstance(self.focused, Page) else panes[0]).focus()
-        elif self.table.rows:
-            self.table.move((self.table.index + 1) % len(self.table.rows))
+        elif self.table.total:
+            self.table.move((self.table.index + 1) % self.table.total)
 
     def action_mark(self) -> None:
         """Mark the row."""
@@ -124,110 +136,109 @@ class TableScreen(FleetScreen):
         """Turn the order round."""
         self.table.reverse_sort()
 
+    def action_mark_range(self) -> None:
+        """Begin a range of marks under the cursor, or end it there."""
+        self.table.mark_range()
+        if self.table.range_from is not None:
+            self.bottom.say("a range begins here: move, then v or an action", "dim")
+
+    def step_back(self) -> bool:
+        """Marks go first, then the filter."""
+        if self.table.drop_marks():
+            return True
+        if self.filter:
+            self.set_filter("")
+            return True
+        return False
+
+    def plain_text(self, *, whole: bool) -> str:
+        """The row under the cursor, or all rows with their heading, a column's texts apart by tabs."""
+        row = self.table.current
+        if not whole:
+            return "  ".join(cell.text for cell in row.cells if cell.text) if row is not None else ""
+        lines = [[column.title for column in self.table.columns], *([cell.text for cell in row.cells] for row in self.table.rows)]
+        return "\n".join("\t".join(cells) for cells in lines) + "\n"
+
     def action_open(self) -> None:
         """Open the event of the row."""
         if self.table.current is not None:
             self.open_event(self.table.current.id)
 
-    def open_event(self, event_id: str) -> None:
-        """Go down to one event."""
-        from gitbridge_console.console.screens.event import EventScreen
-
-        self.app.push_screen(EventScreen(event_id.partition(".")[0]))
-
-    def chosen_events(self) -> list[str]:
+    def events_here(self) -> list[str]:
         """Ids of the events of the marked rows, each once, else of the one under the cursor."""
         return list(dict.fromkeys(row.partition(".")[0] for row in self.table.chosen()))
 
+    def priorities_here(self) -> dict[str, str]:
+        """What each known row shows, by its id and by its event's."""
+        words = {priority.label for priority in Priority}
+        found: dict[str, str] = {}
+        for row in self.table.rows:
+            word = next((cell.text for cell in row.cells if cell.text in words), "")
+            found |= {row.id: word} | ({row.id.partition(".")[0]: word} if row.id.partition(".")[0] not in found else {})
+        return found
+
     def action_replay(self) -> None:
         """Replay the marked events, after y/N."""
-        ids = self.chosen_events()
+        ids = self.events_here()
         if ids and self.may_write():
-            self.confirm(
-                f"replay {_count(ids)}",
-                lambda: self.write(lambda door: door.replay(ids, "from the console"), "replay"),
-                count=len(ids),
-            )
+            steering.replay(self, ids, self.console.snapshot)
 
     def action_cancel(self) -> None:
         """Cancel the marked events, after y/N."""
-        ids = self.chosen_events()
+        ids = self.events_here()
         if ids and self.may_write():
-            self.confirm(
-                f"cancel {_count(ids)}",
-                lambda: self.write(lambda door: door.cancel(ids, "from the console"), "cancel"),
-                count=len(ids),
-            )
+            steering.cancel(self, ids)
 
     def action_approve(self) -> None:
         """Approve the event under the cursor."""
-        self._judge(True)
+        self._judge(approve=True)
 
     def action_reject(self) -> None:
         """Reject the event under the cursor."""
-        self._judge(False)
+        self._judge(approve=False)
 
-    def _judge(self, approve: bool) -> None:
+    def _judge(self, *, approve: bool) -> None:
         row = self.table.current
-        if row is None or not self.may_write():
-            return
-        word = "approve" if approve else "reject"
-        self.confirm(
-            f"{word} {row.id.lstrip('0')}", lambda: self.write(lambda door: door.approve(row.id) if approve else door.reject(row.id), word)
-        )
+        if row is not None and self.may_write():
+            steering.judge(self, row.id, approve=approve)
 
     def action_priority(self, step: int) -> None:
         """One class up or down, for each row from where it is."""
         if not self.may_write():
             return
-        chosen = set(self.table.chosen())
-        moved: dict[Priority, list[str]] = {}
-        for row in self.table.rows:
-            if row.id in chosen and (to := next_priority(self.priority_of(row), step)) is not None:
-                moved.setdefault(to, []).append(row.id)
-        for to, ids in moved.items():
-            set_priority(self, ids, to)
+        chosen, now = self.table.chosen(), self.priorities_here()
+        moved: dict[Priority, dict[str, str]] = {}
+        for name in chosen:
+            if (to := steering.next_priority(now.get(name) or Priority.NORMAL.label, step)) is not None:
+                moved.setdefault(to, {})[name] = now.get(name, "")
+        for to, before in moved.items():
+            steering.set_priority(self, before, to)
         if chosen and not moved:
             self.bottom.say(f"already the {'highest' if step < 0 else 'lowest'} priority", "dim")
 
-    def priority_of(self, row: Row) -> str:
-        """The priority a row shows."""
-        words = {priority.label for priority in Priority}
-        return next((cell.text for cell in row.cells if cell.text in words), Priority.NORMAL.label)
-
     def action_priority_set(self) -> None:
         """Set the class by name."""
-        ids = self.table.chosen()
+        ids, now = self.table.chosen(), self.priorities_here()
         if ids and self.may_write():
-            ask_priority(self, ids)
+            steering.ask_priority(self, {name: now.get(name, "") for name in ids})
 
+    def action_pause(self) -> None:
+        """Pause or resume the lane under the cursor; the last healthy provider wants its name typed."""
+        self._steer(steering.pause_or_resume)
 
-def next_priority(now: str, step: int) -> Priority | None:
-    """The class ``step`` below (above: negative) ``now``; ``None`` at either end."""
-    classes = list(Priority)
-    at = classes.index(Priority.parse(now)) + step
-    return classes[at] if 0 <= at < len(classes) else None
+    def action_failover(self) -> None:
+        """Move what waits for the provider under the cursor to another one."""
+        self._steer(steering.failover)
 
+    def action_drain(self) -> None:
+        """Drain the provider under the cursor, or end that."""
+        self._steer(steering.drain)
 
-def set_priority(screen: FleetScreen, ids: list[str], to: Priority) -> None:
-    """Give jobs or events a priority class."""
-    screen.write(lambda door: door.prioritize(ids, to), f"priority {to.label}")
+    def action_breaker(self) -> None:
+        """Hold the breaker of the provider under the cursor open; where something is held against it already, reset that."""
+        self._steer(steering.breaker)
 
-
-def ask_priority(screen: FleetScreen, ids: list[str]) -> None:
-    """Ask for a priority by name and set it."""
-    words = [priority.label for priority in Priority]
-
-    def set_it(word: str) -> None:
-        try:
-            to = Priority.parse(word)
-        except ValueError as error:
-            screen.bottom.say(str(error), "warn")
-            return
-        set_priority(screen, ids, to)
-
-    screen.bottom.ask(Question(f"priority of {_count(ids)} ({', '.join(words)}):", set_it, complete=words))
-
-
-def _count(ids: list[str]) -> str:
-    return ids[0].lstrip("0") if len(ids) == 1 else f"{len(ids)} events"
+    def _steer(self, act: Callable[[FleetScreen, str, FleetSnapshot], None]) -> None:
+        lane, snapshot = self.lane_here(), self.console.snapshot
+        if lane is not None and snapshot is not None and self.may_write():
+            act(self, lane, snapshot)

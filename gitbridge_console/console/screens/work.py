@@ -1,105 +1,101 @@
-"""Queue, Failures, Consensus and Log: lists that are fetched for the screen in front only."""
+"""Queue, Failures and Consensus: lists that are fetched for the screen in front only."""
 
 from __future__ import annotations
 
-import asyncio
+from collections.abc import Awaitable, Sequence
 
-from textual.app import ComposeResult
-from textual.containers import Horizontal
-
-from gitbridge_console.console.screens.base import SPLIT_WIDTH, bindings_for
-from gitbridge_console.console.screens.lanes import pause_lane
-from gitbridge_console.console.screens.listing import TableScreen
-from gitbridge_console.console.views.event import event_lines
-from gitbridge_console.console.views.tables import (
-    DECISION_COLUMNS,
-    EVENT_COLUMNS,
-    JOB_COLUMNS,
-    LOG_COLUMNS,
-    decision_rows,
-    event_rows,
-    job_rows,
-    log_rows,
-)
-from gitbridge_console.console.widgets.lines import Page
+from gitbridge_console.console.screens.base import bindings_for
+from gitbridge_console.console.screens.detail import DetailScreen
+from gitbridge_console.console.screens.paging import STEP, PagedScreen
+from gitbridge_console.console.views.cells import Row
+from gitbridge_console.console.views.tables import DECISION_COLUMNS, EVENT_COLUMNS, JOB_COLUMNS, decision_rows, event_rows, job_rows
+from gitbridge_console.console.views.tours import EMPTY
 from gitbridge_console.console.widgets.row_table import RowTable
-from gitbridge_console.domain.event_views import AuditEntry, EventDetail, EventSummary
+from gitbridge_console.domain.event_views import EventSummary, JobSummary
+from gitbridge_console.domain.events import EventState
 from gitbridge_console.domain.filters import EventFilter
 from gitbridge_console.domain.snapshots import FleetSnapshot
+from gitbridge_console.domain.windows import Bookmark, SearchStep, Window
 from gitbridge_console.operations.operations import Operations
 
-LIST_MAX = 500
+DECISIONS_MAX = 500
+FAILED_STATES = (EventState.FAILED, EventState.PARKED, EventState.SHED)
 
 
-class DetailScreen(TableScreen):
-    """A table with the event of the row beside it where there is room."""
-
-    def body(self) -> ComposeResult:
-        """Table left, detail right (from ``SPLIT_WIDTH`` columns)."""
-        with Horizontal(id="split"):
-            yield self.make_table()
-            yield Page(id="detail")
-
-    def on_row_table_moved(self) -> None:
-        """Fetch the detail of the row the cursor came to."""
-        self._fetch_detail()
-
-    def _fetch_detail(self) -> None:
-        row = self.table.current
-        if row is None or self.size.width < SPLIT_WIDTH:
-            return
-        event_id = row.id.partition(".")[0]
-        self.look(lambda door: door.show_event(event_id), self._show_detail, group="detail", about=event_id)
-
-    def _show_detail(self, event: EventDetail) -> None:
-        row = self.table.current
-        if row is None or row.id.partition(".")[0] != event.id:
-            return  # the cursor went on while this was fetched
-        detail = self.query_one("#detail", Page)
-        detail.set_lines(event_lines(event, detail.content_size.width))
-
-
-class QueueScreen(DetailScreen):
-    """What waits, in the order it will be claimed."""
+class QueueScreen(PagedScreen[JobSummary]):
+    """What waits, in the order it will be claimed; of one lane where that was asked for."""
 
     scope = "queue"
     BINDINGS = bindings_for("queue")
 
+    def __init__(self) -> None:
+        super().__init__()
+        self.lane: str | None = None
+
     def make_table(self) -> RowTable:
         """Jobs."""
-        return RowTable(JOB_COLUMNS, empty="nothing waits: all work is done", id="jobs")
+        return RowTable(JOB_COLUMNS, empty=EMPTY["queue"], id="jobs")
 
-    def show(self, snapshot: FleetSnapshot) -> None:
-        """Fetch the jobs."""
-        self.look(lambda door: door.list_jobs(None, LIST_MAX), lambda jobs: self.set_rows(job_rows(jobs)), group="list")
-        self._fetch_detail()
+    def rows_of(self, items: Sequence[JobSummary]) -> list[Row]:
+        """Jobs as rows."""
+        return job_rows(items)
 
-    def action_pause(self) -> None:
-        """Pause the lane of the job under the cursor."""
-        row, snapshot = self.table.current, self.console.snapshot
-        if row is not None and snapshot is not None and self.may_write():
-            pause_lane(self, row.cells[1].text, snapshot)
+    def window(self, door: Operations, first: int, count: int, follow: str) -> Awaitable[Window[JobSummary]]:
+        """Jobs in the order of claiming."""
+        return door.job_window(self.lane, first, count, follow)
+
+    def search(self, door: Operations, wanted: EventFilter, bookmark: Bookmark) -> Awaitable[SearchStep[JobSummary]]:
+        """Jobs whose events match."""
+        return door.job_search(self.lane, wanted, bookmark, STEP)
+
+    def where(self) -> str:
+        """Which lane."""
+        return f" > {self.lane}" if self.lane else ""
+
+    def take_over(self) -> None:
+        """Take over a lane from the screen where it was opened."""
+        if self.console.pending_lane:
+            self.lane, self.console.pending_lane = self.console.pending_lane, ""
+            self.set_filter("")
+        super().take_over()
+
+    def step_back(self) -> bool:
+        """From one lane to all, last of all."""
+        if super().step_back():
+            return True
+        if self.lane is not None:
+            self.lane = None
+            self.console.paint()
+            return True
+        return False
+
+    def lane_here(self) -> str | None:
+        """The lane of the job under the cursor."""
+        return self.table.current.cells[1].text if self.table.current is not None else self.lane
 
 
-class FailuresScreen(DetailScreen):
-    """Events that failed, are parked, or await an operator."""
+class FailuresScreen(PagedScreen[EventSummary]):
+    """Events that failed, are parked or were shed, what changed last first; with ``/state=`` any others."""
 
     scope = "failures"
     BINDINGS = bindings_for("failures")
 
     def make_table(self) -> RowTable:
         """Events."""
-        return RowTable(EVENT_COLUMNS, empty="nothing failed", id="events")
+        return RowTable(EVENT_COLUMNS, empty=EMPTY["failures"], id="events")
 
-    def show(self, snapshot: FleetSnapshot) -> None:
-        """Fetch them, failed ones first."""
-        self.look(_failures, lambda events: self.set_rows(event_rows(events)), group="list")
-        self._fetch_detail()
+    def rows_of(self, items: Sequence[EventSummary]) -> list[Row]:
+        """Events as rows."""
+        return event_rows(items)
 
+    def window(self, door: Operations, first: int, count: int, follow: str) -> Awaitable[Window[EventSummary]]:
+        """Events in trouble."""
+        return door.event_window(FAILED_STATES, first, count, follow)
 
-async def _failures(door: Operations) -> list[EventSummary]:
-    lists = await asyncio.gather(*(door.list_events(EventFilter(state=state), LIST_MAX) for state in ("failed", "parked", "shed")))
-    return [event for events in lists for event in events]
+    def search(self, door: Operations, wanted: EventFilter, bookmark: Bookmark) -> Awaitable[SearchStep[EventSummary]]:
+        """Those that match; of all states where one is asked for."""
+        states = FAILED_STATES if wanted.state is None or wanted.inverted else tuple(EventState)
+        return door.event_search(states, wanted, bookmark, STEP)
 
 
 class ConsensusScreen(DetailScreen):
@@ -110,34 +106,31 @@ class ConsensusScreen(DetailScreen):
 
     def make_table(self) -> RowTable:
         """Decisions."""
-        return RowTable(DECISION_COLUMNS, empty="no decisions yet", id="decisions")
+        return RowTable(DECISION_COLUMNS, empty=EMPTY["consensus"], id="decisions")
 
     def show(self, snapshot: FleetSnapshot) -> None:
-        """Fetch them."""
-        self.look(lambda door: door.list_decisions(LIST_MAX), lambda rows: self.set_rows(decision_rows(rows)), group="list")
-        self._fetch_detail()
+        """Fetch the newest that match."""
+        wanted = EventFilter.parse(self.filter)
+        self.look(
+            lambda door: door.list_decisions(DECISIONS_MAX, wanted),
+            lambda rows: self.table.set_rows(decision_rows(rows)),
+            group="list",
+            about=self.filter,
+        )
+        self.fetch_detail()
 
+    def crumb(self) -> str:
+        """Screen, filter, how many, marks."""
+        marked = f", {len(self.table.marked)} marked" if self.table.marked else ""
+        more = "the newest " if self.table.total >= DECISIONS_MAX else ""
+        return f"{self.scope}{f' /{self.filter}' if self.filter else ''} {more}{self.table.total:,}{marked}"
 
-class LogScreen(TableScreen):
-    """Operators' writes and the fleet's events."""
-
-    scope = "log"
-    BINDINGS = bindings_for("log")
-
-    def make_table(self) -> RowTable:
-        """Lines."""
-        return RowTable(LOG_COLUMNS, empty="nothing happened yet", id="entries")
-
-    def show(self, snapshot: FleetSnapshot) -> None:
-        """Fetch the audit, merge the log."""
-
-        def merge(audit: list[AuditEntry]) -> None:
-            self.set_rows(log_rows(snapshot.log, audit))
-
-        self.look(lambda door: door.list_audit(LIST_MAX), merge, group="list")
-
-    def action_open(self) -> None:
-        """Open the event a line is about."""
-        row = self.table.current
-        if row is not None and row.id.startswith("l") and row.cells[3].text[:1].isalnum() and any(c.isdigit() for c in row.cells[3].text):
-            self.open_event(row.cells[3].text)
+    def set_filter(self, text: str) -> None:
+        """Narrow the list in the store."""
+        try:
+            EventFilter.parse(text)
+        except ValueError as error:
+            self.bottom.say(str(error), "warn")
+            return
+        self.filter = text.strip()
+        self.console.paint()

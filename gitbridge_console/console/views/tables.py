@@ -6,8 +6,7 @@ from collections.abc import Sequence
 
 from gitbridge_console.console.text import safe
 from gitbridge_console.console.views.cells import Cell, Column, Row, age, clock
-from gitbridge_console.domain.event_views import AuditEntry, DecisionSummary, EventSummary, JobSummary
-from gitbridge_console.domain.snapshots import LogLine
+from gitbridge_console.domain.event_views import DecisionSummary, EventSummary, JobSummary
 
 PRIORITY_TONES = {"critical": "bad", "high": "warn", "low": "dim", "bulk": "dim"}
 DECISION_TONES = {"complete": "good", "partial": "warn", "degraded": "bad", "failed": "bad"}
@@ -116,44 +115,3 @@ def decision_rows(decisions: Sequence[DecisionSummary]) -> list[Row]:
         )
         for row in ordered
     ]
-
-
-LOG_COLUMNS = (Column("TIME", 8), Column("WHO", 14), Column("WHAT", 11), Column("TARGET", 18), Column("TEXT", 24, flex=True))
-
-
-def log_rows(log: Sequence[LogLine], audit: Sequence[AuditEntry]) -> list[Row]:
-    """Operators' writes and the fleet's event log in one stream, newest first."""
-    rows = [
-        (
-            entry.at,
-            Row(
-                f"a{entry.at}{entry.what}{entry.target}",
-                (
-                    Cell(clock(entry.at), "dim"),
-                    Cell(safe(entry.who), "accent"),
-                    Cell(entry.what, "strong"),
-                    Cell(safe(entry.target)),
-                    Cell(safe(f"{entry.reason}  [{entry.result}]")),
-                ),
-            ),
-        )
-        for entry in audit
-    ]
-    for entry in log:
-        tone = {"error": "bad", "warning": "warn"}.get(entry.level, "dim")
-        rows.append(
-            (
-                entry.at,
-                Row(
-                    f"l{entry.at}{entry.what}{entry.id}{entry.text}",
-                    (
-                        Cell(clock(entry.at), "dim"),
-                        Cell("fleet", "dim"),
-                        Cell(safe(entry.what), tone),
-                        Cell(short_id(safe(entry.id))),
-                        Cell(safe(entry.text)),
-                    ),
-                ),
-            )
-        )
-    return [row for _, row in sorted(rows, key=lambda pair: pair[0], reverse=True)]

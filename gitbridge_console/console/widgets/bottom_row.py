@@ -17,6 +17,7 @@ from gitbridge_console.console.widgets.paint import palette_of
 INPUT_MAX = 300
 MESSAGE_S = 6.0
 HISTORY_MAX = 50
+CHOICES_MAX = 8
 
 
 @dataclass(slots=True)
@@ -29,7 +30,14 @@ class Question:
     wanted: str = ""
     yes_no: bool = False
     required: bool = False
-    complete: Sequence[str] = ()
+    complete: Sequence[str] | Callable[[str], Sequence[str]] = ()
+    """What tab completes to: whole answers, or a function from what was typed to them."""
+    typed: Callable[[str], None] | None = None
+    """Told of every change while typing."""
+    moved: Callable[[int], None] | None = None
+    """Told of up and down, where there is no history."""
+    dropped: Callable[[], None] | None = None
+    """Told when it is given up."""
     history: list[str] | None = None
     at: int = 0
 
@@ -43,7 +51,7 @@ class BottomRow(Widget):
 
     def __init__(self) -> None:
         super().__init__(id="bottom")
-        self._hints: list[tuple[str, str]] = []
+        self._hints: list[tuple[str, str, bool]] = []
         self._crumb = ""
         self._message: Cell | None = None
         self._question: Question | None = None
@@ -53,8 +61,8 @@ class BottomRow(Widget):
         """Whether keys are being typed here."""
         return self._question is not None
 
-    def set_hints(self, hints: list[tuple[str, str]], crumb: str = "") -> None:
-        """Keys worth knowing, and where the operator is."""
+    def set_hints(self, hints: list[tuple[str, str, bool]], crumb: str = "") -> None:
+        """Keys worth knowing, what for, whether they are out of use here; and where the operator is."""
         if (hints, crumb) != (self._hints, self._crumb):
             self._hints, self._crumb = hints, crumb
             self.refresh()
@@ -91,7 +99,10 @@ class BottomRow(Widget):
             return
         if event.key in ("escape", "ctrl+c"):
             self.drop()
-            self.say("not done", "dim")
+            if question.dropped is not None:
+                question.dropped()
+            else:
+                self.say("not done", "dim")
         elif question.yes_no:
             self.drop()
             if event.character in ("y", "Y"):
@@ -101,7 +112,10 @@ class BottomRow(Widget):
         elif event.key == "enter":
             self._answer(question)
         else:
+            before = question.text
             self._edit(question, event)
+            if question.typed is not None and question.text != before:
+                question.typed(question.text)
             self.refresh()
 
     def paste(self, text: str) -> None:
@@ -132,9 +146,10 @@ class BottomRow(Widget):
         elif event.key in ("up", "down") and history:
             question.at = max(0, min(len(history), question.at + (-1 if event.key == "up" else 1)))
             question.text = history[question.at] if question.at < len(history) else ""
+        elif event.key in ("up", "down") and question.moved is not None:
+            question.moved(-1 if event.key == "up" else 1)
         elif event.key == "tab":
-            fitting = [word for word in question.complete if word.startswith(question.text)]
-            question.text = _common_start(fitting) or question.text
+            question.text = _common_start(fitting(question)) or question.text
         elif event.is_printable and event.character:
             question.text = (question.text + event.character)[:INPUT_MAX]
 
@@ -148,7 +163,7 @@ class BottomRow(Widget):
             label = f" {safe(question.label)} "
             room = max(10, self.size.width - len(label) - 14)
             shown = question.text if len(question.text) < room else "…" + question.text[-room + 1 :]
-            tail = Cell("" if question.yes_no else "   esc cancel", "dim")
+            tail = Cell("" if question.yes_no else f"   {_choices(question) or 'esc cancel'}", "dim")
             return line(Cell(label, "accent"), Cell("" if question.yes_no else f"{shown}_", "strong"), tail)
         if self._message is not None:
             return line(self._message)
@@ -156,15 +171,35 @@ class BottomRow(Widget):
         return line(Cell(crumb, "dim"), *fitting_hints(self._hints, self.size.width - cell_len(crumb)))
 
 
-def fitting_hints(hints: Sequence[tuple[str, str]], width: int) -> list[Cell]:
-    """As many hints as fit whole. The last two, which lead to all others, stay longest."""
+def fitting(question: Question) -> list[str]:
+    """What tab may complete the text to."""
+    offered = question.complete(question.text) if callable(question.complete) else question.complete
+    return [word for word in offered if word.startswith(question.text)]
+
+
+def _choices(question: Question) -> str:
+    """The next words that may follow, once something was typed or little can follow."""
+    offered = fitting(question)
+    if not offered or offered == [question.text] or (not question.text and len(offered) > CHOICES_MAX):
+        return ""
+    begun = question.text.rpartition(" ")[0]
+    words = [word[len(begun) :].strip() for word in offered[:CHOICES_MAX]]
+    return "tab: " + "  ".join(words) + ("  …" if len(offered) > CHOICES_MAX else "")
+
+
+def fitting_hints(hints: Sequence[tuple[str, str, bool]], width: int) -> list[Cell]:
+    """As many hints as fit whole; those out of use are grey. The last two, which lead to all others, stay longest."""
     first, last = list(hints[:-2]), list(hints[-2:])
     while first and sum(map(_hint_width, (*first, *last))) > width:
         first.pop()
-    return [cell for key, word in (*first, *last) for cell in (Cell(f"{key} ", "accent"), Cell(f"{word}  "))]
+    return [
+        cell
+        for key, word, off in (*first, *last)
+        for cell in (Cell(f"{key} ", "dim" if off else "accent"), Cell(f"{word}  ", "dim" if off else ""))
+    ]
 
 
-def _hint_width(hint: tuple[str, str]) -> int:
+def _hint_width(hint: tuple[str, str, bool]) -> int:
     return len(hint[0]) + len(hint[1]) + 3
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 from rich.text import Text
 from textual.geometry import Region, Size
@@ -42,6 +43,12 @@ class Page(ScrollView, can_focus=True, inherit_bindings=False):
     def __init__(self, *, id: str | None = None) -> None:
         super().__init__(id=id)
         self.lines: tuple[Line, ...] = ()
+        self.wanted = ""
+        """Lines that hold this text, whatever the case, are marked."""
+
+    def places(self) -> list[int]:
+        """Numbers of the lines that hold the wanted text."""
+        return [n for n, line in enumerate(self.lines) if self.wanted and self.wanted in line.plain.lower()]
 
     def set_lines(self, lines: Sequence[Line]) -> None:
         """Show other lines, from where the eye is; what looks as before is not drawn again."""
@@ -70,4 +77,6 @@ class Page(ScrollView, can_focus=True, inherit_bindings=False):
         n = y + int(self.scroll_offset.y)
         palette = palette_of(self.app)
         line = self.lines[n] if n < len(self.lines) else Line(())
+        if self.wanted and self.wanted in line.plain.lower():
+            line = replace(line, chosen=True)
         return palette.strip(line, self.size.width, self.rich_style)

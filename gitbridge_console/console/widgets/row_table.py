@@ -1,8 +1,12 @@
-"""``RowTable``: a table drawn by the line. A refresh repaints only the rows that changed; the cursor stays on its row's id."""
+"""``RowTable``: a table drawn by the line. A refresh repaints only the rows that changed; the cursor stays on its row's id.
+
+It holds all rows of a short list, or a window of a long one: then it says which rows it wants as the eye gets near their end.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 from rich.style import Style
 from textual.events import Click
@@ -31,6 +35,10 @@ def layout_columns(columns: Sequence[Column], width: int) -> list[int]:
     return widths
 
 
+MARGIN = 100
+"""Rows known above and below those in sight, so that moving by a page finds them there already."""
+
+
 class RowTable(ScrollView, can_focus=True, inherit_bindings=False):
     """Rows with a heading, a cursor and marks."""
 
@@ -41,37 +49,74 @@ class RowTable(ScrollView, can_focus=True, inherit_bindings=False):
     class Moved(Message):
         """The cursor stands on another row."""
 
+    @dataclass
+    class Wanted(Message):
+        """Rows ``first`` and following come into sight and are not known."""
+
+        first: int
+        count: int
+
     def __init__(self, columns: Sequence[Column], *, empty: str = "nothing here", id: str | None = None) -> None:
         super().__init__(id=id)
         self.columns = tuple(columns)
         self.empty = empty
         self.rows: list[Row] = []
+        """The rows that are known: all of them, or a window."""
+        self.first = 0
+        """Number of the first of them in the whole list."""
+        self.total = 0
         self.marked: set[str] = set()
+        self.range_from: int | None = None
+        """Where a range of marks was begun."""
         self.sort_column: int | None = None
         self.picked: int | None = None
         self.sort_down = False
         self._given: list[Row] = []
         self._cursor = 0
 
+    def _at(self, n: int) -> Row | None:
+        return self.rows[n - self.first] if self.first <= n < self.first + len(self.rows) else None
+
     @property
     def current(self) -> Row | None:
-        """The row under the cursor."""
-        return self.rows[self._cursor] if self._cursor < len(self.rows) else None
+        """The row under the cursor, as far as it is known."""
+        return self._at(self._cursor)
 
     @property
     def index(self) -> int:
         """The number of the row under the cursor."""
         return self._cursor
 
+    @property
+    def windowed(self) -> bool:
+        """Whether there are rows beyond those that are known."""
+        return len(self.rows) < self.total
+
+    @property
+    def span(self) -> tuple[int, int]:
+        """First row and number of rows to ask for: those in sight with a margin."""
+        top = max(0, int(self.scroll_offset.y) - MARGIN)
+        return top, max(1, self.size.height) + 2 * MARGIN
+
     def chosen(self) -> list[str]:
-        """Ids of the marked rows, else of the one under the cursor."""
+        """Ids of the marked rows, else of the one under the cursor. Those in a range not ended yet count as marked."""
+        self.end_range()
         marked = [row.id for row in self.rows if row.id in self.marked]
+        marked += sorted(self.marked.difference(marked))
         return marked or ([self.current.id] if self.current else [])
 
     def set_rows(self, rows: Sequence[Row]) -> None:
-        """Show other rows; what looks as before is not drawn again."""
+        """Show other rows, all there are; what looks as before is not drawn again."""
         self._given = list(rows)
         self._show(self._sorted(self._given))
+        self.marked &= {row.id for row in rows}
+
+    def set_window(self, first: int, rows: Sequence[Row], total: int, followed: int | None = None) -> None:
+        """Show part of a long list in the list's own order; ``followed``: where the row under the cursor stands now."""
+        self.sort_column, self.sort_down, self._given = None, False, list(rows)
+        self._show(list(rows), first, total, followed)
+        if not self.windowed:
+            self.marked &= {row.id for row in rows}
 
     def pick(self, step: int) -> None:
         """Pick another of the columns shown; sorting goes by it."""
@@ -100,16 +145,16 @@ class RowTable(ScrollView, can_focus=True, inherit_bindings=False):
         column = self.sort_column
         return sorted(rows, key=lambda row: _natural(row.cells[column].text), reverse=self.sort_down)
 
-    def _show(self, rows: list[Row]) -> None:
-        old, self.rows = self.rows, rows
-        here = old[self._cursor].id if self._cursor < len(old) else None
-        before = self._cursor
-        index = next((n for n, row in enumerate(rows) if row.id == here), None)
-        self._cursor = index if index is not None else min(self._cursor, max(0, len(rows) - 1))
-        self.marked &= {row.id for row in rows}
-        self.virtual_size = Size(self.size.width, len(rows) + 1)
-        for n in range(int(self.scroll_offset.y), int(self.scroll_offset.y) + self.size.height):
-            if old[n : n + 1] != rows[n : n + 1] or (n == 0 and not (old and rows)):
+    def _show(self, rows: list[Row], first: int = 0, total: int | None = None, followed: int | None = None) -> None:
+        here, before = self.current, self._cursor
+        top, bottom = int(self.scroll_offset.y), int(self.scroll_offset.y) + self.size.height
+        old, was_empty = [self._at(n) for n in range(top, bottom)], not self.total
+        self.rows, self.first, self.total = rows, first, len(rows) if total is None else total
+        index = next((first + n for n, row in enumerate(rows) if here is not None and row.id == here.id), followed)
+        self._cursor = max(0, min(self._cursor if index is None else index, self.total - 1))
+        self.virtual_size = Size(self.size.width, self.total + 1)
+        for n, row in enumerate(old, top):
+            if row != self._at(n) or (n == 0 and was_empty != (not self.total)):
                 self._refresh_row(n)
         if before != self._cursor:
             self._refresh_row(before)
@@ -124,13 +169,13 @@ class RowTable(ScrollView, can_focus=True, inherit_bindings=False):
 
     def move(self, to: int) -> None:
         """Put the cursor on a row by number and keep it in sight."""
-        to = max(0, min(to, len(self.rows) - 1))
-        if to == self._cursor or not self.rows:
+        to = max(0, min(to, self.total - 1))
+        if to == self._cursor or not self.total:
             return
         before, self._cursor = self._cursor, to
         self._keep_in_sight()
-        self._refresh_row(before)
-        self._refresh_row(to)
+        for n in (before, to) if self.range_from is None else range(min(before, to), max(before, to) + 1):
+            self._refresh_row(n)
         self.post_message(self.Moved())
 
     def _keep_in_sight(self) -> None:
@@ -140,9 +185,16 @@ class RowTable(ScrollView, can_focus=True, inherit_bindings=False):
         elif self._cursor >= top + room:
             self.scroll_to(y=self._cursor - room + 1, animate=False)
 
+    def watch_scroll_y(self, old_value: float, new_value: float) -> None:
+        """Ask for what comes into sight."""
+        super().watch_scroll_y(old_value, new_value)
+        top, bottom = int(new_value), min(int(new_value) + self.size.height, self.total)
+        if self.windowed and (top < self.first or bottom > self.first + len(self.rows)):
+            self.post_message(self.Wanted(*self.span))
+
     def next_in_trouble(self) -> bool:
-        """Go to the next row with something bad in it, from the top again after the last; ``False`` when there is none."""
-        bad = [n for n, row in enumerate(self.rows) if any(cell.tone == "bad" and cell.text for cell in row.cells)]
+        """Go to the next known row with something bad in it, from the top again after the last; ``False`` when there is none."""
+        bad = [n for n, row in enumerate(self.rows, self.first) if any(cell.tone == "bad" and cell.text for cell in row.cells)]
         if bad:
             self.move(next((n for n in bad if n > self._cursor), bad[0]))
         return bool(bad)
@@ -161,10 +213,36 @@ class RowTable(ScrollView, can_focus=True, inherit_bindings=False):
         self.move_by(direction * max(1, self.size.height - 2))
 
     def mark_all(self) -> None:
-        """Mark every row shown, or none when all are."""
+        """Mark every known row, or none when all are."""
         every = {row.id for row in self.rows}
         self.marked = set() if self.marked == every else every
+        self.range_from = None
         self.refresh()
+
+    def mark_range(self) -> None:
+        """Begin a range of marks here, or end the one that was begun."""
+        if self.range_from is None:
+            self.range_from = self._cursor
+            self._refresh_row(self._cursor)
+        else:
+            self.end_range()
+
+    def end_range(self) -> None:
+        """Mark what the range covers, as far as it is known."""
+        if self.range_from is not None:
+            self.marked |= {row.id for n, row in enumerate(self.rows, self.first) if self._in_range(n)}
+            self.range_from = None
+
+    def drop_marks(self) -> bool:
+        """Forget all marks and a range that was begun; ``False`` when there were none."""
+        had_some = bool(self.marked) or self.range_from is not None
+        self.marked, self.range_from = set(), None
+        if had_some:
+            self.refresh()
+        return had_some
+
+    def _in_range(self, n: int) -> bool:
+        return self.range_from is not None and min(self.range_from, self._cursor) <= n <= max(self.range_from, self._cursor)
 
     def toggle_mark(self) -> None:
         """Mark or unmark the row and go on to the next."""
@@ -182,12 +260,12 @@ class RowTable(ScrollView, can_focus=True, inherit_bindings=False):
         if y == 0:
             return palette.strip(self._heading(widths), width, base)
         n = y - 1 + int(self.scroll_offset.y)
-        if n >= len(self.rows):
-            text = f" {self.empty}" if n == 0 else ""
-            return palette.strip(Line((Cell(text, "dim"),)), width, base)
-        row = self.rows[n]
-        style = base + Style(reverse=True) if n == self._cursor else base
-        sign = "*" if row.id in self.marked else ">" if n == self._cursor else " "
+        style = base + Style(reverse=True) if n == self._cursor and self.total else base
+        row = self._at(n)
+        if row is None:
+            text = f" {self.empty}" if not self.total and n == 0 else " …" if n < self.total else ""
+            return palette.strip(Line((Cell(text, "dim"),)), width, style)
+        sign = "*" if row.id in self.marked or self._in_range(n) else ">" if n == self._cursor else " "
         return palette.strip(Line((Cell(sign), *_laid_out(self.columns, row.cells, widths))), width, style)
 
     def _heading(self, widths: Sequence[int]) -> Line:

@@ -1,0 +1,60 @@
+"""Other programs on our terminal: a shell, the operator's editor. The engine has its own thread and runs on meanwhile."""
+
+from __future__ import annotations
+
+import os
+import shlex
+import subprocess
+import tempfile
+from pathlib import Path
+
+from textual.app import App, SuspendNotSupported
+
+EDITORS = ("VISUAL", "EDITOR")
+FALLBACK_EDITOR = "vi"
+
+
+class NoTerminal(Exception):
+    """There is no terminal to hand over, or the program is not there; one line that says which."""
+
+
+def run_on_terminal(app: App[int], command: list[str], note: str = "") -> int:
+    """Hand the terminal to a program and take it back when it ends; returns its exit code.
+
+    What is painted while our driver is stopped would wait for its writer for ever, so nothing is until then.
+
+    Raises:
+        NoTerminal: see there.
+    """
+    try:
+        with app.suspend(), app.batch_update():
+            if note:
+                print(note, flush=True)
+            return subprocess.run(command, check=False).returncode
+    except SuspendNotSupported:
+        raise NoTerminal("there is no terminal to hand over") from None
+    except OSError as error:
+        raise NoTerminal(f"{command[0]}: {error.strerror or error}") from None
+
+
+def shell_command() -> list[str]:
+    """The operator's own shell."""
+    return [os.environ.get("SHELL") or "/bin/sh"]
+
+
+def edit_text(app: App[int], text: str, suffix: str) -> str | None:
+    """Let the operator edit a text in a private file; what it is then, or ``None`` when it is as before.
+
+    Raises:
+        NoTerminal: the editor could not be run.
+    """
+    editor = next((os.environ[name] for name in EDITORS if os.environ.get(name)), FALLBACK_EDITOR)
+    with tempfile.TemporaryDirectory(prefix="gitbridge-") as folder:
+        # A folder of our own, which only its owner can enter: editors leave backups beside the file.
+        path = Path(folder) / f"payload{suffix}"
+        path.write_text(text, "utf-8")
+        code = run_on_terminal(app, [*shlex.split(editor), str(path)])
+        if code:
+            raise NoTerminal(f"{editor} ended with {code}: nothing is changed")
+        edited = path.read_text("utf-8", "replace")
+    return None if edited == text else edited

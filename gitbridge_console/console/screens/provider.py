@@ -1,0 +1,80 @@
+"""One provider: latency, errors, breaker, limits, cost, what it was asked lately, and why it was chosen or not."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from textual.app import ComposeResult
+
+from gitbridge_console.console import steering
+from gitbridge_console.console.screens.base import FleetScreen, bindings_for
+from gitbridge_console.console.screens.pages import PageScreen
+from gitbridge_console.console.text import safe
+from gitbridge_console.console.views.provider import provider_detail
+from gitbridge_console.console.widgets.lines import Page
+from gitbridge_console.domain.snapshots import FleetSnapshot
+
+
+class ProviderScreen(PageScreen):
+    """The way down from the providers; tab goes on to the next one."""
+
+    scope = "provider"
+    BINDINGS = bindings_for("provider")
+
+    def __init__(self, name: str) -> None:
+        super().__init__()
+        self.provider = name
+
+    def body(self) -> ComposeResult:
+        """The page."""
+        yield Page(id="page")
+
+    def on_mount(self) -> None:
+        """Keys scroll it."""
+        self.page.focus()
+
+    def crumb(self) -> str:
+        """Which one."""
+        return f"{self.console.current_mode} > {safe(self.provider)}"
+
+    def show(self, snapshot: FleetSnapshot) -> None:
+        """All that is known."""
+        if self.provider in snapshot.providers:
+            detail = provider_detail(self.provider, snapshot.providers[self.provider], snapshot.lanes.get(self.provider))
+            self.page.set_lines(detail)
+
+    def lane_here(self) -> str | None:
+        """This one."""
+        return self.provider
+
+    def action_next(self) -> None:
+        """The next provider, from the first again after the last."""
+        names = list(self.console.snapshot.providers) if self.console.snapshot is not None else []
+        if self.provider in names:
+            self.provider = names[(names.index(self.provider) + 1) % len(names)]
+            self.page.scroll_to(y=0, animate=False)
+            self.console.paint()
+
+    def action_check(self) -> None:
+        """Ask it for its list of models, now."""
+        self.check_provider(self.provider)
+
+    def action_pause(self) -> None:
+        """Pause or resume it."""
+        self._steer(steering.pause_or_resume)
+
+    def action_failover(self) -> None:
+        """Move what waits for it to another one."""
+        self._steer(steering.failover)
+
+    def action_drain(self) -> None:
+        """Drain it, or end that."""
+        self._steer(steering.drain)
+
+    def action_breaker(self) -> None:
+        """Hold its breaker open, or reset what is held against it."""
+        self._steer(steering.breaker)
+
+    def _steer(self, act: Callable[[FleetScreen, str, FleetSnapshot], None]) -> None:
+        if self.console.snapshot is not None and self.may_write():
+            act(self, self.provider, self.console.snapshot)
