@@ -39,7 +39,7 @@ class Action:
         return " ".join(names.get(key, key) for key in self.keys.split(","))
 
 
-ALL = ("queue", "providers", "failures", "consensus", "log", "pulse", "event", "help")
+ALL = ("queue", "providers", "failures", "consensus", "log", "pulse", "event", "help", "themes")
 TABLES = ("queue", "providers", "failures", "consensus", "log", "pulse")
 
 ACTIONS: tuple[Action, ...] = (
@@ -50,6 +50,7 @@ ACTIONS: tuple[Action, ...] = (
     Action("mode.consensus", "Consensus: decisions and differences", "5", "app.mode('consensus')"),
     Action("mode.log", "Log: the fleet's events and operators' writes", "6", "app.mode('log')"),
     Action("row.open", "Open the row under the cursor", "enter", "open", TABLES, hint="open"),
+    Action("theme.keep", "Keep the theme under the cursor; esc goes back to the one before", "enter", "open", ("themes",), hint="keep"),
     Action("row.down", "Down", "j,down", "cursor(1)", ALL),
     Action("row.up", "Up", "k,up", "cursor(-1)", ALL),
     Action("row.page_down", "Page down", "pagedown,ctrl+f", "page(1)", ALL),
@@ -129,7 +130,7 @@ ACTIONS: tuple[Action, ...] = (
     Action("view.slower", "Paint less often", "left_square_bracket", "app.rate(1)"),
     Action("view.redraw", "Draw everything anew", "ctrl+l", "app.redraw"),
     Action("view.mouse", "Mouse on or off", "m", "app.mouse"),
-    Action("view.theme", "Next theme", "ctrl+t", "app.theme"),
+    Action("view.themes", "Themes: each is tried while the cursor is on it", "ctrl+t", "app.themes"),
     Action("app.command", "Give a command by name", "colon", "command", hint="command"),
     Action("app.help", "Help: every key of this screen", "question_mark", "help", hint="help"),
     Action("app.back", "Back", "escape,q", "app.back"),

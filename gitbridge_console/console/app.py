@@ -17,9 +17,11 @@ from textual.screen import Screen
 from gitbridge_console.console.bridge import Fleet
 from gitbridge_console.console.screens.base import FleetScreen
 from gitbridge_console.console.screens.lanes import ProvidersScreen, PulseScreen
+from gitbridge_console.console.screens.themes import ThemesScreen
 from gitbridge_console.console.screens.work import ConsensusScreen, FailuresScreen, LogScreen, QueueScreen
 from gitbridge_console.console.style import CSS
-from gitbridge_console.console.themes import load_themes
+from gitbridge_console.console.theme_watch import WATCH_S
+from gitbridge_console.console.theming import NO_COLOUR, Theming
 from gitbridge_console.console.views.fleet import errors_of, flow_point, flow_rates, undecided
 from gitbridge_console.domain.snapshots import FleetSnapshot
 from gitbridge_console.operations.errors import OperationError
@@ -92,24 +94,15 @@ class ConsoleApp(App[int]):
         self._timer_generation = 0
         self._wanted_theme = theme or settings.console.theme
         self._seen_at = clock()
-        themes, self.theme_problems = load_themes()
-        for file in themes.values():
-            self.register_theme(file.theme())
-        self.own_themes = list(themes)
+        self.theming = Theming(self, no_color=no_color)
 
     def on_mount(self) -> None:
         """Put the theme on, open the Pulse, start painting."""
-        if self.no_color:
-            self.theme = "ansi-dark"
-        elif self._wanted_theme in self.available_themes:
-            self.theme = self._wanted_theme
-        elif self.own_themes:
-            self.theme = self.own_themes[0]
-            self.theme_problems.append(f"no theme {self._wanted_theme}: there are {', '.join(self.own_themes)}")
+        self.theming.start(self._wanted_theme)
         self.switch_mode("pulse")
         self._restart_timer()
-        for problem in self.theme_problems:
-            logger.warning("%s", problem)
+        if self._painting and not self.no_color:
+            self.set_interval(WATCH_S, self.look_at_themes)
 
     def _restart_timer(self) -> None:
         if not self._painting:
@@ -249,15 +242,23 @@ class ConsoleApp(App[int]):
         if isinstance(self.screen, FleetScreen):
             self.screen.bottom.say(f"mouse {'on' if on else 'off'}", "dim")
 
-    def action_theme(self) -> None:
-        """The next theme."""
-        if self.no_color or not self.own_themes:
-            return
-        at = self.own_themes.index(self.theme) if self.theme in self.own_themes else -1
-        self.theme = self.own_themes[(at + 1) % len(self.own_themes)]
-        if isinstance(self.screen, FleetScreen):
-            self.screen.bottom.say(f"theme {self.theme}", "dim")
-        self.action_redraw()
+    def action_themes(self) -> None:
+        """The themes, each put on while the cursor is on it; asked for again, the next one."""
+        if isinstance(self.screen, ThemesScreen):
+            self.screen.action_cursor(1)
+        elif self.no_color:
+            self.theming.say(NO_COLOUR, "warn")
+        else:
+            self.push_screen(ThemesScreen())
+
+    def choose_theme(self, name: str) -> bool:
+        """Put a theme on by name; ``False``, with the reason in the bottom row, where that cannot be."""
+        return self.theming.choose(name)
+
+    def look_at_themes(self) -> None:
+        """Take over theme files that changed; not while the terminal lags behind."""
+        if not self.backlog() and self.theming.look():
+            self.paint()
 
     def action_quit_console(self) -> None:
         """Leave; whoever started the console drains the engine."""
