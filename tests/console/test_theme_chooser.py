@@ -115,7 +115,7 @@ async def test_another_mode_is_shown_in_the_theme_that_was_kept() -> None:
 async def test_help_over_the_chooser_comes_back_to_it() -> None:
     async with driving() as d:
         await d.press("ctrl+t", "j", "question_mark")
-        assert "Keep the theme" in d.shown()
+        assert "Keep the theme; esc" in d.shown()
         await d.press("escape", "enter")
         assert d.app.theme == "gitbridge-light"
 
