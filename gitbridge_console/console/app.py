@@ -252,7 +252,9 @@ class ConsoleApp(App[int]):
             self.push_screen(ThemesScreen())
 
     def choose_theme(self, name: str) -> bool:
-        """Put a theme on by name; ``False``, with the reason in the bottom row, where that cannot be."""
+        """Put a theme on by name; ``False``, with the reason in the bottom row, where that cannot be. Ends the chooser."""
+        if isinstance(self.screen, ThemesScreen) and name in self.theming.files:
+            self.pop_screen()
         return self.theming.choose(name)
 
     def look_at_themes(self) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
+
 from textual.color import Color
 
 from gitbridge_console.console.themes import GROUNDS, TEXTS, ThemeFile
@@ -40,6 +42,7 @@ def contrast(one: str, other: str) -> float:
     return (high + 0.05) / (low + 0.05)
 
 
+@lru_cache(maxsize=512)
 def least_contrast(theme: ThemeFile) -> float:
     """The lowest contrast of any text of a theme on any of its grounds."""
     return min(contrast(getattr(theme, text), getattr(theme, ground)) for text in TEXTS for ground in GROUNDS)

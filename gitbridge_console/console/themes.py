@@ -129,16 +129,18 @@ def read_theme(path: Path) -> ThemeFile:
             raise ThemeError(f"larger than {MAX_BYTES:,} bytes")
         file_theme = ThemeFile.model_validate(tomllib.loads(data.decode("utf-8")))
         file_theme.theme()
+    except ThemeError:
+        raise
     except ValidationError as error:
         raise ThemeError(_one_fault(error)) from error
     except OSError as error:
         raise ThemeError(f"cannot be read: {error.strerror}") from error
-    except tomllib.TOMLDecodeError as error:
-        raise ThemeError(f"no TOML: {_short(error)}") from error
     except UnicodeDecodeError as error:
         raise ThemeError("no UTF-8 text") from error
     except RecursionError as error:
         raise ThemeError("nested too deeply") from error
+    except ValueError as error:
+        raise ThemeError(f"no TOML: {_short(error)}") from error
     except ColorParseError as error:
         raise ThemeError(_short(error)) from error
     return file_theme
@@ -158,7 +160,8 @@ def _one_fault(error: ValidationError) -> str:
 
 def _fault(fault: ErrorDetails) -> str:
     key = _short(".".join(str(part) for part in fault["loc"]))
-    given = _short(repr(fault["input"]))
+    # Of what is no text only the kind is named: a number may have more digits than Python writes out.
+    given = _short(repr(fault["input"]) if isinstance(fault["input"], str) else f"a value of the kind {type(fault['input']).__name__}")
     keys = list(ThemeFile.model_fields)
     match fault["type"]:
         case "extra_forbidden":

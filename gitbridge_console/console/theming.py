@@ -34,7 +34,9 @@ class Theming:
         """What is wrong with theme files now, one line each."""
         self._watch = ThemeWatch(folders if folders is not None else (shipped_folder(), user_folder()))
         self.worn: ThemeFile | None = None
-        """The theme that is on; it stays when its file goes."""
+        """The theme that is on, perhaps only tried; it stays when its file goes."""
+        self.kept: ThemeFile | None = None
+        """The theme that was asked for and stays on when the trial of another ends."""
         if (found := self._watch.check()) is not None:
             self.files, self.problems = dict(found.themes), found.problems
 
@@ -54,6 +56,7 @@ class Theming:
             logger.warning("no theme %s: there are %s", safe(wanted), ", ".join(self.names))
         theme = self.files.get(wanted) or next((self.files[name] for name in self.names), None)
         if theme is not None:
+            self.kept = theme
             self.wear(theme)
         if self.problems:
             self._app.call_after_refresh(self._tell, self.problems)
@@ -68,6 +71,7 @@ class Theming:
             like = nearest(name, self.names)
             self.say(f"no theme {safe(name)}: " + (f"is {like} meant?" if like else f"there are {', '.join(self.names)}"), "warn")
             return False
+        self.kept = theme
         self.wear(theme)
         self.say(f'theme {name}; console.theme = "{name}" in the settings keeps it', "dim")
         return True
@@ -90,6 +94,11 @@ class Theming:
                     for widget in screen.walk_children():
                         widget.refresh()
 
+    def restore(self) -> None:
+        """End a trial."""
+        if self.kept is not None:
+            self.wear(self.kept)
+
     def look(self) -> bool:
         """Look at the folders; ``True`` when something is other than before.
 
@@ -99,6 +108,8 @@ class Theming:
         if found is None:
             return False
         self.files, self.problems = dict(found.themes), found.problems
+        if self.kept is not None:
+            self.kept = self.files.get(self.kept.name, self.kept)
         if self.worn is not None:
             self.wear(self.files.get(self.worn.name, self.worn))
         for problem in found.new:

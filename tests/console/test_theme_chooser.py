@@ -163,6 +163,23 @@ async def test_a_theme_is_chosen_by_name() -> None:
         assert d.app.theme == "deep-sea"
 
 
+async def test_choosing_by_name_ends_the_chooser() -> None:
+    async with driving() as d:
+        await d.press("ctrl+t", "j")
+        assert d.app.choose_theme("deep-sea")
+        await d.press()
+        assert isinstance(d.screen, PulseScreen)
+        assert d.app.theme == "deep-sea"
+
+
+async def test_a_chooser_left_open_elsewhere_does_not_undo_what_was_chosen_since() -> None:
+    async with driving() as d:
+        await d.press("ctrl+t", "j", "2")
+        assert d.app.choose_theme("deep-sea")
+        await d.press("1", "escape")
+        assert d.app.theme == "deep-sea"
+
+
 async def test_the_sixteen_colours_are_sent_as_the_terminals_own() -> None:
     """No red, green and blue of ours, neither in texts nor in grounds."""
     async with driving(theme="sixteen") as d:

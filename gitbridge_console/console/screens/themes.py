@@ -32,8 +32,6 @@ class ThemesScreen(TableScreen):
 
     def __init__(self) -> None:
         super().__init__()
-        self._before: ThemeFile | None = None
-        """What was on, and is again unless another is kept."""
         self._trying = False
 
     def make_table(self) -> RowTable:
@@ -53,12 +51,12 @@ class ThemesScreen(TableScreen):
 
     def on_mount(self) -> None:
         """Start on the theme that is on."""
-        self._before = self.console.theming.worn
         self.query_one("#sample-head", Lines).set_lines(SAMPLE_HEAD)
         self.query_one("#sample-chart", Chart).set_series(SAMPLE_SERIES)
         self._fill()
-        if self._before is not None:
-            self.table.move(next((n for n, row in enumerate(self.table.rows) if row.id == self._before.name), 0))
+        kept = self.console.theming.kept
+        if kept is not None:
+            self.table.move(next((n for n, row in enumerate(self.table.rows) if row.id == kept.name), 0))
         self._trying = True
 
     def on_screen_resume(self) -> None:
@@ -69,9 +67,7 @@ class ThemesScreen(TableScreen):
     def on_screen_suspend(self) -> None:
         """What was only tried comes off, by whatever way the screen is left."""
         self._trying = False
-        if self._before is not None:
-            theming = self.console.theming
-            theming.wear(theming.files.get(self._before.name, self._before))
+        self.console.theming.restore()
 
     def on_row_table_moved(self) -> None:
         """The cursor came to another theme."""
@@ -84,17 +80,18 @@ class ThemesScreen(TableScreen):
 
     def _fill(self) -> None:
         theming = self.console.theming
-        self.set_rows(theme_rows(theming.files, self._before))
+        self.set_rows(theme_rows(theming.files, theming.kept))
         body = self.query_one("#sample-body", Page)
         width = max(20, body.content_size.width)
         problems = [part for problem in theming.problems for part in wrap(line(Cell(problem, "warn")), width)]
         body.set_lines([*SAMPLE, *problems])
 
     def _chosen(self) -> ThemeFile | None:
-        """The theme under the cursor; the one from before also when its file is gone."""
-        row = self.table.current
-        gone = self._before if row is not None and self._before is not None and self._before.name == row.id else None
-        return self.console.theming.files.get(row.id, gone) if row is not None else None
+        """The theme under the cursor; the one that is kept also when its file is gone."""
+        row, theming = self.table.current, self.console.theming
+        if row is None:
+            return None
+        return theming.files.get(row.id) or (theming.kept if theming.kept is not None and theming.kept.name == row.id else None)
 
     def _try_on(self) -> None:
         theme = self._chosen()
@@ -105,8 +102,7 @@ class ThemesScreen(TableScreen):
     def action_open(self) -> None:
         """Keep the theme under the cursor."""
         theme = self._chosen()
-        if theme is None:
-            return
-        self._before = theme
-        self.app.pop_screen()
-        self.console.choose_theme(theme.name)
+        if theme is not None and theme == self.console.theming.kept:
+            self.app.pop_screen()
+        elif theme is not None:
+            self.console.choose_theme(theme.name)
