@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import logging
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Any
 
 from textual.app import App
@@ -21,18 +20,15 @@ NO_COLOUR = "no colour is wanted (NO_COLOR or --no-color): there is no theme to 
 
 
 class Theming:
-    """Puts themes on the application. With ``no_color`` nothing is ever put on.
+    """Puts themes on the application, those shipped and the operator's own. With ``no_color`` nothing is ever put on."""
 
-    ``folders``: where the files are, later ones winning; those shipped and the operator's own if not given.
-    """
-
-    def __init__(self, app: App[Any], *, no_color: bool, folders: Sequence[Path] | None = None) -> None:
+    def __init__(self, app: App[Any], *, no_color: bool) -> None:
         self._app = app
         self.no_color = no_color
         self.files: dict[str, ThemeFile] = {}
         self.problems: tuple[str, ...] = ()
         """What is wrong with theme files now, one line each."""
-        self._watch = ThemeWatch(folders if folders is not None else (shipped_folder(), user_folder()))
+        self._watch = ThemeWatch((shipped_folder(), user_folder()))
         self.worn: ThemeFile | None = None
         """The theme that is on, perhaps only tried; it stays when its file goes."""
         self.kept: ThemeFile | None = None
