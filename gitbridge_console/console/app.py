@@ -22,9 +22,11 @@ from gitbridge_console.console.screens.docs import DocsScreen
 from gitbridge_console.console.screens.fleet import FleetListScreen
 from gitbridge_console.console.screens.lanes import ProvidersScreen, PulseScreen
 from gitbridge_console.console.screens.log import LogScreen
+from gitbridge_console.console.screens.themes import ThemesScreen
 from gitbridge_console.console.screens.work import ConsensusScreen, FailuresScreen, QueueScreen
 from gitbridge_console.console.style import CSS
-from gitbridge_console.console.themes import load_themes
+from gitbridge_console.console.theme_watch import WATCH_S
+from gitbridge_console.console.theming import NO_COLOUR, Theming
 from gitbridge_console.console.undo import Undo
 from gitbridge_console.console.views.fleet import errors_of, flow_point, flow_rates, undecided
 from gitbridge_console.domain.snapshots import FleetSnapshot
@@ -111,29 +113,20 @@ class ConsoleApp(AppActions):
         self._timer_generation = 0
         self._wanted_theme = theme or settings.console.theme
         self._seen_at = clock()
-        themes, self.theme_problems = load_themes()
-        for file in themes.values():
-            self.register_theme(file.theme())
-        self.own_themes = list(themes)
+        self.theming = Theming(self, no_color=no_color)
 
     def on_mount(self) -> None:
         """Put the theme on, open the Pulse, start painting."""
-        if self.no_color:
-            self.theme = "ansi-dark"
-        elif self._wanted_theme in self.available_themes:
-            self.theme = self._wanted_theme
-        elif self.own_themes:
-            self.theme = self.own_themes[0]
-            self.theme_problems.append(f"no theme {self._wanted_theme}: there are {', '.join(self.own_themes)}")
+        self.theming.start(self._wanted_theme)
         self.set_keymap({action.id: action.keys for action in self.actions if action.keys})
         self.switch_mode("pulse")
         self.restart_timer()
+        if self._painting and not self.no_color:
+            self.set_interval(WATCH_S, self.look_at_themes)
         for problem in self.keymap_problems:
             logger.warning("%s", problem)
         if self.keymap_problems:
             self.call_later(self.say, self.keymap_problems[0], "warn")
-        for problem in self.theme_problems:
-            logger.warning("%s", problem)
 
     def restart_timer(self) -> None:
         """Paint from now on as often as is wanted now."""
@@ -238,14 +231,22 @@ class ConsoleApp(AppActions):
 
         self.run_worker(ask(), group=group)
 
-    def action_theme(self, name: str = "") -> None:
-        """The next theme, or the one that is named."""
-        if self.no_color or not self.own_themes:
-            return
-        if name and name not in self.own_themes:
-            self.say(f"no theme {name}: there are {', '.join(self.own_themes)}", "warn")
-            return
-        at = self.own_themes.index(self.theme) if self.theme in self.own_themes else -1
-        self.theme = name or self.own_themes[(at + 1) % len(self.own_themes)]
-        self.say(f"theme {self.theme}", "dim")
-        self.action_redraw()
+    def action_themes(self) -> None:
+        """The themes, each put on while the cursor is on it; asked for again, the next one."""
+        if isinstance(self.screen, ThemesScreen):
+            self.screen.action_cursor(1)
+        elif self.no_color:
+            self.theming.say(NO_COLOUR, "warn")
+        else:
+            self.push_screen(ThemesScreen())
+
+    def choose_theme(self, name: str) -> bool:
+        """Put a theme on by name; ``False``, with the reason in the bottom row, where that cannot be. Ends the chooser."""
+        if isinstance(self.screen, ThemesScreen) and name in self.theming.files:
+            self.pop_screen()
+        return self.theming.choose(name)
+
+    def look_at_themes(self) -> None:
+        """Take over theme files that changed; not while the terminal lags behind."""
+        if not self.backlog() and self.theming.look():
+            self.paint()

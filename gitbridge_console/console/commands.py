@@ -164,7 +164,10 @@ def _filter(screen: FleetScreen, words: list[str]) -> None:
 
 
 def _theme(screen: FleetScreen, words: list[str]) -> None:
-    screen.console.action_theme(words[0] if words else "")
+    if words:
+        screen.console.choose_theme(words[0])
+    else:
+        screen.console.action_themes()
 
 
 def _span(screen: FleetScreen, words: list[str]) -> None:
@@ -206,7 +209,7 @@ COMMANDS: tuple[Command, ...] = (
     Command("cancel", "[ID...] [REASON]", "end it", "event.cancel", _cancel),
     Command("approve", "[ID] [NOTE]", "approve and post", "decision.approve", _judge(True)),
     Command("reject", "[ID] [NOTE]", "end it without posting", "decision.reject", _judge(False)),
-    Command("theme", "[NAME]", "another look", "view.theme", _theme, ("theme",)),
+    Command("theme", "[NAME]", "another look", "view.themes", _theme, ("theme",)),
     Command("span", "|".join(SPANS), "how far back charts go", "chart.longer", _span, ("span",)),
     Command("refresh", "SECONDS", "how often is painted", "view.slower", _refresh),
 )  # fmt: skip
@@ -268,7 +271,7 @@ def _known(screen: FleetScreen, what: str, last: str) -> Sequence[str]:
         "lane": [*providers, *STAGE_LANES],
         "priority": [priority.label for priority in Priority],
         "breaker": ["open", "close", "reset"],
-        "theme": screen.console.own_themes,
+        "theme": screen.console.theming.names,
         "topic": screen.console.topics(),
         "span": list(SPANS),
         "filter": filter_words(last, providers),

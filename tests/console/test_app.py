@@ -334,7 +334,7 @@ async def test_rate_theme_redraw_and_mouse_keys() -> None:
         assert d.app.refresh_s == 2.0
         await d.press("right_square_bracket", "right_square_bracket")
         assert d.app.refresh_s == 0.5
-        await d.press("ctrl+t")
+        await d.press("ctrl+t", "ctrl+t", "enter")
         assert d.app.theme == "gitbridge-light"
         await d.press("ctrl+l", "m")
         assert "mouse" in d.bottom

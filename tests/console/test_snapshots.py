@@ -13,6 +13,7 @@ from sample import event, first_run, fleet
 from sample_decisions import growing, torn
 from textual.pilot import Pilot
 
+from gitbridge_console.console.themes import shipped_folder
 from gitbridge_console.domain.event_views import EventDetail
 
 SIZES = {"80x24": (80, 24), "120x40": (120, 40), "200x60": (200, 60)}
@@ -65,10 +66,16 @@ def test_down_from_the_consensus(snap_compare: Any, name: str, keys: str) -> Non
     assert snap_compare(make_app(FakeFleet(fleet())), terminal_size=SIZES["120x40"], run_before=pressing(keys))
 
 
-@pytest.mark.parametrize("name", ["gitbridge-light", "high-contrast"])
+@pytest.mark.parametrize("name", sorted(path.stem for path in shipped_folder().glob("*.toml") if path.stem != "gitbridge-dark"))
 def test_pulse_in_other_themes(snap_compare: Any, name: str) -> None:
     """The same in other colours."""
     assert snap_compare(make_app(FakeFleet(fleet()), theme=name), terminal_size=(80, 24), run_before=pressing("1"))
+
+
+def test_chooser_of_themes(snap_compare: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """One is tried on; whoever runs this has no themes of their own."""
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path))
+    assert snap_compare(make_app(FakeFleet(fleet())), terminal_size=SIZES["120x40"], run_before=pressing("ctrl+t k"))
 
 
 def test_first_run(snap_compare: Any) -> None:

@@ -9,6 +9,7 @@ from rich.segment import Segment
 from rich.style import Style
 from rich.text import Text
 from textual.app import App
+from textual.color import Color
 from textual.strip import Strip
 from textual.theme import Theme
 
@@ -27,7 +28,8 @@ class Palette:
     def __init__(self, theme: Theme, plain: bool, ascii_mode: bool) -> None:
 
         def style(colour: str | None, *, bold: bool = False) -> Style:
-            return Style(color=None if plain else colour, bold=bold)
+            # Rich has other names for the terminal's sixteen colours than Textual, which therefore reads them.
+            return Style(color=None if plain or colour is None else Color.parse(colour).rich_color, bold=bold)
 
         self.ascii_mode = ascii_mode
         self.tones: dict[str, Style] = {
