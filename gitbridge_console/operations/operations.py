@@ -24,6 +24,7 @@ from gitbridge_console.operations.decision_chains import ChainOperations
 from gitbridge_console.operations.decisions import DecisionOperations
 from gitbridge_console.operations.errors import NotFound, OperationError, Refused, Usage
 from gitbridge_console.operations.health import ask_now, check_providers
+from gitbridge_console.operations.history import HistoryOperations
 from gitbridge_console.operations.listings import Listings
 from gitbridge_console.operations.preview import Previews
 from gitbridge_console.operations.provider_status import read_books
@@ -40,7 +41,7 @@ REPLAY_MAX = 200
 WAIT_POLL_S = 0.1
 
 
-class Operations(DecisionOperations, ChainOperations, Previews, Listings):
+class Operations(DecisionOperations, ChainOperations, Previews, Listings, HistoryOperations):
     """The door. All methods raise only :class:`~gitbridge_console.operations.errors.OperationError`."""
 
     async def status(self) -> FleetSnapshot:

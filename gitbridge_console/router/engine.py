@@ -286,6 +286,7 @@ class Engine:
         """See which lanes are held and how much there is to do; said once when it changes."""
         settings = self._holder.current
         stats, window = await self.store.queue.stats(), await self.store.metrics.read(minutes=2)
+        self.store.metrics.record_depths({name: lane.ready + lane.waiting + lane.leased + lane.held for name, lane in stats.lanes.items()})
         self.router.paused = frozenset(stats.pauses)
         self.router.no_new_seats = no_new_seats(stats, settings.queue.pause_hold_s)
         pace = {name: provider.calls_1m / 60 for name, provider in window.providers.items()}

@@ -11,7 +11,7 @@ from gitbridge_console.domain.decisions import AnswerStatus
 from gitbridge_console.domain.events import EventState, Kind
 from gitbridge_console.domain.failures import Failure, FailureClass, Verdict
 from gitbridge_console.domain.policy import RetryLimits, Step, next_step
-from gitbridge_console.domain.tasks import Attempt, TaskState
+from gitbridge_console.domain.tasks import TaskState
 from gitbridge_console.router.ai_router import AIRouter
 from gitbridge_console.router.answer_cache import AnswerCache, Asking, Wait
 from gitbridge_console.router.attempt import Outcome, make_attempt, no_answer, usable_answer
@@ -172,7 +172,7 @@ class TaskProcessor:
         """Book what an attempt took in the metrics and for the guards, and let others have its answer, or ask."""
         outcome = made[0] if made else None
         if outcome is not None:
-            self._record(job.lane, outcome.attempt)
+            self._metrics.note_attempt(job.id, outcome.attempt)
         await reserved.settle(outcome)
         await asking.done(outcome)
 
@@ -261,11 +261,6 @@ class TaskProcessor:
 
     async def _prompt(self, job: ClaimedJob, limit: int) -> BuiltPrompt:
         return await make_question(job, self._queue, self._settings().sources, limit)
-
-    def _record(self, name: str, attempt: Attempt) -> None:
-        self._metrics.record_attempt(
-            name, attempt.outcome, attempt.latency_ms, attempt.ttft_ms, attempt.tokens_in, attempt.tokens_out, attempt.cost_usd
-        )
 
     async def _succeed(self, job: ClaimedJob, outcome: Outcome) -> None:
         answer = usable_answer(job.id, outcome)

@@ -22,6 +22,15 @@ return redis.call('EXPIRE', KEYS[1], ARGV[1])
 """
 """Add to the numbers of a hash. ``ARGV``: seconds it is kept, then field and number in turn."""
 
+GREATEST = """
+for i = 2, #ARGV, 2 do
+  local now = tonumber(redis.call('HGET', KEYS[1], ARGV[i])) or -1
+  if tonumber(ARGV[i + 1]) > now then redis.call('HSET', KEYS[1], ARGV[i], ARGV[i + 1]) end
+end
+return redis.call('EXPIRE', KEYS[1], ARGV[1])
+"""
+"""Raise the numbers of a hash to those given. ``ARGV``: seconds it is kept, then field and number in turn."""
+
 REMEMBER = """
 redis.call('SADD', KEYS[1], unpack(ARGV, 2))
 return redis.call('EXPIRE', KEYS[1], ARGV[1])

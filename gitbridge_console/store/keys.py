@@ -152,6 +152,14 @@ class Keys:
         """Hash of what the fleet knows of a provider's health; fleet-wide."""
         return f"{{{self.namespace}:rl:{provider}}}:board"
 
+    def provider_turns(self, provider: str) -> str:
+        """Stream: what a provider's breaker did lately; fleet-wide. Scripts build it from the board's name."""
+        return f"{self.provider_board(provider)}:turns"
+
+    def provider_attempts(self, provider: str) -> str:
+        """Stream: the newest calls to a provider; fleet-wide."""
+        return f"{{{self.namespace}:metrics:{provider}}}:attempts"
+
     def provider_probe(self, provider: str) -> str:
         """Who in the fleet probes a provider; gone by itself."""
         return f"{{{self.namespace}:rl:{provider}}}:probe"

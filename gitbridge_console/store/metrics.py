@@ -3,7 +3,7 @@
 A hash per provider and minute (and one for the fleet) holds only integers, so ``HINCRBY`` merges all engines:
 ``ok`` and ``e:<class>`` calls by outcome, ``l:<bucket>`` latency of answers, ``t:<bucket>`` time to the first token,
 ``ti`` ``to`` tokens, ``c`` cost in millionths of a dollar with ``ck`` calls of known cost; for the fleet
-``v:<name>:<bucket>`` durations and ``k:<name>`` counts.
+``v:<name>:<bucket>`` durations, ``k:<name>`` counts, and ``g:<lane>`` the most that stood in a lane within the minute.
 """
 
 from __future__ import annotations
@@ -15,7 +15,9 @@ from collections.abc import Callable, Iterable, Mapping
 from redis.asyncio import Redis
 from redis.exceptions import OutOfMemoryError
 
-from gitbridge_console.store.bounded_writes import COUNT, REMEMBER, BoundedWrites
+from gitbridge_console.domain.tasks import Attempt
+from gitbridge_console.store.attempt_log import AttemptLog
+from gitbridge_console.store.bounded_writes import COUNT, GREATEST, REMEMBER, BoundedWrites
 from gitbridge_console.store.latency_histogram import BOUNDS_MS, LatencyHistogram
 from gitbridge_console.store.metrics_window import (
     MetricsWindow,
@@ -72,8 +74,10 @@ class Metrics:
         keep_s: float = 26 * 3600,
         clock: Callable[[], float] = time.time,
         writes: BoundedWrites | None = None,
+        attempts: AttemptLog | None = None,
     ) -> None:
         self._client = client
+        self._attempts = attempts
         self._writes = writes or BoundedWrites(client)
         self._namespace = namespace
         self._keep_s = max(120, round(keep_s))
@@ -81,6 +85,7 @@ class Metrics:
         self._offset_s = 0.0
         self._clock_checked_at: float | None = None
         self._pending: defaultdict[tuple[str, int], Counter[str]] = defaultdict(Counter)
+        self._depths: dict[tuple[int, str], int] = {}
         self._finished: dict[tuple[str, int], dict[str, int]] = {}
         self._availability: dict[str, dict[str, float | None]] | None = None
         self._availability_until = 0.0
@@ -130,6 +135,26 @@ class Metrics:
         """Count something of the fleet (``in``, ``out``, ``duplicates`` …)."""
         self._now_pending(FLEET)[f"k:{name}"] += n
 
+    def record_depths(self, depths: Mapping[str, int]) -> None:
+        """How much stands in each lane now; the greatest of a minute is kept."""
+        minute = self._minute()
+        for lane, n in depths.items():
+            self._depths[minute, lane] = max(n, self._depths.get((minute, lane), 0))
+
+    def note_attempt(self, job: str, attempt: Attempt) -> None:
+        """Count one call as :meth:`record_attempt` does, and keep it among the provider's newest ones."""
+        self.record_attempt(
+            attempt.provider,
+            attempt.outcome,
+            attempt.latency_ms,
+            attempt.ttft_ms,
+            attempt.tokens_in,
+            attempt.tokens_out,
+            attempt.cost_usd,
+        )
+        if self._attempts is not None:
+            self._attempts.note(attempt.provider, job, attempt)
+
     def _now_pending(self, scope: str) -> Counter[str]:
         return self._pending[scope, self._minute()]
 
@@ -156,7 +181,8 @@ class Metrics:
             redis.exceptions.RedisError: the store is away, or older than version 7 and at its memory limit.
         """
         pending, self._pending = self._pending, defaultdict(Counter)
-        if not pending:
+        depths, self._depths = self._depths, {}
+        if not pending and not depths:
             return 0
         try:
             await self._check_clock()
@@ -166,6 +192,11 @@ class Metrics:
                     self._writes.add_to(pipe, COUNT, minute_key(self._namespace, scope, minute), self._keep_s, *pairs)
                 for name, hour, judged, away in _by_hour(pending):
                     self._writes.add_to(pipe, COUNT, hour_key(self._namespace, name, hour), self._keep_s, "judged", judged, "away", away)
+                for minute in {minute for minute, _ in depths}:
+                    pairs = [part for (at, lane), n in depths.items() if at == minute for part in (f"g:{lane}", n)]
+                    self._writes.add_to(pipe, GREATEST, minute_key(self._namespace, FLEET, minute), self._keep_s, *pairs)
+                if self._attempts is not None:
+                    self._attempts.add_to(pipe)
                 providers = sorted({scope for scope, _ in pending if scope != FLEET})
                 if providers:
                     self._writes.add_to(pipe, REMEMBER, providers_key(self._namespace), self._keep_s, *providers)

@@ -14,17 +14,31 @@ from typing import Any
 from redis.asyncio import Redis
 from redis.exceptions import ResponseError
 
+from gitbridge_console.domain.history import BreakerTurn
 from gitbridge_console.domain.snapshots import BreakerWord
 from gitbridge_console.store.bounded_writes import BoundedWrites
 from gitbridge_console.store.keys import Keys
-from gitbridge_console.store.replies import table_of, text_of
+from gitbridge_console.store.replies import entry_ms, newest_entries, table_of, text_of
 
 KEEP_S = 30 * 86_400
 """What nobody wrote to for so long is forgotten, but not an operator's word that holds a breaker open."""
 
 TEXT_MAX = 300
 
-TELL = """
+TURNS_KEPT = 100
+
+TURN = f"""
+local function turn(what, why, by)
+  local key = KEYS[1] .. ':turns'
+  redis.call('XADD', key, 'MAXLEN', '~', '{TURNS_KEPT}', '*', 'w', what, 'y', why or '', 'b', by or '')
+  redis.call('EXPIRE', key, '{KEEP_S}')
+end
+"""
+"""Keeps what the breaker did for whoever looks back at it, under a name of the board's own tag."""
+
+TELL = (
+    TURN
+    + """
 local now = redis.call('TIME')
 local ms = now[1] * 1000 + math.floor(now[2] / 1000)
 local what, n = ARGV[2], tonumber(ARGV[3])
@@ -39,23 +53,29 @@ if what == 'open' and not before_word then
   else
     epoch = math.max(epoch, n) + 1
     redis.call('HSET', KEYS[1], 'since', string.format('%.0f', ms))
+    turn('opened', ARGV[6])
   end
   redis.call('HSET', KEYS[1], 'epoch', epoch, 'open', '1', 'k', ARGV[4], 'until', string.format('%.0f', due), 'causes', ARGV[6])
 elseif what == 'closed' and epoch == n and is_open then
   epoch = epoch + 1
   redis.call('HSET', KEYS[1], 'epoch', epoch, 'open', '0', 'k', ARGV[4], 'since', string.format('%.0f', ms))
+  turn('closed')
 elseif what == 'gate' then
   redis.call('HSET', KEYS[1], 'gate', string.format('%.0f', math.max(tonumber(h[4]) or 0, ms + n)))
 elseif what == 'disabled' then
+  if redis.call('HGET', KEYS[1], 'disabled') ~= ARGV[4] then turn('disabled', ARGV[4]) end
   redis.call('HSET', KEYS[1], 'disabled', ARGV[4], 'disabled_at', string.format('%.0f', ms))
 end
 if redis.call('HEXISTS', KEYS[1], 'forced') == 0 then redis.call('EXPIRE', KEYS[1], ARGV[1]) end
 return epoch
 """
+)
 """Tell of a transition. ``ARGV``: seconds to keep, what, then: ``open`` epoch, k, ms, causes; ``closed`` epoch, k; ``gate`` ms;
 ``disabled`` 0, reason. Returns the epoch that holds now."""
 
-SAY = """
+SAY = (
+    TURN
+    + """
 local now = redis.call('TIME')
 local ms = string.format('%.0f', now[1] * 1000 + math.floor(now[2] / 1000))
 local word = ARGV[2]
@@ -64,6 +84,7 @@ local before = redis.call('HMGET', KEYS[1], 'forced', 'open', 'disabled', 'word_
 local word_at = string.format('%.0f', math.max(ms, (tonumber(before[4]) or 0) + 1))
 local epoch = redis.call('HINCRBY', KEYS[1], 'epoch', 1)
 redis.call('HSET', KEYS[1], 'word', word, 'word_at', word_at)
+turn(word == 'open' and 'held open' or word == 'close' and 'closed by hand' or 'reset', ARGV[4], ARGV[3])
 if word == 'open' then
   redis.call('HSET', KEYS[1], 'forced', ARGV[3], 'forced_why', ARGV[4], 'forced_at', ms)
 else
@@ -74,6 +95,7 @@ if word == 'reset' then redis.call('HDEL', KEYS[1], 'disabled', 'disabled_at', '
 if word == 'open' then redis.call('PERSIST', KEYS[1]) else redis.call('EXPIRE', KEYS[1], ARGV[1]) end
 return before[1] and 'held open' or before[3] and 'disabled' or before[2] == '1' and 'open' or 'closed'
 """
+)
 """An operator's word. ``ARGV``: seconds to keep, word, who, why. Returns what it was before."""
 
 TAKE = "return redis.call('SET', KEYS[1], ARGV[1], 'NX', 'PX', ARGV[2]) and 1 or 0"
@@ -127,6 +149,11 @@ class ProviderBoard:
     async def say(self, name: str, word: BreakerWord, *, by: str, why: str) -> str:
         """An operator's word; returns what held before: ``held open``, ``disabled``, ``open`` or ``closed``."""
         return text_of(await self._writes.run(SAY, self._keys.provider_board(name), KEEP_S, word, by[:100], why[:TEXT_MAX]))
+
+    async def turns(self, name: str, limit: int = TURNS_KEPT) -> tuple[BreakerTurn, ...]:
+        """What its breaker did lately, newest first."""
+        entries = await newest_entries(self._client, self._keys.provider_turns(name), limit)
+        return tuple(_turn(entry_ms(entry_id), table_of(fields)) for entry_id, fields in entries)
 
     async def take_probe(self, name: str, token: str, lease_s: float) -> bool:
         """Take the fleet's one place for a probe; it is free again by itself after ``lease_s`` seconds."""
@@ -185,3 +212,14 @@ def entry_from(fields: Mapping[str, Any]) -> BoardEntry:
         word=fields.get("word", ""),
         word_at_ms=number("word_at"),
     )
+
+
+def _turn(at_ms: int, fields: dict[str, str]) -> BreakerTurn:
+    why = fields.get("y", "")
+    if fields.get("w") == "opened":
+        try:
+            why = ", ".join(map(str, json.loads(why)))
+        except (ValueError, TypeError):
+            # Written by another version: shown as it is.
+            why = fields.get("y", "")
+    return BreakerTurn(at_ms=at_ms, what=fields.get("w", ""), why=why, by=fields.get("b", ""))

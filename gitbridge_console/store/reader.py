@@ -94,6 +94,14 @@ class EventReader(JobReader):
                 out.append((_summary(event_id, header, about, now), tuple(about.get("panel", "").split(", "))))
         return out
 
+    async def routing_of(self, ids: Sequence[str]) -> dict[str, tuple[str, ...]]:
+        """Why each provider was or was not chosen, one line each, by event."""
+        pipe = self._client.pipeline(transaction=False)
+        for event_id in ids:
+            pipe.hget(self._of(event_id).about(event_id), "routing")
+        replies = await pipe.execute() if ids else []
+        return {event_id: tuple(text_of(raw).split("\n")) for event_id, raw in zip(ids, replies, strict=True) if raw}
+
     async def find_event(self, event_id: str) -> dict[str, str] | None:
         """The header of an event, ``None`` when there is none."""
         header = table_of(await self._client.hgetall(self._of(event_id).job(event_id)))

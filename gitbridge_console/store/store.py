@@ -8,6 +8,7 @@ from pathlib import Path
 
 from gitbridge_console.settings.model import Settings
 from gitbridge_console.store.answer_cache import AnswerCacheStore
+from gitbridge_console.store.attempt_log import AttemptLog
 from gitbridge_console.store.batches import BatchStore
 from gitbridge_console.store.bounded_writes import BoundedWrites
 from gitbridge_console.store.budgets import BudgetStore
@@ -22,6 +23,7 @@ from gitbridge_console.store.journal import AuditJournal
 from gitbridge_console.store.keys import STORE_VERSION, Keys
 from gitbridge_console.store.legacy import LegacyStore
 from gitbridge_console.store.metrics import Metrics
+from gitbridge_console.store.metrics_history import MetricsHistory
 from gitbridge_console.store.outcomes import OutcomeStore
 from gitbridge_console.store.provider_board import ProviderBoard
 from gitbridge_console.store.quarantine import QuarantineStore
@@ -67,7 +69,9 @@ class Store:
         self.diffs = AnswerCacheStore(self.client, self.keys.diffs)
         self.outcomes = OutcomeStore(self.client, self.keys, writes=writes)
         self.rate_limits = RateLimitStore(self.keys, writes)
-        self.metrics = Metrics(self.client, settings.namespace, keep_s=settings.retention.metrics_s, writes=writes)
+        self.attempts = AttemptLog(self.client, self.keys, writes)
+        self.metrics = Metrics(self.client, settings.namespace, keep_s=settings.retention.metrics_s, writes=writes, attempts=self.attempts)
+        self.history = MetricsHistory(self.client, settings.namespace)
         self.server = ServerWatch(self.client, settings.redis.durability)
         self.wakeups = Wakeups(connection.new_client(socket_timeout_s=None), *keys)
         self.trouble = StoreTrouble()
