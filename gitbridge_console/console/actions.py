@@ -145,6 +145,7 @@ ACTIONS: tuple[Action, ...] = (
     Action("event.editor", "Payload in $EDITOR; a change can be handed in again", "e", "editor", ("event",)),
     Action("chart.shorter", "Charts over a shorter time", "less_than_sign,comma", "app.span(-1)"),
     Action("chart.longer", "Charts over a longer time, up to 24 hours", "greater_than_sign,full_stop", "app.span(1)"),
+    Action("chart.next", "Other charts", "z", "charts", ("pulse",), hint="charts"),
     Action("view.freeze", "Freeze the display; the engine runs on", "f", "app.freeze", hint="freeze"),
     Action("view.faster", "Paint more often", "right_square_bracket", "app.rate(-1)"),
     Action("view.slower", "Paint less often", "left_square_bracket", "app.rate(1)"),

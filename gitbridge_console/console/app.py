@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import math
 import time
 from collections import deque
 from collections.abc import Awaitable, Callable
@@ -24,11 +25,15 @@ from gitbridge_console.console.screens.lanes import ProvidersScreen, PulseScreen
 from gitbridge_console.console.screens.log import LogScreen
 from gitbridge_console.console.screens.themes import ThemesScreen
 from gitbridge_console.console.screens.work import ConsensusScreen, FailuresScreen, QueueScreen
+from gitbridge_console.console.seen import Seen
+from gitbridge_console.console.spans import SPANS
 from gitbridge_console.console.style import CSS
 from gitbridge_console.console.theme_watch import WATCH_S
 from gitbridge_console.console.theming import NO_COLOUR, Theming
 from gitbridge_console.console.undo import Undo
-from gitbridge_console.console.views.fleet import errors_of, flow_point, flow_rates, undecided
+from gitbridge_console.console.views.charts import FEWEST_STEPS, steps_known
+from gitbridge_console.console.views.fleet import flow_point, flow_rates
+from gitbridge_console.domain.history import History
 from gitbridge_console.domain.snapshots import FleetSnapshot
 from gitbridge_console.operations.errors import OperationError
 from gitbridge_console.operations.operations import Operations
@@ -38,7 +43,8 @@ logger = logging.getLogger(__name__)
 
 T = TypeVar("T")
 
-HISTORY_POINTS = 300
+HISTORY_EVERY_S = 5.0
+"""Charts are drawn no more often either."""
 FLOW_POINTS = 30
 
 
@@ -89,10 +95,10 @@ class ConsoleApp(AppActions):
         self.clock = clock
         self.frozen = False
         self.snapshot: FleetSnapshot | None = None
-        self.depth_history: deque[float | None] = deque(maxlen=HISTORY_POINTS)
-        self.latency_history: dict[str, deque[float | None]] = {}
-        """p95 in milliseconds by provider, as seen by this console."""
-        self.error_history: deque[float | None] = deque(maxlen=HISTORY_POINTS)
+        self.seen = Seen()
+        self.history: History | None = None
+        """What the fleet kept of the past, over :attr:`span`."""
+        self._history_asked = -math.inf
         self.flow: deque[tuple[float, int, int]] = deque(maxlen=FLOW_POINTS)
         """(seconds, events received, events finished) of the last pictures: what the rates of the header come from."""
         self.command_history: list[str] = []
@@ -172,10 +178,7 @@ class ConsoleApp(AppActions):
         if not self.frozen:
             newest = self.fleet.snapshot
             if newest is not None and newest is not self.snapshot:
-                self.depth_history.append(float(undecided(newest)))
-                for name, provider in newest.providers.items():
-                    self.latency_history.setdefault(name, deque(maxlen=HISTORY_POINTS)).append(provider.latency_ms.p95)
-                self.error_history.append(errors_of(newest))
+                self.seen.add(newest)
                 self.flow.append(flow_point(newest))
                 self._seen_at = self.clock()
                 self._ring(newest)
@@ -189,6 +192,23 @@ class ConsoleApp(AppActions):
         before = {alert.code for alert in self.snapshot.alerts} if self.snapshot else set()
         if self.rings and any(alert.level == "critical" and alert.code not in before for alert in newest.alerts):
             self.bell()
+
+    def look_back(self, screen: FleetScreen) -> History:
+        """What charts are drawn from, asked for anew every few seconds: the fleet's own history, or at first what was seen here."""
+        if self.clock() - self._history_asked >= HISTORY_EVERY_S and not self.frozen:
+            self._history_asked, span = self.clock(), self.span
+
+            def take(found: History) -> None:
+                self.history = found
+
+            screen.look(lambda door: door.history(SPANS[span]), take, group="history", about=span)
+        if self.history is not None and steps_known(self.history) >= FEWEST_STEPS:
+            return self.history
+        return self.seen.history(self.refresh_s)
+
+    def forget_history(self) -> None:
+        """Ask anew at once: another span is wanted."""
+        self.history, self._history_asked = None, -math.inf
 
     @property
     def data_age_s(self) -> float:

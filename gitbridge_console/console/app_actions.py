@@ -79,6 +79,7 @@ class AppActions(App[int]):
     def set_span(self, span: str) -> None:
         """Charts over that time."""
         self._console.span = span
+        self._console.forget_history()
         self.say(f"charts over {span}", "dim")
         self._console.paint()
 

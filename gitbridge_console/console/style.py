@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 CSS = """
-Screen { background: $background; color: $foreground; }
+Screen { background: $background; color: $foreground; overflow: hidden hidden; }
 Lines, Chart, Page, RowTable, BottomRow, Container, Horizontal { background: $background; color: $foreground; }
 Header, BottomRow { background: $panel; }
 Page { padding: 0 1; }
@@ -16,9 +16,9 @@ Page { padding: 0 1; }
 #alerts { height: 1; }
 #pulse { height: 1fr; layout: vertical; }
 #left { height: 1fr; }
-#charts { height: 1fr; }
-#latency { height: 1fr; }
-#depth, #errors { display: none; height: 1fr; }
+#charts { height: 1fr; layout: grid; grid-size: 1; grid-gutter: 0 2; }
+.chart { display: none; }
+#chart0 { display: block; }
 #first-run { display: none; height: 1fr; }
 #counts { height: 2; }
 #right { height: 3; }
@@ -26,24 +26,27 @@ Page { padding: 0 1; }
 #log { height: 1fr; }
 .-tall #alerts { padding: 0 1 1 1; }
 .-tall #lanes, .-tall #charts { margin: 0 0 1 0; }
-.-split #charts { layout: horizontal; }
-.-split #latency { width: 3fr; }
-.-split #depth { width: 2fr; }
-.-split #depth, .-wide #depth { display: block; }
+.-split #charts { grid-size: 2; }
+.-wide #charts { grid-size: 2; grid-gutter: 1 2; }
+.-split #chart1, .-wide .chart { display: block; }
 .-tall #counts { height: 4; padding: 0 1 1 1; }
 .-tall #right { height: 8; }
 .-wide #pulse { layout: horizontal; }
 .-wide #left { width: 3fr; height: 1fr; }
 .-wide #right { width: 2fr; height: 1fr; padding: 0 0 0 2; }
-.-wide #right-title, .-wide #errors { display: block; }
-.-wide #charts > Chart { margin: 0 0 1 0; }
+.-wide #right-title { display: block; }
+.-wide.-short .chart { display: none; }
+.-wide.-short #chart0, .-wide.-short #chart1 { display: block; }
 .-first-run #charts, .-first-run #counts { display: none; }
 .-first-run #first-run { display: block; margin: 1 0 0 0; }
 
+ProviderScreen #charts { display: none; height: 12; margin: 0 0 1 0; }
+ProviderScreen.-tall #charts { display: block; }
+ProviderScreen #page { height: 1fr; }
 #split { height: 1fr; }
 #split #detail { display: none; }
 #providers { margin: 0 0 1 0; }
-ProvidersScreen #latency { display: none; }
+ProvidersScreen #latency { display: none; height: 1fr; }
 .-tall ProvidersScreen #latency, ProvidersScreen.-tall #latency { display: block; width: 1fr; margin: 1 0; }
 ProvidersScreen.-tall #detail { height: 16; }
 .-split #split #detail, .-wide #split #detail { display: block; width: 2fr; padding: 0 1 0 2; }

@@ -9,11 +9,13 @@ from typing import Any, TypeVar
 
 from sample import audit, decisions, event, failures, fleet, jobs
 from sample_decisions import decision
+from sample_history import history, story
 
 from gitbridge_console.domain.decisions import Decision
 from gitbridge_console.domain.event_views import AuditEntry, ChangeReport, DecisionSummary, EventDetail, EventSummary, JobSummary
 from gitbridge_console.domain.events import Priority
 from gitbridge_console.domain.filters import EventFilter
+from gitbridge_console.domain.history import History, ProviderStory
 from gitbridge_console.domain.provider_health import HealthFinding
 from gitbridge_console.domain.snapshots import BreakerWord, FleetSnapshot
 from gitbridge_console.domain.windows import Bookmark, SearchStep, Window
@@ -34,6 +36,7 @@ class FakeDoor:
         self.growing: Decision | None = None
         self.event = event
         self.step = 1_000
+        self.past = True
 
     def _note(self, *what: Any) -> ChangeReport:
         if self.refuse is not None:
@@ -85,6 +88,14 @@ class FakeDoor:
     async def list_audit(self, limit: int = 100) -> list[AuditEntry]:
         self._ask("audit")
         return audit()
+
+    async def history(self, span_s: int) -> History:
+        self._ask("history")
+        return history(span_s) if self.past else History(span_s, 60)
+
+    async def provider_story(self, name: str) -> ProviderStory:
+        self._ask("story")
+        return story()
 
     async def show_event(self, event_id: str, *, payload: bool = False) -> EventDetail:
         self._ask("event")

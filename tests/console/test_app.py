@@ -29,11 +29,11 @@ async def test_modes_by_their_digits() -> None:
 
 
 async def test_only_the_screen_in_front_asks_for_lists() -> None:
-    """The Pulse needs none."""
+    """The Pulse needs none, but the past for its charts."""
     async with driving() as d:
-        assert d.fleet.door.asked == []
+        assert d.fleet.door.asked == ["history"]
         await d.press("2")
-        assert set(d.fleet.door.asked) == {"jobs"}
+        assert set(d.fleet.door.asked) == {"history", "jobs"}
 
 
 async def test_cursor_keys() -> None:
@@ -457,7 +457,7 @@ async def test_too_small_a_terminal_says_what_it_needs() -> None:
 async def test_ascii_mode_prints_nothing_else() -> None:
     """On every screen."""
     async with driving(ascii_mode=True, size=(120, 40)) as d:
-        for key in "123456":
+        for key in "12345678":
             await d.press(key)
             assert d.shown().isascii()
         await d.press("5", "enter")
@@ -467,7 +467,7 @@ async def test_ascii_mode_prints_nothing_else() -> None:
 async def test_no_colour_mode_has_no_colour() -> None:
     """Only bold and reverse are left; words carry the state."""
     async with driving(no_color=True, size=(120, 40)) as d:
-        for key in "1234":
+        for key in "12345678":
             await d.press(key)
             for strip in d.app.screen._compositor.render_strips():
                 for segment in strip:
@@ -508,7 +508,7 @@ async def test_painting_goes_on_by_itself() -> None:
             if "all well" in d.shown():
                 break
         assert "all well" in d.shown()
-        assert len(d.app.depth_history) == 2
+        assert len(d.app.seen) == 2
 
 
 async def test_a_stale_answer_does_not_overwrite_a_newer_one() -> None:

@@ -17,17 +17,25 @@ from gitbridge_console.console.themes import shipped_folder
 from gitbridge_console.domain.event_views import EventDetail
 
 SIZES = {"80x24": (80, 24), "120x40": (120, 40), "200x60": (200, 60)}
-SCREENS = {"pulse": "1", "queue": "2", "providers": "3", "failures": "4", "consensus": "5", "event": "5 enter"}
+SCREENS = {
+    "pulse": "1",
+    "queue": "2",
+    "providers": "3",
+    "failures": "4",
+    "consensus": "5",
+    "event": "5 enter",
+    "log": "6",
+    "fleet": "7",
+    "docs": "8",
+    "provider": "3 j enter",
+}
 
 
 def pressing(keys: str) -> Callable[[Pilot[Any]], Any]:
-    """Let a history of depths grow, then press keys and let everything settle."""
+    """Press keys and let everything settle."""
 
     async def run(pilot: Pilot[Any]) -> None:
         await settle(pilot)
-        app = pilot.app
-        app.depth_history.extend(float(200 + 40 * (n % 7)) for n in range(60))  # type: ignore[attr-defined]
-        app.error_history.extend(0.02 * (n % 5) for n in range(60))  # type: ignore[attr-defined]
         await pilot.press(*keys.split())
         await settle(pilot)
 

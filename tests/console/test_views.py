@@ -24,7 +24,6 @@ from gitbridge_console.console.views.fleet import (
     lane_rows,
     log_lines,
     provider_rows,
-    trends,
 )
 from gitbridge_console.console.views.header import HeaderState, header_line, tabs_line
 from gitbridge_console.console.views.limits import limit_lines
@@ -122,16 +121,6 @@ def test_provider_rows_and_detail_hold_health_limits_and_cost() -> None:
     assert "next probe 21:14:40" in detail
     assert "transient 30" in detail
     assert_harmless(detail)
-
-
-def test_latency_chart_takes_what_the_console_saw_until_the_fleet_has_minutes() -> None:
-    """A fleet just started has a chart at once."""
-    assert trends(fleet(), {})[1] == "-15m"
-    young = calm().model_copy(
-        update={"providers": {"claude": fleet().providers["claude"].model_copy(update={"latency_trend_ms": (None, 900.0)})}}
-    )
-    assert trends(young, {"claude": [880.0, 900.0], "grok": [None]}) == ({"claude": (880.0, 900.0)}, "earlier")
-    assert trends(first_run(), {}) == ({}, "earlier")
 
 
 def test_flow_comes_from_two_pictures() -> None:

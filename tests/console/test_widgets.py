@@ -127,7 +127,7 @@ class OneChart(App[None]):
         self.clock = Clock()
 
     def compose(self) -> ComposeResult:
-        yield Chart("p95 ms")
+        yield Chart()
 
 
 @pytest.mark.anyio
@@ -136,15 +136,15 @@ async def test_chart_redraws_every_few_seconds_at_most() -> None:
     app = OneChart()
     async with app.run_test(size=(60, 12)) as pilot:
         chart = app.query_one(Chart)
-        chart.set_series({"a": [1.0, 2.0]})
+        chart.set_view("p95 ms", {"a": [1.0, 2.0]})
         await pilot.pause()
         first = chart.render().plain
         assert "now" in first
-        chart.set_series({"a": [1.0, 2.0, 9_000.0]})
+        chart.set_view("p95 ms", {"a": [1.0, 2.0, 9_000.0]})
         await pilot.pause()
         assert "9,000" not in chart.render().plain
         app.clock.now += 6
-        chart.set_series({"a": [1.0, 2.0, 9_000.0]})
+        chart.set_view("p95 ms", {"a": [1.0, 2.0, 9_000.0]})
         await pilot.pause()
         assert "9,000" in chart.render().plain
 

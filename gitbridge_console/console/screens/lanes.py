@@ -7,7 +7,9 @@ from textual.containers import Container, Horizontal
 
 from gitbridge_console.console.screens.base import bindings_for
 from gitbridge_console.console.screens.listing import TableScreen
+from gitbridge_console.console.spans import words_of
 from gitbridge_console.console.views.cells import Cell, Row, line
+from gitbridge_console.console.views.charts import CHARTS
 from gitbridge_console.console.views.fleet import (
     LANE_COLUMNS,
     PROVIDER_COLUMNS,
@@ -17,7 +19,6 @@ from gitbridge_console.console.views.fleet import (
     lane_rows,
     log_lines,
     provider_rows,
-    trends,
 )
 from gitbridge_console.console.views.provider import provider_detail
 from gitbridge_console.console.views.tours import EMPTY
@@ -26,6 +27,8 @@ from gitbridge_console.console.widgets.lines import Lines, Page
 from gitbridge_console.console.widgets.row_table import RowTable
 from gitbridge_console.domain.snapshots import FleetSnapshot
 
+SLOTS = 6
+"""Charts on the largest screen; the style sheet hides some on smaller ones."""
 TALL = 32
 """Lines from which there is room for more than the most urgent; as in the style sheet."""
 
@@ -50,6 +53,10 @@ class PulseScreen(LaneScreen):
     scope = "pulse"
     BINDINGS = bindings_for("pulse")
 
+    def __init__(self) -> None:
+        super().__init__()
+        self.first_chart = 0
+
     def make_table(self) -> RowTable:
         """Lanes."""
         return RowTable(LANE_COLUMNS, empty=EMPTY["pulse"], id="lanes")
@@ -61,9 +68,7 @@ class PulseScreen(LaneScreen):
             with Container(id="left"):
                 yield self.make_table()
                 with Container(id="charts"):
-                    yield Chart("p95 ms", id="latency")
-                    yield Chart("open events", id="depth")
-                    yield Chart("failed calls %", id="errors")
+                    yield from (Chart(id=f"chart{n}", classes="chart") for n in range(SLOTS))
                 yield Lines(id="first-run")
                 yield Lines(id="counts")
             with Container(id="right"):
@@ -84,11 +89,24 @@ class PulseScreen(LaneScreen):
         counts = count_lines(snapshot)
         self.query_one("#counts", Lines).set_lines(counts)
         self.query_one("#counts", Lines).styles.height = len(counts) + 1 if tall else 2
-        self.query_one("#latency", Chart).set_series(*trends(snapshot, self.console.latency_history))
-        self.query_one("#depth", Chart).set_series({"open": tuple(self.console.depth_history)})
-        self.query_one("#errors", Chart).set_series({"failed": [None if v is None else 100 * v for v in self.console.error_history]})
+        if not first_run:
+            self._draw_charts()
         self.query_one("#right-title", Lines).set_lines([line(Cell("RECENT", "dim"))])
         self.query_one("#log", Lines).set_lines(log_lines(snapshot.log, 60 if tall else 4))
+
+    def _draw_charts(self) -> None:
+        """As many as there is room for, from the one that is wanted on."""
+        shown = [chart for chart in self.query(Chart) if chart.display]
+        history = self.console.look_back(self)
+        for n, chart in enumerate(shown):
+            view = CHARTS[(self.first_chart + n) % len(CHARTS)]
+            chart.set_view(view.title, view.lines(history), f"-{words_of(history.span_s)}")
+
+    def action_charts(self) -> None:
+        """Other charts."""
+        shown = sum(chart.display for chart in self.query(Chart))
+        self.first_chart = (self.first_chart + max(1, shown)) % len(CHARTS)
+        self._draw_charts()
 
 
 class ProvidersScreen(LaneScreen):
@@ -115,14 +133,15 @@ class ProvidersScreen(LaneScreen):
         """Table above, detail below, and where there is room the latencies."""
         yield self.make_table()
         yield Page(id="detail")
-        yield Chart("p95 ms", id="latency")
+        yield Chart(id="latency")
 
     def show(self, snapshot: FleetSnapshot) -> None:
         """Rows and the detail of the chosen one."""
         self.set_rows(provider_rows(snapshot))
         self.table.styles.height = min(12, len(self.all_rows)) + 1
         self._detail(self.table.current, snapshot)
-        self.query_one("#latency", Chart).set_series(*trends(snapshot, self.console.latency_history))
+        history = self.console.look_back(self)
+        self.query_one("#latency", Chart).set_view(CHARTS[0].title, CHARTS[0].lines(history), f"-{words_of(history.span_s)}")
 
     def on_row_table_moved(self) -> None:
         """Another provider, another detail."""

@@ -5,13 +5,20 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from textual.app import ComposeResult
+from textual.containers import Container
 
 from gitbridge_console.console import steering
 from gitbridge_console.console.screens.base import FleetScreen, bindings_for
 from gitbridge_console.console.screens.pages import PageScreen
+from gitbridge_console.console.spans import words_of
 from gitbridge_console.console.text import safe
+from gitbridge_console.console.views.cells import line, wrap
+from gitbridge_console.console.views.charts import error_lines, latency_lines
 from gitbridge_console.console.views.provider import provider_detail
+from gitbridge_console.console.views.story import story_lines
+from gitbridge_console.console.widgets.chart import Chart
 from gitbridge_console.console.widgets.lines import Page
+from gitbridge_console.domain.history import ProviderStory
 from gitbridge_console.domain.snapshots import FleetSnapshot
 
 
@@ -24,9 +31,14 @@ class ProviderScreen(PageScreen):
     def __init__(self, name: str) -> None:
         super().__init__()
         self.provider = name
+        self._story: ProviderStory | None = None
+        self._story_of = ""
 
     def body(self) -> ComposeResult:
-        """The page."""
+        """Charts where there is room, and the page."""
+        with Container(id="charts"):
+            yield Chart(id="chart0", classes="chart")
+            yield Chart(id="chart1", classes="chart")
         yield Page(id="page")
 
     def on_mount(self) -> None:
@@ -39,9 +51,24 @@ class ProviderScreen(PageScreen):
 
     def show(self, snapshot: FleetSnapshot) -> None:
         """All that is known."""
-        if self.provider in snapshot.providers:
-            detail = provider_detail(self.provider, snapshot.providers[self.provider], snapshot.lanes.get(self.provider))
-            self.page.set_lines(detail)
+        if self.provider not in snapshot.providers:
+            return
+        name = self.provider
+        self.look(lambda door: door.provider_story(name), self._tell, group="story", about=name)
+        history = self.console.look_back(self)
+        past, span = history.providers.get(name), f"-{words_of(history.span_s)}"
+        if past is not None:
+            latency, errors = self.query(Chart)
+            latency.set_view(f"{safe(name)} ms", latency_lines(safe(name), past), span)
+            errors.set_view("failed calls by class", error_lines(past), span)
+        page = self.page
+        detail = provider_detail(name, snapshot.providers[name], snapshot.lanes.get(name))
+        told = self._story if self._story_of == name else None
+        rest = story_lines(told, past, page.content_size.width, span=words_of(history.span_s), ascii_mode=self.console.ascii_mode)
+        page.set_lines([part for row in (*detail, line(""), *rest) for part in wrap(row, page.content_size.width)])
+
+    def _tell(self, story: ProviderStory) -> None:
+        self._story, self._story_of = story, self.provider
 
     def lane_here(self) -> str | None:
         """This one."""

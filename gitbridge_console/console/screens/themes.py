@@ -47,12 +47,12 @@ class ThemesScreen(TableScreen):
             with Container(id="sample"):
                 yield Lines(id="sample-head")
                 yield sample
-                yield Chart("p95 ms", id="sample-chart")
+                yield Chart(id="sample-chart")
 
     def on_mount(self) -> None:
         """Start on the theme that is on."""
         self.query_one("#sample-head", Lines).set_lines(SAMPLE_HEAD)
-        self.query_one("#sample-chart", Chart).set_series(SAMPLE_SERIES)
+        self.query_one("#sample-chart", Chart).set_view("p95 ms", SAMPLE_SERIES)
         self._fill()
         kept = self.console.theming.kept
         if kept is not None:

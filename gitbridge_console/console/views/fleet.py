@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-
 from gitbridge_console.console.text import safe
 from gitbridge_console.console.views.cells import Cell, Column, Line, Row, age, clock, line, millis, money, percent, sparkline
 from gitbridge_console.domain.snapshots import (
@@ -34,7 +32,6 @@ STATES_BY_URGENCY = (
 """In a narrow line the last ones are cut."""
 UNDECIDED = ("received", "routed", "parked", "consensus_pending")
 
-FEWEST_MINUTES = 4
 LANE_COLUMNS = (
     Column("LANE", 9),
     Column("STATE", 8),
@@ -114,19 +111,6 @@ def flow_rates(first: tuple[float, int, int], last: tuple[float, int, int]) -> t
     """Events in and out per second between two such points."""
     seconds = max(0.001, last[0] - first[0])
     return (last[1] - first[1]) / seconds, (last[2] - first[2]) / seconds
-
-
-def trends(snapshot: FleetSnapshot, seen: Mapping[str, Sequence[float | None]]) -> tuple[dict[str, tuple[float | None, ...]], str]:
-    """The p95 by provider over time, and what the left edge of it is.
-
-    The fleet keeps one value a minute; until there are enough of those, what this console has ``seen`` is shown.
-    """
-    minutes = {name: p.latency_trend_ms for name, p in snapshot.providers.items()}
-    known = max((sum(v is not None for v in values) for values in minutes.values()), default=0)
-    chosen = minutes if known >= FEWEST_MINUTES else {name: tuple(values) for name, values in seen.items()}
-    return {name: values for name, values in chosen.items() if any(v is not None for v in values)}, (
-        "-15m" if chosen is minutes else "earlier"
-    )
 
 
 def undecided(snapshot: FleetSnapshot) -> int:

@@ -72,20 +72,21 @@ def _short(value: float) -> str:
 class Chart(Widget):
     """``title`` above, the chart below."""
 
-    def __init__(self, title: str, *, id: str | None = None) -> None:
-        super().__init__(id=id)
-        self.title = title
+    def __init__(self, *, id: str | None = None, classes: str | None = None) -> None:
+        super().__init__(id=id, classes=classes)
+        self.title = ""
         self.span = ""
         self._series: dict[str, tuple[float | None, ...]] = {}
         self._drawn: tuple[object, ...] = ()
         self._text = ""
         self._drawn_at = 0.0
 
-    def set_series(self, series: Mapping[str, Sequence[float | None]], span: str = "earlier") -> None:
-        """Show other data, when it is time to draw again; ``span`` names the left edge."""
+    def set_view(self, title: str, series: Mapping[str, Sequence[float | None]], span: str = "earlier") -> None:
+        """Show other data, when it is time to draw again, or another chart, at once; ``span`` names the left edge."""
         known = {name: tuple(values) for name, values in series.items()}
-        if known != self._series and (self._now() - self._drawn_at >= REDRAW_S or not self._text):
-            self._series, self.span = known, span
+        other = (title, span) != (self.title, self.span)
+        if other or (known != self._series and (self._now() - self._drawn_at >= REDRAW_S or not self._text)):
+            self.title, self._series, self.span = title, known, span
             self.refresh()
 
     def _now(self) -> float:
@@ -95,7 +96,7 @@ class Chart(Widget):
     def render(self) -> Text:
         """Title and chart."""
         ascii_mode = bool(getattr(self.app, "ascii_mode", False))
-        state = (self._series, self.size, ascii_mode)
+        state = (self._series, self.span, self.size, ascii_mode)
         if state != self._drawn:
             self._text = draw(self._series, self.size.width, self.size.height - 1, ascii_mode=ascii_mode, span=self.span)
             self._drawn, self._drawn_at = state, self._now()
