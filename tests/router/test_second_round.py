@@ -163,6 +163,21 @@ async def test_two_that_agree_need_no_third(panel: Panel) -> None:
     assert (await panel.decision()).seats == 2
 
 
+@pytest.mark.parametrize("first", ["answers", "fails"])
+async def test_a_question_that_is_over_leaves_the_others_their_time(panel: Panel, first: str) -> None:
+    """The grace is for votes: the quorum of them was there before anybody was asked about the answers."""
+    await opened(panel, verify=False, strategy="majority", arbiter="chatgpt")
+    await panel.says("claude", "request_changes", findings=[SMALL])
+    await panel.says("grok", "approve")
+    await panel.decide()
+    before = await panel.queue.client.zscore(panel.queue.keys.waiting("decide"), panel.id)
+    if first == "answers":
+        await panel.says("chatgpt", "approve", payload={"reasons": "r", "verdict": "approve", "abstain_reason": None})
+    else:
+        await panel.fails("chatgpt")
+    assert await panel.queue.client.zscore(panel.queue.keys.waiting("decide"), panel.id) == before
+
+
 async def test_a_question_about_answers_gets_no_hedge_and_goes_to_nobody_else(panel: Panel) -> None:
     await one_grave(await opened(panel))
     await panel.decide()

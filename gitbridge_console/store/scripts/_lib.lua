@@ -300,7 +300,8 @@ local function cancel_tasks(event, in_flight_too)
   end
 end
 
--- One seat fewer to wait for. At the last seat, or at quorum plus grace, the delayed decision is pulled forward.
+-- One seat fewer to wait for. At the last seat, or at quorum plus grace, the delayed decision is pulled forward; grace is for votes, so
+-- the end of a question of the second round hurries nobody.
 local function count_down(task, gave_vote)
   local event = event_of(task)
   local h = call('HMGET', J .. event, 'st', 'lane', 'due', 'quorum', 'grace', 'run')
@@ -314,7 +315,7 @@ local function count_down(task, gave_vote)
   if left <= 0 then
     call('ZREM', T .. ':w:decide', event)
     push(event, 'decide')
-  elseif votes >= tonumber(h[4] or 1) then
+  elseif votes >= tonumber(h[4] or 1) and call('HEXISTS', J .. task, 'q') == 0 then
     local due = int(math.min(tonumber(h[3]), NOW + tonumber(h[5] or 0)))
     call('ZADD', T .. ':w:decide', due, event)
     call('HSET', J .. event, 'due', due)
