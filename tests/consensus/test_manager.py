@@ -224,6 +224,20 @@ def test_an_arbiter_that_says_the_same_in_both_orders_decides_and_else_an_operat
     assert decide(split[0], vote("grok", "request_changes"), basis=firm).verdict == "request_changes", "nothing to arbitrate"
 
 
+def test_an_arbiter_changes_the_proposal_but_an_operator_decides_where_the_strategy_says_so() -> None:
+    firm = Basis(arbitration=Arbitration(provider="chatgpt", verdicts=("approve", "approve")))
+    decided = decide(vote("claude", "request_changes"), vote("grok", "approve"), strategy="operator", basis=firm)
+    assert (decided.verdict, decided.needs_operator) == ("approve", True)
+
+
+def test_an_arbiter_that_names_no_verdict_of_the_kind_decided_nothing_and_is_not_said_to_have() -> None:
+    odd = Basis(arbitration=Arbitration(provider="chatgpt", verdicts=("Answer A", "Answer A")))
+    decided = decide(vote("claude", "request_changes"), vote("grok", "approve"), basis=odd)
+    assert (decided.verdict, decided.needs_operator) == ("request_changes", True)
+    assert [c.resolved_by for c in decided.conflicts if c.type == "verdict"] == ["majority"]
+    assert decided.rationale[-1] == "the arbiter chatgpt decided nothing: 'Answer A' is no verdict of a code_review"
+
+
 def test_an_unknown_strategy_is_named() -> None:
     with pytest.raises(ValueError, match="unknown strategy 'magic'"):
         apply_strategy("magic", Panel(Kind.GENERAL, (vote("a"),), ()))
