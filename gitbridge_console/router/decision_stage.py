@@ -168,7 +168,8 @@ class DecisionStage:
         if (stand_in := self._stand_in(policy, tasks, panel, decision)) is not None:
             note = f"{stand_in} steps in: {decision.answered} answers gave too few votes"
             return await self._ask(job, [Seat(stand_in)], note)
-        if decision.state is not DecisionState.COMPLETE or any(task.asks for task in tasks):
+        quorate = decision.state in (DecisionState.COMPLETE, DecisionState.PARTIAL)
+        if not quorate or any(task.asks for task in tasks):
             return False
         if (third := self._one_more(policy, tasks, panel, decision)) is not None:
             return await self._ask(job, [Seat(third)], f"votes differ, {third} is asked too")

@@ -78,6 +78,26 @@ async def test_what_they_make_of_it_decides_and_if_they_cannot_an_operator_does(
     assert [v.words for v in event.decision.basis.verifications] == [{"claude#0": word}]
 
 
+async def test_a_seat_that_failed_keeps_no_question_from_being_asked(panel: Panel) -> None:
+    """Everybody has spoken: what a stand-in's vote made a quorum is as open to questions as any other."""
+    await opened(panel, arbiter="chatgpt")
+    await panel.says("claude", "request_changes", findings=[GRAVE])
+    await panel.fails("grok")
+    await panel.decide()
+    await panel.says("chatgpt", "comment", findings=[SMALL])
+    event = await panel.decide()
+    asked = [(task.provider, task.asks) for task in event.tasks if task.asks]
+    assert asked == [("chatgpt", "verify"), ("chatgpt", "arbiter"), ("chatgpt", "arbiter")]
+
+
+async def test_where_nobody_voted_nobody_is_asked_for_one_vote_more(panel: Panel) -> None:
+    await opened(panel, cascade=True)
+    await panel.fails("claude")
+    await panel.fails("grok")
+    event = await panel.decide()
+    assert (event.state, [task.provider for task in event.tasks]) == ("failed", ["claude", "grok"])
+
+
 async def test_it_is_asked_once_and_what_did_not_come_in_time_is_said(panel: Panel) -> None:
     await one_grave(await opened(panel))
     await panel.decide()
