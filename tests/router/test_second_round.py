@@ -207,6 +207,23 @@ async def test_a_question_about_answers_gets_no_hedge_and_goes_to_nobody_else(pa
     assert await panel.queue.hedge_task(job, ["chatgpt"]) == ""
 
 
+async def test_a_replay_asks_anew_and_keeps_nothing_of_what_the_last_run_asked(panel: Panel) -> None:
+    """What questions are about holds whole answers: it would grow with every run."""
+    await opened(panel, action="none")
+    for _ in range(3):
+        await one_grave(panel)
+        await panel.decide()
+        fields = await panel.queue.client.hkeys(panel.queue.keys.about(panel.id))
+        last = next(task for task in reversed((await panel.shown()).tasks) if task.asks)
+        assert [name for name in fields if name.startswith(b"ask:")] == [f"ask:{last.id}".encode()]
+        await verified(panel, "grok", "not_real")
+        event = await panel.decide()
+        assert event.decision is not None
+        assert (event.state, [v.words for v in event.decision.basis.verifications]) == ("resolved", [{"claude#0": "not_real"}])
+        await panel.queue.replay([panel.id], by="ana")
+        await panel.route()
+
+
 def test_claims_stand_in_the_prompt_by_number_and_damaged_ones_not_at_all() -> None:
     raw = json.dumps([{"ref": "claude#0", "path": "a.py", "line": 3, "title": "x is None"}])
     assert written_about(Ask.VERIFY, raw) == "Claims:\n1. a.py:3 x is None"

@@ -406,10 +406,27 @@ local function take_back(id, lane, deliveries_max, delay, why)
   return 'buried'
 end
 
+-- What a run's questions of the second round were about is told by its decision; kept as well it would grow with every run.
+local function forget_questions(event)
+  local bytes = 0
+  for _, task in ipairs(tasks_of_run(event)) do
+    local size = call('HSTRLEN', T .. ':x:' .. event, 'ask:' .. task)
+    if size > 0 then
+      call('HDEL', T .. ':x:' .. event, 'ask:' .. task)
+      bytes = bytes + size
+    end
+  end
+  if bytes > 0 then
+    call('HINCRBY', J .. event, 'sz', -bytes)
+    tally(B, call('HGET', J .. event, 'state'), -bytes)
+  end
+end
+
 -- Start over as a new run: same id, same priority, new age, counters at zero; what earlier runs left stays readable, and a seat
 -- of theirs that is still being worked on is given up.
 local function rerun(event, by, why)
   cancel_tasks(event, true)
+  forget_questions(event)
   local h = call('HMGET', J .. event, 'run', 'tasks')
   local run = (tonumber(h[1]) or 1) + 1
   call('HSET', J .. event, 'run', run, 'ms', NOW_MS, 'since', NOW_MS, 'dv', 0, 'left', 0, 'votes', 0, 'first', (tonumber(h[2]) or 0) + 1)
