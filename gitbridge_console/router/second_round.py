@@ -96,4 +96,4 @@ def written_about(asks: str, raw: str) -> str:
     if asks != Ask.VERIFY:
         return raw
     rows = (f"{n}. {claim.path or 'no file'}:{claim.line or '?'} {claim.title}" for n, claim in enumerate(_claims(raw), 1))
-    return "Claims:\n" + "\n".join(rows)
+    return "Claims:\n" + "\n".join(" ".join(row.split()) for row in rows)
