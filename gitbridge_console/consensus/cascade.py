@@ -16,9 +16,13 @@ def could_change(strategy: str, panel: Panel, provider: str, vendor: str = "") -
     if not panel.votes:
         return True
     now = apply_strategy(strategy, panel).verdict
+    differ = len({vote.verdict for vote in panel.votes}) > 1
     for verdict in CAUTION[panel.kind]:
-        payload = {"verdict": verdict}
-        more = Answer(task_id="", provider=provider, vendor=vendor, status=AnswerStatus.OK, verdict=verdict, payload=payload)
-        if apply_strategy(strategy, replace(panel, votes=(*panel.votes, more))).verdict != now:
-            return True
+        plain = Answer(task_id="", provider=provider, vendor=vendor, status=AnswerStatus.OK, verdict=verdict, payload={"verdict": verdict})
+        # What it will say of itself is not known either: where votes differ it may be as sure, as cheap and as quick as can be.
+        sure = {"verdict": verdict, "findings": [{"confidence": "high"}]}
+        strong = plain.model_copy(update={"payload": sure, "cost_usd": 0.0, "latency_ms": 0.0})
+        for more in (plain, strong) if differ else (plain,):
+            if apply_strategy(strategy, replace(panel, votes=(*panel.votes, more))).verdict != now:
+                return True
     return False
