@@ -55,6 +55,20 @@ def test_a_lone_grave_finding_is_flagged() -> None:
     assert "lone" in {c.type for c in decision.conflicts}
 
 
+def test_a_lone_finding_is_that_of_who_stands_behind_it() -> None:
+    """Not of who said the same without it being in the diff; of two of one vendor it is both's."""
+    votes = [
+        vote("claude", findings=[finding(severity="critical")]),
+        vote("grok", findings=[finding(severity="critical")]),
+        vote("chatgpt"),
+    ]
+    (lone,) = [c for c in decide(*votes, basis=Basis(checked=True, unsupported={"claude#0": "nowhere"})).conflicts if c.type == "lone"]
+    assert lone.positions == {"grok": "critical"}
+    of_one = [vote.model_copy(update={"vendor": "acme"}) for vote in votes[:2]]
+    (lone,) = [c for c in decide(*of_one, votes[2]).conflicts if c.type == "lone"]
+    assert set(lone.positions) == {"claude", "grok"}
+
+
 def test_votes_that_do_not_fit_their_findings_are_flagged_and_stand() -> None:
     decision = decide(vote("claude", "request_changes"), vote("grok", "approve", [finding(severity="critical")]))
     flagged = {c.subject: c.positions for c in decision.conflicts if c.type == "verdict_evidence"}
