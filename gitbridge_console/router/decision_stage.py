@@ -202,7 +202,9 @@ class DecisionStage:
         kind = Kind(decision.kind)
         votes = tuple(answer for answer in decision.answers if is_vote(answer, kind))
         vendor = self._settings().providers[free].vendor
-        return free if could_change(policy.strategy, Panel(kind, votes, (), decision.basis.reliability), free, vendor) else None
+        return (
+            free if could_change(policy.strategy, Panel(kind, votes, decision.clusters, decision.basis.reliability), free, vendor) else None
+        )
 
     def _askable(self) -> list[str]:
         off = {*self._router.paused, *self._router.no_new_seats}

@@ -176,6 +176,17 @@ async def test_where_two_votes_differ_a_third_is_asked_and_decides(panel: Panel)
     assert (decision.verdict, decision.agreement.verdict_k, decision.agreement.verdict_n) == ("approve", 2, 3)
 
 
+@pytest.mark.parametrize(("grave", "asked"), [(GRAVE, True), (SMALL, False)])
+async def test_under_policy_a_third_is_asked_where_it_could_confirm_a_grave_finding(
+    panel: Panel, grave: dict[str, Any], asked: bool
+) -> None:
+    await opened(panel, verify=False, strategy="policy", cascade=True)
+    await panel.says("claude", "request_changes", findings=[grave])
+    await panel.says("grok", "approve")
+    event = await panel.decide()
+    assert [task.provider for task in event.tasks] == ["claude", "grok", *(["chatgpt"] if asked else [])]
+
+
 async def test_two_that_agree_need_no_third(panel: Panel) -> None:
     await opened(panel, verify=False, strategy="majority", cascade=True)
     await panel.says("claude", "comment")
