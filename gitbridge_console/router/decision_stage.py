@@ -174,10 +174,12 @@ class DecisionStage:
         if (third := self._one_more(job, policy, tasks, panel, decision)) is not None:
             return await self._ask(job, [Seat(third)], f"votes differ, {third} is asked too")
         seats = questions(decision, policy, self._askable())
-        return bool(seats) and await self._ask(job, seats, f"questions about the answers, to {', '.join(seat.lane for seat in seats)}")
+        note = f"questions about the answers, to {', '.join(seat.lane for seat in seats)}"
+        # They never go by batch, whose deadline a bulk event has.
+        return bool(seats) and await self._ask(job, seats, note, policy.deadline_s)
 
-    async def _ask(self, job: ClaimedJob, seats: Sequence[Seat], note: str) -> bool:
-        await self._queue.widen(job, *seats, note=note)
+    async def _ask(self, job: ClaimedJob, seats: Sequence[Seat], note: str, most_s: float = 0.0) -> bool:
+        await self._queue.widen(job, *seats, note=note, most_s=most_s)
         return True
 
     def _stand_in(
@@ -229,16 +231,9 @@ class DecisionStage:
         self._metrics.count("out")
         if all(task.answer is not None and task.answer.status in (AnswerStatus.ABSTAIN, AnswerStatus.REFUSED) for task in panel):
             why = "every reviewer abstained or refused; nothing is done"
+            header, texts = digest_of(decision), {"reason": why}
             await self._queue.hand_on(
-                job,
-                "",
-                EventState.RESOLVED,
-                by="consensus",
-                why=why,
-                decision=stored,
-                header=digest_of(decision),
-                texts={"reason": why},
-                record=record,
+                job, "", EventState.RESOLVED, by="consensus", why=why, decision=stored, header=header, texts=texts, record=record
             )
             return
         failure, message = (FailureClass.EXPIRED, "no provider could be asked in time") if expired else failure_of(panel)

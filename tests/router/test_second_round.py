@@ -218,6 +218,16 @@ async def test_a_question_about_answers_gets_no_hedge_and_goes_to_nobody_else(pa
     assert await panel.queue.hedge_task(job, ["chatgpt"]) == ""
 
 
+async def test_questions_about_what_a_batch_answered_are_asked_live_and_not_waited_for_as_long_as_a_batch(panel: Panel) -> None:
+    await panel.open(diff=DIFF, deadline_s=26 * 3600)
+    await one_grave(panel)
+    await panel.decide()
+    due = await panel.queue.client.zscore(panel.queue.keys.waiting("decide"), panel.id)
+    seconds, _ = await panel.queue.client.time()
+    assert due is not None
+    assert due / 1000 - seconds <= panel.settings.kinds["code_review"].deadline_s + 1
+
+
 async def test_a_replay_asks_anew_and_keeps_nothing_of_what_the_last_run_asked(panel: Panel) -> None:
     """What questions are about holds whole answers: it would grow with every run."""
     await opened(panel, action="none")
