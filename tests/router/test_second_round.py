@@ -7,10 +7,11 @@ from typing import Any
 
 import pytest
 
-from gitbridge_console.domain.decisions import AnswerStatus, Decision
+from gitbridge_console.domain.decisions import Answer, AnswerStatus, Decision
+from gitbridge_console.domain.event_views import TaskDetail
 from gitbridge_console.domain.events import Ask
 from gitbridge_console.router.questions import asks
-from gitbridge_console.router.second_round import written_about
+from gitbridge_console.router.second_round import read_answers, written_about
 from tests.consensus.panels import finding
 from tests.router.panel import Panel, with_kind
 
@@ -162,6 +163,24 @@ async def test_an_arbiter_that_wavers_leaves_it_to_an_operator(panel: Panel) -> 
     decision = await split(panel, "approve", "request_changes")
     assert decision.needs_operator
     assert "the arbiter chatgpt decided nothing" in decision.rationale[-1]
+
+
+async def test_one_ruling_each_of_two_providers_is_no_arbiter_that_said_the_same_twice() -> None:
+    """An operator may have moved one of the questions to another lane."""
+    tasks = [
+        TaskDetail(
+            id=f"e.{n}",
+            provider=provider,
+            seat="chatgpt",
+            state="succeeded",
+            asks=Ask.ARBITER,
+            answer=Answer(task_id=f"e.{n}", provider=provider, status=AnswerStatus.OK, verdict="approve", payload={}),
+        )
+        for n, provider in enumerate(("chatgpt", "grok"), 3)
+    ]
+    _, arbitration = read_answers(tasks, {})
+    assert arbitration is not None
+    assert (arbitration.verdict, arbitration.reason) == ("", "1 of 2 rulings came")
 
 
 async def test_where_two_votes_differ_a_third_is_asked_and_decides(panel: Panel) -> None:
