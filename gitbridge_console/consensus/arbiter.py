@@ -5,6 +5,7 @@ Judging models favour what they read first, so one ruling alone decides nothing.
 
 from __future__ import annotations
 
+import string
 from collections.abc import Sequence
 
 from gitbridge_console.consensus.clusters import findings_of
@@ -22,7 +23,7 @@ def written_answers(decision: Decision, *, backwards: bool) -> str:
     if backwards:
         votes.reverse()
     lines = [f"Verdicts to choose from: {', '.join(CAUTION[Kind(decision.kind)])}"]
-    for letter, vote in zip("ABCDEFGH", votes, strict=False):
+    for letter, vote in zip(string.ascii_uppercase, votes, strict=False):
         lines += [f"Answer {letter}: {vote.verdict}", *_text_of(vote)]
     return "\n".join(lines)
 
@@ -32,7 +33,8 @@ def _text_of(vote: Answer) -> list[str]:
     findings = [
         f"- {f.get('severity')} {f.get('path')}:{f.get('start_line', '')} {f.get('title')}" for f in findings_of(vote)[:FINDINGS_MAX]
     ]
-    return [*([summary] if summary else []), *(text[:TEXT_MAX] for text in findings)]
+    # Indented, on one line each, so that no text passes for one more answer.
+    return ["  " + " ".join(text[:TEXT_MAX].split()) for text in (*([summary] if summary else []), *findings)]
 
 
 def read_arbitration(provider: str, rulings: Sequence[Answer | None]) -> Arbitration:

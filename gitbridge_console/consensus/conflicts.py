@@ -76,7 +76,7 @@ def is_lone(cluster: Cluster) -> bool:
 
 def _lone(clusters: Sequence[Cluster]) -> Iterable[Conflict]:
     for cluster in filter(is_lone, clusters):
-        positions = {str(cluster.members[0]["provider"]): cluster.severity}
+        positions = {str(m["provider"]): cluster.severity for m in cluster.members if "unsupported" not in m}
         positions |= {who: word.replace("_", " ") for who, word in cluster.verified.items()}
         found = verdict_on(cluster)
         resolution, by = {

@@ -135,15 +135,18 @@ def _verdict(given: ConsensusInput, votes: tuple[Answer, ...], clusters: tuple[C
     if ruling is None or len({vote.verdict for vote in votes}) < 2:
         return outcome
     if ruling.verdict in CAUTION[given.kind]:
-        return Outcome(ruling.verdict, (f"the arbiter {ruling.provider} said so twice, the answers in either order", *outcome.rationale))
-    why = ruling.reason or "it said otherwise when the answers came in another order"
+        why = f"the arbiter {ruling.provider} said so twice, the answers in either order"
+        # It settles what the votes left open, not who has the last word.
+        return Outcome(ruling.verdict, (why, *outcome.rationale), needs_operator=given.policy.strategy == "operator")
+    unknown = f"{ruling.verdict[:60]!r} is no verdict of a {given.kind}" if ruling.verdict else ""
+    why = ruling.reason or unknown or "it said otherwise when the answers came in another order"
     return Outcome(outcome.verdict, (*outcome.rationale, f"the arbiter {ruling.provider} decided nothing: {why}"), needs_operator=True)
 
 
 def _resolver(given: ConsensusInput) -> str:
     if chosen_verdict(given.basis.edits) is not None:
         return "operator"
-    if given.basis.arbitration is not None and given.basis.arbitration.verdict:
+    if given.basis.arbitration is not None and given.basis.arbitration.verdict in CAUTION[given.kind]:
         return "arbiter"
     return given.policy.strategy
 

@@ -12,6 +12,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
+from gitbridge_console.consensus.matching import NEAR, jaccard, normal_path, tokens
+from gitbridge_console.domain.answers import SEVERITIES
 from gitbridge_console.domain.decisions import Cluster, Decision, Verification, VerifyWord
 
 CLAIMS_MAX = 6
@@ -45,8 +47,11 @@ def verdict_on(cluster: Cluster) -> Settled:
 
 
 def claims_for(provider: str, decision: Decision, lone: Sequence[Cluster]) -> tuple[Claim, ...]:
-    """The claims one provider is asked about: those it did not make itself, with decoys, in an order of its own."""
-    others = [cluster for cluster in lone if all(member["provider"] != provider for member in cluster.members)][:CLAIMS_MAX]
+    """The claims one provider is asked about: those that neither it nor another of its vendor made, with decoys, in an order of its own."""
+    vendors = {answer.provider: answer.vendor or answer.provider for answer in decision.answers}
+    own = vendors.get(provider, provider)
+    others = [cluster for cluster in lone if all(vendors.get(member["provider"], member["provider"]) != own for member in cluster.members)]
+    others = sorted(others, key=lambda cluster: SEVERITIES.index(cluster.severity))[:CLAIMS_MAX]
     if not others:
         return ()
     claims = [Claim(cluster.refs[0], cluster.path, cluster.line, cluster.title) for cluster in others]
@@ -57,14 +62,18 @@ def claims_for(provider: str, decision: Decision, lone: Sequence[Cluster]) -> tu
 
 
 def _decoys(decision: Decision, order: random.Random) -> list[Claim]:
-    """Titles of findings under places of others, as far from their own as there are any; none from a single finding."""
+    """Titles of findings under files of others of which nobody said anything like it; none where there is no such file."""
     places = sorted({(cluster.path, cluster.line) for cluster in decision.clusters if cluster.path})
     titles = [cluster for cluster in decision.clusters if cluster.path]
     made: list[Claim] = []
     order.shuffle(titles)
     for cluster in titles:
-        elsewhere = [place for place in places if place[0] != cluster.path]
-        if elsewhere and len(made) < DECOYS:
+        if len(made) == DECOYS:
+            break
+        like = [other for other in titles if other.title == cluster.title or jaccard(tokens(other.title), tokens(cluster.title)) >= NEAR]
+        said_of = {normal_path(str(member.get("path", ""))) for other in like for member in other.members}
+        elsewhere = [place for place in places if normal_path(place[0]) not in said_of]
+        if elsewhere:
             path, line = order.choice(elsewhere)
             made.append(Claim(f"{DECOY}{len(made)}", path, line, cluster.title))
     return made

@@ -154,3 +154,5 @@ class Material:
     origin: str = "none"
     truncated: bool = False
     note: str = ""
+    files_missing: bool = False
+    """Whether files, or the end of the last one, are not counted at all; a patch that was only shortened for showing is."""

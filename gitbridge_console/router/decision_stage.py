@@ -165,21 +165,26 @@ class DecisionStage:
         # A panel that was made small on purpose stays small, see router/overload.py.
         if not in_time or waits or job.number("quorum", policy.quorum) < policy.quorum:
             return False
-        if (stand_in := self._stand_in(policy, tasks, panel, decision)) is not None:
+        if (stand_in := self._stand_in(job, policy, tasks, panel, decision)) is not None:
             note = f"{stand_in} steps in: {decision.answered} answers gave too few votes"
             return await self._ask(job, [Seat(stand_in)], note)
-        if decision.state is not DecisionState.COMPLETE or any(task.asks for task in tasks):
+        quorate = decision.state in (DecisionState.COMPLETE, DecisionState.PARTIAL)
+        if not quorate or any(task.asks for task in tasks):
             return False
-        if (third := self._one_more(policy, tasks, panel, decision)) is not None:
+        if (third := self._one_more(job, policy, tasks, panel, decision)) is not None:
             return await self._ask(job, [Seat(third)], f"votes differ, {third} is asked too")
         seats = questions(decision, policy, self._askable())
-        return bool(seats) and await self._ask(job, seats, f"questions about the answers, to {', '.join(seat.lane for seat in seats)}")
+        note = f"questions about the answers, to {', '.join(seat.lane for seat in seats)}"
+        # They never go by batch, whose deadline a bulk event has.
+        return bool(seats) and await self._ask(job, seats, note, policy.deadline_s)
 
-    async def _ask(self, job: ClaimedJob, seats: Sequence[Seat], note: str) -> bool:
-        await self._queue.widen(job, *seats, note=note)
+    async def _ask(self, job: ClaimedJob, seats: Sequence[Seat], note: str, most_s: float = 0.0) -> bool:
+        await self._queue.widen(job, *seats, note=note, most_s=most_s)
         return True
 
-    def _stand_in(self, policy: KindSettings, tasks: Sequence[TaskDetail], panel: Sequence[TaskDetail], decision: Decision) -> str | None:
+    def _stand_in(
+        self, job: ClaimedJob, policy: KindSettings, tasks: Sequence[TaskDetail], panel: Sequence[TaskDetail], decision: Decision
+    ) -> str | None:
         """Who of the reserve may fill up a panel that lacks votes: once per run, and not after a refusal.
 
         What one provider refuses on grounds of policy is not passed round to others.
@@ -188,24 +193,28 @@ class DecisionStage:
             return None
         if any(answer.status is AnswerStatus.REFUSED for answer in decision.answers):
             return None
-        return self._next_free(policy, tasks)
+        return self._next_free(job, policy, tasks)
 
-    def _one_more(self, policy: KindSettings, tasks: Sequence[TaskDetail], panel: Sequence[TaskDetail], decision: Decision) -> str | None:
+    def _one_more(
+        self, job: ClaimedJob, policy: KindSettings, tasks: Sequence[TaskDetail], panel: Sequence[TaskDetail], decision: Decision
+    ) -> str | None:
         """Who is asked because votes differ and its own could decide: once per run."""
-        if not policy.cascade or len(panel) > policy.seats or (free := self._next_free(policy, tasks)) is None:
+        if not policy.cascade or len(panel) > policy.seats or (free := self._next_free(job, policy, tasks)) is None:
             return None
         kind = Kind(decision.kind)
         votes = tuple(answer for answer in decision.answers if is_vote(answer, kind))
         vendor = self._settings().providers[free].vendor
-        return free if could_change(policy.strategy, Panel(kind, votes, (), decision.basis.reliability), free, vendor) else None
+        return (
+            free if could_change(policy.strategy, Panel(kind, votes, decision.clusters, decision.basis.reliability), free, vendor) else None
+        )
 
     def _askable(self) -> list[str]:
         off = {*self._router.paused, *self._router.no_new_seats}
         return [name for name in self._router.states if name not in off and self._router.gate(name).open]
 
-    def _next_free(self, policy: KindSettings, tasks: Sequence[TaskDetail]) -> str | None:
+    def _next_free(self, job: ClaimedJob, policy: KindSettings, tasks: Sequence[TaskDetail]) -> str | None:
         asked = {name for task in tasks for name in (task.provider, task.seat)}
-        return next(iter(self._router.candidates(policy, exclude=tuple(asked))), None)
+        return next(iter(self._router.candidates(policy, exclude=tuple(asked), tokens=job.number("tk"), kind=job.header["kind"])), None)
 
     async def _without_votes(self, job: ClaimedJob, policy: KindSettings, panel: Sequence[TaskDetail], decision: Decision) -> None:
         """Nobody voted: wait on while a seat is still out, resolve when all abstained, else fail, replayable."""
@@ -222,16 +231,9 @@ class DecisionStage:
         self._metrics.count("out")
         if all(task.answer is not None and task.answer.status in (AnswerStatus.ABSTAIN, AnswerStatus.REFUSED) for task in panel):
             why = "every reviewer abstained or refused; nothing is done"
+            header, texts = digest_of(decision), {"reason": why}
             await self._queue.hand_on(
-                job,
-                "",
-                EventState.RESOLVED,
-                by="consensus",
-                why=why,
-                decision=stored,
-                header=digest_of(decision),
-                texts={"reason": why},
-                record=record,
+                job, "", EventState.RESOLVED, by="consensus", why=why, decision=stored, header=header, texts=texts, record=record
             )
             return
         failure, message = (FailureClass.EXPIRED, "no provider could be asked in time") if expired else failure_of(panel)

@@ -16,7 +16,7 @@ from gitbridge_console.router.batches import goes_by_batch
 from gitbridge_console.router.classifier import Classification, classify
 from gitbridge_console.router.overload import Overload, Step, may_be_shed
 from gitbridge_console.router.prompts import build_request
-from gitbridge_console.router.risk import policy_for, risk_of
+from gitbridge_console.router.risk import all_named, policy_for, risk_of
 from gitbridge_console.router.selection import Selection
 from gitbridge_console.settings.model import Settings
 from gitbridge_console.sources.changes import Change, ChangeSource
@@ -77,7 +77,7 @@ class EventRouter:
             self._metrics.count("out")
             return
         material = material_from(facts, job.diff, settings.sources)
-        risk, why_risk = risk_of(material.files, settings.kinds[verdict.kind.value])
+        risk, why_risk = risk_of(material.files, settings.kinds[verdict.kind.value], whole=all_named(material, facts))
         policy = policy_for(settings.kinds[verdict.kind.value], risk)
         overload = self._overload()
         priority = job.priority if job.header.get("pin") else verdict.priority

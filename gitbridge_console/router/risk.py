@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Literal
 
-from gitbridge_console.domain.events import ChangedFile
+from gitbridge_console.domain.events import ChangedFile, EventFacts, Material
 from gitbridge_console.router.classifier import DOCS, glob_match
 from gitbridge_console.settings.routing import KindSettings
 
@@ -22,13 +22,18 @@ GENERATED = (
 """Files that tools write."""
 
 
-def risk_of(files: Sequence[ChangedFile], policy: KindSettings) -> tuple[Risk, str]:
-    """Which tier a change is in, and why; nothing is said of one whose files are not known."""
+def all_named(material: Material, facts: EventFacts) -> bool:
+    """Whether no file of a change is missing from its material."""
+    return not material.files_missing and (facts.changed_files or 0) <= len(material.files)
+
+
+def risk_of(files: Sequence[ChangedFile], policy: KindSettings, *, whole: bool = True) -> tuple[Risk, str]:
+    """Which tier a change is in, and why; nothing is said of one whose files are not known. It is light only if ``whole``."""
     for file in files:
         for glob in policy.risky_paths:
             if glob_match(file.path, glob):
                 return "risky", f"{file.path} is a risky path"
-    if not files:
+    if not files or not whole:
         return "", ""
     if all(any(glob_match(file.path, glob) for glob in (*DOCS, *GENERATED)) for file in files):
         return "light", "documentation and generated files only"

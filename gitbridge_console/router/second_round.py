@@ -69,8 +69,9 @@ def read_answers(asked: Sequence[TaskDetail], about: Mapping[str, str]) -> tuple
             reason = "" if answer else _why_none(task)
             verifications.append(read_verification(task.provider, claims, answer.payload if answer else None, reason))
         elif task.asks == Ask.ARBITER:
-            arbiter = task.provider
-            rulings.append(answer)
+            arbiter = arbiter or task.provider
+            # One that was moved by hand is another's word, not a second of the same.
+            rulings.append(answer if task.provider == arbiter else None)
     return tuple(verifications), read_arbitration(arbiter, rulings) if arbiter else None
 
 
@@ -96,4 +97,4 @@ def written_about(asks: str, raw: str) -> str:
     if asks != Ask.VERIFY:
         return raw
     rows = (f"{n}. {claim.path or 'no file'}:{claim.line or '?'} {claim.title}" for n, claim in enumerate(_claims(raw), 1))
-    return "Claims:\n" + "\n".join(rows)
+    return "Claims:\n" + "\n".join(" ".join(row.split()) for row in rows)

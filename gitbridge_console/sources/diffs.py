@@ -22,6 +22,7 @@ def parse_unified_diff(text: str, bounds: SourceSettings) -> Material:
     files = [_file(block) for block in _blocks(text)]
     known = [file for file in files if file is not None]
     notes = [f"the diff was cut at {bounds.max_diff_bytes:,} bytes"] if cut else []
+    missing = cut or len(known) > bounds.max_files
     if len(known) > bounds.max_files:
         notes.append(f"{len(known) - bounds.max_files} of {len(known)} files are left out")
         known = known[: bounds.max_files]
@@ -31,7 +32,7 @@ def parse_unified_diff(text: str, bounds: SourceSettings) -> Material:
         notes.append(f"{shortened} long files were shortened")
     if not shown:
         return Material(note="metadata only: the diff given holds no file", origin="none")
-    return Material(shown, "diff", bool(notes), "; ".join(notes))
+    return Material(shown, "diff", bool(notes), "; ".join(notes), missing)
 
 
 def material_from(facts: EventFacts, diff: str | None, bounds: SourceSettings) -> Material:
@@ -39,9 +40,8 @@ def material_from(facts: EventFacts, diff: str | None, bounds: SourceSettings) -
     if diff:
         return parse_unified_diff(diff, bounds)
     if facts.files:
-        return Material(
-            facts.files[: bounds.max_files], "payload", len(facts.files) > bounds.max_files, "file list only: no diff was available"
-        )
+        missing = len(facts.files) > bounds.max_files
+        return Material(facts.files[: bounds.max_files], "payload", missing, "file list only: no diff was available", missing)
     return Material(note="metadata only: no diff and no file list was available")
 
 

@@ -231,10 +231,13 @@ class RedisEventQueue(QueueControls):
         """Keep the diff that was fetched for an event with it, as if it had come along. ``False``: the fence is void."""
         return bool(await self._of(job.id).run("attach", job.id, job.fence, pack(diff.encode("utf-8", "replace"))))
 
-    async def widen(self, job: ClaimedJob, *seats: Seat, note: str) -> bool:
-        """Add seats to the panel of an event held in ``decide``; it waits for them. ``False``: the fence is void."""
+    async def widen(self, job: ClaimedJob, *seats: Seat, note: str, most_s: float = 0.0) -> bool:
+        """Add seats to the panel of an event held in ``decide``; it waits for them, ``most_s`` at most (0: to its deadline).
+
+        ``False``: the fence is void.
+        """
         own = [word for seat in seats for word in (seat.lane, seat.asks, seat.about)]
-        return bool(await self._of(job.id).commit("widen", job.id, job.fence, note[:200], *own))
+        return bool(await self._of(job.id).commit("widen", job.id, job.fence, note[:200], milliseconds(most_s), *own))
 
     async def question(self, job: ClaimedJob) -> str:
         """What a task of the second round is about, as :meth:`widen` was given it; empty where that is gone."""

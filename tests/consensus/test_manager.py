@@ -55,6 +55,20 @@ def test_a_lone_grave_finding_is_flagged() -> None:
     assert "lone" in {c.type for c in decision.conflicts}
 
 
+def test_a_lone_finding_is_that_of_who_stands_behind_it() -> None:
+    """Not of who said the same without it being in the diff; of two of one vendor it is both's."""
+    votes = [
+        vote("claude", findings=[finding(severity="critical")]),
+        vote("grok", findings=[finding(severity="critical")]),
+        vote("chatgpt"),
+    ]
+    (lone,) = [c for c in decide(*votes, basis=Basis(checked=True, unsupported={"claude#0": "nowhere"})).conflicts if c.type == "lone"]
+    assert lone.positions == {"grok": "critical"}
+    of_one = [vote.model_copy(update={"vendor": "acme"}) for vote in votes[:2]]
+    (lone,) = [c for c in decide(*of_one, votes[2]).conflicts if c.type == "lone"]
+    assert set(lone.positions) == {"claude", "grok"}
+
+
 def test_votes_that_do_not_fit_their_findings_are_flagged_and_stand() -> None:
     decision = decide(vote("claude", "request_changes"), vote("grok", "approve", [finding(severity="critical")]))
     flagged = {c.subject: c.positions for c in decision.conflicts if c.type == "verdict_evidence"}
@@ -222,6 +236,20 @@ def test_an_arbiter_that_says_the_same_in_both_orders_decides_and_else_an_operat
     assert [c.resolved_by for c in decided.conflicts if c.type == "verdict"] == ["arbiter"]
     assert decide(*split, basis=wavering).needs_operator
     assert decide(split[0], vote("grok", "request_changes"), basis=firm).verdict == "request_changes", "nothing to arbitrate"
+
+
+def test_an_arbiter_changes_the_proposal_but_an_operator_decides_where_the_strategy_says_so() -> None:
+    firm = Basis(arbitration=Arbitration(provider="chatgpt", verdicts=("approve", "approve")))
+    decided = decide(vote("claude", "request_changes"), vote("grok", "approve"), strategy="operator", basis=firm)
+    assert (decided.verdict, decided.needs_operator) == ("approve", True)
+
+
+def test_an_arbiter_that_names_no_verdict_of_the_kind_decided_nothing_and_is_not_said_to_have() -> None:
+    odd = Basis(arbitration=Arbitration(provider="chatgpt", verdicts=("Answer A", "Answer A")))
+    decided = decide(vote("claude", "request_changes"), vote("grok", "approve"), basis=odd)
+    assert (decided.verdict, decided.needs_operator) == ("request_changes", True)
+    assert [c.resolved_by for c in decided.conflicts if c.type == "verdict"] == ["majority"]
+    assert decided.rationale[-1] == "the arbiter chatgpt decided nothing: 'Answer A' is no verdict of a code_review"
 
 
 def test_an_unknown_strategy_is_named() -> None:

@@ -55,6 +55,41 @@ def test_decoys_are_real_titles_in_wrong_places_in_an_order_of_each_providers_ow
     assert asked("grok") == claims, "the same question each time it is built"
 
 
+def test_no_decoy_says_what_somebody_said_of_that_file() -> None:
+    """Else whoever honestly calls a claim real would be taken for one who says yes to everything."""
+    unlocked = [finding("cache is read without a lock", "critical", 7, path=f"{name}.py") for name in ("cache", "cart")]
+    other = finding("locks are missing where the cache is read", "low", 40, path="cart.py")
+    for title in (unlocked[1]["title"], "reading the cache lacks its lock"):
+        decision = decide(vote("claude", "request_changes", [unlocked[0], unlocked[1] | {"title": title}, other]), vote("grok"))
+        claims = claims_for("grok", decision, [cluster for cluster in decision.clusters if is_lone(cluster)])
+        assert [claim for claim in claims if claim.ref.startswith(DECOY)] == []
+        assert len(claims) == 2
+
+
+def test_two_of_one_vendor_do_not_vouch_for_each_other() -> None:
+    votes = (
+        vote("claude", "request_changes", [LONE], vendor="acme"),
+        vote("claude-small", "comment", vendor="acme"),
+        vote("grok", "comment"),
+    )
+    decision = decide(*votes, strategy="policy")
+    lone = [cluster for cluster in decision.clusters if is_lone(cluster)]
+    assert [len(claims_for(vote.provider, decision, lone)) for vote in votes] == [0, 0, 1]
+
+
+def test_of_a_flood_of_grave_findings_the_most_severe_are_asked_about() -> None:
+    words = ("cart", "shop", "tax", "sale", "order", "item")
+    high = [finding(f"{word} is None", "high", 20 * n, path=f"{word}.py") for n, word in enumerate(words)]
+    votes = (
+        vote("claude", "request_changes", [*high, LONE], vendor="acme"),
+        vote("claude-small", "request_changes", high, vendor="acme"),
+        vote("grok", "comment"),
+    )
+    decision = decide(*votes)
+    claims = claims_for("grok", decision, [cluster for cluster in decision.clusters if is_lone(cluster)])
+    assert LONE["title"] in [claim.title for claim in claims if not claim.ref.startswith(DECOY)]
+
+
 @pytest.mark.parametrize(
     ("word", "verdict", "resolution"),
     [

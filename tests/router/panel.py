@@ -42,7 +42,12 @@ class Panel:
             "grace_s": 15,
             "deadline_s": 120,
         }
-        await self.queue.route(await self.claim("route"), RoutePlan(**(own | {"expires_s": 3600} | plan)))
+        self._plan = RoutePlan(**(own | {"expires_s": 3600} | plan))
+        await self.route()
+
+    async def route(self) -> None:
+        """To its panel: for the first time, or after a replay."""
+        await self.queue.route(await self.claim("route"), self._plan)
 
     async def claim(self, lane: str) -> ClaimedJob:
         (job,) = (await self.queue.claim(lane, 1)).jobs

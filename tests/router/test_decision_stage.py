@@ -8,6 +8,7 @@ import pytest
 
 from gitbridge_console.domain.decisions import AnswerStatus
 from gitbridge_console.domain.events import EventState
+from gitbridge_console.router.ai_router import AIRouter
 from gitbridge_console.settings.routing import KindSettings
 from gitbridge_console.store.replies import pack
 from tests.router.panel import PULL, Panel, with_kind
@@ -77,6 +78,19 @@ async def test_after_an_abstention_the_reserve_steps_in_once(panel: Panel) -> No
     assert event.state == "awaiting_approval"
     assert event.decision is not None
     assert event.decision.state == "degraded"
+
+
+@pytest.mark.parametrize(("tokens", "asked"), [(1_000, ["claude", "grok", "chatgpt"]), (50_000, ["claude", "grok"])])
+async def test_who_cannot_read_the_question_does_not_step_in(panel: Panel, router: AIRouter, tokens: int, asked: list[str]) -> None:
+    state = router.states["chatgpt"]
+    state.settings = state.settings.model_copy(update={"context_tokens": 20_000})
+    await panel.open(tokens=tokens)
+    await panel.says("claude", "comment")
+    await panel.says("grok", "abstain", AnswerStatus.ABSTAIN)
+    event = await panel.decide()
+    assert [task.provider for task in event.tasks] == asked
+    if len(asked) == 3:
+        assert (await panel.claim("chatgpt")).number("tk") == tokens, "what a failover of the stand-in goes by"
 
 
 async def test_what_one_refuses_is_not_passed_round(panel: Panel) -> None:

@@ -6,9 +6,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gitbridge_console.domain.events import ChangedFile
-from gitbridge_console.router.risk import policy_for, risk_of
+from gitbridge_console.domain.events import ChangedFile, EventFacts
+from gitbridge_console.router.risk import all_named, policy_for, risk_of
+from gitbridge_console.settings.model import SourceSettings
 from gitbridge_console.settings.routing import KindSettings
+from gitbridge_console.sources.diffs import material_from
 
 POLICY = KindSettings(seats=2, quorum=2, seats_light=1, seats_risky=3)
 
@@ -29,6 +31,30 @@ def test_the_tier_of_a_change(files: tuple[ChangedFile, ...], risk: str) -> None
     found, why = risk_of(files, POLICY)
     assert found == risk
     assert bool(why) is bool(risk)
+
+
+DOCS_FIRST = "".join(
+    f"diff --git a/{path} b/{path}\n--- a/{path}\n+++ b/{path}\n@@ -0,0 +1 @@\n+{'x' * 600}\n"
+    for path in ("docs/a.md", "docs/b.md", "shop/cart.py")
+)
+
+
+@pytest.mark.parametrize(
+    ("bounds", "changed", "risk"),
+    [
+        (SourceSettings(), 3, "light"),
+        (SourceSettings(max_diff_bytes=1_000), None, ""),
+        (SourceSettings(max_files=2), None, ""),
+        (SourceSettings(), 4, ""),
+        (SourceSettings(max_file_bytes=500), 3, "light"),
+    ],
+    ids=["whole", "cut", "files left out", "the host gave a part", "long files shortened"],
+)
+def test_a_change_is_light_only_if_all_of_it_is_known(bounds: SourceSettings, changed: int | None, risk: str) -> None:
+    """Else documentation put in front of code would have nobody but one reviewer look at it."""
+    facts = EventFacts(type="pull_request", changed_files=changed)
+    material = material_from(facts, DOCS_FIRST, bounds)
+    assert risk_of(material.files, POLICY, whole=all_named(material, facts))[0] == risk
 
 
 def test_a_light_change_may_have_one_reviewer_and_then_says_one_answer() -> None:

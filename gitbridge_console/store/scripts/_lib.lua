@@ -300,7 +300,8 @@ local function cancel_tasks(event, in_flight_too)
   end
 end
 
--- One seat fewer to wait for. At the last seat, or at quorum plus grace, the delayed decision is pulled forward.
+-- One seat fewer to wait for. At the last seat, or at quorum plus grace, the delayed decision is pulled forward; grace is for votes, so
+-- the end of a question of the second round hurries nobody.
 local function count_down(task, gave_vote)
   local event = event_of(task)
   local h = call('HMGET', J .. event, 'st', 'lane', 'due', 'quorum', 'grace', 'run')
@@ -314,7 +315,7 @@ local function count_down(task, gave_vote)
   if left <= 0 then
     call('ZREM', T .. ':w:decide', event)
     push(event, 'decide')
-  elseif votes >= tonumber(h[4] or 1) then
+  elseif votes >= tonumber(h[4] or 1) and call('HEXISTS', J .. task, 'q') == 0 then
     local due = int(math.min(tonumber(h[3]), NOW + tonumber(h[5] or 0)))
     call('ZADD', T .. ':w:decide', due, event)
     call('HSET', J .. event, 'due', due)
@@ -405,10 +406,27 @@ local function take_back(id, lane, deliveries_max, delay, why)
   return 'buried'
 end
 
+-- What a run's questions of the second round were about is told by its decision; kept as well it would grow with every run.
+local function forget_questions(event)
+  local bytes = 0
+  for _, task in ipairs(tasks_of_run(event)) do
+    local size = call('HSTRLEN', T .. ':x:' .. event, 'ask:' .. task)
+    if size > 0 then
+      call('HDEL', T .. ':x:' .. event, 'ask:' .. task)
+      bytes = bytes + size
+    end
+  end
+  if bytes > 0 then
+    call('HINCRBY', J .. event, 'sz', -bytes)
+    tally(B, call('HGET', J .. event, 'state'), -bytes)
+  end
+end
+
 -- Start over as a new run: same id, same priority, new age, counters at zero; what earlier runs left stays readable, and a seat
 -- of theirs that is still being worked on is given up.
 local function rerun(event, by, why)
   cancel_tasks(event, true)
+  forget_questions(event)
   local h = call('HMGET', J .. event, 'run', 'tasks')
   local run = (tonumber(h[1]) or 1) + 1
   call('HSET', J .. event, 'run', run, 'ms', NOW_MS, 'since', NOW_MS, 'dv', 0, 'left', 0, 'votes', 0, 'first', (tonumber(h[2]) or 0) + 1)

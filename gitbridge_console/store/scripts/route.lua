@@ -47,7 +47,7 @@ for seat = 1, seats do
   push(task, ARGV[13 + seat])
 end
 call('HSET', J .. id, 'kind', ARGV[3], 'pr', priority, 'ms', ms, 'first', first, 'tasks', first + seats - 1, 'left', seats, 'votes', 0,
-  'quorum', ARGV[5], 'grace', ARGV[6], 'limit', ARGV[7], 'risk', ARGV[12], 'dv', 0)
+  'quorum', ARGV[5], 'grace', ARGV[6], 'limit', ARGV[7], 'risk', ARGV[12], 'tk', tokens, 'dv', 0)
 call('HSETNX', J .. id, 'ran', NOW_MS)
 grow(id, 512 * seats)
 wait_until(id, 'decide', NOW + tonumber(ARGV[8]))
