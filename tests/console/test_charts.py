@@ -60,7 +60,7 @@ def test_the_most_frequent_errors_come_first() -> None:
 
 
 def test_a_histogram_has_few_bars_which_count_every_answer() -> None:
-    past = ProviderHistory(histogram=tuple((float(n), n) for n in range(1, 60)) + ((float("inf"), 3),))
+    past = ProviderHistory(histogram=(*((float(n), n) for n in range(1, 60)), (float("inf"), 3)))
     bars = histogram_lines(past, 60)
     assert len(bars) <= 14
     assert sum(int(bar.parts[-1].text.replace(",", "")) for bar in bars) == sum(range(1, 60)) + 3

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from rich.cells import cell_len
@@ -11,7 +12,9 @@ from gitbridge_console.console.views.cells import Cell, Line, age, clock, line, 
 from gitbridge_console.console.views.fleet import errors_of, slowest_p95, undecided
 from gitbridge_console.domain.snapshots import FleetSnapshot
 
-MODES = ("pulse", "queue", "providers", "failures", "consensus", "log")
+MODES = ("pulse", "queue", "providers", "failures", "consensus", "log", "fleet", "docs")
+SHORT = {"providers": "Prov", "failures": "Fail", "consensus": "Cons"}
+"""Names where there is little room."""
 STALE_S = 5.0
 """A picture older than this is called old in the header."""
 NEARLY_FULL = 0.8
@@ -60,14 +63,22 @@ def header_line(snapshot: FleetSnapshot | None, state: HeaderState, width: int) 
     return line(*shown)
 
 
-def tabs_line(snapshot: FleetSnapshot | None, mode: str) -> Line:
+def tabs_line(snapshot: FleetSnapshot | None, mode: str, width: int = 200) -> Line:
     """The modes and their keys; the one in front stands in brackets, and what waits for the operator is counted."""
     counts = {"failures": snapshot.events.get("failed", 0), "consensus": snapshot.events.get("awaiting_approval", 0)} if snapshot else {}
+    names = {name: name.capitalize() for name in MODES}
+    whole = _tabs(names, counts, mode)
+    if sum(cell_len(cell.text) for cell in whole) > width:
+        whole = _tabs(names | SHORT, counts, mode)
+    return line(*whole)
+
+
+def _tabs(names: Mapping[str, str], counts: Mapping[str, int], mode: str) -> list[Cell]:
     parts: list[Cell] = []
-    for n, name in enumerate(MODES, 1):
+    for n, (name, title) in enumerate(names.items(), 1):
         count = counts.get(name, 0)
-        word = f"{n} {name.capitalize()}{f' {count:,}' if count else ''}"
+        word = f"{n} {title}{f' {count:,}' if count else ''}"
         here = name == mode
         tone = "head" if here else "bad" if count and name == "failures" else "accent" if count else "dim"
-        parts += [Cell(f"[{word}]" if here else f" {word} ", tone), Cell(" ")]
-    return line(*parts)
+        parts.append(Cell(f"[{word}]" if here else f" {word} ", tone))
+    return parts

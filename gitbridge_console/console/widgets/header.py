@@ -16,4 +16,4 @@ class Header(Lines):
 
     def show(self, snapshot: FleetSnapshot | None, state: HeaderState) -> None:
         """Say what the newest picture says."""
-        self.set_lines([header_line(snapshot, state, self.content_size.width), tabs_line(snapshot, state.mode)])
+        self.set_lines([header_line(snapshot, state, self.content_size.width), tabs_line(snapshot, state.mode, self.content_size.width)])

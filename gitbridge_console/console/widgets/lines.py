@@ -16,7 +16,7 @@ from gitbridge_console.console.widgets.paint import palette_of
 
 
 class Lines(Widget):
-    """A few lines of fixed place."""
+    """A few lines of fixed place; of these, too, only those that changed are drawn again."""
 
     def __init__(self, *, id: str | None = None, classes: str | None = None) -> None:
         super().__init__(id=id, classes=classes)
@@ -24,9 +24,11 @@ class Lines(Widget):
 
     def set_lines(self, lines: Sequence[Line]) -> None:
         """Show other lines."""
-        if tuple(lines) != self.lines:
-            self.lines = tuple(lines)
-            self.refresh()
+        old, self.lines = self.lines, tuple(lines)
+        top = self.gutter.top
+        for n in range(max(len(old), len(self.lines))):
+            if old[n : n + 1] != self.lines[n : n + 1]:
+                self.refresh(Region(0, top + n, self.size.width, 1))
 
     def render(self) -> Text:
         """All lines, cut at the right edge."""
