@@ -228,7 +228,7 @@ NOTES: dict[str, dict[str, str]] = {
         "bell": "Ring the terminal's bell when a critical alert appears",
     },
     "keymap": {
-        "ACTION": "Keys of an action in front of those it has, such as ctrl+x; several are apart by commas",
+        "ACTION": "Keys of an action instead of those it has, such as ctrl+x; several are apart by commas",
     },
     "alerts": {
         "queue_fill": "Share of queue.max_waiting, from 0 to 1",

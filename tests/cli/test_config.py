@@ -84,9 +84,9 @@ def test_doctor_fails_on_wrong_settings_and_on_a_store_that_is_away(bare) -> Non
 
 
 def test_doctor_looks_at_the_terminal(bare, monkeypatch: pytest.MonkeyPatch) -> None:
-    from gitbridge_console.commands import doctor
+    from gitbridge_console.operations import checks
 
-    monkeypatch.setattr(doctor.sys.stdout, "isatty", lambda: True, raising=False)
+    monkeypatch.setattr(checks.sys.stdout, "isatty", lambda: True, raising=False)
     for env, name, level in (
         ({"TERM": "dumb"}, "terminal", "fail"),
         ({"TERM": "xterm-256color", "COLUMNS": "200", "LINES": "50"}, "terminal", "ok"),
@@ -98,4 +98,4 @@ def test_doctor_looks_at_the_terminal(bare, monkeypatch: pytest.MonkeyPatch) -> 
         with monkeypatch.context() as patch:
             for key, value in env.items():
                 patch.setenv(key, value)
-            assert {check.name: check.level for check in doctor._terminal()}[name] == level
+            assert {check.name: check.level for check in checks.check_place()}[name] == level

@@ -156,11 +156,13 @@ def test_docs_lists_and_prints_topics(bare) -> None:
         "commands",
         "configuration",
         "consensus",
+        "console",
         "durability",
         "error-codes",
         "provider-integration",
         "queue",
         "routing",
+        "themes",
         "troubleshooting",
     ]
     assert bare("docs", "error-codes").out.startswith("# Error codes")

@@ -115,7 +115,7 @@ def test_a_signal_drains_and_restores_the_terminal(number: signal.Signals, code:
     """128 and the number, as shells have it."""
     terminal = Terminal(tmp_path / "log")
     try:
-        terminal.read_until(b"Failures")
+        terminal.read_until(b"Fail")
         terminal.process.send_signal(number)
         assert terminal.end() == code
         assert b"not stopped" not in terminal.seen
@@ -130,7 +130,7 @@ def test_quit_restores_the_terminal(tmp_path: Path) -> None:
     """ctrl+c is a key of the console."""
     terminal = Terminal(tmp_path / "log")
     try:
-        terminal.read_until(b"Failures")
+        terminal.read_until(b"Fail")
         os.write(terminal.master, b":q\r")
         assert terminal.end() == 0
         assert b"not stopped" in terminal.seen
@@ -142,8 +142,8 @@ def test_a_stuck_terminal_does_not_keep_the_process(tmp_path: Path) -> None:
     """Nobody reads what it writes; the watchdog ends it."""
     terminal = Terminal(tmp_path / "log")
     try:
-        terminal.read_until(b"Failures")
-        terminal.press_until_stuck(b"123456")
+        terminal.read_until(b"Fail")
+        terminal.press_until_stuck(b"12345678")
         terminal.process.send_signal(signal.SIGTERM)
         assert terminal.process.wait(15) == 143
         assert b"stopped" not in terminal.left(), "it could still write: nothing was stuck"
@@ -156,8 +156,8 @@ def test_a_stuck_terminal_that_gets_the_log_as_well_does_not_keep_the_process() 
     """As with ``--log-file -``."""
     terminal = Terminal("-")
     try:
-        terminal.read_until(b"Failures")
-        terminal.press_until_stuck(b"123456")
+        terminal.read_until(b"Fail")
+        terminal.press_until_stuck(b"12345678")
         terminal.process.send_signal(signal.SIGTERM)
         assert terminal.process.wait(3) == 143
     finally:

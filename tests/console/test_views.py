@@ -94,7 +94,9 @@ def test_tabs_count_what_waits_for_the_operator() -> None:
     assert "[2 Queue]" in shown
     assert "4 Failures 37" in shown
     assert "5 Consensus 2" in shown
-    assert cell_len(shown) <= 78
+    narrow = tabs_line(fleet(), "queue", 78).plain
+    assert "4 Fail 37  5 Cons 2" in narrow
+    assert cell_len(narrow) <= 78
 
 
 def test_counts_put_what_is_wrong_in_front() -> None:

@@ -21,6 +21,10 @@ class DetailScreen(TableScreen):
             yield self.make_table()
             yield Page(id="detail")
 
+    def events_here(self) -> list[str]:
+        """Ids of the events of the marked rows, each once, else of the one under the cursor."""
+        return list(dict.fromkeys(row.partition(".")[0] for row in self.table.chosen()))
+
     def on_row_table_moved(self) -> None:
         """Fetch the detail of the row the cursor came to."""
         self.fetch_detail()

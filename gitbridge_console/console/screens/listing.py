@@ -164,10 +164,6 @@ class TableScreen(PageScreen):
         if self.table.current is not None:
             self.open_event(self.table.current.id)
 
-    def events_here(self) -> list[str]:
-        """Ids of the events of the marked rows, each once, else of the one under the cursor."""
-        return list(dict.fromkeys(row.partition(".")[0] for row in self.table.chosen()))
-
     def priorities_here(self) -> dict[str, str]:
         """What each known row shows, by its id and by its event's."""
         words = {priority.label for priority in Priority}
