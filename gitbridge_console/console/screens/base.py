@@ -234,9 +234,9 @@ class FleetScreen(Screen[None]):
         try:
             size = write_text(Path(name), self.plain_text(whole=True))
         except OSError as error:
-            self.bottom.say(f"{name} was not written: {error.strerror or error}", "bad")
+            self.bottom.say(f"not written ({error.strerror or error}): {name}", "bad")
         else:
-            self.bottom.say(f"{size:,} bytes written to {name}", "good")
+            self.bottom.say(f"{size:,} bytes written: {name}", "good")
 
     def action_palette(self) -> None:
         """Find an action or command by name."""

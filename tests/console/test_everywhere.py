@@ -1,0 +1,160 @@
+"""What works on every screen: alerts, the bell, following the log, finding text, copying, files, shell and editor."""
+
+from __future__ import annotations
+
+import base64
+import json
+from pathlib import Path
+
+import pytest
+from driving import driving
+from sample import calm, fleet
+from textual.app import App
+
+from gitbridge_console.console import outside
+from gitbridge_console.console.clipboard import OSC52_MAX, for_clipboard, write_text
+from gitbridge_console.console.outside import NoTerminal
+from gitbridge_console.settings.model import ConsoleSettings, Settings
+
+pytestmark = pytest.mark.anyio
+
+
+async def test_a_jumps_to_what_each_alert_is_about() -> None:
+    async with driving() as d:
+        alerts = fleet().alerts
+        for n, alert in enumerate(alerts, 1):
+            await d.press("a")
+            assert d.app.current_mode == alert.jump
+            assert f"alert {n} of {len(alerts)}" in d.bottom
+    async with driving(calm()) as d:
+        await d.press("a")
+        assert "all is well" in d.bottom
+
+
+async def test_the_bell_rings_once_for_a_new_critical_alert_where_that_is_wanted(monkeypatch: pytest.MonkeyPatch) -> None:
+    rung: list[bool] = []
+    monkeypatch.setattr(App, "bell", lambda self: rung.append(True))
+    async with driving(calm()) as d:
+        d.app.rings = Settings(console=ConsoleSettings(bell=True)).console.bell
+        d.fleet.snapshot = fleet()
+        await d.press("1")
+        assert rung == [True]
+        d.fleet.snapshot = fleet().model_copy(update={"at": "2026-11-22T21:14:09Z"})
+        await d.press("1")
+        assert rung == [True]
+        d.app.rings = False
+        d.fleet.snapshot = calm()
+        await d.press("1")
+        d.fleet.snapshot = fleet()
+        await d.press("1")
+        assert rung == [True]
+
+
+async def test_the_log_shows_levels_and_stays_at_the_newest_line_or_not() -> None:
+    async with driving() as d:
+        await d.press("6")
+        everything = d.table.total
+        await d.press("i")
+        warnings = d.table.total
+        await d.press("i")
+        assert everything > warnings >= d.table.total > 0
+        assert any(row.id.startswith("a") for row in d.table.rows), "operators' writes always"
+        assert "error only" in d.screen.crumb()
+        await d.press("i", "t")
+        assert "following" not in d.screen.crumb()
+        at = d.table.current
+        assert at is not None
+        newer = fleet().log[-1].model_copy(update={"at": "2026-11-22T23:59:59Z", "text": "newer"})
+        d.fleet.snapshot = fleet().model_copy(update={"log": (*fleet().log, newer)})
+        await d.press("6")
+        assert d.table.current is not None
+        assert d.table.current.id == at.id
+        await d.press("t")
+        assert d.table.index == 0
+
+
+async def test_a_text_is_found_on_a_page_line_after_line() -> None:
+    async with driving() as d:
+        await d.press("5", "enter", "slash")
+        await d.type("claude")
+        first = d.bottom
+        assert "claude: line" in first
+        await d.press("n")
+        assert d.bottom != first
+        await d.press("slash", "ctrl+u")
+        await d.type("no such text")
+        assert "stands nowhere here" in d.bottom
+
+
+async def test_a_row_goes_to_the_clipboard_and_nobody_claims_it_arrived(monkeypatch: pytest.MonkeyPatch) -> None:
+    sent: list[str] = []
+    async with driving() as d:
+        monkeypatch.setattr(d.app, "copy_to_clipboard", sent.append)
+        await d.press("3", "y")
+        assert sent[0].startswith("claude")
+        assert "sent to the terminal's clipboard" in d.bottom
+        await d.press("5", "enter", "y")
+        assert "\x1b" not in sent[1]
+        assert len(sent[1].splitlines()) > 10
+
+
+def test_no_more_is_sent_than_terminals_take() -> None:
+    text, cut = for_clipboard("é" * 80_000)
+    assert cut
+    assert len(base64.b64encode(text.encode())) < 100_000
+    assert len(text.encode()) <= OSC52_MAX
+    assert for_clipboard("short") == ("short", False)
+
+
+async def test_a_list_is_written_to_a_private_file_and_never_over_another(tmp_path: Path) -> None:
+    path = tmp_path / "list.txt"
+    async with driving() as d:
+        for told in ("bytes written: ", "not written (File exists): "):
+            await d.press("3", "w", "ctrl+u")
+            await d.type(str(path))
+            assert told in d.bottom.replace("…", "")
+    assert path.read_text("utf-8").startswith("PROVIDER\tSTATE")
+    assert path.stat().st_mode & 0o777 == 0o600
+    with pytest.raises(OSError, match="No such file"):
+        write_text(tmp_path / "none" / "x", "")
+
+
+async def test_without_a_terminal_there_is_no_shell_and_no_editor() -> None:
+    async with driving() as d:
+        await d.press("ctrl+z")
+        assert "no terminal to hand over" in d.bottom
+        await d.press("5", "enter", "e")
+        assert "no terminal to hand over" in d.bottom
+
+
+async def test_a_payload_changed_in_the_editor_is_handed_in_again_for_a_reason(monkeypatch: pytest.MonkeyPatch) -> None:
+    def edit(app: object, command: list[str], note: str = "") -> int:
+        path = Path(command[-1])
+        assert path.stat().st_mode & 0o077 == 0 or path.parent.stat().st_mode & 0o077 == 0
+        path.write_text(json.dumps({"edited": True}), "utf-8")
+        return 0
+
+    monkeypatch.setattr(outside, "run_on_terminal", edit)
+    async with driving() as d:
+        await d.press("5", "enter", "e")
+        assert "as a new event, why?" in d.bottom
+        await d.type("wrong branch")
+        ((name, _, payload, why),) = d.writes
+        assert (name, payload, why) == ("replay_edited", b'{"edited": true}', "wrong branch")
+
+
+async def test_a_payload_left_as_it_was_writes_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(outside, "run_on_terminal", lambda app, command, note="": 0)
+    async with driving() as d:
+        await d.press("5", "enter", "e")
+        assert "the payload is as it was" in d.bottom
+        assert d.writes == []
+
+
+async def test_an_editor_that_fails_changes_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(outside, "run_on_terminal", lambda app, command, note="": 1)
+    monkeypatch.setenv("EDITOR", "ed --silent")
+    monkeypatch.delenv("VISUAL", raising=False)
+    async with driving() as d:
+        with pytest.raises(NoTerminal, match="ed --silent ended with 1: nothing is changed"):
+            outside.edit_text(d.app, "text", ".json")

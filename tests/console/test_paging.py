@@ -1,0 +1,165 @@
+"""Lists longer than anybody can hold: windows, searches in steps, marks, sorting up to a bound."""
+
+from __future__ import annotations
+
+import pytest
+from driving import Driver, driving, settle
+from sample import jobs
+
+from gitbridge_console.console.screens import paging
+
+pytestmark = pytest.mark.anyio
+
+MANY = 5_000
+
+
+async def open_queue(d: Driver, count: int = MANY) -> None:
+    d.fleet.door.jobs = jobs(count)
+    await d.press("2")
+
+
+async def test_only_a_window_of_a_long_queue_is_held_and_the_end_is_a_key_away() -> None:
+    async with driving() as d:
+        await open_queue(d)
+        assert d.table.total == MANY
+        assert len(d.table.rows) < 400
+        assert d.table.windowed
+        await d.press("G")
+        assert d.table.index == MANY - 1
+        assert d.table.current is not None
+        assert d.table.current.id == d.fleet.door.jobs[-1].id
+        assert "5,000 of 5,000" in d.screen.crumb()
+        await d.press("g")
+        assert d.table.current.id == d.fleet.door.jobs[0].id
+
+
+async def test_a_page_down_finds_its_rows_there_already() -> None:
+    async with driving() as d:
+        await open_queue(d)
+        asked = d.fleet.door.asked.count("jobs")
+        await d.pilot.press("pagedown")
+        assert d.table.current is not None
+        assert "…\n" not in d.shown()
+        assert d.fleet.door.asked.count("jobs") <= asked + 1
+
+
+async def test_the_cursor_follows_its_row_through_a_queue_that_moves() -> None:
+    """Fifty jobs were claimed meanwhile; the row is the same, its number another."""
+    async with driving() as d:
+        await open_queue(d)
+        for _ in range(3):
+            await d.press("pagedown")
+        here, at = d.table.current, d.table.index
+        assert here is not None
+        d.fleet.door.jobs = d.fleet.door.jobs[50:]
+        await d.press("2")
+        assert d.table.current is not None
+        assert d.table.current.id == here.id
+        assert d.table.index == at - 50
+
+
+async def test_a_row_that_is_gone_leaves_the_cursor_where_it_was() -> None:
+    async with driving() as d:
+        await open_queue(d)
+        await d.press("j", "j", "j")
+        d.fleet.door.jobs = [*d.fleet.door.jobs[:3], *d.fleet.door.jobs[4:]]
+        await d.press("2")
+        assert d.table.index == 3
+        assert d.table.total == MANY - 1
+
+
+async def test_a_filter_searches_step_by_step_and_says_how_far_it_is() -> None:
+    async with driving() as d:
+        d.fleet.door.step = 1_000
+        await open_queue(d)
+        await d.press("slash")
+        await d.type("provider=grok")
+        while d.screen.gathering:  # type: ignore[attr-defined]
+            await settle(d.pilot)
+        assert d.fleet.door.asked.count("job search") == 5
+        assert "looked at 5,000 of 5,000" in d.screen.crumb()
+        assert {row.cells[1].text for row in d.table.rows} == {"grok"}
+        asked = len(d.fleet.door.asked)
+        await d.press("2")
+        assert d.fleet.door.asked[asked:].count("job search") == 0, "what took several steps stays as it was found"
+        await d.press("escape")
+        assert d.table.total == MANY
+        assert d.table.windowed
+
+
+async def test_a_short_filtered_list_is_looked_at_anew_with_every_picture() -> None:
+    async with driving() as d:
+        await open_queue(d, 60)
+        await d.press("slash")
+        await d.type("provider=grok")
+        d.fleet.door.jobs = jobs(30)
+        await d.press("2")
+        await d.press("2")
+        assert "of 30" in d.screen.crumb()
+
+
+async def test_a_search_ends_at_its_bound_and_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(paging, "FOUND_MAX", 300)
+    async with driving() as d:
+        await open_queue(d)
+        await d.press("slash")
+        await d.type("kind=code_review")
+        while d.screen.gathering and len(d.table.rows) < 300:  # type: ignore[attr-defined]
+            await settle(d.pilot)
+        assert len(d.table.rows) == 300
+        assert "the first 300 found are listed" in d.bottom
+
+
+async def test_sorting_a_long_list_sorts_what_could_be_gathered_and_undoing_it_shows_all_again() -> None:
+    async with driving() as d:
+        await open_queue(d, 90)
+        await d.press("l", "l", "s")
+        lanes = [row.cells[1].text for row in d.table.rows]
+        assert lanes == sorted(lanes)
+        assert "90 found" in d.screen.crumb()
+        await d.press("s")
+        await d.press("2")
+        assert "1 of 90" in d.screen.crumb()
+
+
+async def test_all_that_match_are_marked_but_never_a_list_that_is_not_known() -> None:
+    async with driving() as d:
+        await open_queue(d)
+        await d.press("asterisk")
+        assert "narrow them with /" in d.bottom
+        assert d.table.marked == set()
+        await d.press("slash")
+        await d.type("provider=grok")
+        while d.screen.gathering:  # type: ignore[attr-defined]
+            await settle(d.pilot)
+        await d.press("asterisk")
+        assert len(d.table.marked) == len(d.table.rows) > 1_000
+        await d.press("C")
+        assert f"type {len(set(d.screen.events_here()))} to do it" in d.bottom
+
+
+async def test_a_range_of_marks_and_esc_gives_it_up() -> None:
+    async with driving() as d:
+        await open_queue(d, 60)
+        await d.press("j", "v", "j", "j", "v")
+        assert len(d.table.marked) == 3
+        await d.press("escape")
+        assert d.table.marked == set()
+        await d.press("v", "j", "C")
+        assert "cancel 2 events" in d.bottom, "a range not ended yet counts"
+
+
+async def test_marks_survive_scrolling_away() -> None:
+    async with driving() as d:
+        await open_queue(d)
+        await d.press("space", "G", "space")
+        assert len(d.screen.events_here()) == 2
+
+
+async def test_a_filter_that_makes_no_sense_leaves_the_list_as_it_is() -> None:
+    async with driving() as d:
+        await open_queue(d)
+        await d.press("slash")
+        await d.type("state=nosuch")
+        assert "unknown state 'nosuch'" in d.bottom
+        assert d.table.total == MANY
