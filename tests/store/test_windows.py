@@ -93,7 +93,7 @@ async def test_events_of_some_states_by_when_they_changed(parts: RedisEventQueue
     assert window.followed in range(4)
     assert {row.state for row in window.rows} == {"cancelled"}
     everything = (await reader.event_window([state.value for state in EventState], 0, 100)).rows
-    assert [row.id for row in everything[:4]] == [row.id for row in (await reader.event_window(states, 0, 10)).rows]
+    assert [row.id for row in everything if row.state == "cancelled"] == [row.id for row in (await reader.event_window(states, 0, 10)).rows]
     step = await reader.event_search([state.value for state in EventState], EventFilter(state="cancelled", inverted=True), Bookmark(), 100)
     assert len(step.rows) == 26
     assert step.next is None

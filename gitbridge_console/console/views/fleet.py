@@ -57,12 +57,13 @@ def lane_rows(snapshot: FleetSnapshot, *, ascii_mode: bool = False) -> list[Row]
 
 
 def _common(lane: LaneStatus) -> tuple[Cell, ...]:
+    """What changes every second, in one tone: each change of tone costs a slow link more than the number does."""
     old = lane.oldest_age_s is not None and lane.oldest_age_s > 60
     return (
-        Cell(f"{lane.depth:,}", "strong" if lane.depth else "dim"),
-        Cell(str(lane.waiting), "" if lane.waiting else "dim"),
-        Cell(str(lane.leased), "" if lane.leased else "dim"),
-        Cell(age(lane.oldest_age_s), "warn" if old else "dim"),
+        Cell(f"{lane.depth:,}"),
+        Cell(str(lane.waiting)),
+        Cell(str(lane.leased)),
+        Cell(age(lane.oldest_age_s), "warn" if old else ""),
     )
 
 
@@ -166,25 +167,20 @@ def first_run_lines(snapshot: FleetSnapshot) -> list[Line]:
 def count_lines(snapshot: FleetSnapshot) -> list[Line]:
     """Events by state, waiting work by priority, decisions by outcome."""
     events = [
-        part
+        Cell(f"  {state.replace('_', ' ')} {n:,}", "bad" if state == "failed" else "")
         for state in STATES_BY_URGENCY
         if (n := snapshot.events.get(state, 0))
-        for part in (f"  {state.replace('_', ' ')} ", Cell(f"{n:,}", "bad" if state == "failed" else "strong"))
     ]
     totals: dict[str, int] = {}
     for lane in snapshot.lanes.values():
         for name, n in lane.by_priority.items():
             totals[name] = totals.get(name, 0) + n
-    queue = [part for name, n in totals.items() for part in (f"  {name} ", Cell(f"{n:,}", "strong" if n else "dim"))]
+    queue = [f"  {name} {n:,}" for name, n in totals.items()]
     made = snapshot.consensus
     decided = sum(made.get(word, 0) for word in ("complete", "partial", "degraded", "failed"))
-    consensus = [
-        part
-        for word in ("complete", "partial", "degraded", "failed", "split")
-        for part in (f"  {word} ", Cell(f"{made.get(word, 0):,}", "strong" if made.get(word) else "dim"))
-    ]
+    consensus = [f"  {word} {made.get(word, 0):,}" for word in ("complete", "partial", "degraded", "failed", "split")]
     return [
-        line(Cell("EVENTS", "dim"), *(events or ["  none yet"])),
+        line(Cell("EVENTS", "dim"), *(events or [Cell("  none yet")])),
         line(Cell("AGREED", "dim"), *consensus, Cell(f"  of {decided:,}", "dim")),
         line(Cell("READY ", "dim"), *queue),
         *_cache_lines(snapshot.cache),
@@ -205,9 +201,7 @@ def log_lines(log: tuple[LogLine, ...], limit: int) -> list[Line]:
         line(
             Cell(f"{clock(entry.at)} ", "dim"),
             Cell(f"{entry.level[:1].upper()} ", LEVEL_TONES.get(entry.level, "")),
-            Cell(f"{safe(entry.what):<10} "),
-            Cell(f"{safe(entry.id).lstrip('0')} ", "dim"),
-            Cell(safe(entry.text)),
+            Cell(f"{safe(entry.what):<10} {safe(entry.id).lstrip('0')} {safe(entry.text)}"),
         )
         for entry in reversed(log[-limit:] if limit else ())
     ]

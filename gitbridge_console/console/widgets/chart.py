@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 
 from rich.text import Text
+from textual.geometry import Region
 from textual.widget import Widget
 
 from gitbridge_console.console.text import to_ascii
@@ -79,6 +80,7 @@ class Chart(Widget):
         self._series: dict[str, tuple[float | None, ...]] = {}
         self._drawn: tuple[object, ...] = ()
         self._text = ""
+        self._lines: list[str] = []
         self._drawn_at = 0.0
 
     def set_view(self, title: str, series: Mapping[str, Sequence[float | None]], span: str = "earlier") -> None:
@@ -87,14 +89,14 @@ class Chart(Widget):
         other = (title, span) != (self.title, self.span)
         if other or (known != self._series and (self._now() - self._drawn_at >= REDRAW_S or not self._text)):
             self.title, self._series, self.span = title, known, span
-            self.refresh()
+            self._draw()
 
     def _now(self) -> float:
         clock: Callable[[], float] = getattr(self.app, "clock", time.monotonic)
         return clock()
 
-    def render(self) -> Text:
-        """Title and chart."""
+    def _draw(self) -> None:
+        """Draw anew where something changed, and have only the lines painted that look different."""
         ascii_mode = bool(getattr(self.app, "ascii_mode", False))
         state = (self._series, self.span, self.size, ascii_mode)
         if state != self._drawn:
@@ -102,4 +104,15 @@ class Chart(Widget):
             self._drawn, self._drawn_at = state, self._now()
         signs = SIGNS_ASCII if ascii_mode else SIGNS
         names = "   ".join(f"{signs[n % 4]} {name}" for n, name in enumerate(self._series)) if len(self._series) > 1 else ""
-        return Text(f" {self.title}   {names}\n{self._text or '   nothing measured yet'}", no_wrap=True, end="")
+        old, self._lines = self._lines, [f" {self.title}   {names}", *(self._text or "   nothing measured yet").split("\n")]
+        for n in range(max(len(old), len(self._lines))):
+            if old[n : n + 1] != self._lines[n : n + 1]:
+                self.refresh(Region(0, n, self.size.width, 1))
+
+    def on_resize(self) -> None:
+        """Another size, another drawing."""
+        self._draw()
+
+    def render(self) -> Text:
+        """Title and chart."""
+        return Text("\n".join(self._lines), no_wrap=True, end="")

@@ -1,0 +1,101 @@
+"""A program in a real terminal, whose every byte is counted and stamped."""
+
+from __future__ import annotations
+
+import os
+import pty
+import re
+import select
+import subprocess
+import termios
+import time
+from collections.abc import Mapping, Sequence
+
+CLOCK_TICKS = os.sysconf("SC_CLK_TCK")
+PAGE_BYTES = os.sysconf("SC_PAGE_SIZE")
+
+
+class Terminal:
+    """Starts ``command`` at ``size`` (columns, lines); reads what it draws when told to."""
+
+    def __init__(self, command: Sequence[str], size: tuple[int, int], env: Mapping[str, str]) -> None:
+        self.master, slave = pty.openpty()
+        termios.tcsetwinsize(self.master, (size[1], size[0]))
+        os.set_blocking(self.master, False)
+        self.started = time.perf_counter()
+        more = {"TERM": "xterm-256color", "PYTHONIOENCODING": "utf-8", "COLORTERM": ""}
+        self.process = subprocess.Popen(
+            list(command), stdin=slave, stdout=slave, stderr=slave, env={**os.environ, **env, **more}, start_new_session=True
+        )
+        os.close(slave)
+        self.drawn = b""
+
+    def read(self, seconds: float) -> int:
+        """Read for so long; returns the bytes that came."""
+        before, end = len(self.drawn), time.perf_counter() + seconds
+        while (left := end - time.perf_counter()) > 0:
+            self._take(left)
+        return len(self.drawn) - before
+
+    def _take(self, timeout_s: float) -> bool:
+        if not select.select([self.master], [], [], timeout_s)[0]:
+            return False
+        try:
+            self.drawn += os.read(self.master, 1 << 16)
+        except (BlockingIOError, OSError):
+            return False
+        return True
+
+    def until(self, wanted: str, timeout_s: float = 60.0) -> float:
+        """Read until a text has been drawn since the call; returns the seconds it took.
+
+        Raises:
+            TimeoutError: it did not come.
+        """
+        start, began = len(self.drawn), time.perf_counter()
+        while wanted not in plain(self.drawn[start:]):
+            if time.perf_counter() - began > timeout_s:
+                raise TimeoutError(f"{wanted!r} was not drawn in {timeout_s:.0f} s: {plain(self.drawn)[-400:]!r}")
+            self._take(0.5)
+        return time.perf_counter() - began
+
+    def key_to_paint(self, key: str) -> float:
+        """Press a key; seconds until the first byte it makes comes back. Whatever was under way is read first."""
+        while self._take(0.02):
+            pass
+        began = time.perf_counter()
+        self.press(key)
+        while not self._take(1.0):
+            if time.perf_counter() - began > 10:
+                raise TimeoutError(f"nothing was drawn after {key!r}")
+        return time.perf_counter() - began
+
+    def press(self, keys: str) -> None:
+        """Type."""
+        os.write(self.master, keys.encode())
+
+    def cpu_s(self) -> float:
+        """Processor time the program has used."""
+        with open(f"/proc/{self.process.pid}/stat", encoding="ascii") as file:
+            fields = file.read().rpartition(")")[2].split()
+        return (int(fields[11]) + int(fields[12])) / CLOCK_TICKS
+
+    def rss_mib(self) -> float:
+        """Memory it holds."""
+        with open(f"/proc/{self.process.pid}/statm", encoding="ascii") as file:
+            return int(file.read().split()[1]) * PAGE_BYTES / 2**20
+
+    def close(self) -> None:
+        """End it."""
+        self.process.terminate()
+        end = time.perf_counter() + 15
+        while self.process.poll() is None and time.perf_counter() < end:
+            self._take(0.2)
+        self.process.kill()
+        self.process.wait()
+        os.close(self.master)
+
+
+def plain(drawn: bytes) -> str:
+    """The text alone, without escape codes."""
+    return re.sub(r"\x1b(?:\[[0-9;?<>=$]*[a-zA-Z]|\][^\x07]*\x07)", "", drawn.decode("utf-8", "replace"))
