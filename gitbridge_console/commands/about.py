@@ -13,7 +13,7 @@ from gitbridge_console.commands.lazy import options_of
 from gitbridge_console.commands.output import JSON_OPTION, print_json, say
 from gitbridge_console.commands.running import log_path
 from gitbridge_console.operations.manual import read_topic, topics
-from gitbridge_console.operations.session import state_dir
+from gitbridge_console.operations.places import state_dir
 from gitbridge_console.router.dead_letter_file import FOLDER
 from gitbridge_console.settings.files import FILE_NAME, user_file
 

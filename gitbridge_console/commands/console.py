@@ -31,15 +31,20 @@ def open_console(ctx: click.Context, *, observe: bool, listen: str | None, snaps
     holder = SettingsHolder(prepare(ctx) if observe else prepare_engine(ctx))
     settings = holder.current
     fleet = EngineThread(holder, role="console", engine=not observe, read_only=settings.read_only)
-    fleet.start()
+    watcher = watch_settings(holder, options_of(ctx))
+    fleet.begin(lambda _: watcher.run())
     try:
-        watcher = watch_settings(holder, options_of(ctx))
-        fleet.call(lambda _: watcher.run())
         if place is not None:
+            fleet.wait_open()
             receive(fleet, *place)
-        return show(fleet, snapshot)
+        elif snapshot is not None:
+            fleet.wait_open()
+        code = show(fleet, snapshot)
     finally:
         fleet.stop()
+    if fleet.failed is not None:
+        raise fleet.failed
+    return code
 
 
 def receive(fleet: EngineThread, host: str, port: int) -> None:

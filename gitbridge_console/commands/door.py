@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from gitbridge_console.commands.options import Options
-from gitbridge_console.ingress.server import CannotListen, parse_listen, serve_ingress
 from gitbridge_console.operations.errors import OperationError
-from gitbridge_console.operations.session import Session
 from gitbridge_console.settings.holder import SettingsHolder
 from gitbridge_console.settings.reload import SettingsWatcher
+
+if TYPE_CHECKING:
+    from gitbridge_console.operations.session import Session
 
 
 def address(listen: str) -> tuple[str, int]:
@@ -22,6 +23,8 @@ def address(listen: str) -> tuple[str, int]:
     Raises:
         click.UsageError: it is not HOST:PORT.
     """
+    from gitbridge_console.ingress.server import parse_listen
+
     try:
         return parse_listen(listen)
     except ValueError as error:
@@ -36,6 +39,7 @@ async def serve_webhooks(session: Session, host: str, port: int, stop: asyncio.E
     """
     from gitbridge_console.ingress.exposition import exposition
     from gitbridge_console.ingress.secrets import check_ingress
+    from gitbridge_console.ingress.server import CannotListen, serve_ingress
     from gitbridge_console.ingress.webhook import build_ingress_app
 
     operations = session.operations

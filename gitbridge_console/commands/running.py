@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable
 from pathlib import Path
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 import click
 
@@ -14,10 +14,12 @@ from gitbridge_console.commands.lazy import options_of
 from gitbridge_console.commands.logs import set_up_logging
 from gitbridge_console.commands.options import Options
 from gitbridge_console.commands.output import say
-from gitbridge_console.operations.operations import Operations
-from gitbridge_console.operations.session import open_session, state_dir
+from gitbridge_console.operations.places import state_dir
 from gitbridge_console.settings.errors import SettingsError
 from gitbridge_console.settings.model import Settings
+
+if TYPE_CHECKING:
+    from gitbridge_console.operations.operations import Operations
 
 T = TypeVar("T")
 
@@ -66,6 +68,8 @@ def with_operations(ctx: click.Context, errand: Callable[[Operations], Awaitable
         OperationError: what the door answered instead.
         SettingsError: the settings are wrong.
     """
+    from gitbridge_console.operations.session import open_session
+
     settings = prepare(ctx)
 
     async def run() -> T:

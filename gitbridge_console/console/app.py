@@ -8,7 +8,7 @@ import math
 import time
 from collections import deque
 from collections.abc import Awaitable, Callable
-from typing import Any, ClassVar, TypeVar
+from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
 
 from textual.binding import Binding, BindingType
 from textual.events import Event, Key, Paste
@@ -36,8 +36,11 @@ from gitbridge_console.console.views.fleet import flow_point, flow_rates
 from gitbridge_console.domain.history import History
 from gitbridge_console.domain.snapshots import FleetSnapshot
 from gitbridge_console.operations.errors import OperationError
-from gitbridge_console.operations.operations import Operations
 from gitbridge_console.settings.model import Settings
+
+if TYPE_CHECKING:
+    from gitbridge_console.operations.operations import Operations
+
 
 logger = logging.getLogger(__name__)
 
@@ -127,6 +130,8 @@ class ConsoleApp(AppActions):
         self.set_keymap({action.id: action.keys for action in self.actions if action.keys})
         self.switch_mode("pulse")
         self.restart_timer()
+        if (shown := getattr(self.fleet, "shown", None)) is not None:
+            self.call_after_refresh(shown)
         if self._painting and not self.no_color:
             self.set_interval(WATCH_S, self.look_at_themes)
         for problem in self.keymap_problems:
@@ -175,6 +180,10 @@ class ConsoleApp(AppActions):
 
     def paint(self) -> None:
         """Show the newest picture on the screen in front."""
+        if self.snapshot is None and getattr(self.fleet, "failed", None) is not None:
+            # There is nothing to show and never will be: whoever started the console says why.
+            self.exit(1)
+            return
         if not self.frozen:
             newest = self.fleet.snapshot
             if newest is not None and newest is not self.snapshot:

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
-from gitbridge_console.console.undo import Undo, Write
+from gitbridge_console.console.undo import Undo
 from gitbridge_console.console.views.stakes import healthy_providers, replay_cost, waiting_in
 from gitbridge_console.console.views.tables import short_id
 from gitbridge_console.console.widgets.bottom_row import Question
@@ -17,6 +17,7 @@ from gitbridge_console.domain.snapshots import BreakerWord, FleetSnapshot
 
 if TYPE_CHECKING:
     from gitbridge_console.console.screens.base import FleetScreen
+    from gitbridge_console.console.undo import Write
 
 
 def pause_or_resume(screen: FleetScreen, lane: str, snapshot: FleetSnapshot, reason: str = "") -> None:

@@ -4,14 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from gitbridge_console.domain.event_views import ChangeReport
-from gitbridge_console.operations.operations import Operations
+
+if TYPE_CHECKING:
+    from gitbridge_console.operations.operations import Operations
+
+    Write = Callable[[Operations], Awaitable[ChangeReport]]
+
 
 UNDO_S = 30.0
 """How long a write can be taken back by one key; after that the world has gone on."""
-
-Write = Callable[[Operations], Awaitable[ChangeReport]]
 
 
 @dataclass(frozen=True, slots=True)

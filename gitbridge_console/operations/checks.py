@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from gitbridge_console.actions.outbox import check_actions
-from gitbridge_console.operations.session import state_dir
+from gitbridge_console.operations.places import state_dir
 from gitbridge_console.settings.model import Settings
 
 Level = Literal["ok", "warn", "fail"]

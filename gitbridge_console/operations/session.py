@@ -8,15 +8,13 @@ import signal
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from pathlib import Path
 from types import FrameType
-
-import platformdirs
 
 from gitbridge_console.actions.outbox import check_actions
 from gitbridge_console.domain.snapshots import FleetSnapshot
 from gitbridge_console.operations.errors import OperationError, StoreAway, Usage
 from gitbridge_console.operations.operations import Operations
+from gitbridge_console.operations.places import state_dir
 from gitbridge_console.router.engine import Engine
 from gitbridge_console.settings.holder import SettingsHolder
 from gitbridge_console.settings.model import Settings
@@ -36,11 +34,6 @@ class Session:
     engine: Engine | None
     at_start: FleetSnapshot | None = None
     """The fleet before the engine claimed anything, for those who say in the end what was done."""
-
-
-def state_dir(settings: Settings) -> Path:
-    """The folder that holds the embedded store, the log and exported dead letters."""
-    return Path(settings.state_dir).expanduser() if settings.state_dir else Path(platformdirs.user_state_dir("gitbridge"))
 
 
 @asynccontextmanager

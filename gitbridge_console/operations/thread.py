@@ -8,14 +8,16 @@ import logging
 import threading
 import time
 from collections.abc import Awaitable, Callable
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 from gitbridge_console.domain.snapshots import FleetSnapshot
 from gitbridge_console.operations.errors import OperationError, StoreAway
-from gitbridge_console.operations.operations import Operations
-from gitbridge_console.operations.session import Session, open_session
 from gitbridge_console.settings.holder import SettingsHolder
 from gitbridge_console.settings.model import Settings
+
+if TYPE_CHECKING:
+    from gitbridge_console.operations.operations import Operations
+    from gitbridge_console.operations.session import Session
 
 logger = logging.getLogger(__name__)
 
@@ -23,6 +25,9 @@ T = TypeVar("T")
 
 START_TIMEOUT_S = 330.0
 """Longest wait for the store: a large append-only file is read first."""
+
+FIRST_FRAME_S = 1.5
+"""Longest the engine waits for the first frame."""
 
 
 class EngineThread:
@@ -49,8 +54,28 @@ class EngineThread:
         self._session: Session | None = None
         self._stop: asyncio.Event | None = None
         self._opened = threading.Event()
+        self._stopping = False
+        self._shown = threading.Event()
         self._error: BaseException | None = None
+        self._beside: tuple[Callable[[Operations], Awaitable[object]], ...] = ()
         self._thread = threading.Thread(target=self._run, name="engine", daemon=True)
+
+    def begin(self, *beside: Callable[[Operations], Awaitable[object]]) -> None:
+        """Start the thread and return at once; :attr:`failed` tells when the store cannot be used. ``beside`` runs while it is open.
+
+        It leaves the processor to whoever draws the first frame, until :meth:`shown` or for :data:`FIRST_FRAME_S`.
+        """
+        self._beside = beside
+        self._thread.start()
+
+    def shown(self) -> None:
+        """The first frame is on the screen."""
+        self._shown.set()
+
+    @property
+    def failed(self) -> BaseException | None:
+        """Why the thread ended by itself, ``None`` while nothing is wrong."""
+        return self._error
 
     def start(self, timeout_s: float = START_TIMEOUT_S) -> None:
         """Start the thread and wait until the store is open.
@@ -58,7 +83,16 @@ class EngineThread:
         Raises:
             OperationError: the store cannot be used.
         """
-        self._thread.start()
+        self.shown()
+        self.begin()
+        self.wait_open(timeout_s)
+
+    def wait_open(self, timeout_s: float = START_TIMEOUT_S) -> None:
+        """Wait until the store is open.
+
+        Raises:
+            OperationError: the store cannot be used.
+        """
         if not self._opened.wait(timeout_s):
             raise StoreAway(f"the store did not open within {timeout_s:.0f} s")
         if self._error is not None:
@@ -86,6 +120,8 @@ class EngineThread:
 
     def request_stop(self) -> None:
         """Begin to stop, without waiting; safe from any thread and from a signal handler."""
+        self._stopping = True
+        self._shown.set()
         if self._loop is not None and self._stop is not None and not self._loop.is_closed():
             self._loop.call_soon_threadsafe(self._stop.set)
 
@@ -97,6 +133,7 @@ class EngineThread:
         return not self._thread.is_alive()
 
     def _run(self) -> None:
+        self._shown.wait(FIRST_FRAME_S)
         try:
             asyncio.run(self._main())
         except OperationError as error:
@@ -111,11 +148,17 @@ class EngineThread:
             self._opened.set()
 
     async def _main(self) -> None:
+        # The store and the router are imported here, while the first frame is drawn.
+        from gitbridge_console.operations.session import open_session
+
         self._loop = asyncio.get_running_loop()
         self._stop = asyncio.Event()
+        if self._stopping:  # it was asked to before there was a loop to tell
+            self._stop.set()
         async with open_session(self.holder, role=self._role, engine=self._with_engine, read_only=self._read_only) as session:
             self._session = session
             self._opened.set()
+            others = [asyncio.ensure_future(run(session.operations)) for run in self._beside]
             while not self._stop.is_set():
                 await self._look(session.operations)
                 try:
@@ -123,6 +166,8 @@ class EngineThread:
                         await self._stop.wait()
                 except TimeoutError:
                     continue
+            for other in others:
+                other.cancel()
         self._session = None
 
     async def _look(self, operations: Operations) -> None:

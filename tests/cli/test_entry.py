@@ -72,7 +72,7 @@ def test_the_unforeseen_is_one_line_and_the_traceback_goes_to_the_log(bare, monk
     def fail(*_: object, **__: object) -> None:
         raise ZeroDivisionError("nobody foresaw sk-ant-verysecretkey")
 
-    monkeypatch.setattr("gitbridge_console.commands.running.open_session", fail)
+    monkeypatch.setattr("gitbridge_console.operations.session.open_session", fail)
     result = bare("status")
     log = bare.folder / "state" / "gitbridge.log"
     assert result.code == 1
@@ -87,7 +87,7 @@ def test_interrupting_is_quiet(bare, monkeypatch: pytest.MonkeyPatch) -> None:
     def interrupt(*_: object, **__: object) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("gitbridge_console.commands.running.open_session", interrupt)
+    monkeypatch.setattr("gitbridge_console.operations.session.open_session", interrupt)
     result = bare("status")
     assert (result.code, result.out, result.err) == (130, "", "")
 

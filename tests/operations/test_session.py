@@ -10,7 +10,8 @@ import pytest
 from gitbridge_console.domain.events import IncomingEvent
 from gitbridge_console.operations.drain import wait_drained
 from gitbridge_console.operations.errors import OperationError, StoreAway, Usage
-from gitbridge_console.operations.session import open_session, state_dir
+from gitbridge_console.operations.places import state_dir
+from gitbridge_console.operations.session import open_session
 from gitbridge_console.operations.thread import EngineThread
 from gitbridge_console.settings.model import ActionSettings, LegacySettings, RedisSettings, Settings
 

@@ -26,10 +26,10 @@ from gitbridge_console.console.widgets.lines import Lines
 from gitbridge_console.domain.event_views import ChangeReport
 from gitbridge_console.domain.provider_health import HealthFinding
 from gitbridge_console.domain.snapshots import FleetSnapshot
-from gitbridge_console.operations.operations import Operations
 
 if TYPE_CHECKING:
     from gitbridge_console.console.app import ConsoleApp
+    from gitbridge_console.operations.operations import Operations
 
 T = TypeVar("T")
 

@@ -9,7 +9,6 @@ from gitbridge_console.console.screens.base import SPLIT_WIDTH, bindings_for
 from gitbridge_console.console.screens.listing import TableScreen
 from gitbridge_console.console.screens.pages import PageScreen
 from gitbridge_console.console.views.cells import Cell, Column, Row
-from gitbridge_console.console.views.manual import manual_lines
 from gitbridge_console.console.widgets.lines import Page
 from gitbridge_console.console.widgets.row_table import RowTable
 from gitbridge_console.domain.snapshots import FleetSnapshot
@@ -57,6 +56,8 @@ class DocsScreen(TableScreen):
 
     def _preview(self) -> None:
         if self.table.current is not None and self.size.width >= SPLIT_WIDTH:
+            from gitbridge_console.console.views.manual import manual_lines
+
             page = self.query_one("#detail", Page)
             page.set_lines(manual_lines(read_topic(self.table.current.id), page.content_size.width))
 
@@ -90,4 +91,6 @@ class TopicScreen(PageScreen):
 
     def show(self, snapshot: FleetSnapshot) -> None:
         """Laid out for this width."""
+        from gitbridge_console.console.views.manual import manual_lines
+
         self.page.set_lines(manual_lines(read_topic(self.topic), self.page.content_size.width))

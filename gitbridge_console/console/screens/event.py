@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import TYPE_CHECKING
 
 from textual.app import ComposeResult
 
@@ -20,7 +21,9 @@ from gitbridge_console.console.widgets.lines import Page
 from gitbridge_console.domain.decisions import Decision
 from gitbridge_console.domain.event_views import EventDetail
 from gitbridge_console.domain.snapshots import FleetSnapshot
-from gitbridge_console.operations.operations import Operations
+
+if TYPE_CHECKING:
+    from gitbridge_console.operations.operations import Operations
 
 
 class EventScreen(JudgingScreen):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
+from typing import TYPE_CHECKING
 
 from gitbridge_console.consensus.strategies import CAUTION
 from gitbridge_console.console.screens.pages import PageScreen
@@ -15,7 +16,9 @@ from gitbridge_console.domain.decisions import Cluster, Decision, EditWord
 from gitbridge_console.domain.event_views import ChangeReport, EventDetail
 from gitbridge_console.domain.events import Kind
 from gitbridge_console.operations.errors import Refused
-from gitbridge_console.operations.operations import Operations
+
+if TYPE_CHECKING:
+    from gitbridge_console.operations.operations import Operations
 
 
 class JudgingScreen(PageScreen):

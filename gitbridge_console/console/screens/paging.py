@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from collections.abc import Awaitable, Sequence
-from typing import Generic, TypeVar
+from typing import TYPE_CHECKING, Generic, TypeVar
 
 from gitbridge_console.console.screens.detail import DetailScreen
 from gitbridge_console.console.views.cells import Row
@@ -12,7 +12,10 @@ from gitbridge_console.console.widgets.row_table import RowTable
 from gitbridge_console.domain.filters import EventFilter
 from gitbridge_console.domain.snapshots import FleetSnapshot
 from gitbridge_console.domain.windows import Bookmark, SearchStep, Window
-from gitbridge_console.operations.operations import Operations
+
+if TYPE_CHECKING:
+    from gitbridge_console.operations.operations import Operations
+
 
 T = TypeVar("T")
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Sequence
+from typing import TYPE_CHECKING
 
 from gitbridge_console.console.screens.base import bindings_for
 from gitbridge_console.console.screens.detail import DetailScreen
@@ -16,7 +17,10 @@ from gitbridge_console.domain.events import EventState
 from gitbridge_console.domain.filters import EventFilter
 from gitbridge_console.domain.snapshots import FleetSnapshot
 from gitbridge_console.domain.windows import Bookmark, SearchStep, Window
-from gitbridge_console.operations.operations import Operations
+
+if TYPE_CHECKING:
+    from gitbridge_console.operations.operations import Operations
+
 
 DECISIONS_MAX = 500
 FAILED_STATES = (EventState.FAILED, EventState.PARKED, EventState.SHED)
