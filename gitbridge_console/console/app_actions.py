@@ -95,7 +95,13 @@ class AppActions(App[int]):
         if alerts[at].jump != self.current_mode and alerts[at].jump in self.MODES:
             self.switch_mode(alerts[at].jump)
         # The screen in front is another one only after the switch.
-        self.call_later(self.say, f"alert {at + 1} of {len(alerts)}: {alerts[at].text}", "warn")
+        self.call_later(self._show_alert, f"alert {at + 1} of {len(alerts)}: ", alerts[at].text)
+
+    def _show_alert(self, number: str, text: str) -> None:
+        """Say it, with the cursor on what it is about."""
+        if isinstance(self.screen, FleetScreen):
+            self.screen.point_at(text.split(" ", 1)[0].rstrip(":"))
+        self.say(number + text, "warn")
 
     def remember(self, undo: Undo | None) -> None:
         """What takes the last write back; ``None``: nothing does."""

@@ -50,6 +50,22 @@ def test_screen(snap_compare: Any, screen: str, size: str) -> None:
     assert snap_compare(app, terminal_size=SIZES[size], run_before=pressing(SCREENS[screen]))
 
 
+@pytest.mark.parametrize("size", SIZES)
+@pytest.mark.parametrize("screen", SCREENS)
+def test_screen_without_colour(snap_compare: Any, screen: str, size: str) -> None:
+    """State is in the words."""
+    app = make_app(FakeFleet(fleet()), no_color=True)
+    assert snap_compare(app, terminal_size=SIZES[size], run_before=pressing(SCREENS[screen]))
+
+
+@pytest.mark.parametrize(
+    ("name", "keys"), [("palette", "2 ctrl+p p a u"), ("help", "2 question_mark"), ("prompt", "colon p a u s e space")]
+)
+def test_ways_to_an_action(snap_compare: Any, name: str, keys: str) -> None:
+    """Palette, help and a command being typed."""
+    assert snap_compare(make_app(FakeFleet(fleet())), terminal_size=SIZES["80x24"], run_before=pressing(keys))
+
+
 def pending(event_id: str, *, payload: bool = False) -> EventDetail:
     return event(event_id, payload=payload).model_copy(update={"state": "consensus_pending", "decision": None, "action": None})
 

@@ -163,6 +163,9 @@ class FleetScreen(Screen[None]):
         """Priority by id, of what is listed here."""
         return {}
 
+    def point_at(self, name: str) -> None:
+        """Put the cursor on what is called so, where that is listed here."""
+
     def set_filter(self, text: str) -> None:
         """Narrow what is listed here."""
         self.bottom.say("nothing is listed here that could be filtered", "warn")

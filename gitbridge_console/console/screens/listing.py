@@ -66,6 +66,12 @@ class TableScreen(PageScreen):
             self.bottom.say(str(error), "warn")
         self.table.set_rows(shown)
 
+    def point_at(self, name: str) -> None:
+        """Put the cursor on the row of that id, if there is one."""
+        at = next((n for n, row in enumerate(self.table.rows, self.table.first) if row.id == name), None)
+        if at is not None:
+            self.table.move(at)
+
     def action_filter(self) -> None:
         """``/``: the FILTER language; ``!`` in front inverts."""
         self.bottom.ask(Question("/", self.set_filter, text=self.filter, complete=self._filter_words))
