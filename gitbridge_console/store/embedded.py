@@ -69,6 +69,8 @@ class EmbeddedServer:
             with self._exclusive(folder):
                 if self._users_fd is None:
                     self._users_fd = open_lock(folder.users_lock)
+                    if try_lock(self._users_fd) and folder.server_lives():
+                        log.warning("the embedded server of %s had no user: the last one was killed; it is taken over", folder.path)
                     fcntl.flock(self._users_fd, fcntl.LOCK_SH)
                 path = self._find_or_start(folder)
                 _sync_at_least(path, self.durability, joining=not held_before)
