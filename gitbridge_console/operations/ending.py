@@ -62,7 +62,7 @@ class Ending:
         """The signal that asked first; ``None`` where none did, or after an operator had asked."""
         self._limit_s = limit_s
         self._keep_ignored = keep_ignored
-        self._quit = False
+        self._signalled = self._quit = False
         self._lock = threading.Lock()
         self._begun = False
         self._told: list[Callable[[], None]] = []
@@ -90,7 +90,7 @@ class Ending:
         self._wake()
 
     def wait(self, timeout_s: float) -> bool:
-        """Wait until the end is asked for; returns whether it was within ``timeout_s``."""
+        """Wait until the end is asked for and told; returns whether it was within ``timeout_s``."""
         return self._asking.wait(timeout_s)
 
     def tell(self, then: Callable[[], None]) -> None:
@@ -123,11 +123,13 @@ class Ending:
         self._wake()
         self._watchdog.join()
         for number, handler in self._before.items():
-            signal.signal(number, handler)  # type: ignore[arg-type]  # what signal.signal gave us
+            # After a signal the process is on its way out, and what is repeated must not reach what ends the interpreter.
+            signal.signal(number, signal.SIG_IGN if self._signalled else handler)  # type: ignore[arg-type]  # as signal.signal gave it
         for end in self._pipe:
             os.close(end)
 
     def _handle(self, number: int, frame: FrameType | None) -> None:
+        self._signalled = True
         if not self.asked:
             self.received = signal.Signals(number)
         self._wake()
@@ -157,9 +159,9 @@ class Ending:
             _say(logging.INFO, f"{self.received.name}: finishing what is in hand")
         with self._lock:
             self._begun, told = True, self._told
-        self._asking.set()
         for then in told:
             _do(then)
+        self._asking.set()
 
     def _end(self, why: str) -> None:
         """The watchdog's last act."""
