@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 from real_console import RealConsole, real_console
 
-from tests.orphans import wait_until
+from tests.orphans import servers_below, wait_until
 
 ENDED_S = 30.0
 
@@ -119,6 +119,7 @@ def test_a_stuck_terminal(console: RealConsole) -> None:
     console.assert_nothing_is_left()
 
 
+@pytest.mark.soak
 def test_a_signal_while_an_editor_or_shell_has_the_terminal(console: RealConsole, monkeypatch: pytest.MonkeyPatch) -> None:
     """The program outside is told to go as well."""
     monkeypatch.setenv("SHELL", "/bin/sh")
@@ -170,7 +171,7 @@ def test_the_demo_leaves_nothing(console: RealConsole) -> None:
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 def test_a_headless_demo_leaves_nothing(console: RealConsole, number: signal.Signals) -> None:
     console.start("demo", "--headless", "--duration", "60s")
-    time.sleep(2.0)
+    wait_until(lambda: servers_below(console.state.parent), 60, "it did not start")
     console.signal(number)
     console.signal(number)
     assert console.wait(ENDED_S) == 128 + number
@@ -189,6 +190,7 @@ def test_a_worker_hands_back_and_leaves_nothing(console: RealConsole) -> None:
     console.assert_nothing_is_left()
 
 
+@pytest.mark.soak
 def test_an_ingress_leaves_nothing(console: RealConsole) -> None:
     console.start("ingress", "--listen", "127.0.0.1:0")
     console.read_until(b"listening")
@@ -198,7 +200,7 @@ def test_an_ingress_leaves_nothing(console: RealConsole) -> None:
     console.assert_nothing_is_left()
 
 
-@pytest.mark.parametrize(("number", "code"), [(signal.SIGHUP, 129), (signal.SIGINT, 130)])
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGHUP, 129), pytest.param(signal.SIGINT, 130, marks=pytest.mark.soak)])
 def test_a_command_that_only_looks_leaves_nothing(console: RealConsole, number: signal.Signals, code: int) -> None:
     """It was the store's last user."""
     console.start("status", "--watch", "--json")
