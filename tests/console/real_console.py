@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 import json
 import os
 import pty
@@ -29,6 +30,9 @@ CONSOLE = [sys.executable, "-m", "gitbridge_console.cli"]
 SLOW_S = 60.0
 """How long each simulated answer takes: longer than any test, so that calls are in flight whenever it matters."""
 
+CONCURRENCY = 2
+"""Calls at the same time to each service."""
+
 EVENTS = 4
 LEASE_S = 60.0
 
@@ -36,15 +40,15 @@ LEASE_S = 60.0
 class RealConsole:
     """One process in a terminal of its own, its state folder, and what is left of it afterwards."""
 
-    def __init__(self, folder: Path, urls: dict[str, str], drain_s: float) -> None:
+    def __init__(self, folder: Path, urls: dict[str, str], drain_s: float, size: tuple[int, int] = (80, 24)) -> None:
         self.state = folder / "state"
-        self._folder = folder
+        self._folder, self._size = folder, size
         (folder / "key").write_text("simulated")
         (folder / "key").chmod(0o600)
         lines = [f"state_dir = {json.dumps(str(self.state))}", "[queue]", f"drain_s = {drain_s}", f"lease_s = {LEASE_S}"]
         for name, url in urls.items():
             lines += [f"[providers.{name}]", 'api = "responses"', 'model = "simulated-1"', f'base_url = "{url}"']
-            lines += [f"api_key_file = {json.dumps(str(folder / 'key'))}"]
+            lines += [f"api_key_file = {json.dumps(str(folder / 'key'))}", f"max_concurrency = {CONCURRENCY}"]
         (folder / "gitbridge.toml").write_text("\n".join(lines), "utf-8")
         self.process: subprocess.Popen[bytes] | None = None
         self.master = self.slave = -1
@@ -54,7 +58,7 @@ class RealConsole:
         """Start the program with these words."""
         self.master, self.slave = pty.openpty()
         os.set_blocking(self.master, False)
-        termios.tcsetwinsize(self.slave, (24, 80))
+        termios.tcsetwinsize(self.slave, (self._size[1], self._size[0]))
         self.modes = termios.tcgetattr(self.slave)
         env = {**os.environ, "PYTHONPATH": str(ROOT), "HOME": str(self._folder), "TERM": "xterm-256color", "PYTHONIOENCODING": "utf-8"}
         self.process = subprocess.Popen(
@@ -108,6 +112,17 @@ class RealConsole:
             self.read(0.1)
         return self.process.returncode
 
+    def stick(self, keys: str = "12345678", within_s: float = 60.0) -> None:
+        """Read nothing and press keys until the terminal takes no byte any more: the kernel says so."""
+        deadline = time.monotonic() + within_s
+        for key in itertools.cycle(keys):
+            with suppress(BlockingIOError):
+                self.press(key)
+            if not select.select([], [self.slave], [], 0.2)[1]:
+                return
+            assert time.monotonic() < deadline, "the terminal takes everything"
+            time.sleep(0.3)  # of keys that come in a burst only the last screen is drawn
+
     def hang_up(self) -> None:
         """Close the terminal under it, and say so as the kernel does to the session of a real one."""
         os.close(self.slave)
@@ -124,22 +139,22 @@ class RealConsole:
 
         return asyncio.run(look())
 
-    def submit(self) -> None:
-        """Pull requests that want to be reviewed."""
+    def submit(self, events: int = EVENTS) -> None:
+        """Hand in so many pull requests that want to be reviewed."""
 
         async def hand_in() -> None:
             async with open_session(Settings(state_dir=str(self.state)), role="cli", engine=False) as session:
-                for number in range(EVENTS):
+                for number in range(events):
                     await session.operations.submit(IncomingEvent(f"d{number}", "pull_request", _pull_request(number), "test"))
 
         asyncio.run(hand_in())
 
     def wait_for_calls(self) -> None:
-        """Until providers are being asked about every event. The store is left again."""
+        """Until providers are being asked. The store is left again."""
 
         async def look() -> None:
             async with open_session(Settings(state_dir=str(self.state)), role="cli", engine=False) as session, asyncio.timeout(60):
-                while sum(lane.leased for lane in (await session.operations.status()).lanes.values()) < EVENTS:
+                while sum(lane.leased for lane in (await session.operations.status()).lanes.values()) < CONCURRENCY:
                     await asyncio.sleep(0.1)
 
         asyncio.run(look())
@@ -168,12 +183,12 @@ class RealConsole:
 
 
 @contextmanager
-def real_console(folder: Path, drain_s: float = 0.5) -> Iterator[RealConsole]:
-    """A console that was not started yet, and the services it will ask."""
+def real_console(folder: Path, drain_s: float = 0.5, answer_s: float = SLOW_S, size: tuple[int, int] = (80, 24)) -> Iterator[RealConsole]:
+    """A console that was not started yet, and the services it will ask, each of which takes ``answer_s`` for an answer."""
     # One API for all, since the SDKs take longer to import than everything else here.
-    profiles = {name: ServiceProfile(latency=Latency(SLOW_S, 0.0, 1.0, SLOW_S)) for name in ("claude", "grok", "chatgpt")}
+    profiles = {name: ServiceProfile(latency=Latency(answer_s, 0.0, 1.0, answer_s)) for name in ("claude", "grok", "chatgpt")}
     services = ServicesThread(7, profiles)
-    console = RealConsole(folder, services.start(), drain_s)
+    console = RealConsole(folder, services.start(), drain_s, size)
     try:
         yield console
     finally:

@@ -110,9 +110,7 @@ def test_a_signal_before_the_first_frame(console: RealConsole) -> None:
 def test_a_stuck_terminal(console: RealConsole) -> None:
     """The engine ends in order although the screen cannot; the watchdog ends the rest."""
     at_work(console)
-    for key in "12345678" * 4:
-        console.press(key)
-        time.sleep(0.1)
+    console.stick()
     console.signal(signal.SIGTERM)
     console.signal(signal.SIGTERM)
     assert console.wait(ENDED_S, reading=False) == 143
