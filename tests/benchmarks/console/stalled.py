@@ -27,7 +27,8 @@ from real_console import RealConsole, real_console
 SIZE = (200, 60)
 ANSWER_S = 0.4
 CALLS_PER_S = 3 * 2 / ANSWER_S
-WARM_S = 4.0
+SCREENS = "12345678"
+WARM_S = 8.0
 
 
 def note_calls() -> list[float]:
@@ -53,11 +54,13 @@ def compare(folder: Path, seconds: float, rounds: int) -> dict[str, float]:
     times = note_calls()
     read, stalled = [], []
     with real_console(folder, answer_s=ANSWER_S, size=SIZE) as console:
-        console.submit(int((2 * seconds + 8) * (rounds + 1) * CALLS_PER_S / 3) + 20)
+        console.submit(int((2 * seconds + 12) * (rounds + 1) * CALLS_PER_S / 3) + 20)
         console.start()
         console.read_until(b"Pulse")
         console.wait_for_calls()
-        console.read(WARM_S)
+        for key in SCREENS:  # made once: afterwards they are drawn at once
+            console.press(key)
+            console.read(WARM_S / len(SCREENS))
         for _ in range(rounds):
             begin = time.monotonic()
             console.read(seconds)
@@ -79,7 +82,7 @@ def compare(folder: Path, seconds: float, rounds: int) -> dict[str, float]:
 
 def recover(console: RealConsole, seconds: float) -> dict[str, float]:
     """Pause a lane while nothing is read; how long, and how many bytes, until the screen shows it once it is read again."""
-    console.stick("71")
+    console.stick()
     console.press("1")
 
     async def pause() -> None:
