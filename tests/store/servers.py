@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import shutil
-import signal
 import socket
 import subprocess
 import tempfile
@@ -52,9 +51,9 @@ class Server:
         self.process.kill()
         self.process.wait()
 
-    def freeze(self) -> None:
-        """Stop it without closing anything."""
-        self.process.send_signal(signal.SIGSTOP)
+    def start_again(self) -> None:
+        """After a crash, on the same port and with what its folder holds."""
+        self.process = self._started()
 
     def close(self) -> None:
         """End it for good."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,7 @@ import pytest
 from redis.exceptions import RedisError
 
 from gitbridge_console.domain.events import EventState, IncomingEvent
+from gitbridge_console.domain.filters import EventFilter
 from gitbridge_console.settings.model import LegacySettings, QueueSettings, RedisSettings, Settings
 from gitbridge_console.store.addresses import Address, redact_url, secrets_of
 from gitbridge_console.store.connection import StoreUnavailable
@@ -109,6 +111,78 @@ async def test_a_cluster_holds_the_queue_over_its_nodes(cluster: list[Server], n
     assert (window.counts["in"], window.providers["claude"].calls_15m) == (24, 1)
     assert state.memory_bytes > 0
     assert any("append-only" in line for line in state.warnings)
+
+
+@pytest.mark.anyio
+async def test_hints_of_new_work_reach_a_listener_from_every_node_of_a_cluster(
+    cluster: list[Server], namespace: str, tmp_path: Path
+) -> None:
+    url = f"redis+cluster://127.0.0.1:{cluster[2].port}"
+    async with open_store(settings_on(url, namespace), tmp_path) as store:
+        told = asyncio.Event()
+        store.wakeups.subscribe("route", told)
+        listening = asyncio.create_task(store.wakeups.listen())
+        heard: set[int] = set()
+        n = 0
+        async with asyncio.timeout(PATIENCE_S):
+            while len(heard) < 4:
+                n += 1
+                told.clear()
+                await push(store, n)
+                try:
+                    await asyncio.wait_for(told.wait(), 0.5)
+                except TimeoutError:
+                    continue
+                heard.update(part for part in range(4) if cluster_has(cluster, namespace, part, n))
+        listening.cancel()
+        await asyncio.gather(listening, return_exceptions=True)
+    assert heard == {0, 1, 2, 3}
+
+
+def cluster_has(cluster: list[Server], namespace: str, part: int, n: int) -> bool:
+    """Whether that partition has the event with that delivery."""
+    key = f"{{{namespace}:{part:02x}}}:d:d{n}"
+    for node in cluster:
+        try:
+            if node.client.exists(key):
+                return True
+        except RedisError:
+            continue  # the key belongs to another node
+    return False
+
+
+@pytest.mark.anyio
+async def test_a_node_that_is_gone_is_a_store_that_is_away_and_comes_back(server_binary: str, namespace: str, tmp_path: Path) -> None:
+    with cluster_of_three(server_binary) as nodes:
+        settings = settings_on(f"redis+cluster://127.0.0.1:{nodes[0].port}", namespace, socket_timeout_s=1.0, connect_timeout_s=1.0)
+        async with open_store(settings, tmp_path) as store:
+            for n in range(8):
+                await push(store, n)
+            nodes[1].kill()
+            errors: list[Exception] = []
+            async with asyncio.timeout(PATIENCE_S):
+                while len(errors) < 30:
+                    for ask in (
+                        partial(push, store, 100 + len(errors)),
+                        partial(store.queue.claim, "route", 1, 0.05),
+                        partial(store.reader.list_events, EventFilter()),
+                    ):
+                        try:
+                            await ask()
+                        except Exception as error:
+                            errors.append(error)
+            nodes[1].start_again()
+            async with asyncio.timeout(PATIENCE_S):
+                while True:
+                    try:
+                        for n in range(200, 208):
+                            await push(store, n)
+                        await store.queue.claim("decide", 1, 30.0)
+                    except STORE_AWAY_ERRORS:
+                        await asyncio.sleep(0.05)
+                    else:
+                        break
+    assert {type(error) for error in errors if not isinstance(error, STORE_AWAY_ERRORS)} == set()
 
 
 @pytest.mark.anyio
