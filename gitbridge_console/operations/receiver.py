@@ -98,7 +98,8 @@ class Receiver:
     """Takes deliveries for a session, also while there is none yet. ``session`` gives it as soon as the store is open."""
 
     def __init__(self, holder: SettingsHolder, session: Callable[[], Session | None], spool: Spool | None) -> None:
-        self.id = f"{socket.gethostname()[:40]}-{os.getpid()}"
+        # By its spool, which the next process takes over, and not by the process.
+        self.id = f"{socket.gethostname()[:40]}:{spool.folder.absolute() if spool is not None else os.getpid()}"[:200]
         self._holder = holder
         self._session = session
         self._spool = spool
