@@ -76,6 +76,12 @@ class Door:
         pages = Path(f"/proc/{self._process.pid}/statm").read_text().split()[1]
         return int(pages) * os.sysconf("SC_PAGE_SIZE")
 
+    def cpu_s(self) -> float:
+        """Processor time the process has used."""
+        assert self._process is not None
+        fields = Path(f"/proc/{self._process.pid}/stat").read_text().rpartition(")")[2].split()
+        return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
     def raw(self, sent: bytes | Iterable[bytes], limit_s: float = 20.0) -> int:
         """Send bytes as they are, piece by piece; the status of the answer, 0 for none."""
         with socket.create_connection(("127.0.0.1", self.port), limit_s) as connection:

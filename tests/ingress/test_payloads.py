@@ -79,9 +79,9 @@ async def test_all_examples_are_stored_once_and_routed(opened: Opened) -> None:
             assert await post(client, body, name, event) == (202, "duplicate"), name
         operations = session.operations
         async with asyncio.timeout(60):
-            while any(event.state == "received" for event in await operations.list_events(EventFilter(), 100)):
+            while any(event.state == "received" for event in await operations.list_events(EventFilter(), 1000)):
                 await asyncio.sleep(0.05)
-        events = await operations.list_events(EventFilter(), 100)
+        events = await operations.list_events(EventFilter(), 1000)
         snapshot = await operations.status()
     assert sorted(event.delivery for event in events) == [name for name, _, _ in examples()]
     assert {event.state for event in events} <= {"ignored", "routed", "parked", "superseded"}, "no provider has a key here"
