@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 
-from prometheus_client import CollectorRegistry, Counter, Histogram, disable_created_metrics, generate_latest
+from prometheus_client import CollectorRegistry, Counter, Histogram, ProcessCollector, disable_created_metrics, generate_latest
 from prometheus_client.core import GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
@@ -23,6 +23,7 @@ class Counters:
     def __init__(self) -> None:
         self.registry = CollectorRegistry()
         own = self.registry
+        ProcessCollector(registry=own)
         self.deliveries = Counter(
             "gitbridge_ingress_deliveries", "Deliveries answered with a 2xx, by what became of them", ["host", "outcome"], registry=own
         )
