@@ -26,6 +26,8 @@ STORE_TIMEOUT_S = 8.0
 PACE_BYTES_PER_S = 10 * 1024 * 1024
 """Reading and packing a large payload takes time by itself: so much more patience with it."""
 RETRY_AFTER_S = 10
+DISK_TIMEOUT_S = 6.0
+"""Longest wait for the spool's disk; what it takes later is stored all the same, and a redelivery of it is a duplicate."""
 REPLAY_TIMEOUT_S = 15.0
 BATCH_MAX = 32
 BATCH_BYTES = 512 * 1024
@@ -122,10 +124,11 @@ class Keeper:
 
     async def _put_aside(self, spool: Spool, event: IncomingEvent, word: str, why: str = "") -> Kept:
         try:
-            await spool.append(event)
-        except (SpoolFull, SpoolFailed) as error:
+            async with asyncio.timeout(DISK_TIMEOUT_S):
+                await spool.append(event)
+        except (SpoolFull, SpoolFailed, TimeoutError) as error:
             self._counters.spool_refused.labels("full" if isinstance(error, SpoolFull) else "failed").inc()
-            detail = f"delivery {event.delivery}: {error}"
+            detail = f"delivery {event.delivery}: {str(error) or f'the disk did not take it within {DISK_TIMEOUT_S:g} s'}"
             raise Rejected(
                 503, "neither stored nor spooled: try again later", "spool", retry_after_s=RETRY_AFTER_S, detail=detail
             ) from None

@@ -36,6 +36,8 @@ from gitbridge_console.ingress.spool_folder import CannotSpool, cannot_text, tak
 logger = logging.getLogger(__name__)
 
 SEGMENT_MAX_BYTES = 16 * 1024 * 1024
+SEGMENTS_MIN = 8
+"""A small spool has smaller segments: room comes back when a whole one is replayed."""
 TOGETHER_MAX_BYTES = 4 * 1024 * 1024
 """Most bytes one sync is shared by, but always one delivery at least."""
 SET_ASIDE, SET_ASIDE_MAX = ".rejected", 100
@@ -52,9 +54,7 @@ class SpoolFailed(Exception):
 class Spool:
     """An open spool. Everything but :meth:`open` and :meth:`close` belongs into the loop that replays."""
 
-    def __init__(
-        self, folder: Path, max_bytes: int, segment_max_bytes: int = SEGMENT_MAX_BYTES, clock: Callable[[], float] = time.time
-    ) -> None:
+    def __init__(self, folder: Path, max_bytes: int, segment_max_bytes: int | None = None, clock: Callable[[], float] = time.time) -> None:
         self.folder = folder
         self.max_bytes = max_bytes
         self.bytes = 0
@@ -64,11 +64,11 @@ class Spool:
         self.arrived = asyncio.Event()
         """Set while there is something to replay."""
         self._clock = clock
-        self._segment_max = segment_max_bytes
+        self._segment_max = min(SEGMENT_MAX_BYTES, max_bytes // SEGMENTS_MIN) if segment_max_bytes is None else segment_max_bytes
         self._segments: deque[Segment] = deque()
         self._start = Position(1, len(MAGIC))
         self._lock_file: int | None = None
-        self._appender = Appender(folder, 1, segment_max_bytes)
+        self._appender = Appender(folder, 1, self._segment_max)
         self._gathered: deque[tuple[bytes, int, asyncio.Future[None]]] = deque()
         self._writer: asyncio.Task[None] | None = None
         self._disk = asyncio.Lock()
