@@ -190,9 +190,8 @@ class Keeper:
             return await self._submit(record.event)
 
     async def _stuck(self, spool: Spool, record: Record, error: object) -> None:
-        if isinstance(error, asyncio.CancelledError):
-            raise error
-        if isinstance(error, (TimeoutError, *self._not_now)):
+        # A call that was cancelled under us is none that failed: the store is being closed or opened anew.
+        if isinstance(error, (TimeoutError, asyncio.CancelledError, *self._not_now)):
             self._faults = 0
             self._report(f"the store takes no deliveries ({_line(error)})")
             await self._try_to_heal()

@@ -9,6 +9,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from gitbridge_console.ingress.spool_appender import sync_folder
+from gitbridge_console.ingress.spool_files import segments_of
 
 LOCK = "lock"
 
@@ -20,6 +21,14 @@ class CannotSpool(Exception):
 def cannot_text(folder: Path, error: OSError) -> str:
     """The line for an error of the system."""
     return f"the spool folder {folder} cannot be used: {error.strerror or error}; see ingress.spool_dir"
+
+
+def left_in(folder: Path) -> bool:
+    """Whether a receiver left deliveries there; ``False`` where nobody can tell."""
+    try:
+        return bool(segments_of(folder))
+    except OSError:
+        return False
 
 
 def take_folder(folder: Path) -> int:
