@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -32,6 +32,8 @@ REPLAY_TIMEOUT_S = 15.0
 BATCH_MAX = 32
 BATCH_BYTES = 512 * 1024
 """A batch travels to the store in one call, which keeps its order."""
+READ_MAX, READ_BYTES = 8 * BATCH_MAX, 4 * BATCH_BYTES
+"""What is read, and noted as done, at a time: a sync of the disk for each batch would hold up those who append."""
 PAUSE_FIRST_S, PAUSE_MAX_S = 0.1, 2.0
 REPORT_EVERY_S = 60.0
 FAULTS_MAX = 5
@@ -116,9 +118,11 @@ class Keeper:
             raise _NotNow("slow", f"no answer within {patience_s:g} s") from None
         except self._not_now as error:
             raise _NotNow("refused", _line(error)) from None
-        except Exception:
+        except Exception as error:
             # Whatever it is, the sender gets an answer without internals, and the log gets the rest.
             logger.exception("delivery %s could not be stored", event.delivery)
+            if self.spool is not None:
+                raise _NotNow("fault", _line(error)) from None
             raise Rejected(500, "not stored: internal error", "internal") from None
         return Kept(result.id, result.status)
 
@@ -142,7 +146,7 @@ class Keeper:
         """Hand spooled deliveries to the store, oldest first, until ``stop`` is set; what is left then is for the next run."""
         if self.spool is None:
             return
-        spool, pause_s, batch = self.spool, PAUSE_FIRST_S, BATCH_MAX
+        spool, pause_s, count = self.spool, PAUSE_FIRST_S, READ_MAX
         while not stop.is_set():
             if not spool.arrived.is_set():
                 await _either(spool.arrived.wait(), stop)
@@ -150,40 +154,47 @@ class Keeper:
             if self._since is None:
                 self._since, self._replayed = time.monotonic(), 0
             try:
-                stuck = await self._replay_some(spool, batch)
+                stuck = await self._replay_some(spool, count)
             except Exception:
                 # A disk that cannot be read, a fault of ours: said once a minute, tried for ever; nothing is dropped.
                 self._report("the spool cannot be replayed", exc_info=True)
                 stuck = True
             if stuck:
-                batch = 1
+                count = 1
                 await _either(asyncio.sleep(pause_s), stop)
                 pause_s = min(PAUSE_MAX_S, pause_s * 2)
             else:
-                pause_s, batch = PAUSE_FIRST_S, BATCH_MAX
+                pause_s, count = PAUSE_FIRST_S, READ_MAX
                 self._say_if_empty(spool)
 
     async def _replay_some(self, spool: Spool, count: int) -> bool:
-        """Replay a batch; ``True`` when the store did not take all of it."""
+        """Replay some, in batches; ``True`` when the store did not take all of them."""
         try:
-            records = await spool.read(count, BATCH_BYTES)
+            records = await spool.read(count, READ_BYTES)
         except Damaged as error:
             lost = await spool.skip_damaged()
             logger.critical("spool: %s; %d deliveries are not replayed, their file is kept with .damaged at its name", error, lost)
             return False
-        # Begun in their order within one turn of the loop, so that the store sees them in it.
-        results = await asyncio.gather(*(self._submit_spooled(record) for record in records), return_exceptions=True)
-        done = next((n for n, result in enumerate(results) if isinstance(result, BaseException)), len(records))
+        done = 0
+        failure: BaseException | None = None
+        for batch in _batches(records):
+            # Begun in their order within one turn of the loop, so that the store sees them in it.
+            results = await asyncio.gather(*(self._submit_spooled(record) for record in batch), return_exceptions=True)
+            for result in results:
+                if isinstance(result, BaseException):
+                    failure = result
+                    break
+                done += 1
+                self._counters.replayed.labels(result.status).inc()
+            if failure is not None:
+                break
         if done:
-            await spool.forget(records[:done])
-            self._replayed += done
             self._faults = 0
-            for result in results[:done]:
-                self._counters.replayed.labels(result.status).inc()  # type: ignore[union-attr]
-        if done == len(records):
-            return False
-        await self._stuck(spool, records[done], results[done])
-        return True
+            self._replayed += done
+            await spool.forget(records[:done])
+        if failure is not None:
+            await self._stuck(spool, records[done], failure)
+        return failure is not None
 
     async def _submit_spooled(self, record: Record) -> Submitted:
         async with asyncio.timeout(REPLAY_TIMEOUT_S):
@@ -225,6 +236,19 @@ class Keeper:
                 "the spool is empty again: %d deliveries were stored from it within %.1f s", self._replayed, time.monotonic() - self._since
             )
             self._since, self._said_at = None, -REPORT_EVERY_S
+
+
+def _batches(records: list[Record]) -> Iterator[list[Record]]:
+    batch: list[Record] = []
+    size = 0
+    for record in records:
+        size += len(record.event.payload)
+        if batch and (len(batch) >= BATCH_MAX or size > BATCH_BYTES):
+            yield batch
+            batch, size = [], len(record.event.payload)
+        batch.append(record)
+    if batch:
+        yield batch
 
 
 class _NotNow(Rejected):
