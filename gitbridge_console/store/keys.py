@@ -156,6 +156,11 @@ class Keys:
         """Hash of the fleet's heartbeats, engine id to JSON; fleet-wide, so under a tag of its own."""
         return f"{{{self.namespace}:ctl}}:engines"
 
+    @property
+    def receivers(self) -> str:
+        """Hash of the processes that receive webhooks, id to JSON; fleet-wide."""
+        return f"{{{self.namespace}:ctl}}:receivers"
+
     def provider_board(self, provider: str) -> str:
         """Hash of what the fleet knows of a provider's health; fleet-wide."""
         return f"{{{self.namespace}:rl:{provider}}}:board"
