@@ -56,8 +56,8 @@ class Operations(DecisionOperations, ChainOperations, Previews, Listings, Histor
                 store.server.look(),
                 store.dead_letters.notices(),
             )
-            quarantined, cached, books = await asyncio.gather(
-                store.client.xlen(store.keys.quarantine), store.answers.size(), read_books(store, settings)
+            quarantined, cached, books, receivers = await asyncio.gather(
+                store.client.xlen(store.keys.quarantine), store.answers.size(), read_books(store, settings), store.receivers.known()
             )
             return build_snapshot(
                 settings,
@@ -71,6 +71,7 @@ class Operations(DecisionOperations, ChainOperations, Previews, Listings, Histor
                 dead=dead,
                 cached=cached,
                 books=books,
+                receivers=receivers,
             )
 
     async def list_events(self, wanted: EventFilter | None = None, limit: int = 100) -> list[EventSummary]:
