@@ -6,16 +6,24 @@ import asyncio
 import logging
 import os
 import sys
+from concurrent.futures import CancelledError
+from contextlib import suppress
 
 import click
 
 from gitbridge_console.commands.door import address, serve_webhooks, watch_settings
 from gitbridge_console.commands.lazy import options_of
+from gitbridge_console.commands.output import say
 from gitbridge_console.commands.running import prepare, prepare_engine
+from gitbridge_console.operations.ending import Ending, limit_s
+from gitbridge_console.operations.errors import OperationError
 from gitbridge_console.operations.thread import EngineThread
 from gitbridge_console.settings.holder import SettingsHolder
 
 logger = logging.getLogger(__name__)
+
+QUIET_S = 1.0
+"""How long an ending may take before it is said."""
 
 
 def open_console(ctx: click.Context, *, observe: bool, listen: str | None, snapshot: str | None) -> int:
@@ -30,21 +38,40 @@ def open_console(ctx: click.Context, *, observe: bool, listen: str | None, snaps
         need_terminal()
     holder = SettingsHolder(prepare(ctx) if observe else prepare_engine(ctx))
     settings = holder.current
-    fleet = EngineThread(holder, role="console", engine=not observe, read_only=settings.read_only)
-    watcher = watch_settings(holder, options_of(ctx))
-    fleet.begin(lambda _: watcher.run())
-    try:
-        if place is not None:
-            fleet.wait_open()
-            receive(fleet, *place)
-        elif snapshot is not None:
-            fleet.wait_open()
-        code = show(fleet, snapshot)
-    finally:
-        fleet.stop()
+    with Ending(lambda: limit_s(holder.current)) as ending:
+        fleet = EngineThread(holder, role="console", engine=not observe, read_only=settings.read_only)
+        fleet.end_with(ending)
+        watcher = watch_settings(holder, options_of(ctx))
+        fleet.begin(lambda _: watcher.run())
+        try:
+            code = _open(fleet, ending, place, snapshot)
+        finally:
+            finish(ending, fleet)
     if fleet.failed is not None:
         raise fleet.failed
     return code
+
+
+def _open(fleet: EngineThread, ending: Ending, place: tuple[str, int] | None, snapshot: str | None) -> int:
+    try:
+        if place is not None or snapshot is not None:
+            fleet.wait_open()
+        if place is not None:
+            receive(fleet, *place)
+    except (OperationError, CancelledError):
+        if ending.asked:  # what was being opened is closed already
+            return ending.code
+        raise
+    return show(fleet, ending, snapshot)
+
+
+def finish(ending: Ending, fleet: EngineThread) -> None:
+    """Stop the fleet. It is said when that takes a while, since nothing is on the screen any more."""
+    ending.ask()
+    if not fleet.stop(QUIET_S):
+        with suppress(OSError):  # the terminal may be gone
+            say(f"finishing what is in hand, in {fleet.holder.current.queue.drain_s:.0f} s at most; the rest is handed back")
+        fleet.stop()
 
 
 def receive(fleet: EngineThread, host: str, port: int) -> None:
@@ -69,16 +96,18 @@ def receive(fleet: EngineThread, host: str, port: int) -> None:
         serving.result()
 
 
-def show(fleet: EngineThread, snapshot: str | None = None, *, demo: bool = False) -> int:
+def show(fleet: EngineThread, ending: Ending, snapshot: str | None = None, *, demo: bool = False) -> int:
     """The screen over a running fleet; its exit code."""
+    if ending.asked:
+        return ending.code
     from gitbridge_console.console.run import run_console, save_snapshot
 
     settings = fleet.holder.current
     if snapshot is not None:
-        save_snapshot(fleet, settings, snapshot)
-        click.echo(snapshot)
-        return 0
-    return run_console(fleet, settings, demo=demo)
+        if save_snapshot(fleet, settings, snapshot, ending):
+            click.echo(snapshot)
+        return ending.code
+    return run_console(fleet, settings, ending, demo=demo)
 
 
 def need_terminal() -> None:

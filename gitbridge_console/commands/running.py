@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
+import signal
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from types import FrameType
 from typing import TYPE_CHECKING, TypeVar
 
 import click
@@ -61,12 +64,41 @@ def prepare_engine(ctx: click.Context, *, to_stderr: bool = False) -> Settings:
     return settings
 
 
+@contextmanager
+def as_interrupt() -> Iterator[None]:
+    """Within the block SIGTERM and SIGHUP do what Ctrl-C does, so that whoever is the last user of an embedded server shuts it down.
+
+    Raises:
+        click.exceptions.Exit: one of them ended the block; 128 and its number.
+    """
+    received: list[int] = []
+
+    def interrupt(number: int, _: FrameType | None) -> None:
+        received.append(number)
+        signal.raise_signal(signal.SIGINT)
+
+    before = {number: signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGHUP)}
+    for number in before:
+        if before[number] is not signal.SIG_IGN:  # as under nohup
+            signal.signal(number, interrupt)
+    try:
+        yield
+    except KeyboardInterrupt:
+        if not received:
+            raise
+        raise click.exceptions.Exit(128 + received[0]) from None
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
 def with_operations(ctx: click.Context, errand: Callable[[Operations], Awaitable[T]]) -> T:
     """Open the store, run ``errand`` at the operator's door, close.
 
     Raises:
         OperationError: what the door answered instead.
         SettingsError: the settings are wrong.
+        click.exceptions.Exit: a signal ended it.
     """
     from gitbridge_console.operations.session import open_session
 
@@ -76,4 +108,5 @@ def with_operations(ctx: click.Context, errand: Callable[[Operations], Awaitable
         async with open_session(settings, role="cli", engine=False, read_only=settings.read_only) as session:
             return await errand(session.operations)
 
-    return asyncio.run(run())
+    with as_interrupt():
+        return asyncio.run(run())

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 import math
 import time
@@ -118,6 +119,7 @@ class ConsoleApp(AppActions):
         """Which alert is jumped to next."""
         self.rings = settings.console.bell
         self.actions, self.keymap_problems = lay_over(ACTIONS, settings.keymap)
+        self._leaving: int | None = None
         self._painting = painting
         self._timer_generation = 0
         self._wanted_theme = theme or settings.console.theme
@@ -126,6 +128,9 @@ class ConsoleApp(AppActions):
 
     def on_mount(self) -> None:
         """Put the theme on, open the Pulse, start painting."""
+        if self._leaving is not None:
+            self.exit(self._leaving)
+            return
         self.theming.start(self._wanted_theme)
         self.set_keymap({action.id: action.keys for action in self.actions if action.keys})
         self.switch_mode("pulse")
@@ -138,6 +143,14 @@ class ConsoleApp(AppActions):
             logger.warning("%s", problem)
         if self.keymap_problems:
             self.call_later(self.say, self.keymap_problems[0], "warn")
+
+    def leave(self, code: int) -> None:
+        """End with that code; from any thread, at any moment from before it runs until after it has ended."""
+        self._leaving = code
+        loop: asyncio.AbstractEventLoop | None = getattr(self, "_loop", None)
+        if loop is not None:
+            with contextlib.suppress(RuntimeError):  # it has ended by itself
+                loop.call_soon_threadsafe(self.exit, code)
 
     def restart_timer(self) -> None:
         """Paint from now on as often as is wanted now."""

@@ -18,8 +18,8 @@ T = TypeVar("T")
 class Fleet(Protocol):
     """Satisfied by :class:`gitbridge_console.operations.thread.EngineThread`.
 
-    A fleet that also has ``request_stop()``, safe from a signal handler, is told to drain when a signal ends the console; one with
-    ``shown()`` is told of the first frame, and one whose ``failed`` is set before its first picture ends the console.
+    A fleet that also has ``shown()`` is told of the first frame, and one whose ``failed`` is set before its first picture ends the
+    console.
     """
 
     @property

@@ -23,6 +23,7 @@ from gitbridge_console.router.batch_keeper import BatchKeeper
 from gitbridge_console.router.batches import BatchDesk
 from gitbridge_console.router.board_keeper import BoardKeeper, ProbeGuard
 from gitbridge_console.router.budgets import BudgetGuard
+from gitbridge_console.router.daemon_thread import in_daemon_thread
 from gitbridge_console.router.dead_letters import DeadLetterKeeper
 from gitbridge_console.router.decision_stage import ActionStage, DecisionStage
 from gitbridge_console.router.discovery import Discovery
@@ -132,7 +133,8 @@ class Engine:
         lanes: set[asyncio.Task[None]] = set()
         self._lag.start()
         try:
-            await self._import_sdks()
+            if not await self._import_sdks():
+                return
             background.append(asyncio.create_task(self._discovery.run(), name="discovery"))
             background.append(asyncio.create_task(self._batches.run(), name="batches"))
             self._start_lanes(lanes)
@@ -150,10 +152,21 @@ class Engine:
             await self._leave()
             self._lag.stop()
 
-    async def _import_sdks(self) -> None:
-        """Load what the configured providers need before the first call is timed; it takes a second or two."""
+    async def _import_sdks(self) -> bool:
+        """Load what the configured providers need before the first call is timed; ``False`` when stopped meanwhile.
+
+        It takes some seconds, and no import can be cut short: the thread is left to itself then, and the process may end without it.
+        """
         apis = {state.settings.api for state in self.router.states.values() if state.provider is not None}
-        await asyncio.to_thread(import_sdks, apis)
+        loading = in_daemon_thread(partial(import_sdks, apis))
+        stopping = asyncio.create_task(self._stop.wait())
+        waiting: set[asyncio.Future[Any]] = {loading, stopping}
+        await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)
+        stopping.cancel()
+        if loading.done():
+            loading.result()
+        loading.cancel()
+        return not self._stop.is_set()
 
     def _background(self) -> list[tuple[str, Coroutine[Any, Any, None]]]:
         jobs: list[tuple[str, Coroutine[Any, Any, None]]] = [

@@ -19,6 +19,8 @@ from driving import Clock
 from fakes import FakeFleet
 
 from gitbridge_console.console import run
+from gitbridge_console.console.terminal_state import RESTORE
+from gitbridge_console.operations.ending import Ending
 from gitbridge_console.settings.model import Settings
 
 HERE = Path(__file__).parent
@@ -28,13 +30,15 @@ from pathlib import Path
 from fakes import FakeFleet
 from gitbridge_console.commands.logs import set_up_logging
 from gitbridge_console.console import run
-from gitbridge_console.settings.model import QueueSettings, Settings
-run.GRACE_S = 0.3
+from gitbridge_console.operations.ending import Ending
+from gitbridge_console.settings.model import Settings
 fleet = FakeFleet()
-settings = Settings(queue=QueueSettings(drain_s=0.2))
+settings = Settings()
 log = sys.argv[1]
 set_up_logging(settings, None if log == "-" else Path(log), to_stderr=log == "-")
-code = run.run_console(fleet, settings, refresh_s=0.2, demo=True)
+with Ending(lambda: 0.5) as ending:
+    ending.tell(fleet.request_stop)
+    code = run.run_console(fleet, settings, ending, refresh_s=0.2, demo=True)
 print("stopped" if fleet.stopped else "not stopped", file=sys.stdout)
 sys.exit(code)
 """
@@ -146,7 +150,10 @@ def test_a_stuck_terminal_does_not_keep_the_process(tmp_path: Path) -> None:
         terminal.press_until_stuck(b"12345678")
         terminal.process.send_signal(signal.SIGTERM)
         assert terminal.process.wait(15) == 143
-        assert b"stopped" not in terminal.left(), "it could still write: nothing was stuck"
+        left = terminal.left()
+        assert b"stopped" not in left, "it could still write: nothing was stuck"
+        assert left.endswith(RESTORE.replace(b"\n", b"\r\n")), "the screen was not put back"
+        assert termios.tcgetattr(terminal.slave)[3] == terminal.before[3]
         assert "did not end in time" in (tmp_path / "log").read_text("utf-8")
     finally:
         terminal.close()
@@ -166,7 +173,8 @@ def test_a_stuck_terminal_that_gets_the_log_as_well_does_not_keep_the_process() 
 
 def test_snapshot_is_written_as_svg(tmp_path: Path) -> None:
     """Without a terminal."""
-    run.save_snapshot(FakeFleet(), Settings(), str(tmp_path / "out.svg"))
+    with Ending(lambda: 10.0) as ending:
+        assert run.save_snapshot(FakeFleet(), Settings(), str(tmp_path / "out.svg"), ending)
     assert "claude" in (tmp_path / "out.svg").read_text("utf-8")
 
 
