@@ -42,7 +42,7 @@ def demo(
         if headless:
             return run_headless(settings, options, as_json=as_json, write=lambda text: click.echo(text, nl=False))
         with running_demo(settings, options) as fleet:
-            return show(fleet, demo=True)
+            return show(fleet, fleet.holder.current, demo=True)
     except ProfileError as error:
         raise click.UsageError(str(error)) from None
     except ServicesError as error:

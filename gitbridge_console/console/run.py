@@ -12,10 +12,13 @@ import threading
 from collections.abc import Iterator
 from pathlib import Path
 from types import FrameType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from gitbridge_console.console.bridge import Fleet
-from gitbridge_console.settings.model import Settings
+
+if TYPE_CHECKING:
+    from gitbridge_console.settings.model import Settings
+    from gitbridge_console.settings.opening import Opening
 
 logger = logging.getLogger(__name__)
 
@@ -30,7 +33,7 @@ RESTORE = b"\x1b[?1049l\x1b[?25h\x1b[?1000l\x1b[?1003l\x1b[?1006l\x1b[?2004l\x1b
 
 def run_console(
     fleet: Fleet,
-    settings: Settings,
+    settings: Settings | Opening,
     *,
     read_only: bool = False,
     demo: bool = False,

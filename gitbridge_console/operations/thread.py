@@ -10,14 +10,15 @@ import time
 from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING, TypeVar
 
-from gitbridge_console.domain.snapshots import FleetSnapshot
 from gitbridge_console.operations.errors import OperationError, StoreAway
+from gitbridge_console.settings.errors import SettingsError
 from gitbridge_console.settings.holder import SettingsHolder
-from gitbridge_console.settings.model import Settings
 
 if TYPE_CHECKING:
+    from gitbridge_console.domain.snapshots import FleetSnapshot
     from gitbridge_console.operations.operations import Operations
     from gitbridge_console.operations.session import Session
+    from gitbridge_console.settings.model import Settings
 
 logger = logging.getLogger(__name__)
 
@@ -46,7 +47,7 @@ class EngineThread:
         self.snapshot: FleetSnapshot | None = None
         self.snapshot_at: float | None = None
         """Monotonic time of the newest snapshot, in seconds."""
-        self.refresh_s = refresh_s or self.holder.current.console.refresh_s
+        self._refresh_s = refresh_s
         self._role = role
         self._with_engine = engine
         self._read_only = read_only
@@ -71,6 +72,16 @@ class EngineThread:
     def shown(self) -> None:
         """The first frame is on the screen."""
         self._shown.set()
+
+    @property
+    def settings(self) -> Settings | None:
+        """The settings in force; ``None`` until the thread has read them, where it is to do that."""
+        return self.holder.known
+
+    @property
+    def refresh_s(self) -> float:
+        """Seconds between two snapshots."""
+        return self._refresh_s or self.holder.current.console.refresh_s
 
     @property
     def failed(self) -> BaseException | None:
@@ -129,14 +140,17 @@ class EngineThread:
         """Drain and stop; returns whether the thread ended within ``timeout_s`` (default: ``queue.drain_s`` and 10 s more)."""
         self.request_stop()
         if self._thread.is_alive():
-            self._thread.join(timeout_s if timeout_s is not None else self.holder.current.queue.drain_s + 10.0)
+            known = self.settings
+            drain_s = known.queue.drain_s if known is not None else 0.0
+            self._thread.join(timeout_s if timeout_s is not None else drain_s + 10.0)
         return not self._thread.is_alive()
 
     def _run(self) -> None:
         self._shown.wait(FIRST_FRAME_S)
         try:
+            self.holder.read()
             asyncio.run(self._main())
-        except OperationError as error:
+        except (OperationError, SettingsError) as error:
             self._error = error
             self._mark_stale(str(error))
         except Exception as error:
@@ -155,7 +169,8 @@ class EngineThread:
         self._stop = asyncio.Event()
         if self._stopping:  # it was asked to before there was a loop to tell
             self._stop.set()
-        async with open_session(self.holder, role=self._role, engine=self._with_engine, read_only=self._read_only) as session:
+        read_only = self._read_only or self.holder.current.read_only
+        async with open_session(self.holder, role=self._role, engine=self._with_engine, read_only=read_only) as session:
             self._session = session
             self._opened.set()
             others = [asyncio.ensure_future(run(session.operations)) for run in self._beside]

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from gitbridge_console.console.text import safe
 from gitbridge_console.console.views.cells import Cell, Column, Line, Row, age, clock, line, millis, money, percent, sparkline
-from gitbridge_console.domain.snapshots import (
-    CacheStatus,
-    FleetSnapshot,
-    LaneStatus,
-    LogLine,
-    ProviderStatus,
-)
 from gitbridge_console.domain.timestamps import ms_from_iso
+
+if TYPE_CHECKING:
+    from gitbridge_console.domain.snapshots import (
+        CacheStatus,
+        FleetSnapshot,
+        LaneStatus,
+        LogLine,
+        ProviderStatus,
+    )
 
 STATE_TONES = {
     "ok": "good",
