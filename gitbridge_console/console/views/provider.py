@@ -31,7 +31,7 @@ def availability_text(provider: ProviderStatus) -> str:
 
 def health_text(finding: HealthFinding) -> str:
     """What the last look at a provider found."""
-    word = f"answered in {finding.ms:.0f} ms" if finding.ok else f"not well: {safe(finding.failure)}"
+    word = f"answered in {millis(finding.ms)}" if finding.ok else f"not well: {safe(finding.failure)}"
     return f"{word} at {clock(finding.at)}" + (f", {safe(finding.reason)}" if finding.reason else "")
 
 

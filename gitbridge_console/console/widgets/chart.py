@@ -18,9 +18,9 @@ from gitbridge_console.console.widgets.paint import palette_of
 REDRAW_S = 5.0
 MARKERS, MARKERS_ASCII = ("braille", "•", "+", "x"), ("*", "+", "o", "x")
 SIGNS, SIGNS_ASCII = ("⠒", "•", "+", "x"), MARKERS_ASCII
-AXIS = re.compile(r"\s*[\d,.k]+[┤+]")
+AXIS = re.compile(r"\s*[\d,.k]+[┤|]")
 """The scale at the left of a drawing's first row."""
-BOX_TO_ASCII = str.maketrans("┌┐└┘│─┤├┬┴┼", "+++++-++-++"[:11])
+BOX_TO_ASCII = str.maketrans("┌┐└┘│─┤├┬┴┼", "++++|-||--+")
 
 
 def draw(series: Mapping[str, Sequence[float | None]], width: int, height: int, *, ascii_mode: bool, span: str = "") -> str:
