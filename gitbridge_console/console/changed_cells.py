@@ -15,9 +15,10 @@ from rich.cells import get_character_cell_size
 from rich.color import ColorSystem
 from rich.console import Console
 from rich.style import Style
+from textual import on
 from textual._compositor import ChopsUpdate, CompositorUpdate, LayoutUpdate
 from textual.app import App
-from textual.geometry import Size
+from textual.driver import Driver
 from textual.screen import Screen
 from textual.strip import Strip
 
@@ -39,9 +40,14 @@ class Drawn:
     def __init__(self) -> None:
         self._rows: dict[int, dict[int, Cell]] = {}
 
-    def forget(self) -> None:
-        """Somebody else drew, or the size changed: nothing is known any more and everything is sent again."""
+    def forget(self) -> bool:
+        """Somebody else drew, or the size changed: nothing is known any more, and all that is drawn next is sent.
+
+        Returns whether anything was known.
+        """
+        known = bool(self._rows)
         self._rows.clear()
+        return known
 
     def changes(self, pieces: Iterator[Piece], colours: ColorSystem) -> str:
         """What makes the terminal show the pieces."""
@@ -153,15 +159,21 @@ class FrugalApp(App[int]):
 
     def __init__(self, **options: Any) -> None:
         self.drawn = Drawn()
-        self._drawn_size = Size(0, 0)
         super().__init__(**options)
 
     def _display(self, screen: Screen[Any], renderable: Any) -> None:
-        if self.size != self._drawn_size:
-            self._drawn_size = self.size
-            self.drawn.forget()
         if isinstance(renderable, ChopsUpdate | LayoutUpdate):
             renderable = ChangedCells(renderable, self.drawn)
         elif renderable is not None:
             self.drawn.forget()
         super()._display(screen, renderable)
+
+    def on_resize(self) -> None:
+        """Another size, or the driver began anew, which tells the size again: the terminal is empty or was rearranged."""
+        self.send_all()
+
+    @on(Driver.SignalResume)
+    def send_all(self) -> None:
+        """Draw everything: the process was stopped and goes on, and whoever had the terminal meanwhile drew on it."""
+        if self.drawn.forget():
+            self.refresh(layout=True)

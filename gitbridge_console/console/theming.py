@@ -38,6 +38,7 @@ class Theming:
         self.kept: ThemeFile | None = None
         """The theme that was asked for and stays on when the trial of another ends."""
         self._wanted = wanted
+        self._all_read = False
         if no_color:
             app.theme = "ansi-dark"
         elif not all_at_once and (theme := named_like(wanted, (user_folder(), shipped_folder()))) is not None:
@@ -48,6 +49,7 @@ class Theming:
 
     def _read_all(self) -> None:
         """The first look at the folders."""
+        self._all_read = True
         if (found := self._watch.check()) is not None:
             self.files, self.problems = dict(found.themes), found.problems
         theme = self.files.get(self._wanted) or next((self.files[name] for name in self.names), None)
@@ -114,7 +116,7 @@ class Theming:
 
         A changed theme that is on is put on anew; a broken or a removed one stays as it is.
         """
-        if not self.files:
+        if not self._all_read:
             self._read_all()
             self.tell()
             return True

@@ -14,6 +14,10 @@ from rich.color import ColorSystem
 from rich.segment import Segment
 from rich.style import Style
 from sample import fleet
+from textual.driver import Driver
+from textual.events import Resize
+from textual.geometry import Size
+from textual.message import Message
 from textual.strip import Strip
 
 from gitbridge_console.console.app import ConsoleApp
@@ -173,6 +177,23 @@ async def test_a_pulse_in_steady_traffic_stays_within_its_budget(monkeypatch: py
             await pilot.pause()
         sent = line.take()
     assert 0 < len(sent.encode()) / 30 <= most
+
+
+@pytest.mark.anyio
+@pytest.mark.parametrize("happened", [Resize(Size(80, 24), Size(80, 24)), Driver.SignalResume()])
+async def test_after_somebody_else_had_the_terminal_everything_is_sent(monkeypatch: pytest.MonkeyPatch, happened: Message) -> None:
+    """A process that was stopped finds an empty terminal, or another program's picture."""
+    line, screen = Line(monkeypatch), Screen()
+    app = ConsoleApp(FakeFleet(), Settings(), painting=False, clock=Clock())
+    async with app.run_test(size=(80, 24)) as pilot:
+        app.paint()
+        await pilot.pause()
+        line.take()
+        app.post_message(happened)
+        await pilot.pause()
+        screen.take(line.take())
+        colours = app.console._color_system or ColorSystem.TRUECOLOR
+        assert differing(screen, app.screen._compositor.render_strips(), colours) == {}
 
 
 @pytest.mark.anyio

@@ -122,7 +122,7 @@ def histogram_lines(provider: ProviderHistory, width: int, *, ascii_mode: bool =
     """How long answers took: a bar for each stretch of time, at most :data:`BARS` of them."""
     counts = list(provider.histogram)
     if not counts:
-        return [line(Cell("  nothing measured yet in this time", "dim"))]
+        return [line(Cell("  no answer in this time", "dim"))]
     per_bar = -(-len(counts) // BARS)
     parts = [counts[n : n + per_bar] for n in range(0, len(counts), per_bar)]
     bars = [(part[-1][0], sum(count for _, count in part)) for part in parts]
