@@ -44,7 +44,7 @@ def demo(
             if headless:
                 return run_headless(settings, options, ending, as_json=as_json, write=lambda text: click.echo(text, nl=False))
             with running_demo(settings, options, ending) as fleet:
-                return show(fleet, ending, demo=True)
+                return show(fleet, ending, fleet.holder.current, demo=True)
     except ProfileError as error:
         raise click.UsageError(str(error)) from None
     except ServicesError as error:

@@ -12,17 +12,16 @@ from typing import TYPE_CHECKING, TypeVar
 
 import click
 
-from gitbridge_console.actions.outbox import check_actions
 from gitbridge_console.commands.lazy import options_of
 from gitbridge_console.commands.logs import set_up_logging
 from gitbridge_console.commands.options import Options
 from gitbridge_console.commands.output import say
 from gitbridge_console.operations.places import state_dir
 from gitbridge_console.settings.errors import SettingsError
-from gitbridge_console.settings.model import Settings
 
 if TYPE_CHECKING:
     from gitbridge_console.operations.operations import Operations
+    from gitbridge_console.settings.model import Settings
 
 T = TypeVar("T")
 
@@ -34,8 +33,8 @@ def log_path(options: Options, settings: Settings) -> Path | None:
     return Path(options.log_file).expanduser() if options.log_file else state_dir(settings) / "gitbridge.log"
 
 
-def prepare(ctx: click.Context, *, to_stderr: bool = False) -> Settings:
-    """Read the settings and start the log. A log that cannot be written is said once and does not stop the command.
+def prepare(ctx: click.Context, *, to_stderr: bool = False, tell: Callable[[str], None] = say) -> Settings:
+    """Read the settings and start the log. A log that cannot be written is told once and does not stop the command.
 
     Raises:
         SettingsError: the settings are wrong.
@@ -46,18 +45,20 @@ def prepare(ctx: click.Context, *, to_stderr: bool = False) -> Settings:
     try:
         set_up_logging(settings, path, to_stderr=to_stderr or path is None)
     except OSError as error:
-        say(f"no log: {path}: {error.strerror or error}")
+        tell(f"no log: {path}: {error.strerror or error}")
         set_up_logging(settings, None, to_stderr=to_stderr)
     return settings
 
 
-def prepare_engine(ctx: click.Context, *, to_stderr: bool = False) -> Settings:
+def prepare_engine(ctx: click.Context, *, to_stderr: bool = False, tell: Callable[[str], None] = say) -> Settings:
     """As :func:`prepare`, for a process that will work: settings no engine can follow are refused before it starts.
 
     Raises:
         SettingsError: the settings are wrong, or ask for what this version cannot do.
     """
-    settings = prepare(ctx, to_stderr=to_stderr)
+    from gitbridge_console.actions.outbox import check_actions
+
+    settings = prepare(ctx, to_stderr=to_stderr, tell=tell)
     problem = check_actions(settings.actions)
     if problem is not None:
         raise SettingsError([problem])

@@ -11,7 +11,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from textual.app import App, SuspendNotSupported
+from textual.app import SuspendNotSupported
+
+from gitbridge_console.console.changed_cells import FrugalApp
 
 EDITORS = ("VISUAL", "EDITOR")
 FALLBACK_EDITOR = "vi"
@@ -24,7 +26,7 @@ class NoTerminal(Exception):
     """There is no terminal to hand over, or the program is not there; one line that says which."""
 
 
-def run_on_terminal(app: App[int], command: list[str], note: str = "") -> int:
+def run_on_terminal(app: FrugalApp, command: list[str], note: str = "") -> int:
     """Hand the terminal to a program and take it back when it ends; returns its exit code.
 
     What is painted while our driver is stopped would wait for its writer for ever, so nothing is until then.
@@ -46,6 +48,8 @@ def run_on_terminal(app: App[int], command: list[str], note: str = "") -> int:
         raise NoTerminal("there is no terminal to hand over") from None
     except OSError as error:
         raise NoTerminal(f"{command[0]}: {error.strerror or error}") from None
+    finally:
+        app.drawn.forget()
 
 
 def hang_up() -> None:
@@ -69,7 +73,7 @@ def shell_command() -> list[str]:
     return [os.environ.get("SHELL") or "/bin/sh"]
 
 
-def edit_text(app: App[int], text: str, suffix: str) -> str | None:
+def edit_text(app: FrugalApp, text: str, suffix: str) -> str | None:
     """Let the operator edit a text in a private file; what it is then, or ``None`` when it is as before.
 
     Raises:

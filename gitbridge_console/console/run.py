@@ -5,17 +5,21 @@ from __future__ import annotations
 import os
 import sys
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from gitbridge_console.console.bridge import Fleet
 from gitbridge_console.console.outside import hang_up
 from gitbridge_console.console.terminal_state import TerminalState
-from gitbridge_console.operations.ending import Ending
-from gitbridge_console.settings.model import Settings
+
+if TYPE_CHECKING:
+    from gitbridge_console.operations.ending import Ending
+    from gitbridge_console.settings.model import Settings
+    from gitbridge_console.settings.opening import Opening
 
 
 def run_console(
     fleet: Fleet,
-    settings: Settings,
+    settings: Settings | Opening,
     ending: Ending,
     *,
     read_only: bool = False,

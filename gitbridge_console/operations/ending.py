@@ -15,10 +15,11 @@ import threading
 import time
 from collections.abc import Callable
 from types import FrameType, TracebackType
-from typing import Self
+from typing import TYPE_CHECKING, Self
 
-from gitbridge_console.operations.places import state_dir
-from gitbridge_console.settings.model import Settings
+if TYPE_CHECKING:
+    from gitbridge_console.settings.model import Settings
+    from gitbridge_console.settings.opening import Opening
 
 logger = logging.getLogger(__name__)
 
@@ -36,7 +37,7 @@ SIGNALS = (signal.SIGTERM, signal.SIGHUP, signal.SIGINT)
 _LOOK_EVERY_S = 0.05
 
 
-def limit_s(settings: Settings) -> float:
+def limit_s(settings: Settings | Opening) -> float:
     """Seconds an end may take before the watchdog makes it."""
     return settings.queue.drain_s + CLOSE_S
 
@@ -44,6 +45,7 @@ def limit_s(settings: Settings) -> float:
 def leave_store_later(settings: Settings) -> None:
     """See to it that an embedded server is shut down although this process, which may be its last user, is ended by force now."""
     if settings.redis.url is None:
+        from gitbridge_console.operations.places import state_dir
         from gitbridge_console.store.last_user import leave_later
 
         leave_later(state_dir(settings))
