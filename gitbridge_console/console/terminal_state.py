@@ -14,7 +14,7 @@ from typing import Any
 RESTORE = b"\x18\x1b[?1049l\x1b[?25h\x1b[?1000l\x1b[?1003l\x1b[?1006l\x1b[?2004l\x1b[0m\n"
 """Cancels a sequence that was cut, leaves the other screen, shows the cursor, takes mouse, paste and colours back."""
 
-RESTORE_S = 1.0
+RESTORE_S = 2.0
 """How long the terminal gets for that."""
 
 

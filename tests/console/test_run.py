@@ -166,7 +166,7 @@ def test_a_stuck_terminal_that_gets_the_log_as_well_does_not_keep_the_process() 
         terminal.read_until(b"Fail")
         terminal.press_until_stuck(b"\x0c1\x0c2\x0c3")
         terminal.process.send_signal(signal.SIGTERM)
-        assert terminal.process.wait(3) == 143
+        assert terminal.process.wait(15) == 143
     finally:
         terminal.close()
 
