@@ -14,6 +14,7 @@ from typing import Any
 from gitbridge_console import __version__
 from gitbridge_console.domain.events import STAGE_LANES
 from gitbridge_console.hosts.github import GitHubClient
+from gitbridge_console.hosts.github_api import GitHubApi
 from gitbridge_console.hosts.tokens import TokenSource
 from gitbridge_console.ingress.legacy_list import pump
 from gitbridge_console.providers.registry import import_sdks
@@ -89,8 +90,8 @@ class Engine:
         self.leases = LeaseKeeper(store.queue, store.trouble, store.wakeups)
         self.overload = Overload()
         token = TokenSource(lambda: holder.current.hosts.github)
-        self._github = GitHubClient(lambda: holder.current.hosts.github, token)
-        changes = ChangeSource(self._github, token, store.diffs, store.trouble, holder)
+        self._github = GitHubApi(lambda: holder.current.hosts.github, token)
+        changes = ChangeSource(GitHubClient(self._github), lambda: self._github.auth.available, store.diffs, store.trouble, holder)
         self._events = EventRouter(store.queue, self.router, store.metrics, holder, lambda: self.overload, changes)
         cache = AnswerCache(store.answers, store.metrics, store.trouble, lambda: holder.current.cache)
         hedger = Hedger(

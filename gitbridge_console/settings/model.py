@@ -146,14 +146,23 @@ class SourceSettings(Table):
 
 
 class GitHubSettings(Table):
-    """GitHub, or a GitHub Enterprise server. The token is named, never written here; to read diffs it needs no right to write."""
+    """GitHub, or a GitHub Enterprise server. The token, or the key of an App, is named, never written here; see ``docs actions``."""
 
     base_url: str = Field("https://api.github.com", pattern=r"^https?://[^\s@]+$")
     token_env: str = "GITBRIDGE_GITHUB_TOKEN"
     token_file: str = ""
+    app_id: str = Field("", pattern=r"^[A-Za-z0-9._-]{0,64}$")
+    app_key_file: str = ""
     anonymous: bool = False
     timeout_connect_s: PositiveSeconds = 5.0
     timeout_s: PositiveSeconds = 15.0
+    timeout_total_s: PositiveSeconds = 40.0
+
+    @model_validator(mode="after")
+    def _app_has_a_key(self) -> GitHubSettings:
+        if bool(self.app_id) != bool(self.app_key_file):
+            raise ValueError("an App needs both app_id and app_key_file")
+        return self
 
 
 class HostSettings(Table):
