@@ -11,7 +11,7 @@ import click
 from gitbridge_console.commands.door import address, serve_webhooks, watch_settings
 from gitbridge_console.commands.lazy import options_of
 from gitbridge_console.commands.output import JSON_OPTION, print_json, say
-from gitbridge_console.commands.running import prepare, prepare_engine
+from gitbridge_console.commands.running import prepare
 from gitbridge_console.commands.words import DURATION
 from gitbridge_console.operations.drain import wait_drained
 from gitbridge_console.operations.session import Session, open_session, run_until_signal
@@ -27,7 +27,7 @@ from gitbridge_console.settings.holder import SettingsHolder
 def worker(ctx: click.Context, drain: bool, drain_wait: float, listen: str | None, as_json: bool) -> int:
     """Run the engine without a screen; as many as wanted, on any host. SIGTERM finishes what is in hand."""
     place = address(listen) if listen else None
-    holder = SettingsHolder(prepare_engine(ctx, to_stderr=True))
+    holder = SettingsHolder(prepare(ctx, to_stderr=True))
 
     async def work(stop: asyncio.Event) -> int:
         async with open_session(holder, role="worker", engine=True) as session:

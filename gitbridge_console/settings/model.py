@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Literal
 
 from pydantic import Field, field_validator, model_validator
@@ -38,9 +39,30 @@ class RedisSettings(Table):
 
 
 class ActionSettings(Table):
-    """What a decision may do outside. ``dry_run`` stores and shows the exact request instead of sending it."""
+    """What a decision may do outside, and how fast. ``dry_run`` stores and shows the exact request instead of sending it."""
 
     dry_run: bool = True
+    request_changes: bool = False
+    may_block: bool = False
+    progress: Literal["none", "status", "check_run"] = "none"
+    spacing_s: float = Field(1.0, ge=0, le=3600)
+    writes_per_minute: int = Field(80, ge=1, le=10_000)
+    writes_per_hour: int = Field(500, ge=1, le=50_000)
+    retry_s: float = Field(5.0, gt=0, le=3600)
+    retry_cap_s: float = Field(300.0, gt=0, le=3600)
+    park_check_s: PositiveSeconds = 60.0
+    expires_s: PositiveSeconds = 86_400.0
+    webhook_url: str = Field("", pattern=r"^(https?://[^\s@]+)?$")
+    webhook_secret_env: str = "GITBRIDGE_OUTGOING_SECRET"
+    webhook_secret_file: str = ""
+    webhook_timeout_s: PositiveSeconds = 10.0
+
+    @field_validator("webhook_url")
+    @classmethod
+    def _https_unless_loopback(cls, url: str) -> str:
+        if url.startswith("http://") and not re.match(r"http://(127\.0\.0\.1|localhost|\[::1\])(:\d+)?(/|$)", url):
+            raise ValueError("the receiver must be at https:// unless it is on this host")
+        return url
 
 
 class QueueSettings(Table):
@@ -269,8 +291,6 @@ class Settings(Table):
 
     @model_validator(mode="after")
     def _names_hold_together(self) -> Settings:
-        import re
-
         for name in self.providers:
             if not re.match(PROVIDER_NAME, name) or name in RESERVED_LANES:
                 raise ValueError(
