@@ -52,7 +52,7 @@ def draft_of(
 
 def text_in(draft: dict[str, Any]) -> str:
     """The text of a draft, as an operator edits it."""
-    return text_of_request(request_at(draft, 0)) if draft["requests"] else ""
+    return text_of_request(request_at(draft, 0)) if draft.get("requests") else ""
 
 
 class Drafts(Door):
