@@ -39,6 +39,7 @@ from gitbridge_console.router.lane_room import LaneRoom
 from gitbridge_console.router.leases import LeaseKeeper
 from gitbridge_console.router.loop_lag import LoopLag
 from gitbridge_console.router.overload import Overload, measure
+from gitbridge_console.router.progress import ProgressTeller
 from gitbridge_console.router.provider_pool import client_or_problem
 from gitbridge_console.router.rate_limits import RateLimiter
 from gitbridge_console.router.task_processor import TaskProcessor
@@ -95,7 +96,8 @@ class Engine:
         token = TokenSource(lambda: holder.current.hosts.github)
         self._github = GitHubApi(lambda: holder.current.hosts.github, token)
         changes = ChangeSource(GitHubClient(self._github), lambda: self._github.auth.available, store.diffs, store.trouble, holder)
-        self._events = EventRouter(store.queue, self.router, store.metrics, holder, lambda: self.overload, changes)
+        self._progress = ProgressTeller(store.progress, store.reader, store.github, self._github, store.trouble, holder, engine=self.id)
+        self._events = EventRouter(store.queue, self.router, store.metrics, holder, lambda: self.overload, changes, self._progress.watch)
         cache = AnswerCache(store.answers, store.metrics, store.trouble, lambda: holder.current.cache)
         hedger = Hedger(
             store.queue, self.router, store.metrics, store.trouble, lambda: holder.current.hedging, may_hedge=self.router.may_hedge
@@ -168,6 +170,7 @@ class Engine:
             ("provider board", self._board.run()),
             # Apart from the maintenance: a slow disk must hold up neither recovery nor heartbeat.
             ("dead letters", self._dead_letters.run()),
+            ("progress", self._progress.run()),
         ]
         if self._holder.current.legacy.enabled:
             jobs.append(("legacy", self._legacy()))
