@@ -57,7 +57,7 @@ class HostRequest:
 
 
 class CodeHost:
-    """The host. ``heads`` are the head commits of its pull requests; one that is not there has the head it was first reviewed at."""
+    """The host. ``tokens`` are the logins they belong to, ``heads`` the head commits of its pull requests."""
 
     def __init__(self, origin: str = "", tokens: Mapping[str, str] | None = None, slug: str = "gitbridge") -> None:
         self.origin = origin
@@ -69,6 +69,13 @@ class CodeHost:
         self.labels: dict[tuple[str, int], list[str]] = {}
         self.bad_lines: set[int] = set()
         self._ids = itertools.count(1)
+
+    def know(self, repository: str, number: int, sha: str) -> None:
+        """A pull request has this head from now on."""
+        self.heads.pop((repository, number), None)
+        self.heads[repository, number] = sha
+        while len(self.heads) > KEPT_MAX:
+            del self.heads[next(iter(self.heads))]
 
     def of(self, kind: str) -> list[dict[str, Any]]:
         """Posts of one sort, oldest first: ``reviews``, ``comments`` or ``check-runs``."""
