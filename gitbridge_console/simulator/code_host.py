@@ -22,6 +22,7 @@ _ROUTES: tuple[tuple[str, str, str], ...] = (
     ("GET", r"/app", "app"),
     ("GET", r"/(?:repos|orgs)/([^/]+(?:/[^/]+)?)/installation", "installation"),
     ("POST", r"/app/installations/(\d+)/access_tokens", "access_token"),
+    ("GET", r"/repos/([^/]+/[^/]+)", "repository"),
     ("GET", r"/repos/([^/]+/[^/]+)/pulls/(\d+)", "pull"),
     ("GET", r"/repos/([^/]+/[^/]+)/(pulls/\d+/reviews|issues/\d+/comments|commits/[0-9a-f]+/comments)", "posts"),
     ("POST", r"/repos/([^/]+/[^/]+)/(pulls/\d+/reviews|issues/\d+/comments|commits/[0-9a-f]+/comments)", "post"),
@@ -112,6 +113,11 @@ class CodeHost:
         token = f"ghs_{next(self._ids):016x}"
         self.tokens[token] = f"{self.slug}[bot]"
         return HostAnswer(201, {"token": token, "expires_at": "2099-01-01T00:00:00Z"})
+
+    def _repository(self, asked: HostRequest, name: str) -> HostAnswer:
+        if all(repository != name for repository, _ in self.heads):
+            return HostAnswer(404, _refusal("Not Found"))
+        return HostAnswer(200, {"full_name": name})
 
     def _pull(self, asked: HostRequest, repository: str, number: str) -> HostAnswer:
         sha = self.heads.get((repository, int(number)))

@@ -20,6 +20,7 @@ ROOT = Path(__file__).parents[2]
 
 @pytest.mark.parametrize("dies", ["intent", "record"])
 async def test_an_engine_killed_on_the_way_posts_once(desk: Desk, github: WiredHost, valkey_url: str, dies: str) -> None:
+    desk.hasty()
     one = await desk.event()
     # Its answer never comes: the process is killed while it waits for it, after the host took the review.
     github.faults(*([SILENT_AFTER] if dies == "record" else []))
