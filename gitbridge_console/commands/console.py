@@ -16,7 +16,7 @@ import click
 from gitbridge_console.commands.lazy import options_of
 from gitbridge_console.commands.logs import hold_log
 from gitbridge_console.commands.output import say
-from gitbridge_console.commands.running import prepare, prepare_engine
+from gitbridge_console.commands.running import prepare
 from gitbridge_console.operations.ending import Ending, limit_s
 from gitbridge_console.operations.errors import OperationError
 from gitbridge_console.operations.thread import EngineThread
@@ -50,7 +50,7 @@ def open_console(ctx: click.Context, *, observe: bool, listen: str | None, snaps
     remarks: list[str] = []
 
     def read() -> Settings:
-        return prepare(ctx, tell=remarks.append) if observe else prepare_engine(ctx, tell=remarks.append)
+        return prepare(ctx, tell=remarks.append)
 
     holder, options = UnreadSettings(read), options_of(ctx)
     if place is not None or snapshot is not None:

@@ -15,6 +15,7 @@ from gitbridge_console.commands.output import JSON_OPTION, plain, print_json
 from gitbridge_console.commands.running import as_interrupt
 from gitbridge_console.operations.checks import Check, check_place, check_settings
 from gitbridge_console.operations.errors import OperationError
+from gitbridge_console.operations.host_checks import check_hosts
 from gitbridge_console.operations.session import open_session
 from gitbridge_console.settings.errors import SettingsError
 from gitbridge_console.settings.model import Settings
@@ -47,8 +48,10 @@ def _all(options: Options) -> Iterator[Check]:
     yield Check("settings", "ok", ", ".join(str(path) for path in loaded.files) or "built-in defaults, no file")
     yield from check_settings(loaded.settings)
     with as_interrupt():
-        found = asyncio.run(_store(loaded.settings))
-    yield found
+        hosts = asyncio.run(check_hosts(loaded.settings))
+        store = asyncio.run(_store(loaded.settings))
+    yield from hosts
+    yield store
 
 
 async def _store(settings: Settings) -> Check:

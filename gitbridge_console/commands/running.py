@@ -17,7 +17,7 @@ from gitbridge_console.commands.logs import set_up_logging
 from gitbridge_console.commands.options import Options
 from gitbridge_console.commands.output import say
 from gitbridge_console.operations.places import state_dir
-from gitbridge_console.settings.errors import SettingsError
+from gitbridge_console.settings.model import Settings
 
 if TYPE_CHECKING:
     from gitbridge_console.operations.operations import Operations
@@ -47,21 +47,6 @@ def prepare(ctx: click.Context, *, to_stderr: bool = False, tell: Callable[[str]
     except OSError as error:
         tell(f"no log: {path}: {error.strerror or error}")
         set_up_logging(settings, None, to_stderr=to_stderr)
-    return settings
-
-
-def prepare_engine(ctx: click.Context, *, to_stderr: bool = False, tell: Callable[[str], None] = say) -> Settings:
-    """As :func:`prepare`, for a process that will work: settings no engine can follow are refused before it starts.
-
-    Raises:
-        SettingsError: the settings are wrong, or ask for what this version cannot do.
-    """
-    from gitbridge_console.actions.outbox import check_actions
-
-    settings = prepare(ctx, to_stderr=to_stderr, tell=tell)
-    problem = check_actions(settings.actions)
-    if problem is not None:
-        raise SettingsError([problem])
     return settings
 
 

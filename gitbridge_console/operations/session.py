@@ -8,9 +8,8 @@ from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
 
-from gitbridge_console.actions.outbox import check_actions
 from gitbridge_console.domain.snapshots import FleetSnapshot
-from gitbridge_console.operations.errors import EndedEarly, OperationError, StoreAway, Usage
+from gitbridge_console.operations.errors import EndedEarly, OperationError, StoreAway
 from gitbridge_console.operations.operations import Operations
 from gitbridge_console.operations.places import state_dir
 from gitbridge_console.router.engine import Engine
@@ -43,11 +42,8 @@ async def open_session(
     Raises:
         EndedEarly: ``stop`` was set before the store was open, which may take minutes; nothing is open.
         StoreAway: the store cannot be used; one line that says why and what to do.
-        Usage: the settings ask for what this version cannot do.
     """
     holder = settings if isinstance(settings, SettingsHolder) else SettingsHolder(settings)
-    if engine and (problem := check_actions(holder.current.actions)) is not None:
-        raise Usage(problem)
     opened = open_store(holder.current, state_dir(holder.current))
     try:
         with _given_up_at(stop):
