@@ -5,7 +5,7 @@ local UNDECIDED = {received = 1, routed = 1, parked = 1, consensus_pending = 1}
 
 local function event_of(id) return match(id, '^[^.]+') end
 
-local woken, known_lanes = {}, {}
+local woken, known_lanes
 local fence, seq, undecided
 
 -- Monotone even after a failover to a replica with a stale counter: never below the clock in microseconds. What one claim gives out
@@ -374,9 +374,8 @@ end
 -- for together, and days that are over go whole. A field says the event and when.
 local DAY_MS = 86400000
 local remembered_ms, home, undecided_max, bytes_soft, bytes_hard, shed_from
-local deliveries, delivered_now = {}, {}
-local expected = {} -- ids of deliveries that this script will ask for
-local RECEIVED = T .. ':e:received'
+local deliveries, delivered_now
+local expected -- ids of deliveries that this script will ask for
 
 local function day_of(ms) return T .. ':d:' .. int(math.floor(ms / DAY_MS)) end
 
@@ -437,6 +436,27 @@ local function forget_event(event)
   for _, part in ipairs({'x', 'p', 'f', 'n', 'o', 'h', 'v'}) do keys[#keys + 1] = T .. ':' .. part .. ':' .. event end
   for _, key in ipairs(keys) do gone[#gone + 1] = key end
   discard(event)
+end
+
+-- Of what nobody works on yet, the newest of the least urgent class; an older or more urgent event is never put aside for a newer one.
+local function least_urgent()
+  local found, worst = nil, -1
+  for _, name in ipairs(call('SMEMBERS', T .. ':lanes')) do
+    local tail = look('ZREVRANGEBYSCORE', T .. ':r:' .. name, '+inf', int(shed_from * BAND), 'WITHSCORES', 'LIMIT', 0, 10)
+    for i = 1, #tail, 2 do
+      local event, score = event_of(tail[i]), tonumber(tail[i + 1])
+      local state = hget(event, 'state')
+      if score > worst and (state == 'received' or state == 'routed' or state == 'parked') then found, worst = event, score end
+    end
+  end
+  return found, worst
+end
+
+local function begin(tag)
+  begin_work(tag)
+  woken, known_lanes = {}, {}
+  fence, seq, undecided, bytes_before = nil, nil, nil, nil
+  deliveries, delivered_now, expected = {}, {}, {}
 end
 
 local function finish()

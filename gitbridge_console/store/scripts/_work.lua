@@ -1,22 +1,18 @@
 -- The unit of work of a script: what it reads is asked for together, what it changes is kept here and written once, at its end, with a
 -- few commands however many jobs it is about. A command of its own for each change would cost more than the change, here, in the
--- append-only file and on replicas. Every script begins with this file and `_lib.lua`; KEYS[1] is the partition's tag, all keys start
--- with it. A script is the body of a function of its own ARGV: several of them can run in one round trip, see `commit` in
--- scripts_loader.py.
-local T = KEYS[1]
-local call = redis.call
-local J, L, M, C, B = T .. ':j:', T .. ':fences', T .. ':m', T .. ':c', T .. ':b'
-local clock = call('TIME')
-local NOW = clock[1] * 1000 + math.floor(clock[2] / 1000)
+-- append-only file and on replicas. `T` is the partition's tag, all keys start with it. A script is the body of a function of its own
+-- ARGV: several of them can run in one round trip, see scripts_loader.py, which also says why nothing here may run while this is loaded.
+local call
+local T, J, L, M, C, B, RECEIVED
+local clock, NOW, NOW_MS
 local VALUES_MAX = 4000 -- arguments of one command, well below what Lua can unpack
 local EXACT = 1e14 -- below it Lua's own notation of whole numbers has all digits, and is the quicker one
-local match, find, sub, concat = string.match, string.find, string.sub, table.concat
+local match, find, sub, concat
 
 local function int(n)
   if n < EXACT and n > -EXACT and n == math.floor(n) then return tostring(n) end
   return string.format('%.0f', n)
 end
-local NOW_MS = int(NOW)
 
 local function of(tables, key)
   local found = tables[key]
@@ -29,7 +25,7 @@ local function write(command, key, values)
 end
 
 -- Sorted sets: what is put in and taken out, by key. `look` reads one as if all of it were written.
-local sets, pending_sets = {}, false
+local sets, pending_sets
 local function zput(key, id, score) of(sets, key)[id] = score pending_sets = true end
 local function zdrop(key, id) of(sets, key)[id] = false pending_sets = true end
 
@@ -63,7 +59,7 @@ local RECORD = '^(%d+) (%S+) (%S*) (%S*) (%d+) (%d+) (%-?%d+) (%d*) (%S*) ()'
 local FIRST = {sz = true, st = true, lane = true, state = true, pr = true, ms = true, dv = true, rx = true, rp = true, f = true, k = true}
 local INLINE_MAX = 600 -- bytes of timeline kept in a record; what is over that goes to a list of its own, many lines at once
 local TIMELINE_MAX = 200
-local records, changed, fresh, fences, values, gone, older = {}, {}, {}, {}, {}, {}, {}
+local records, changed, fresh, fences, values, gone, older
 
 local function is_task(id) return find(id, '.', 1, true) ~= nil end
 
@@ -183,7 +179,7 @@ local function discard(id)
   gone[#gone + 1] = J .. id
 end
 
-local known_lines = {}
+local known_lines
 local function note(event, what, by)
   local h = record(event)
   if not h then return end
@@ -243,7 +239,7 @@ local function write_records()
 end
 
 -- What was counted, by hash and field.
-local tallies = {}
+local tallies
 local function tally(key, field, n)
   local fields = of(tallies, key)
   fields[field] = (fields[field] or 0) + n
@@ -251,7 +247,7 @@ end
 
 -- The log of a partition: one entry a script, `x` a JSON list of {level, what, text, id…}, `n` how many lines came before the end of it,
 -- by which the oldest entries go once the lines after them are enough.
-local lines, lines_at, line_count = {}, {}, 0
+local lines, lines_at, line_count
 local function log(level, what, id, text)
   local place = level .. '\n' .. what .. '\n' .. (text or '')
   local line = lines_at[place]
@@ -279,4 +275,17 @@ local function write_log()
       call('XDEL', key, entry[1])
     end
   end
+end
+
+local function begin_work(tag)
+  call, match, find, sub, concat = redis.call, string.match, string.find, string.sub, table.concat
+  T, J, L, M, C, B = tag, tag .. ':j:', tag .. ':fences', tag .. ':m', tag .. ':c', tag .. ':b'
+  RECEIVED = tag .. ':e:received'
+  clock = call('TIME')
+  NOW = clock[1] * 1000 + math.floor(clock[2] / 1000)
+  NOW_MS = int(NOW)
+  sets, pending_sets = {}, false
+  records, changed, fresh, fences, values, gone, older = {}, {}, {}, {}, {}, {}, {}
+  known_lines, tallies = {}, {}
+  lines, lines_at, line_count = {}, {}, 0
 end

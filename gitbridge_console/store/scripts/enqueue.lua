@@ -17,20 +17,6 @@ if bytes_hard > 0 and bytes >= bytes_hard then
   return {'', 'over budget', bytes}
 end
 
--- Of what nobody works on yet, the newest of the least urgent class; an older or more urgent event is never put aside for a newer one.
-local function least_urgent()
-  local found, worst = nil, -1
-  for _, name in ipairs(call('SMEMBERS', T .. ':lanes')) do
-    local tail = look('ZREVRANGEBYSCORE', T .. ':r:' .. name, '+inf', int(shed_from * BAND), 'WITHSCORES', 'LIMIT', 0, 10)
-    for i = 1, #tail, 2 do
-      local event, score = event_of(tail[i]), tonumber(tail[i + 1])
-      local state = hget(event, 'state')
-      if score > worst and (state == 'received' or state == 'routed' or state == 'parked') then found, worst = event, score end
-    end
-  end
-  return found, worst
-end
-
 local why
 local may_be_shed = shed_from > 0 and priority >= shed_from and not dead
 if bytes_soft > 0 and bytes >= bytes_soft and may_be_shed then
