@@ -42,6 +42,7 @@ ENTRIES = {
 }
 """What can be called on the server: a group that may be refused at ``maxmemory`` and one that may not, single scripts of both sorts."""
 
+
 def _text(name: str) -> str:
     return resources.files("gitbridge_console.store").joinpath("scripts", f"{name}.lua").read_text("utf-8")
 
@@ -158,18 +159,17 @@ class ScriptRunner:
         return reply
 
 
-def packed(transitions: Sequence[tuple[str, Sequence[Any]]]) -> list[str | bytes]:
-    """Transitions as a group takes them: JSON, with numbers in place of the binary arguments, which follow it."""
-    binary: list[bytes] = []
-    asked: list[list[Any]] = [[name for name, _ in transitions]]
-    for _, args in transitions:
-        own: list[str | int] = []
-        for arg in args:
-            if type(arg) is bytes:
-                binary.append(arg)
-                own.append(len(binary) + 1)
-            else:
-                own.append(arg if isinstance(arg, str) else str(arg))
-        asked.append(own)
+def packed(transitions: Sequence[tuple[str, Sequence[Any]]]) -> list[bytes]:
+    """Transitions as a group takes them: JSON, with the place of each binary argument instead of it; those follow."""
+    sent = [b""]
+
+    def place_of(binary: bytes) -> list[int]:
+        sent.append(binary)
+        return [len(sent)]
+
+    asked = [[name for name, _ in transitions], *(args for _, args in transitions)]
     # What is no text (a lone half of a surrogate pair) would fail the whole group.
-    return [json.dumps(asked, ensure_ascii=False, separators=(",", ":")).encode("utf-8", "replace"), *binary]
+    sent[0] = json.dumps(asked, ensure_ascii=False, separators=(",", ":"), check_circular=False, default=place_of).encode(
+        "utf-8", "replace"
+    )
+    return sent

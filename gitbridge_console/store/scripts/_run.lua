@@ -13,7 +13,7 @@ local function run_one(KEYS, ARGV)
   return reply
 end
 
--- ARGV: JSON, a list of the names and then for each a list of its arguments; where an argument is a number it is the place of a binary one
+-- ARGV: JSON, a list of the names and then for each a list of its arguments; a list for an argument has the place of a binary one
 -- that follows in ARGV. One large argument is read three times as fast as many small ones. Returns a reply, or an error, for each.
 local function run_group(KEYS, ARGV)
   begin(KEYS[1])
@@ -23,7 +23,7 @@ local function run_group(KEYS, ARGV)
     local name, args = names[n], asked[n + 1]
     if #ARGV > 1 then
       for i = 1, #args do
-        if type(args[i]) == 'number' then args[i] = ARGV[args[i]] end
+        if type(args[i]) == 'table' then args[i] = ARGV[args[i][1]] end
       end
     end
     local id = args[1]
@@ -31,7 +31,7 @@ local function run_group(KEYS, ARGV)
       claims[#claims + 1] = n
     elseif name == 'enqueue' then
       expected[#expected + 1] = id
-    elseif name ~= 'extend' and name ~= 'bounds' then
+    elseif name ~= 'extend' and name ~= 'bounds' and name ~= 'conclude' then
       ids[#ids + 1] = id
       if is_task(id) then ids[#ids + 1] = event_of(id) end
     end

@@ -61,18 +61,18 @@ end
 if texts then call('HSET', T .. ':x:' .. id, unpack(texts)) end
 values[#values + 1] = T .. ':p:' .. id
 values[#values + 1] = payload
-fresh[id] = size .. ' ready ' .. lane .. ' received ' .. ARGV[3] .. ' ' .. NOW_MS .. ' 0 ' .. NOW_MS .. ' ' .. ARGV[4] .. ' ' .. ARGV[5]
+fresh[id] = size .. ' ready ' .. lane .. ' received 0 ' .. ARGV[3] .. ' ' .. NOW_MS .. ' ' .. NOW_MS .. ' ' .. ARGV[4] .. ' ' .. ARGV[5]
 deliver(delivery, id)
 -- As `set_state` and `push` would, for an event of which nothing is there to be read.
 zput(RECEIVED, id, NOW_MS)
-tally(C, 'to:received', 1)
+entered.received = (entered.received or 0) + 1
 tally(B, 'received', size)
 if undecided then undecided = undecided + 1 end
 if why then
   shed(id, why)
   return {id, 'shed', 0}
 end
-zput(T .. ':r:' .. lane, id, int(priority * BAND + NOW))
+zput(key(':r:', lane), id, place_now(ARGV[3]))
 lane_is_known(lane)
 woken[lane] = true
 return {id, 'new', 0}
