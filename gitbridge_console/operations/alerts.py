@@ -13,8 +13,10 @@ from gitbridge_console.domain.snapshots import (
     EngineStatus,
     LaneStatus,
     ProviderStatus,
+    ReceiverStatus,
 )
 from gitbridge_console.domain.timestamps import iso_from_ms
+from gitbridge_console.operations.spool_alerts import spool_alerts
 from gitbridge_console.router.overload import UNDECIDED, Overload, Step
 from gitbridge_console.settings.model import AlertSettings, Settings
 from gitbridge_console.store.host_board import EVERYWHERE, NOTHING_HELD, Publishing
@@ -40,11 +42,14 @@ def alerts_of(
     dead: tuple[DeadExports | None, DeadTrouble | None],
     overload: Overload,
     at: str,
+    *,
+    receivers: Sequence[ReceiverStatus] = (),
     publishing: Publishing = NOTHING_HELD,
 ) -> Iterable[Alert]:
     """What wants the operator, worst first."""
     found = [
         *_fleet_alerts(engines, at),
+        *spool_alerts(receivers, at),
         *_store_alerts(server, at),
         *_queue_alerts(settings, stats, lanes, quarantined, overload, at),
         *_parked_alerts(stats, providers, at),

@@ -56,8 +56,12 @@ class Operations(DecisionOperations, ChainOperations, Previews, Listings, Histor
                 store.server.look(),
                 store.dead_letters.notices(),
             )
-            quarantined, cached, books, publishing = await asyncio.gather(
-                store.client.xlen(store.keys.quarantine), store.answers.size(), read_books(store, settings), store.github.look()
+            quarantined, cached, books, receivers, publishing = await asyncio.gather(
+                store.client.xlen(store.keys.quarantine),
+                store.answers.size(),
+                read_books(store, settings),
+                store.receivers.known(),
+                store.github.look(),
             )
             return build_snapshot(
                 settings,
@@ -71,6 +75,7 @@ class Operations(DecisionOperations, ChainOperations, Previews, Listings, Histor
                 dead=dead,
                 cached=cached,
                 books=books,
+                receivers=receivers,
                 publishing=publishing,
             )
 

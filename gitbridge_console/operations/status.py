@@ -15,6 +15,7 @@ from gitbridge_console.domain.snapshots import (
     LogLine,
     OverloadStatus,
     PauseInfo,
+    ReceiverStatus,
     StoreStatus,
 )
 from gitbridge_console.domain.timestamps import iso_from_ms
@@ -42,6 +43,7 @@ def build_snapshot(
     dead: tuple[DeadExports | None, DeadTrouble | None] = (None, None),
     cached: tuple[int, int] = (0, 0),
     books: Mapping[str, ProviderBooks] = MappingProxyType({}),
+    receivers: tuple[ReceiverStatus, ...] = (),
     publishing: Publishing = NOTHING_HELD,
 ) -> FleetSnapshot:
     """Everything of one moment in the words of the contract."""
@@ -87,12 +89,28 @@ def build_snapshot(
         queue_latency_ms=window.percentiles("queue_latency"),
         routing_latency_ms=window.percentiles("routing_latency"),
         engines=engines,
+        receivers=receivers,
         quarantined=quarantined,
         duplicates=stats.counters.get("duplicates", 0),
         refused=stats.counters.get("refused", 0),
         overload=_overload(settings, stats, overload),
         next_chance=next_chance(stats, providers),
-        alerts=tuple(alerts_of(settings, stats, lanes, providers, engines, server, quarantined, dead, overload, at, publishing)),
+        alerts=tuple(
+            alerts_of(
+                settings,
+                stats,
+                lanes,
+                providers,
+                engines,
+                server,
+                quarantined,
+                dead,
+                overload,
+                at,
+                receivers=receivers,
+                publishing=publishing,
+            )
+        ),
         cache=_cache(window.counts, cached),
         consensus={name: stats.counters.get(f"decided:{name}", 0) for name in ("complete", "partial", "degraded", "failed", "split")},
         log=log,

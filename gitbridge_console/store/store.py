@@ -22,7 +22,7 @@ from gitbridge_console.store.fleet import FleetRegistry
 from gitbridge_console.store.host_board import HostBoard
 from gitbridge_console.store.journal import AuditJournal
 from gitbridge_console.store.keys import STORE_VERSION, Keys
-from gitbridge_console.store.legacy import LegacyStore
+from gitbridge_console.store.legacy import LegacyStore, legacy_warnings
 from gitbridge_console.store.metrics import Metrics
 from gitbridge_console.store.metrics_history import MetricsHistory
 from gitbridge_console.store.outbox import OutboxStore
@@ -32,6 +32,7 @@ from gitbridge_console.store.provider_board import ProviderBoard
 from gitbridge_console.store.quarantine import QuarantineStore
 from gitbridge_console.store.rate_limits import RateLimitStore
 from gitbridge_console.store.reader import EventReader
+from gitbridge_console.store.receivers import ReceiverRegistry
 from gitbridge_console.store.replies import text_of
 from gitbridge_console.store.server_watch import ServerWatch
 from gitbridge_console.store.trouble import StoreTrouble
@@ -65,6 +66,7 @@ class Store:
         self.journal = AuditJournal(self.client, self.keys, keep=settings.retention.audit_max, writes=writes, disk=self.disk)
         self.event_log = EventLog(self.client, keys, writes=writes)
         self.fleet = FleetRegistry(self.client, self.keys, writes=writes)
+        self.receivers = ReceiverRegistry(self.client, self.keys, writes=writes)
         self.providers = ProviderBoard(self.client, self.keys, writes=writes)
         self.budgets = BudgetStore(self.client, self.keys, writes=writes)
         self.batches = BatchStore(self.client, self.keys, writes=writes)
@@ -78,7 +80,7 @@ class Store:
         self.attempts = AttemptLog(self.client, self.keys, writes)
         self.metrics = Metrics(self.client, settings.namespace, keep_s=settings.retention.metrics_s, writes=writes, attempts=self.attempts)
         self.history = MetricsHistory(self.client, settings.namespace)
-        self.server = ServerWatch(self.client, settings.redis.durability)
+        self.server = ServerWatch(self.client, settings.redis.durability, also=legacy_warnings(settings.redis.url, settings.legacy))
         self.wakeups = Wakeups(connection.new_client(socket_timeout_s=None), *keys)
         self.trouble = StoreTrouble()
 
