@@ -14,6 +14,7 @@ from gitbridge_console.actions.body import finding_text, summary_body
 from gitbridge_console.actions.outside_text import clean
 from gitbridge_console.domain.decisions import Cluster, Decision, DecisionState
 from gitbridge_console.domain.events import ChangedFile, EventFacts
+from gitbridge_console.domain.loops import MARKER_START
 from gitbridge_console.domain.names import REPOSITORY, SHA
 from gitbridge_console.settings.routing import KindSettings
 
@@ -69,7 +70,7 @@ class _Target:
     @property
     def marker(self) -> str:
         """The same for every run of an event, so that a replay updates instead of repeating."""
-        return f"<!-- gitbridge:{self.repository}#{self.number or 0}:{self.decision.kind}:{self.sha or '-'} -->"
+        return f"{MARKER_START}{self.repository}#{self.number or 0}:{self.decision.kind}:{self.sha or '-'} -->"
 
 
 def build_action(policy: KindSettings, facts: EventFacts, decision: Decision, files: Sequence[ChangedFile] = ()) -> ActionPlan | None:

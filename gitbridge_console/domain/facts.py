@@ -7,7 +7,8 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
-from gitbridge_console.domain.events import ChangedFile, EventFacts
+from gitbridge_console.domain.events import GITHUB, ChangedFile, EventFacts
+from gitbridge_console.domain.loops import is_marked
 
 TITLE_MAX, BODY_MAX, NAME_MAX, EXTRA_MAX, EXTRA_COUNT, FILES_MAX = 500, 20_000, 300, 1_000, 50, 3_000
 
@@ -64,6 +65,7 @@ def read_facts(type: str, payload: Any, diff: str | None = None) -> EventFacts:
     return EventFacts(
         type=type,
         action=text(body.get("action"), 60),
+        host=text(table(body.get("gitbridge")).get("host"), 20) or GITHUB,
         repository=full_name,
         repository_id=number(repository.get("id")) or 0,
         subject=_subject(full_name, subject_number, ref),
@@ -72,6 +74,9 @@ def read_facts(type: str, payload: Any, diff: str | None = None) -> EventFacts:
         body=text(thing.get("body"), BODY_MAX) or text(thing.get("description"), BODY_MAX),
         author=text(author.get("login")) or text(table(body.get("pusher")).get("name")),
         author_is_bot=text(sender.get("type")) == "Bot" or text(sender.get("login")).endswith("[bot]"),
+        sender=text(sender.get("login")),
+        apps=_apps(said or thing),
+        marked=is_marked(said["body"]) if isinstance(said.get("body"), str) else False,
         labels=tuple(name for label in rows(thing.get("labels"))[:100] if (name := text(table(label).get("name")))),
         files=_files(body) or _files_of_diff(diff or "") or _listed(table(body.get("legacy")).get("files")),
         additions=number(thing.get("additions")),
@@ -85,6 +90,12 @@ def read_facts(type: str, payload: Any, diff: str | None = None) -> EventFacts:
         url=text(thing.get("html_url")) or text(body.get("compare")) or text(repository.get("html_url")),
         extra=_extra(type, body, thing),
     )
+
+
+def _apps(made: Mapping[str, Any]) -> tuple[str, ...]:
+    """Id and slug of the App through which something was said or run."""
+    app = table(made.get("performed_via_github_app")) or table(made.get("app"))
+    return tuple(name for key in ("id", "slug") if (name := text(app.get(key))))
 
 
 def supersede_version(type: str, payload: Any) -> tuple[str, int] | None:

@@ -13,7 +13,7 @@ from gitbridge_console.domain.facts import read_facts, supersede_version
 from gitbridge_console.domain.failures import ERROR_CODES, FailureClass
 from gitbridge_console.router.ai_router import AIRouter
 from gitbridge_console.router.batches import goes_by_batch
-from gitbridge_console.router.classifier import Classification, classify
+from gitbridge_console.router.classifier import Classification, classify, ourselves
 from gitbridge_console.router.overload import Overload, Step, may_be_shed
 from gitbridge_console.router.prompts import build_request
 from gitbridge_console.router.risk import all_named, policy_for, risk_of
@@ -71,9 +71,10 @@ class EventRouter:
         settings = self._settings()
         payload = json.loads(job.payload)
         facts = read_facts(job.event["ty"], payload, job.diff)
-        verdict = classify(facts, settings.rules)
+        verdict = classify(facts, settings.rules, ourselves(settings.hosts, facts.host))
         if verdict.ignored:
-            await self._queue.hand_on(job, "", EventState.IGNORED, why=verdict.reason, texts={"reason": verdict.reason})
+            texts = {"reason": verdict.reason, "rule": verdict.rule}
+            await self._queue.hand_on(job, "", EventState.IGNORED, why=verdict.reason, texts=texts)
             self._metrics.count("out")
             return
         material = material_from(facts, job.diff, settings.sources)

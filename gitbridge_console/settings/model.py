@@ -145,7 +145,21 @@ class SourceSettings(Table):
         return mirrors
 
 
-class GitHubSettings(Table):
+class OurselvesSettings(Table):
+    """Who we are on a code host, so that what we publish is not answered when it comes back."""
+
+    own_logins: tuple[str, ...] = ()
+    own_apps: tuple[str, ...] = ()
+    answered_bots: tuple[str, ...] = ()
+
+    @field_validator("own_logins", "own_apps", "answered_bots", mode="before")
+    @classmethod
+    def _one_is_a_list(cls, value: object) -> object:
+        listed = (value,) if isinstance(value, (str, int)) else value
+        return tuple(str(one) for one in listed) if isinstance(listed, (list, tuple)) else listed
+
+
+class GitHubSettings(OurselvesSettings):
     """GitHub, or a GitHub Enterprise server. The token is named, never written here; to read diffs it needs no right to write."""
 
     base_url: str = Field("https://api.github.com", pattern=r"^https?://[^\s@]+$")

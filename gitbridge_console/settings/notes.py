@@ -36,6 +36,12 @@ TABLES: dict[str, str] = {
     "rules.when": "Conditions of a rule; all that are given must hold",
 }
 
+OURSELVES = {
+    "own_logins": "logins we act under; what they say is not answered. Leave it empty where a person uses the same account",
+    "own_apps": "ids or slugs of Apps we act as; what they say and run is not answered",
+    "answered_bots": "bots whose comments and reviews are answered, such as dependabot[bot]; other bots' are not",
+}
+
 NOTES: dict[str, dict[str, str]] = {
     "": {
         "namespace": "Prefix of every key in the store; fleets with different namespaces do not see each other",
@@ -217,6 +223,7 @@ NOTES: dict[str, dict[str, str]] = {
         "token_env": "environment variable with a token that may read contents and pull requests",
         "token_file": "or a file with it",
         "anonymous": "whether diffs are asked for without a token, of public repositories",
+        **OURSELVES,
         "timeout_connect_s": "seconds to connect",
         "timeout_s": "seconds of silence",
     },
