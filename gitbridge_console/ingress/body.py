@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import Callable
-from typing import NoReturn, TypeVar
+from typing import Any, NoReturn, ParamSpec, TypeVar
 from urllib.parse import parse_qs
 
 from starlette.requests import ClientDisconnect, Request
@@ -17,6 +17,7 @@ JSON_TYPE = "application/json"
 FORM_TYPE = "application/x-www-form-urlencoded"
 
 T = TypeVar("T")
+P = ParamSpec("P")
 
 
 class Rejected(Exception):
@@ -83,23 +84,24 @@ def media_type(content_type: str) -> str:
     return found
 
 
-async def read_payload(body: bytes, kind: str) -> bytes:
-    """The JSON text of a body, checked to be an object.
+def read_payload(body: bytes, kind: str) -> tuple[bytes, dict[str, Any]]:
+    """The JSON text of a body and the object it is.
 
     Raises:
-        Rejected: 400, it is not.
+        Rejected: 400, it is not one.
     """
-    if len(body) < WORTH_A_THREAD_BYTES:
-        return _payload(body, kind)
-    return await asyncio.to_thread(_payload, body, kind)
-
-
-def _payload(body: bytes, kind: str) -> bytes:
     text = _guarded(lambda: _form_field(body), "the form has no payload field") if kind == FORM_TYPE else body
     parsed = _guarded(lambda: json.loads(text, parse_constant=_refuse_constant), "the payload is not valid JSON")
     if not isinstance(parsed, dict):
         raise Rejected(400, "the payload is not a JSON object")
-    return text
+    return text, parsed
+
+
+async def in_thread_if_large(size: int, work: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+    """What ``work`` returns; what takes longer than the loop should stand still is done beside it."""
+    if size < WORTH_A_THREAD_BYTES:
+        return work(*args, **kwargs)
+    return await asyncio.to_thread(work, *args, **kwargs)
 
 
 def _form_field(body: bytes) -> bytes:

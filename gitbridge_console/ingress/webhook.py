@@ -9,8 +9,7 @@ from __future__ import annotations
 import asyncio
 import ipaddress
 import logging
-import re
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from typing import Any, Protocol
 
 from starlette.applications import Starlette
@@ -19,9 +18,10 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from gitbridge_console.domain.events import IncomingEvent
-from gitbridge_console.ingress.body import BodyReader, Rejected, media_type, read_payload
+from gitbridge_console.ingress.body import BodyReader, Rejected, in_thread_if_large, media_type, read_payload
+from gitbridge_console.ingress.dialects import dialect_of
+from gitbridge_console.ingress.dialects.base import Delivery, Dialect, NotUnderstood
 from gitbridge_console.ingress.secrets import SecretSource
-from gitbridge_console.ingress.signature import verify
 from gitbridge_console.settings.model import IngressSettings, Settings
 from gitbridge_console.store.records import BackPressure, PayloadTooLarge
 from gitbridge_console.store.unavailable import STORE_AWAY_ERRORS
@@ -33,8 +33,8 @@ STORE_TIMEOUT_S = 8.0
 """Code hosts cut the connection after 10 s; a delivery that was stored all the same is a duplicate when it comes again."""
 RETRY_AFTER_S = 10
 PROBE_TIMEOUT_S = 5.0
-EVENT_TYPE = re.compile(r"[a-z][a-z0-9_]{0,59}")
-DELIVERY = re.compile(r"[A-Za-z0-9._:-]{1,100}")
+READ_ONCE = frozenset({"content-type", "content-length", "content-encoding"})
+"""Headers that decide how a request is read, beside those of its dialect: twice is an attempt at two readings."""
 METRICS_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 
 
@@ -105,24 +105,24 @@ class _Door:
 
     async def _take(self, request: Request) -> Response:
         settings = self._settings().ingress
-        kind = media_type(request.headers.get("content-type", ""))
+        headers = dict(request.headers)
+        dialect = dialect_of(headers)
+        _check_once(request, dialect.headers | READ_ONCE)
+        kind = media_type(headers.get("content-type", ""))
         secrets = self._secrets.current()
-        signature = request.headers.get("x-hub-signature-256")
-        _check_before_reading(request, settings, secrets, signature)
+        proven = _check_before_reading(request, settings, secrets, dialect.unproven(headers))
         body = await self._bodies.read(request, max_bytes=settings.max_body_bytes, timeout_s=settings.body_timeout_s)
         try:
-            if signature is not None and not verify(body, signature, secrets):
-                raise Rejected(401, "the signature does not match")
-            return await self._accept(request, await read_payload(body, kind))
+            delivery = await in_thread_if_large(len(body), _understand, dialect, headers, body, kind, secrets if proven else None)
+            return await self._accept(dialect, delivery)
         finally:
             self._bodies.release(len(body))
 
-    async def _accept(self, request: Request, payload: bytes) -> Response:
-        event_type = _header(request, "X-GitHub-Event", EVENT_TYPE)
-        delivery = _header(request, "X-GitHub-Delivery", DELIVERY)
-        if event_type == "ping":
+    async def _accept(self, dialect: Dialect, delivery: Delivery) -> Response:
+        if delivery.ping:
             return JSONResponse({"status": "pong"})
-        result = await self._store(IncomingEvent(delivery=delivery, type=event_type, payload=payload, source="webhook"))
+        event = IncomingEvent(delivery=delivery.id, type=delivery.type, payload=delivery.payload, source=dialect.source)
+        result = await self._store(event)
         return JSONResponse({"id": result.id, "status": result.status}, 202)
 
     async def _store(self, event: IncomingEvent) -> Submitted:
@@ -164,19 +164,43 @@ class _Door:
             return Response(b"", 503)
 
 
-def _check_before_reading(request: Request, settings: IngressSettings, secrets: tuple[bytes, ...], signature: str | None) -> None:
-    """Refuse before the body is read what cannot be accepted whatever its body is.
+def _understand(dialect: Dialect, headers: Mapping[str, str], body: bytes, kind: str, secrets: tuple[bytes, ...] | None) -> Delivery:
+    """The delivery of a body, proven first where it claims to be signed.
+
+    Raises:
+        Rejected: 401 the proof does not hold, 400 it is not what the host sends.
+    """
+    if secrets is not None and not dialect.verify(body, headers, secrets):
+        raise Rejected(401, "the signature does not match")
+    text, payload = read_payload(body, kind)
+    try:
+        return dialect.read(headers, payload, text)
+    except NotUnderstood as error:
+        raise Rejected(400, str(error)) from None
+
+
+def _check_once(request: Request, names: frozenset[str]) -> None:
+    seen: set[str] = set()
+    for raw, _ in request.headers.raw:
+        name = raw.decode("latin-1").lower()
+        if name in names and name in seen:
+            raise Rejected(400, f"{name} is there twice")
+        seen.add(name)
+
+
+def _check_before_reading(request: Request, settings: IngressSettings, secrets: tuple[bytes, ...], unproven: str | None) -> bool:
+    """Refuse before the body is read what cannot be accepted whatever its body is; whether there is a proof to verify.
 
     Raises:
         Rejected: 503 no secret is configured, 401 unsigned.
     """
-    if signature is None and settings.allow_unsigned_loopback and _from_this_host(request):
-        return
+    if unproven is not None and settings.allow_unsigned_loopback and _from_this_host(request):
+        return False
     if not secrets:
         raise Rejected(503, "no webhook secret is configured on this receiver")
-    if signature is None:
-        legacy = "; SHA-1 signatures are not accepted" if "x-hub-signature" in request.headers else ""
-        raise Rejected(401, f"X-Hub-Signature-256 is missing{legacy}")
+    if unproven is not None:
+        raise Rejected(401, unproven)
+    return True
 
 
 def _from_this_host(request: Request) -> bool:
@@ -189,12 +213,3 @@ def _from_this_host(request: Request) -> bool:
         return False
     mapped = getattr(address, "ipv4_mapped", None)
     return bool((mapped or address).is_loopback)
-
-
-def _header(request: Request, name: str, pattern: re.Pattern[str]) -> str:
-    value = request.headers.get(name, "")
-    if not value:
-        raise Rejected(400, f"{name} is missing")
-    if not pattern.fullmatch(value):
-        raise Rejected(400, f"{name} is not usable")
-    return value

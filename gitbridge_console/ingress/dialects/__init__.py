@@ -1,0 +1,16 @@
+"""What the code hosts send, each in its own words, behind one protocol."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from gitbridge_console.ingress.dialects.base import Dialect
+from gitbridge_console.ingress.dialects.github import GitHubDialect
+
+DIALECTS: tuple[Dialect, ...] = (GitHubDialect(),)
+"""Asked in this order. GitHub comes last: hosts that imitate it send its headers beside their own."""
+
+
+def dialect_of(headers: Mapping[str, str], dialects: Sequence[Dialect] = DIALECTS) -> Dialect:
+    """Who speaks these headers; the last one where nobody does, so that its words for what is missing are the answer."""
+    return next((dialect for dialect in dialects if dialect.speaks(headers)), dialects[-1])
