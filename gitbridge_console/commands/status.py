@@ -79,6 +79,8 @@ def _parts(snapshot: FleetSnapshot) -> Iterable[str]:
     )
     events = ", ".join(f"{state} {count}" for state, count in snapshot.events.items() if count)
     yield f"events: {events or 'none'}; quarantined {snapshot.quarantined}, duplicates {snapshot.duplicates}, refused {snapshot.refused}"
+    if snapshot.legacy is not None and (snapshot.legacy.waiting or snapshot.legacy.processing):
+        yield f"legacy list: {snapshot.legacy.waiting:,} of {snapshot.legacy.max_waiting:,} wait, {snapshot.legacy.processing} under way"
     if snapshot.cache.hit_rate is not None:
         yield _cache_line(snapshot.cache)
     if snapshot.overload.step != "normal":

@@ -12,9 +12,11 @@ from gitbridge_console.domain.snapshots import (
     BudgetStatus,
     EngineStatus,
     LaneStatus,
+    LegacyStatus,
     ProviderStatus,
 )
 from gitbridge_console.domain.timestamps import iso_from_ms
+from gitbridge_console.operations.inbox_status import legacy_alerts
 from gitbridge_console.router.overload import UNDECIDED, Overload, Step
 from gitbridge_console.settings.model import AlertSettings, Settings
 from gitbridge_console.store.records import QueueStats
@@ -37,6 +39,7 @@ def alerts_of(
     quarantined: int,
     dead: tuple[DeadExports | None, DeadTrouble | None],
     overload: Overload,
+    legacy: LegacyStatus | None,
     at: str,
 ) -> Iterable[Alert]:
     """What wants the operator, worst first."""
@@ -44,6 +47,7 @@ def alerts_of(
         *_fleet_alerts(engines, at),
         *_store_alerts(server, at),
         *_queue_alerts(settings, stats, lanes, quarantined, overload, at),
+        *legacy_alerts(legacy, settings.alerts.queue_fill, at),
         *_parked_alerts(stats, providers, at),
         *_overload_alerts(settings, stats, overload, at),
         *_dead_letter_alerts(*dead),

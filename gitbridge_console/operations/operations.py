@@ -56,8 +56,8 @@ class Operations(DecisionOperations, ChainOperations, Previews, Listings, Histor
                 store.server.look(),
                 store.dead_letters.notices(),
             )
-            quarantined, cached, books = await asyncio.gather(
-                store.client.xlen(store.keys.quarantine), store.answers.size(), read_books(store, settings)
+            quarantined, cached, books, inbox = await asyncio.gather(
+                store.client.xlen(store.keys.quarantine), store.answers.size(), read_books(store, settings), store.inbox.read()
             )
             return build_snapshot(
                 settings,
@@ -71,6 +71,7 @@ class Operations(DecisionOperations, ChainOperations, Previews, Listings, Histor
                 dead=dead,
                 cached=cached,
                 books=books,
+                inbox=inbox,
             )
 
     async def list_events(self, wanted: EventFilter | None = None, limit: int = 100) -> list[EventSummary]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from types import MappingProxyType
+from typing import Any
 
 from gitbridge_console.domain.dead_letters import DeadExports, DeadTrouble
 from gitbridge_console.domain.events import STAGE_LANES, EventState, Priority
@@ -19,6 +20,7 @@ from gitbridge_console.domain.snapshots import (
 )
 from gitbridge_console.domain.timestamps import iso_from_ms
 from gitbridge_console.operations.alerts import alerts_of, next_chance
+from gitbridge_console.operations.inbox_status import legacy_status
 from gitbridge_console.operations.provider_status import ProviderBooks, batched_tasks, provider_status
 from gitbridge_console.router.overload import Overload, measure
 from gitbridge_console.settings.model import Settings
@@ -41,6 +43,7 @@ def build_snapshot(
     dead: tuple[DeadExports | None, DeadTrouble | None] = (None, None),
     cached: tuple[int, int] = (0, 0),
     books: Mapping[str, ProviderBooks] = MappingProxyType({}),
+    inbox: Mapping[str, Mapping[str, Any]] = MappingProxyType({}),
 ) -> FleetSnapshot:
     """Everything of one moment in the words of the contract."""
     lanes = {
@@ -61,6 +64,7 @@ def build_snapshot(
     }
     at = iso_from_ms(stats.now_ms)
     pace = {name: provider.calls_1m / 60 for name, provider in window.providers.items()}
+    legacy = legacy_status(settings.legacy, inbox, stats.now_ms)
     overload = measure(settings.queue, settings.shedding, stats, pace)
     engines = tuple(
         EngineStatus(
@@ -90,11 +94,12 @@ def build_snapshot(
         refused=stats.counters.get("refused", 0),
         overload=_overload(settings, stats, overload),
         next_chance=next_chance(stats, providers),
-        alerts=tuple(alerts_of(settings, stats, lanes, providers, engines, server, quarantined, dead, overload, at)),
+        alerts=tuple(alerts_of(settings, stats, lanes, providers, engines, server, quarantined, dead, overload, legacy, at)),
         cache=_cache(window.counts, cached),
         consensus={name: stats.counters.get(f"decided:{name}", 0) for name in ("complete", "partial", "degraded", "failed", "split")},
         log=log,
         max_waiting=settings.queue.max_waiting,
+        legacy=legacy,
     )
 
 

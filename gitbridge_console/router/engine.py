@@ -16,6 +16,7 @@ from gitbridge_console.domain.events import STAGE_LANES
 from gitbridge_console.hosts.github import GitHubClient
 from gitbridge_console.hosts.tokens import TokenSource
 from gitbridge_console.ingress.legacy_list import pump
+from gitbridge_console.ingress.legacy_watch import watch
 from gitbridge_console.providers.registry import import_sdks
 from gitbridge_console.router.ai_router import AIRouter
 from gitbridge_console.router.answer_cache import AnswerCache
@@ -322,8 +323,9 @@ class Engine:
         return self.overload.fill < LEGACY_FILL
 
     async def _legacy(self) -> None:
-        async with open_legacy(self._holder.current, self.store) as legacy:
-            await pump(legacy, self.intake.submit, self.store.queue.quarantine, self._stop, has_room=self._has_room)
+        async with open_legacy(self._holder.current, self.store) as legacy, asyncio.TaskGroup() as tasks:
+            tasks.create_task(watch(legacy, self.store.inbox, self.store.trouble, self._stop))
+            tasks.create_task(pump(legacy, self.intake.submit, self.store.queue.quarantine, self._stop, has_room=self._has_room))
 
     async def _drain(self, lanes: set[asyncio.Task[None]]) -> None:
         for lane in self._lanes.values():

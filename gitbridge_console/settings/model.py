@@ -118,6 +118,7 @@ class LegacySettings(Table):
     url: str | None = None
     events_key: str = "gitbridge:events"
     processing_key: str = "gitbridge:processing"
+    max_waiting: int = Field(10_000, ge=1)
     max_entry_bytes: int = Field(25 * 1024 * 1024, ge=1024)
 
 

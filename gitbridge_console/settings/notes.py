@@ -204,6 +204,7 @@ NOTES: dict[str, dict[str, str]] = {
         "url": "Its server; not set: the store's",
         "events_key": "Key of the list producers push to",
         "processing_key": "Key of the list of what is being taken over",
+        "max_waiting": "Entries its producers may leave there; at `alerts.queue_fill` of it an alert speaks. Nothing is dropped",
         "max_entry_bytes": "Largest entry, in bytes; larger ones go to the quarantine",
     },
     "sources": {

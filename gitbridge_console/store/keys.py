@@ -148,6 +148,11 @@ class Keys:
         """Hash of the fleet's heartbeats, engine id to JSON; fleet-wide, so under a tag of its own."""
         return f"{{{self.namespace}:ctl}}:engines"
 
+    @property
+    def inbox(self) -> str:
+        """Hash of what is known of the ways in beside the webhook; fleet-wide."""
+        return f"{{{self.namespace}:ctl}}:inbox"
+
     def provider_board(self, provider: str) -> str:
         """Hash of what the fleet knows of a provider's health; fleet-wide."""
         return f"{{{self.namespace}:rl:{provider}}}:board"

@@ -19,6 +19,7 @@ from gitbridge_console.store.event_log import EventLog
 from gitbridge_console.store.event_queue import RedisEventQueue
 from gitbridge_console.store.event_records import EventRecords
 from gitbridge_console.store.fleet import FleetRegistry
+from gitbridge_console.store.inbox_board import InboxBoard
 from gitbridge_console.store.journal import AuditJournal
 from gitbridge_console.store.keys import STORE_VERSION, Keys
 from gitbridge_console.store.legacy import LegacyStore
@@ -62,6 +63,7 @@ class Store:
         self.journal = AuditJournal(self.client, self.keys, keep=settings.retention.audit_max, writes=writes, disk=self.disk)
         self.event_log = EventLog(self.client, keys, writes=writes)
         self.fleet = FleetRegistry(self.client, self.keys, writes=writes)
+        self.inbox = InboxBoard(self.client, self.keys, writes=writes)
         self.providers = ProviderBoard(self.client, self.keys, writes=writes)
         self.budgets = BudgetStore(self.client, self.keys, writes=writes)
         self.batches = BatchStore(self.client, self.keys, writes=writes)

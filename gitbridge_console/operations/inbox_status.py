@@ -1,0 +1,42 @@
+"""The ways in beside the webhook, as ``status`` tells them, and when they want the operator. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from gitbridge_console.domain.snapshots import Alert, LegacyStatus
+from gitbridge_console.domain.timestamps import iso_from_ms
+from gitbridge_console.settings.model import LegacySettings
+from gitbridge_console.store.inbox_board import LEGACY
+
+FORGET_AFTER_MS = 60_000
+"""What no engine has looked at for so long is not known any more."""
+
+
+def legacy_status(settings: LegacySettings, inbox: Mapping[str, Mapping[str, Any]], now_ms: int) -> LegacyStatus | None:
+    """The legacy list, as far as an engine has looked at it lately."""
+    found = inbox.get(LEGACY)
+    if found is None or now_ms - found["at_ms"] > FORGET_AFTER_MS:
+        return None
+    return LegacyStatus(
+        at=iso_from_ms(found["at_ms"]),
+        waiting=found["waiting"],
+        processing=found["processing"],
+        max_waiting=settings.max_waiting,
+        problem=found["problem"],
+    )
+
+
+def legacy_alerts(legacy: LegacyStatus | None, fill: float, at: str) -> Iterable[Alert]:
+    """A list that fills up: its producers are not told, and its server's memory is not ours."""
+    if legacy is None:
+        return
+    if legacy.problem:
+        yield Alert(level="critical", code="legacy_away", text=f"the legacy list cannot be read: {legacy.problem}", since=at)
+    elif legacy.waiting >= legacy.max_waiting * fill:
+        share = f"{100 * legacy.waiting / legacy.max_waiting:.0f} % full: {legacy.waiting:,} of {legacy.max_waiting:,}"
+        level = "critical" if legacy.waiting >= legacy.max_waiting else "warning"
+        yield Alert(
+            level=level, code="legacy_full", text=f"legacy list {share}; slow its producers or start more engines", since=at, jump="queue"
+        )
