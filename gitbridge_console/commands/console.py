@@ -62,7 +62,8 @@ def receive(fleet: EngineThread, host: str, port: int) -> None:
         if text.startswith("listening") and not open_now.done():
             open_now.set_result(None)
 
-    serving = fleet.call(lambda _: serve_webhooks(fleet.session, host, port, asyncio.Event(), note))
+    session = fleet.session
+    serving = fleet.call(lambda _: serve_webhooks(fleet.holder, lambda: session, host, port, asyncio.Event(), note))
     wait({open_now, serving}, return_when=FIRST_COMPLETED)
     if serving.done():
         serving.result()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 from contextlib import suppress
 from typing import Any
 
@@ -14,8 +15,12 @@ from gitbridge_console.commands.output import JSON_OPTION, print_json, say
 from gitbridge_console.commands.running import prepare, prepare_engine
 from gitbridge_console.commands.words import DURATION
 from gitbridge_console.operations.drain import wait_drained
+from gitbridge_console.operations.receiver import LateSession
 from gitbridge_console.operations.session import Session, open_session, run_until_signal
 from gitbridge_console.settings.holder import SettingsHolder
+
+STORE_FIRST_S = 3.0
+"""How long the door stays shut for the store to open: what comes in meanwhile would only be spooled."""
 
 
 @click.command()
@@ -32,7 +37,7 @@ def worker(ctx: click.Context, drain: bool, drain_wait: float, listen: str | Non
     async def work(stop: asyncio.Event) -> int:
         async with open_session(holder, role="worker", engine=True) as session:
             say("working; stop with Ctrl-C or SIGTERM")
-            beside = _beside(ctx, session, place, stop)
+            beside = _beside(ctx, session.holder, lambda: session, place, stop)
             try:
                 if not drain:
                     await _until(stop, beside)
@@ -55,22 +60,53 @@ def ingress(ctx: click.Context, listen: str) -> int:
     holder = SettingsHolder(prepare(ctx, to_stderr=True))
 
     async def work(stop: asyncio.Event) -> int:
-        async with open_session(holder, role="ingress", engine=False) as session:
-            beside = _beside(ctx, session, place, stop)
-            try:
-                await _until(stop, beside)
-            finally:
-                await _end(beside)
-        return 0
+        if not holder.current.ingress.spool_max_bytes:
+            # Without a spool there is nothing to be done before the store can be used.
+            async with open_session(holder, role="ingress", engine=False) as session:
+                return await _serve(ctx, holder, lambda: session, place, stop)
+        late, leave = LateSession(holder, "ingress"), asyncio.Event()
+        opened = asyncio.Event()
+        opening = asyncio.create_task(late.run(leave, opened, say), name="session")
+        opening.add_done_callback(lambda _: opened.set())
+        try:
+            with suppress(TimeoutError):
+                async with asyncio.timeout(STORE_FIRST_S):
+                    await opened.wait()
+            return await _serve(ctx, holder, lambda: late.current, place, stop, opening)
+        finally:
+            leave.set()
+            await opening
 
     return asyncio.run(run_until_signal(work))
 
 
-def _beside(ctx: click.Context, session: Session, place: tuple[str, int] | None, stop: asyncio.Event) -> list[asyncio.Task[None]]:
-    watcher = watch_settings(session.holder, options_of(ctx), say)
+async def _serve(
+    ctx: click.Context,
+    holder: SettingsHolder,
+    session: Callable[[], Session | None],
+    place: tuple[str, int],
+    stop: asyncio.Event,
+    *watched: asyncio.Task[None],
+) -> int:
+    beside = _beside(ctx, holder, session, place, stop)
+    try:
+        await _until(stop, [*beside, *watched])
+    finally:
+        await _end(beside)
+    return 0
+
+
+def _beside(
+    ctx: click.Context,
+    holder: SettingsHolder,
+    session: Callable[[], Session | None],
+    place: tuple[str, int] | None,
+    stop: asyncio.Event,
+) -> list[asyncio.Task[None]]:
+    watcher = watch_settings(holder, options_of(ctx), say)
     tasks = [asyncio.create_task(watcher.run(), name="settings")]
     if place is not None:
-        tasks.append(asyncio.create_task(serve_webhooks(session, *place, stop, say), name="ingress"))
+        tasks.append(asyncio.create_task(serve_webhooks(holder, session, *place, stop, say), name="ingress"))
     return tasks
 
 

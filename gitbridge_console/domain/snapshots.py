@@ -249,6 +249,28 @@ class EngineStatus(View):
     """Fingerprint of its settings; a difference between engines is an alert."""
 
 
+class SpoolStatus(View):
+    """What a receiver of webhooks keeps on disk because the store did not take it. Bytes are those of the files.
+
+    ``failure``: why the disk did not take the last delivery, empty where it does.
+    """
+
+    records: int = 0
+    bytes: int = 0
+    max_bytes: int = 0
+    oldest_age_s: float | None = None
+    failure: str = ""
+
+
+class ReceiverStatus(View):
+    """One process that receives webhooks; ``spool`` is ``None`` where it keeps none."""
+
+    id: str
+    host: str
+    beat_age_s: float
+    spool: SpoolStatus | None = None
+
+
 class LogLine(View):
     """One line of the fleet's event log, newest last."""
 
@@ -273,6 +295,7 @@ class FleetSnapshot(View):
     queue_latency_ms: Percentiles = Percentiles()
     routing_latency_ms: Percentiles = Percentiles()
     engines: tuple[EngineStatus, ...] = ()
+    receivers: tuple[ReceiverStatus, ...] = ()
     quarantined: int = 0
     duplicates: int = 0
     refused: int = 0

@@ -14,9 +14,11 @@ from gitbridge_console.domain.snapshots import (
     LaneStatus,
     LegacyStatus,
     ProviderStatus,
+    ReceiverStatus,
 )
 from gitbridge_console.domain.timestamps import iso_from_ms
 from gitbridge_console.operations.inbox_status import legacy_alerts
+from gitbridge_console.operations.spool_alerts import spool_alerts
 from gitbridge_console.router.overload import UNDECIDED, Overload, Step
 from gitbridge_console.settings.model import AlertSettings, Settings
 from gitbridge_console.store.records import QueueStats
@@ -39,12 +41,15 @@ def alerts_of(
     quarantined: int,
     dead: tuple[DeadExports | None, DeadTrouble | None],
     overload: Overload,
-    legacy: LegacyStatus | None,
     at: str,
+    *,
+    receivers: Sequence[ReceiverStatus] = (),
+    legacy: LegacyStatus | None = None,
 ) -> Iterable[Alert]:
     """What wants the operator, worst first."""
     found = [
         *_fleet_alerts(engines, at),
+        *spool_alerts(receivers, at),
         *_store_alerts(server, at),
         *_queue_alerts(settings, stats, lanes, quarantined, overload, at),
         *legacy_alerts(legacy, settings.alerts.queue_fill, at),

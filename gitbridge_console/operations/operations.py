@@ -56,8 +56,12 @@ class Operations(DecisionOperations, ChainOperations, Previews, Listings, Histor
                 store.server.look(),
                 store.dead_letters.notices(),
             )
-            quarantined, cached, books, inbox = await asyncio.gather(
-                store.client.xlen(store.keys.quarantine), store.answers.size(), read_books(store, settings), store.inbox.read()
+            quarantined, cached, books, receivers, inbox = await asyncio.gather(
+                store.client.xlen(store.keys.quarantine),
+                store.answers.size(),
+                read_books(store, settings),
+                store.receivers.known(),
+                store.inbox.read(),
             )
             return build_snapshot(
                 settings,
@@ -72,6 +76,7 @@ class Operations(DecisionOperations, ChainOperations, Previews, Listings, Histor
                 cached=cached,
                 books=books,
                 inbox=inbox,
+                receivers=receivers,
             )
 
     async def list_events(self, wanted: EventFilter | None = None, limit: int = 100) -> list[EventSummary]:

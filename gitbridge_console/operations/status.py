@@ -16,6 +16,7 @@ from gitbridge_console.domain.snapshots import (
     LogLine,
     OverloadStatus,
     PauseInfo,
+    ReceiverStatus,
     StoreStatus,
 )
 from gitbridge_console.domain.timestamps import iso_from_ms
@@ -44,6 +45,7 @@ def build_snapshot(
     cached: tuple[int, int] = (0, 0),
     books: Mapping[str, ProviderBooks] = MappingProxyType({}),
     inbox: Mapping[str, Mapping[str, Any]] = MappingProxyType({}),
+    receivers: tuple[ReceiverStatus, ...] = (),
 ) -> FleetSnapshot:
     """Everything of one moment in the words of the contract."""
     lanes = {
@@ -89,12 +91,17 @@ def build_snapshot(
         queue_latency_ms=window.percentiles("queue_latency"),
         routing_latency_ms=window.percentiles("routing_latency"),
         engines=engines,
+        receivers=receivers,
         quarantined=quarantined,
         duplicates=stats.counters.get("duplicates", 0),
         refused=stats.counters.get("refused", 0),
         overload=_overload(settings, stats, overload),
         next_chance=next_chance(stats, providers),
-        alerts=tuple(alerts_of(settings, stats, lanes, providers, engines, server, quarantined, dead, overload, legacy, at)),
+        alerts=tuple(
+            alerts_of(
+                settings, stats, lanes, providers, engines, server, quarantined, dead, overload, at, receivers=receivers, legacy=legacy
+            )
+        ),
         cache=_cache(window.counts, cached),
         consensus={name: stats.counters.get(f"decided:{name}", 0) for name in ("complete", "partial", "degraded", "failed", "split")},
         log=log,

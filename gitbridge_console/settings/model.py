@@ -6,6 +6,7 @@ from typing import Literal
 
 from pydantic import Field, field_validator, model_validator
 
+from gitbridge_console.settings.ingress import IngressSettings
 from gitbridge_console.settings.routing import (
     BatchSettings,
     BreakerSettings,
@@ -98,17 +99,6 @@ class RetentionSettings(Table):
     decision_log_bytes: int = Field(64 * 1024**2, ge=1024**2)
     quarantine_max: int = Field(1_000, ge=10)
     metrics_s: PositiveSeconds = 26 * 3600.0
-
-
-class IngressSettings(Table):
-    """The HTTP door. Secrets are named, never written here."""
-
-    secret_env: tuple[str, ...] = ("GITBRIDGE_WEBHOOK_SECRET",)
-    secret_files: tuple[str, ...] = ()
-    allow_unsigned_loopback: bool = False
-    max_body_bytes: int = Field(25 * 1024 * 1024, ge=1024)
-    body_timeout_s: PositiveSeconds = 20.0
-    max_connections: int = Field(256, ge=1)
 
 
 class LegacySettings(Table):

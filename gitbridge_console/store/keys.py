@@ -153,6 +153,11 @@ class Keys:
         """Hash of what is known of the ways in beside the webhook; fleet-wide."""
         return f"{{{self.namespace}:ctl}}:inbox"
 
+    @property
+    def receivers(self) -> str:
+        """Hash of the processes that receive webhooks, id to JSON; fleet-wide."""
+        return f"{{{self.namespace}:ctl}}:receivers"
+
     def provider_board(self, provider: str) -> str:
         """Hash of what the fleet knows of a provider's health; fleet-wide."""
         return f"{{{self.namespace}:rl:{provider}}}:board"

@@ -30,6 +30,7 @@ from gitbridge_console.store.provider_board import ProviderBoard
 from gitbridge_console.store.quarantine import QuarantineStore
 from gitbridge_console.store.rate_limits import RateLimitStore
 from gitbridge_console.store.reader import EventReader
+from gitbridge_console.store.receivers import ReceiverRegistry
 from gitbridge_console.store.replies import text_of
 from gitbridge_console.store.server_watch import ServerWatch
 from gitbridge_console.store.trouble import StoreTrouble
@@ -64,6 +65,7 @@ class Store:
         self.event_log = EventLog(self.client, keys, writes=writes)
         self.fleet = FleetRegistry(self.client, self.keys, writes=writes)
         self.inbox = InboxBoard(self.client, self.keys, writes=writes)
+        self.receivers = ReceiverRegistry(self.client, self.keys, writes=writes)
         self.providers = ProviderBoard(self.client, self.keys, writes=writes)
         self.budgets = BudgetStore(self.client, self.keys, writes=writes)
         self.batches = BatchStore(self.client, self.keys, writes=writes)
