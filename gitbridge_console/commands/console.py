@@ -11,7 +11,7 @@ import click
 
 from gitbridge_console.commands.door import address, serve_webhooks, watch_settings
 from gitbridge_console.commands.lazy import options_of
-from gitbridge_console.commands.running import prepare, prepare_engine
+from gitbridge_console.commands.running import prepare
 from gitbridge_console.operations.thread import EngineThread
 from gitbridge_console.settings.holder import SettingsHolder
 
@@ -28,7 +28,7 @@ def open_console(ctx: click.Context, *, observe: bool, listen: str | None, snaps
     place = address(listen) if listen else None
     if snapshot is None:
         need_terminal()
-    holder = SettingsHolder(prepare(ctx) if observe else prepare_engine(ctx))
+    holder = SettingsHolder(prepare(ctx))
     settings = holder.current
     fleet = EngineThread(holder, role="console", engine=not observe, read_only=settings.read_only)
     watcher = watch_settings(holder, options_of(ctx))

@@ -9,13 +9,11 @@ from typing import TYPE_CHECKING, TypeVar
 
 import click
 
-from gitbridge_console.actions.outbox import check_actions
 from gitbridge_console.commands.lazy import options_of
 from gitbridge_console.commands.logs import set_up_logging
 from gitbridge_console.commands.options import Options
 from gitbridge_console.commands.output import say
 from gitbridge_console.operations.places import state_dir
-from gitbridge_console.settings.errors import SettingsError
 from gitbridge_console.settings.model import Settings
 
 if TYPE_CHECKING:
@@ -45,19 +43,6 @@ def prepare(ctx: click.Context, *, to_stderr: bool = False) -> Settings:
     except OSError as error:
         say(f"no log: {path}: {error.strerror or error}")
         set_up_logging(settings, None, to_stderr=to_stderr)
-    return settings
-
-
-def prepare_engine(ctx: click.Context, *, to_stderr: bool = False) -> Settings:
-    """As :func:`prepare`, for a process that will work: settings no engine can follow are refused before it starts.
-
-    Raises:
-        SettingsError: the settings are wrong, or ask for what this version cannot do.
-    """
-    settings = prepare(ctx, to_stderr=to_stderr)
-    problem = check_actions(settings.actions)
-    if problem is not None:
-        raise SettingsError([problem])
     return settings
 
 

@@ -12,7 +12,7 @@ import click
 from gitbridge_console.commands.door import address, serve_webhooks, watch_settings
 from gitbridge_console.commands.lazy import options_of
 from gitbridge_console.commands.output import JSON_OPTION, print_json, say
-from gitbridge_console.commands.running import prepare, prepare_engine
+from gitbridge_console.commands.running import prepare
 from gitbridge_console.commands.words import DURATION
 from gitbridge_console.operations.drain import wait_drained
 from gitbridge_console.operations.receiver import LateSession
@@ -32,7 +32,7 @@ STORE_FIRST_S = 3.0
 def worker(ctx: click.Context, drain: bool, drain_wait: float, listen: str | None, as_json: bool) -> int:
     """Run the engine without a screen; as many as wanted, on any host. SIGTERM finishes what is in hand."""
     place = address(listen) if listen else None
-    holder = SettingsHolder(prepare_engine(ctx, to_stderr=True))
+    holder = SettingsHolder(prepare(ctx, to_stderr=True))
 
     async def work(stop: asyncio.Event) -> int:
         async with open_session(holder, role="worker", engine=True) as session:

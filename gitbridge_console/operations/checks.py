@@ -11,7 +11,6 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Literal
 
-from gitbridge_console.actions.outbox import check_actions
 from gitbridge_console.operations.places import state_dir
 from gitbridge_console.settings.model import Settings
 
@@ -126,10 +125,9 @@ def _sources(settings: Settings) -> Check:
 
 
 def _actions(settings: Settings) -> Check:
-    problem = check_actions(settings.actions)
-    if problem is not None:
-        return Check("actions", "fail", problem)
-    return Check("actions", "ok", "dry run: what would be sent to the code host is stored and shown")
+    if settings.actions.dry_run:
+        return Check("actions", "ok", "dry run: what would be sent to the code host is stored and shown")
+    return Check("actions", "ok", "what is decided is published; `pause act` holds it back")
 
 
 def _state(settings: Settings) -> Check:

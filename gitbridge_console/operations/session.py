@@ -10,9 +10,8 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from types import FrameType
 
-from gitbridge_console.actions.outbox import check_actions
 from gitbridge_console.domain.snapshots import FleetSnapshot
-from gitbridge_console.operations.errors import OperationError, StoreAway, Usage
+from gitbridge_console.operations.errors import OperationError, StoreAway
 from gitbridge_console.operations.operations import Operations
 from gitbridge_console.operations.places import state_dir
 from gitbridge_console.router.engine import Engine
@@ -42,11 +41,8 @@ async def open_session(settings: Settings | SettingsHolder, *, role: str, engine
 
     Raises:
         StoreAway: the store cannot be used; one line that says why and what to do.
-        Usage: the settings ask for what this version cannot do.
     """
     holder = settings if isinstance(settings, SettingsHolder) else SettingsHolder(settings)
-    if engine and (problem := check_actions(holder.current.actions)) is not None:
-        raise Usage(problem)
     opened = open_store(holder.current, state_dir(holder.current))
     try:
         store = await opened.__aenter__()

@@ -12,12 +12,16 @@ from pathlib import Path
 from typing import Any
 
 from gitbridge_console import __version__
+from gitbridge_console.actions.outbox import Outbox
+from gitbridge_console.actions.outgoing_webhook import OutgoingWebhook
 from gitbridge_console.domain.events import STAGE_LANES
 from gitbridge_console.hosts.github import GitHubClient
+from gitbridge_console.hosts.github_api import GitHubApi
 from gitbridge_console.hosts.tokens import TokenSource
 from gitbridge_console.ingress.legacy_list import pump
 from gitbridge_console.ingress.legacy_watch import watch
 from gitbridge_console.providers.registry import import_sdks
+from gitbridge_console.router.act_stage import ActionStage
 from gitbridge_console.router.ai_router import AIRouter
 from gitbridge_console.router.answer_cache import AnswerCache
 from gitbridge_console.router.batch_keeper import BatchKeeper
@@ -25,7 +29,7 @@ from gitbridge_console.router.batches import BatchDesk
 from gitbridge_console.router.board_keeper import BoardKeeper, ProbeGuard
 from gitbridge_console.router.budgets import BudgetGuard
 from gitbridge_console.router.dead_letters import DeadLetterKeeper
-from gitbridge_console.router.decision_stage import ActionStage, DecisionStage
+from gitbridge_console.router.decision_stage import DecisionStage
 from gitbridge_console.router.discovery import Discovery
 from gitbridge_console.router.event_router import EventRouter
 from gitbridge_console.router.hedger import Hedger
@@ -90,8 +94,8 @@ class Engine:
         self.leases = LeaseKeeper(store.queue, store.trouble, store.wakeups)
         self.overload = Overload()
         token = TokenSource(lambda: holder.current.hosts.github)
-        self._github = GitHubClient(lambda: holder.current.hosts.github, token)
-        changes = ChangeSource(self._github, token, store.diffs, store.trouble, holder)
+        self._github = GitHubApi(lambda: holder.current.hosts.github, token)
+        changes = ChangeSource(GitHubClient(self._github), lambda: self._github.auth.available, store.diffs, store.trouble, holder)
         self._events = EventRouter(store.queue, self.router, store.metrics, holder, lambda: self.overload, changes)
         cache = AnswerCache(store.answers, store.metrics, store.trouble, lambda: holder.current.cache)
         hedger = Hedger(
@@ -112,7 +116,9 @@ class Engine:
         )
         self._failover = LaneFailover(store.queue, store.fleet, self.router, holder, engine=self.id)
         self._decide = DecisionStage(store.queue, store.reader, self.router, store.outcomes, store.metrics, holder)
-        self._act = ActionStage(store.queue, store.reader, store.metrics, holder)
+        self._webhook = OutgoingWebhook(lambda: holder.current.actions)
+        outbox = Outbox(self._github, self._webhook, store.outbox, store.github, holder)
+        self._act = ActionStage(store.queue, store.reader, store.metrics, holder, store.outbox, outbox)
         self._dead_letters = DeadLetterKeeper(store, state_dir, lambda: holder.current.retention, engine=self.id)
         self._lanes: dict[str, Lane] = {}
         self._stop = asyncio.Event()
@@ -191,6 +197,11 @@ class Engine:
     def _shut_for_s(self, name: str) -> Callable[[], float]:
         return (lambda: 0.0) if name in STAGE_LANES else lambda: self.router.gate(name).shut_for_s
 
+    def _room(self, name: str) -> Callable[[int], tuple[int, float]] | None:
+        if name == "act":
+            return self._act.room
+        return None if name in STAGE_LANES else LaneRoom(name, self.limits, self.router, self._holder)
+
     def _start_lanes(self, running: set[asyncio.Task[None]]) -> None:
         for name, work in self._handlers().items():
             if name in self._lanes:
@@ -207,7 +218,7 @@ class Engine:
                 payloads=name != "decide",
                 repository_max=self._repository_max(name),
                 shut_for_s=self._shut_for_s(name),
-                room=None if name in STAGE_LANES else LaneRoom(name, self.limits, self.router, self._holder),
+                room=self._room(name),
             )
             self._lanes[name] = lane
             task = asyncio.create_task(lane.run(), name=f"lane {name}")
@@ -352,4 +363,5 @@ class Engine:
             except Exception:
                 logger.exception("the store did not take the engine's goodbye for a reason nobody foresaw")
         await self._github.aclose()
+        await self._webhook.aclose()
         await self.router.aclose()

@@ -18,6 +18,7 @@
 ``<tag>:a:<task>``      answer, JSON;  ``<tag>:t:<task>`` list of attempts, JSON
 ``<tag>:v:<event>``     list: events that were made from this one with an edited payload
 ``<tag>:n:<event>``     decision, JSON;  ``<tag>:o:<event>`` action, JSON;  ``<tag>:h:<event>`` list: timeline
+``<tag>:i:<marker>``    fence of whoever may be publishing something with that marker; gone by itself
 ``<tag>:d:<delivery>``  event id of a delivery;  ``<tag>:s:<subject>`` newest head of a subject, ``id version``
 ``<tag>:ev``            stream: event log;  ``<tag>:q`` stream: quarantine;  ``<tag>:dn`` stream: decision ids
 ``<tag>:dl``            lock of the engine that exports dead letters: its token, gone by itself when it dies
@@ -189,6 +190,10 @@ class Keys:
     def rate_limits(self, provider: str, model: str) -> str:
         """Hash of what the limits of a provider's model have left; fleet-wide."""
         return f"{{{self.namespace}:rl:{provider}}}:limits:{model}"
+
+    def host(self, host: str) -> str:
+        """Tag of what the fleet shares about a code host; its keys stand in ``host_board.py``."""
+        return f"{{{self.namespace}:host:{host}}}"
 
     @property
     def cache(self) -> str:
