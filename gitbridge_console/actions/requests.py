@@ -15,7 +15,7 @@ from gitbridge_console.actions.body import BODY_MAX, finding_text, fit, summary_
 from gitbridge_console.actions.caps import ReviewWord, commit_state, conclusion, review_event
 from gitbridge_console.actions.outside_text import clean, code, plain
 from gitbridge_console.domain.decisions import Cluster, Decision, DecisionState
-from gitbridge_console.domain.events import ChangedFile, EventFacts
+from gitbridge_console.domain.events import GITHUB, ChangedFile, EventFacts
 from gitbridge_console.domain.loops import MARKER_START
 from gitbridge_console.domain.names import REPOSITORY, SHA
 from gitbridge_console.settings.model import ActionSettings
@@ -105,6 +105,8 @@ def plan_action(
         return NoAction("this kind has no action")
     if decision.state is DecisionState.FAILED or decision.verdict in {"", "none"}:
         return NoAction("nothing was decided")
+    if facts.host != GITHUB and policy.action != "webhook":
+        return NoAction(f"nothing is published on {facts.host}: there is no client that writes there")
     if not REPOSITORY.fullmatch(facts.repository):
         return NoAction("the event names no usable repository")
     if not re.fullmatch(r"[a-z_]{1,40}", decision.kind):

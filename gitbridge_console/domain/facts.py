@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
-from gitbridge_console.domain.events import GITHUB, ChangedFile, EventFacts
+from gitbridge_console.domain.events import GITHUB, GITLAB, ChangedFile, EventFacts
 from gitbridge_console.domain.loops import is_marked
 
 TITLE_MAX, BODY_MAX, NAME_MAX, EXTRA_MAX, EXTRA_COUNT, FILES_MAX = 500, 20_000, 300, 1_000, 50, 3_000
@@ -53,7 +53,7 @@ def read_facts(type: str, payload: Any, diff: str | None = None) -> EventFacts:
     body = table(payload)
     if "event_type" in body and "repository" not in body:
         return _flat(type, body)
-    thing = _thing(type, body)
+    thing, host = _thing(type, body), _host(body)
     repository = table(body.get("repository"))
     full_name = text(repository.get("full_name")) or text(table(body.get("organization")).get("login"))
     sender = table(body.get("sender"))
@@ -65,10 +65,10 @@ def read_facts(type: str, payload: Any, diff: str | None = None) -> EventFacts:
     return EventFacts(
         type=type,
         action=text(body.get("action"), 60),
-        host=text(table(body.get("gitbridge")).get("host"), 20) or GITHUB,
+        host=host,
         repository=full_name,
         repository_id=number(repository.get("id")) or 0,
-        subject=_subject(full_name, subject_number, ref),
+        subject=_subject(full_name, subject_number, ref, "!" if host == GITLAB and _is_pull(type, thing) else "#"),
         number=subject_number,
         title=_title(type, body, thing),
         body=text(thing.get("body"), BODY_MAX) or text(thing.get("description"), BODY_MAX),
@@ -105,9 +105,11 @@ def supersede_version(type: str, payload: Any) -> tuple[str, int] | None:
     """
     body = table(payload)
     repository = table(body.get("repository"))
-    place = number(repository.get("id")) or text(repository.get("full_name"))
+    place: int | str = number(repository.get("id")) or text(repository.get("full_name"))
     if not place:
         return None
+    if (host := _host(body)) != GITHUB:
+        place = f"{host}:{place}"  # each host counts its repositories from one
     if type == "pull_request" and text(body.get("action")) in HEAD_CHANGING:
         pull = table(body.get("pull_request"))
         own, version = number(pull.get("number")) or number(body.get("number")), _time_ms(pull.get("updated_at"))
@@ -143,9 +145,19 @@ def _thing(type: str, body: Mapping[str, Any]) -> Mapping[str, Any]:
     return {}
 
 
-def _subject(repository: str, subject_number: int | None, ref: str) -> str:
+def _host(body: Mapping[str, Any]) -> str:
+    """The host a payload is from, as the receiver wrote into it; GitHub's are kept as they came."""
+    return text(table(body.get("gitbridge")).get("host"), 20) or GITHUB
+
+
+def _is_pull(type: str, thing: Mapping[str, Any]) -> bool:
+    return type.startswith("pull_request") or "pull_request" in thing
+
+
+def _subject(repository: str, subject_number: int | None, ref: str, mark: str = "#") -> str:
+    """As people write it; GitLab counts merge requests and issues apart."""
     if subject_number is not None:
-        return f"{repository}#{subject_number}"
+        return f"{repository}{mark}{subject_number}"
     return f"{repository}@{ref.removeprefix('refs/heads/').removeprefix('refs/')}" if ref else repository
 
 
