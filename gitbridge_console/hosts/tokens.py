@@ -5,16 +5,25 @@ from __future__ import annotations
 import os
 from collections.abc import Callable
 from pathlib import Path
-
-from gitbridge_console.settings.model import GitHubSettings
+from typing import Protocol
 
 TOKEN_MAX_BYTES = 4_096
+
+
+class NamesToken(Protocol):
+    """Settings that say where a token is."""
+
+    @property
+    def token_env(self) -> str: ...
+
+    @property
+    def token_file(self) -> str: ...
 
 
 class TokenSource:
     """Gives the token, or ``None`` where there is none that could be sent."""
 
-    def __init__(self, settings: Callable[[], GitHubSettings]) -> None:
+    def __init__(self, settings: Callable[[], NamesToken]) -> None:
         self._settings = settings
 
     def __call__(self) -> str | None:

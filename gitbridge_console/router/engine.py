@@ -14,9 +14,12 @@ from typing import Any
 from gitbridge_console import __version__
 from gitbridge_console.actions.outbox import Outbox
 from gitbridge_console.actions.outgoing_webhook import OutgoingWebhook
-from gitbridge_console.domain.events import STAGE_LANES
+from gitbridge_console.domain.events import GITEA, GITHUB, GITLAB, STAGE_LANES
+from gitbridge_console.hosts.base import DiffHost
+from gitbridge_console.hosts.gitea import GiteaClient
 from gitbridge_console.hosts.github import GitHubClient
 from gitbridge_console.hosts.github_api import GitHubApi
+from gitbridge_console.hosts.gitlab import GitLabClient
 from gitbridge_console.hosts.tokens import TokenSource
 from gitbridge_console.ingress.legacy_list import pump
 from gitbridge_console.ingress.legacy_watch import watch
@@ -95,7 +98,10 @@ class Engine:
         self.overload = Overload()
         token = TokenSource(lambda: holder.current.hosts.github)
         self._github = GitHubApi(lambda: holder.current.hosts.github, token)
-        changes = ChangeSource(GitHubClient(self._github), lambda: self._github.auth.available, store.diffs, store.trouble, holder)
+        self._gitlab = GitLabClient(lambda: holder.current.hosts.gitlab)
+        self._gitea = GiteaClient(lambda: holder.current.hosts.gitea)
+        hosts: dict[str, DiffHost] = {GITHUB: GitHubClient(self._github), GITLAB: self._gitlab, GITEA: self._gitea}
+        changes = ChangeSource(hosts, store.diffs, store.trouble, holder)
         self._events = EventRouter(store.queue, self.router, store.metrics, holder, lambda: self.overload, changes)
         cache = AnswerCache(store.answers, store.metrics, store.trouble, lambda: holder.current.cache)
         hedger = Hedger(
@@ -362,6 +368,7 @@ class Engine:
                 self.store.trouble.report(error)
             except Exception:
                 logger.exception("the store did not take the engine's goodbye for a reason nobody foresaw")
-        await self._github.aclose()
+        for host in (self._github, self._gitlab, self._gitea):
+            await host.aclose()
         await self._webhook.aclose()
         await self.router.aclose()

@@ -7,7 +7,7 @@ from typing import Literal
 
 from pydantic import Field, field_validator, model_validator
 
-from gitbridge_console.settings.hosts import OurselvesSettings
+from gitbridge_console.settings.hosts import GiteaSettings, GitLabSettings, OurselvesSettings
 from gitbridge_console.settings.ingress import IngressSettings
 from gitbridge_console.settings.routing import (
     BatchSettings,
@@ -183,6 +183,8 @@ class HostSettings(Table):
     """Code hosts."""
 
     github: GitHubSettings = GitHubSettings()
+    gitlab: GitLabSettings = GitLabSettings()
+    gitea: GiteaSettings = GiteaSettings()
 
 
 class ConsoleSettings(Table):

@@ -28,6 +28,8 @@ TABLES: dict[str, str] = {
     "ingress": "The HTTP receiver of webhooks; see `docs ingress`",
     "legacy": "The Redis list older producers push to",
     "sources": "What a provider is shown of a change, and where the diff comes from; see `docs consensus`",
+    "hosts.gitlab": "GitLab: diffs of changes that came without one; see `docs hosts`",
+    "hosts.gitea": "Gitea or Forgejo: the same; without `base_url` no server is asked",
     "hosts.github": "GitHub or GitHub Enterprise: where diffs come from and reviews go to, as a token or as an App; see `docs actions`",
     "console": "The screen",
     "keymap": "Other keys for the console: the action's name, as ? shows it, and its keys apart by commas",
@@ -40,6 +42,14 @@ OURSELVES = {
     "own_logins": "logins we act under; what they say is not answered. Leave it empty where a person uses the same account",
     "own_apps": "ids or slugs of Apps we act as; what they say and run is not answered",
     "answered_bots": "bots whose comments and reviews are answered, such as dependabot[bot]; other bots' are not",
+}
+
+READING = {
+    "token_env": "environment variable with a token that may read repositories",
+    "token_file": "or a file with it",
+    "anonymous": "whether diffs of public repositories are asked for without a token",
+    "timeout_connect_s": "seconds to connect",
+    "timeout_s": "seconds of silence",
 }
 
 NOTES: dict[str, dict[str, str]] = {
@@ -256,6 +266,16 @@ NOTES: dict[str, dict[str, str]] = {
         "timeout_s": "seconds of silence",
         "timeout_total_s": "seconds for one question and its whole answer",
     },
+    "hosts.gitlab": {
+        "base_url": "address of the REST API, ending in /api/v4",
+        **READING,
+        **OURSELVES,
+    },
+    "hosts.gitea": {
+        "base_url": "address of the REST API, ending in /api/v1",
+        **READING,
+        **OURSELVES,
+    },
     "console": {
         "theme": "Name of a theme",
         "refresh_s": "Seconds between pictures",
@@ -320,7 +340,8 @@ def model_keys() -> Iterator[tuple[str, str]]:
     yield from (("kinds.KIND", key) for key in type(defaults.kinds["general"]).model_fields)
     yield from (("budgets.NAME", key) for key in BudgetSettings.model_fields)
     yield "keymap", "ACTION"
-    yield from (("hosts.github", key) for key in type(defaults.hosts.github).model_fields)
+    for name in type(defaults.hosts).model_fields:
+        yield from ((f"hosts.{name}", key) for key in type(getattr(defaults.hosts, name)).model_fields)
     yield from (("rules", key) for key in Rule.model_fields)
     yield from (("rules.when", key) for key in RuleMatch.model_fields)
 
