@@ -13,7 +13,7 @@ from gitbridge_console.commands.lazy import options_of
 from gitbridge_console.commands.output import JSON_OPTION, print_json, say
 from gitbridge_console.commands.running import log_path
 from gitbridge_console.operations.manual import read_topic, topics
-from gitbridge_console.operations.places import state_dir
+from gitbridge_console.operations.places import spool_dir, state_dir
 from gitbridge_console.router.dead_letter_file import FOLDER
 from gitbridge_console.settings.files import FILE_NAME, user_file
 
@@ -33,8 +33,10 @@ def paths(ctx: click.Context, as_json: bool) -> None:
         "state": str(state),
         "embedded store": str(state / "store"),
         "dead letters": str(state / FOLDER),
+        "spool of deliveries": str(spool_dir(loaded.settings)),
         "log": str(log_path(options, loaded.settings) or "stderr"),
         "program": str(resources.files("gitbridge_console")),
+        "Grafana dashboard": str(resources.files("gitbridge_console") / "docs" / "grafana.json"),
     }
     if as_json:
         print_json(found)

@@ -19,7 +19,7 @@ from gitbridge_console.operations.receiver import LateSession
 from gitbridge_console.operations.session import Session, open_session, run_until_signal
 from gitbridge_console.settings.holder import SettingsHolder
 
-STORE_FIRST_S = 3.0
+STORE_FIRST_S = 1.0
 """How long the door stays shut for the store to open: what comes in meanwhile would only be spooled."""
 
 

@@ -23,6 +23,8 @@ logger = logging.getLogger(__name__)
 COME_AGAIN: tuple[type[Exception], ...] = (BackPressure, *STORE_AWAY_ERRORS)
 STORE_TIMEOUT_S = 8.0
 """Without a spool. Code hosts cut the connection after 10 s; what was stored all the same is a duplicate when it comes again."""
+PACE_BYTES_PER_S = 10 * 1024 * 1024
+"""Reading and packing a large payload takes time by itself: so much more patience with it."""
 RETRY_AFTER_S = 10
 REPLAY_TIMEOUT_S = 15.0
 BATCH_MAX = 32
@@ -98,7 +100,7 @@ class Keeper:
         if self.spool.in_use:
             return await self._put_aside(self.spool, event, "behind")
         try:
-            return await self._store(event, self._settings().store_patience_s)
+            return await self._store(event, self._settings().store_patience_s + len(event.payload) / PACE_BYTES_PER_S)
         except _NotNow as why:
             return await self._put_aside(self.spool, event, why.word, why.detail)
 

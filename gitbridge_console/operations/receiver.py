@@ -8,7 +8,6 @@ import os
 import socket
 from collections.abc import Callable
 from contextlib import suppress
-from pathlib import Path
 from typing import Any
 
 from starlette.applications import Starlette
@@ -22,7 +21,7 @@ from gitbridge_console.ingress.spool import Spool
 from gitbridge_console.ingress.spool_folder import CannotSpool
 from gitbridge_console.ingress.webhook import build_ingress_app
 from gitbridge_console.operations.errors import OperationError, StoreAway
-from gitbridge_console.operations.places import state_dir
+from gitbridge_console.operations.places import spool_dir
 from gitbridge_console.operations.session import Session, open_session
 from gitbridge_console.router.intake import SubmitResult
 from gitbridge_console.settings.holder import SettingsHolder
@@ -37,13 +36,6 @@ STORE_LOOK_S = 2.0
 """Longest a probe waits for the store."""
 REPLAY_STOP_S = 5.0
 OPEN_PAUSE_FIRST_S, OPEN_PAUSE_MAX_S = 0.5, 5.0
-FOLDER = "spool"
-
-
-def spool_folder(settings: Settings) -> Path:
-    """Where a receiver of these settings spools."""
-    own = settings.ingress.spool_dir
-    return Path(own).expanduser() if own else state_dir(settings) / FOLDER
 
 
 async def open_spool(settings: Settings) -> Spool | None:
@@ -54,7 +46,7 @@ async def open_spool(settings: Settings) -> Spool | None:
     """
     if not settings.ingress.spool_max_bytes:
         return None
-    spool = Spool(spool_folder(settings), settings.ingress.spool_max_bytes)
+    spool = Spool(spool_dir(settings), settings.ingress.spool_max_bytes)
     try:
         await asyncio.to_thread(spool.open)
     except CannotSpool as error:
@@ -98,7 +90,8 @@ class Receiver:
     """Takes deliveries for a session, also while there is none yet. ``session`` gives it as soon as the store is open."""
 
     def __init__(self, holder: SettingsHolder, session: Callable[[], Session | None], spool: Spool | None) -> None:
-        self.id = f"{socket.gethostname()[:40]}-{os.getpid()}"
+        # By its spool, which the next process takes over, and not by the process.
+        self.id = f"{socket.gethostname()[:40]}:{spool.folder.absolute() if spool is not None else os.getpid()}"[:200]
         self._holder = holder
         self._session = session
         self._spool = spool
