@@ -27,10 +27,9 @@ def clean(text: str, limit: int) -> str:
     return kept if len(kept) <= limit else kept[: limit - 1] + "…"
 
 
-def plain(text: str, limit: int) -> str:
-    """An operator's own Markdown: as :func:`clean`, but tabs stay, for code."""
-    kept = _printable(text[: limit * 4], "\n\t")
-    return kept if len(kept) <= limit else kept[: limit - 1] + "…"
+def plain(text: str) -> str:
+    """An operator's own Markdown, whole: without control, direction and invisible characters; tabs stay, for code."""
+    return _printable(text, "\n\t")
 
 
 def _printable(text: str, spared: str) -> str:

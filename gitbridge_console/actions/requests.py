@@ -233,9 +233,11 @@ def with_text(request: ActionRequest, text: str) -> ActionRequest:
     if not isinstance(request.body.get("body"), str):
         raise ValueError("there is no text to edit: this action posts none")
     marker = request.body["body"].rpartition("\n\n")[2]
-    words = _MARKERS.sub("", plain(text, TEXT_LIMIT)).strip()
+    words = _MARKERS.sub("", plain(text)).strip()
     if not words:
         raise ValueError("the text is empty")
+    if len(words) > TEXT_LIMIT:
+        raise ValueError(f"the text has {len(words):,} characters, the host takes {TEXT_LIMIT:,}")
     return ActionRequest(request.method, request.path, {**request.body, "body": f"{words}\n\n{marker}"})
 
 

@@ -14,6 +14,7 @@ from gitbridge_console.commands.options import Options
 from gitbridge_console.commands.output import JSON_OPTION, plain, print_json
 from gitbridge_console.operations.checks import Check, check_place, check_settings
 from gitbridge_console.operations.errors import OperationError
+from gitbridge_console.operations.host_checks import check_hosts
 from gitbridge_console.operations.session import open_session
 from gitbridge_console.settings.errors import SettingsError
 from gitbridge_console.settings.model import Settings
@@ -45,6 +46,7 @@ def _all(options: Options) -> Iterator[Check]:
         return
     yield Check("settings", "ok", ", ".join(str(path) for path in loaded.files) or "built-in defaults, no file")
     yield from check_settings(loaded.settings)
+    yield from asyncio.run(check_hosts(loaded.settings))
     yield asyncio.run(_store(loaded.settings))
 
 

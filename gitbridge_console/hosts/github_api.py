@@ -104,6 +104,7 @@ class GitHubApi:
         import httpx2
 
         writing, sent = method not in READING, False
+        self._http()  # to build it, and to import what it needs, is not the host's time
         try:
             async with asyncio.timeout(self._settings().timeout_total_s):
                 credential = await self.auth.credential(as_for or path, self._as_app)
@@ -160,6 +161,7 @@ class GitHubApi:
         return httpx2.URL(self._settings().base_url.rstrip("/") + "/")
 
     def _http(self) -> httpx2.AsyncClient:
+        import gidgethub.sansio  # noqa: F401 - for those who ask by it later
         import httpx2
 
         if self._client is None:

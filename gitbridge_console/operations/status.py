@@ -26,6 +26,7 @@ from gitbridge_console.operations.provider_status import ProviderBooks, batched_
 from gitbridge_console.router.overload import Overload, measure
 from gitbridge_console.settings.model import Settings
 from gitbridge_console.store.fleet import Beat
+from gitbridge_console.store.host_board import NOTHING_HELD, Publishing
 from gitbridge_console.store.metrics_window import MetricsWindow, ProviderWindow
 from gitbridge_console.store.records import LaneCounts, QueueStats
 from gitbridge_console.store.server_watch import ServerState
@@ -46,6 +47,7 @@ def build_snapshot(
     books: Mapping[str, ProviderBooks] = MappingProxyType({}),
     inbox: Mapping[str, Mapping[str, Any]] = MappingProxyType({}),
     receivers: tuple[ReceiverStatus, ...] = (),
+    publishing: Publishing = NOTHING_HELD,
 ) -> FleetSnapshot:
     """Everything of one moment in the words of the contract."""
     lanes = {
@@ -99,7 +101,19 @@ def build_snapshot(
         next_chance=next_chance(stats, providers),
         alerts=tuple(
             alerts_of(
-                settings, stats, lanes, providers, engines, server, quarantined, dead, overload, at, receivers=receivers, legacy=legacy
+                settings,
+                stats,
+                lanes,
+                providers,
+                engines,
+                server,
+                quarantined,
+                dead,
+                overload,
+                at,
+                receivers=receivers,
+                legacy=legacy,
+                publishing=publishing,
             )
         ),
         cache=_cache(window.counts, cached),

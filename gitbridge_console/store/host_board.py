@@ -3,6 +3,7 @@
 ======================  ===========================================================================================
 ``<tag>:sent:<who>``    sorted set: writes of the last hour, score = when in ms
 ``<tag>:gate:<who>``    hash: ``until`` (ms, closed by the host), ``hits`` (limits met in a row)
+``<tag>:closed``        hash: who to ``until``, for those who look
 ``<tag>:faults``        hash: scope (``*`` or a repository) to JSON ``{who, text, since, probe}``
 ======================  ===========================================================================================
 
@@ -12,6 +13,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -65,6 +67,8 @@ if ARGV[3] == '1' then wait = math.min(3600000, wait * 2 ^ (math.min(hits, 12) -
 local till = math.max(tonumber(redis.call('HGET', gate, 'until') or 0), now + wait)
 redis.call('HSET', gate, 'until', string.format('%.0f', till))
 redis.call('EXPIRE', gate, ARGV[4])
+redis.call('HSET', KEYS[1] .. ':closed', ARGV[1], string.format('%.0f', till))
+redis.call('EXPIRE', KEYS[1] .. ':closed', ARGV[4])
 return string.format('%.0f', till - now)
 """
 )
@@ -128,6 +132,17 @@ class HostFault:
     since_ms: int
 
 
+@dataclass(frozen=True, slots=True)
+class Publishing:
+    """What holds publishing back: refused credentials, and until when a host asked to wait (ms), where it did."""
+
+    faults: tuple[HostFault, ...] = ()
+    closed_until_ms: int | None = None
+
+
+NOTHING_HELD = Publishing()
+
+
 class HostBoard:
     """One code host, as all engines of the fleet know it."""
 
@@ -167,6 +182,17 @@ class HostBoard:
         """An operator says that it is mended; returns how many faults there were."""
         faults = [fault.scope for fault in await self.faults()]
         return int(await self._writes.run(HEAL, self._tag, "", *faults)) if faults else 0
+
+    async def look(self) -> Publishing:
+        """What holds publishing back now.
+
+        Raises:
+            redis.exceptions.RedisError: the store is away.
+        """
+        closed, clock = await asyncio.gather(self._client.hgetall(f"{self._tag}:closed"), self._client.time())
+        now_ms = clock[0] * 1000
+        until = max((int(float(text_of(till))) for till in closed.values()), default=0)
+        return Publishing(await self.faults(), until if until > now_ms else None)
 
     async def faults(self) -> tuple[HostFault, ...]:
         """What is wrong with credentials now, the oldest first."""
