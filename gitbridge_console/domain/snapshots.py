@@ -237,6 +237,17 @@ class LegacyStatus(View):
     problem: str = ""
 
 
+class ReconcileStatus(View):
+    """The last look for deliveries that never arrived: how many were missed, how many of them were asked for again or given up."""
+
+    at: str
+    applied: bool = False
+    missed: int = 0
+    asked: int = 0
+    given_up: int = 0
+    problem: str = ""
+
+
 class EngineStatus(View):
     """One process of the fleet."""
 
@@ -311,3 +322,5 @@ class FleetSnapshot(View):
     max_waiting: int = 0
     legacy: LegacyStatus | None = None
     """``None`` where no engine reads such a list."""
+    reconcile: ReconcileStatus | None = None
+    """``None`` before there was a look."""

@@ -15,9 +15,10 @@ from gitbridge_console.domain.snapshots import (
     LegacyStatus,
     ProviderStatus,
     ReceiverStatus,
+    ReconcileStatus,
 )
 from gitbridge_console.domain.timestamps import iso_from_ms
-from gitbridge_console.operations.inbox_status import legacy_alerts
+from gitbridge_console.operations.inbox_status import legacy_alerts, reconcile_alerts
 from gitbridge_console.operations.spool_alerts import spool_alerts
 from gitbridge_console.router.overload import UNDECIDED, Overload, Step
 from gitbridge_console.settings.model import AlertSettings, Settings
@@ -47,6 +48,7 @@ def alerts_of(
     *,
     receivers: Sequence[ReceiverStatus] = (),
     legacy: LegacyStatus | None = None,
+    reconcile: ReconcileStatus | None = None,
     publishing: Publishing = NOTHING_HELD,
 ) -> Iterable[Alert]:
     """What wants the operator, worst first."""
@@ -56,6 +58,7 @@ def alerts_of(
         *_store_alerts(server, at),
         *_queue_alerts(settings, stats, lanes, quarantined, overload, at),
         *legacy_alerts(legacy, settings.alerts.queue_fill, at),
+        *reconcile_alerts(reconcile),
         *_parked_alerts(stats, providers, at),
         *_overload_alerts(settings, stats, overload, at),
         *_dead_letter_alerts(*dead),

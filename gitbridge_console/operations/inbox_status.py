@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from gitbridge_console.domain.snapshots import Alert, LegacyStatus
+from gitbridge_console.domain.snapshots import Alert, LegacyStatus, ReconcileStatus
 from gitbridge_console.domain.timestamps import iso_from_ms
 from gitbridge_console.settings.model import LegacySettings
-from gitbridge_console.store.inbox_board import LEGACY
+from gitbridge_console.store.inbox_board import LEGACY, RECONCILE
 
 FORGET_AFTER_MS = 60_000
 """What no engine has looked at for so long is not known any more."""
@@ -40,3 +40,25 @@ def legacy_alerts(legacy: LegacyStatus | None, fill: float, at: str) -> Iterable
         yield Alert(
             level=level, code="legacy_full", text=f"legacy list {share}; slow its producers or start more engines", since=at, jump="queue"
         )
+
+
+def reconcile_status(inbox: Mapping[str, Mapping[str, Any]]) -> ReconcileStatus | None:
+    """What the last look for missed deliveries found."""
+    found = inbox.get(RECONCILE)
+    if found is None:
+        return None
+    return ReconcileStatus(at=iso_from_ms(found["at_ms"]), **{name: value for name, value in found.items() if name != "at_ms"})
+
+
+def reconcile_alerts(reconcile: ReconcileStatus | None) -> Iterable[Alert]:
+    """Deliveries that are missing and nobody asks for, and looks that came to nothing."""
+    if reconcile is None:
+        return
+    if reconcile.problem:
+        yield Alert(level="warning", code="reconcile_failed", text=f"reconcile: {reconcile.problem}", since=reconcile.at)
+    if reconcile.missed and not reconcile.applied:
+        text = f"{reconcile.missed:,} deliveries never arrived: gitbridge-console reconcile --apply has them sent again"
+        yield Alert(level="warning", code="missed_deliveries", text=text, since=reconcile.at)
+    if reconcile.given_up:
+        text = f"{reconcile.given_up:,} deliveries were asked for again and again and never arrived: gitbridge-console reconcile shows them"
+        yield Alert(level="warning", code="deliveries_given_up", text=text, since=reconcile.at)

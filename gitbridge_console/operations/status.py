@@ -21,7 +21,7 @@ from gitbridge_console.domain.snapshots import (
 )
 from gitbridge_console.domain.timestamps import iso_from_ms
 from gitbridge_console.operations.alerts import alerts_of, next_chance
-from gitbridge_console.operations.inbox_status import legacy_status
+from gitbridge_console.operations.inbox_status import legacy_status, reconcile_status
 from gitbridge_console.operations.provider_status import ProviderBooks, batched_tasks, provider_status
 from gitbridge_console.router.overload import Overload, measure
 from gitbridge_console.settings.model import Settings
@@ -68,7 +68,7 @@ def build_snapshot(
     }
     at = iso_from_ms(stats.now_ms)
     pace = {name: provider.calls_1m / 60 for name, provider in window.providers.items()}
-    legacy = legacy_status(settings.legacy, inbox, stats.now_ms)
+    legacy, reconcile = legacy_status(settings.legacy, inbox, stats.now_ms), reconcile_status(inbox)
     overload = measure(settings.queue, settings.shedding, stats, pace)
     engines = tuple(
         EngineStatus(
@@ -113,6 +113,7 @@ def build_snapshot(
                 at,
                 receivers=receivers,
                 legacy=legacy,
+                reconcile=reconcile,
                 publishing=publishing,
             )
         ),
@@ -121,6 +122,7 @@ def build_snapshot(
         log=log,
         max_waiting=settings.queue.max_waiting,
         legacy=legacy,
+        reconcile=reconcile,
     )
 
 

@@ -23,6 +23,8 @@ from gitbridge_console.hosts.gitlab import GitLabClient
 from gitbridge_console.hosts.tokens import TokenSource
 from gitbridge_console.ingress.legacy_list import pump
 from gitbridge_console.ingress.legacy_watch import watch
+from gitbridge_console.ingress.reconcile import Reconciler
+from gitbridge_console.ingress.reconcile_keeper import ReconcileKeeper
 from gitbridge_console.providers.registry import import_sdks
 from gitbridge_console.router.act_stage import ActionStage
 from gitbridge_console.router.ai_router import AIRouter
@@ -125,6 +127,8 @@ class Engine:
         self._webhook = OutgoingWebhook(lambda: holder.current.actions)
         outbox = Outbox(self._github, self._webhook, store.outbox, store.github, holder)
         self._act = ActionStage(store.queue, store.reader, store.metrics, holder, store.outbox, outbox)
+        reconciler = Reconciler(self._github, store.reconcile, lambda: holder.current.reconcile)
+        self._reconcile = ReconcileKeeper(reconciler, store.inbox, store.trouble, lambda: holder.current.reconcile, self._audit_reconcile)
         self._dead_letters = DeadLetterKeeper(store, state_dir, lambda: holder.current.retention, engine=self.id)
         self._lanes: dict[str, Lane] = {}
         self._stop = asyncio.Event()
@@ -175,6 +179,7 @@ class Engine:
             ("provider board", self._board.run()),
             # Apart from the maintenance: a slow disk must hold up neither recovery nor heartbeat.
             ("dead letters", self._dead_letters.run()),
+            ("reconcile", self._reconcile.run(self._stop)),
         ]
         if self._holder.current.legacy.enabled:
             jobs.append(("legacy", self._legacy()))
@@ -335,6 +340,13 @@ class Engine:
             settings=fingerprint(self._applied),
             providers={name: self.router.describe(name) | {"rate_limits": self.limits.describe(name)} for name in self.router.states},
         )
+
+    async def _audit_reconcile(self) -> Callable[[str], Awaitable[None]]:
+        journal = self.store.journal
+        entry = await journal.begin(
+            who="engine", host=self.id, what="reconcile", target="missed deliveries", reason="reconcile.every_s, reconcile.apply"
+        )
+        return partial(journal.end, entry)
 
     def _has_room(self) -> bool:
         return self.overload.fill < LEGACY_FILL

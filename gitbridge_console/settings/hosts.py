@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from pydantic import Field, field_validator
+import re
+
+from pydantic import Field, field_validator, model_validator
 
 from gitbridge_console.settings.table import PositiveSeconds, Table
 
@@ -44,3 +46,52 @@ class GiteaSettings(ReadingSettings):
 
     base_url: str = Field("", pattern=r"^(https?://[^\s@]+)?$")
     token_env: str = "GITBRIDGE_GITEA_TOKEN"
+
+
+class ReconcileSettings(Table):
+    """Asking GitHub which deliveries never arrived. Nothing is asked while no repository, organisation or App is named."""
+
+    repositories: tuple[str, ...] = ()
+    organizations: tuple[str, ...] = ()
+    app: bool = False
+    hook_url: str = ""
+    every_s: float = Field(0.0, ge=0, le=7 * 86_400.0)
+    apply: bool = False
+    max_age_s: float = Field(3 * 86_400.0, gt=0, le=7 * 86_400.0)
+    settle_s: float = Field(60.0, ge=0, le=86_400.0)
+    pages_max: int = Field(30, ge=1, le=1_000)
+    redeliveries_max: int = Field(100, ge=1, le=10_000)
+    attempts_max: int = Field(3, ge=1, le=100)
+    spacing_s: float = Field(1.0, ge=0, le=30.0)
+
+    @field_validator("repositories", "organizations", mode="before")
+    @classmethod
+    def _one_is_a_list(cls, value: object) -> object:
+        return (value,) if isinstance(value, str) else value
+
+    @field_validator("repositories")
+    @classmethod
+    def _full_names(cls, names: tuple[str, ...]) -> tuple[str, ...]:
+        for name in names:
+            if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,99}/[A-Za-z0-9_.-]{1,100}", name):
+                raise ValueError(f"{name!r} is no repository: write OWNER/NAME")
+        return names
+
+    @field_validator("organizations")
+    @classmethod
+    def _names(cls, names: tuple[str, ...]) -> tuple[str, ...]:
+        for name in names:
+            if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9-]{0,99}", name):
+                raise ValueError(f"{name!r} is no organisation's name")
+        return names
+
+    @model_validator(mode="after")
+    def _which_hook(self) -> ReconcileSettings:
+        if (self.repositories or self.organizations) and not self.hook_url:
+            raise ValueError("hook_url must say which of their webhooks is this program's, as in https://ci.example/webhook")
+        return self
+
+    @property
+    def configured(self) -> bool:
+        """Whether there is anything to ask about."""
+        return bool(self.repositories or self.organizations or self.app)

@@ -7,7 +7,7 @@ from typing import Literal
 
 from pydantic import Field, field_validator, model_validator
 
-from gitbridge_console.settings.hosts import GiteaSettings, GitLabSettings, OurselvesSettings
+from gitbridge_console.settings.hosts import GiteaSettings, GitLabSettings, OurselvesSettings, ReconcileSettings
 from gitbridge_console.settings.ingress import IngressSettings
 from gitbridge_console.settings.routing import (
     BatchSettings,
@@ -267,6 +267,7 @@ class Settings(Table):
     legacy: LegacySettings = LegacySettings()
     sources: SourceSettings = SourceSettings()
     hosts: HostSettings = HostSettings()
+    reconcile: ReconcileSettings = ReconcileSettings()
     console: ConsoleSettings = ConsoleSettings()
     keymap: dict[str, str] = Field(default_factory=dict)
     alerts: AlertSettings = AlertSettings()

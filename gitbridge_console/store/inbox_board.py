@@ -27,6 +27,11 @@ class InboxBoard:
         facts["at_ms"] = await server_now_ms(self._client)
         await self._writes.run(SET, self._key, name, json.dumps(facts))
 
+    async def age_s(self, name: str) -> float | None:
+        """Seconds since somebody said something of it, ``None`` where nobody did."""
+        found = (await self.read()).get(name)
+        return None if found is None else max(0.0, (await server_now_ms(self._client) - found["at_ms"]) / 1000)
+
     async def read(self) -> dict[str, dict[str, Any]]:
         """What is known, by name."""
         return {name: json.loads(raw) for name, raw in table_of(await self._client.hgetall(self._key)).items()}

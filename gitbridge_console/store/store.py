@@ -33,6 +33,7 @@ from gitbridge_console.store.quarantine import QuarantineStore
 from gitbridge_console.store.rate_limits import RateLimitStore
 from gitbridge_console.store.reader import EventReader
 from gitbridge_console.store.receivers import ReceiverRegistry
+from gitbridge_console.store.reconcile_store import ReconcileStore
 from gitbridge_console.store.replies import text_of
 from gitbridge_console.store.server_watch import ServerWatch
 from gitbridge_console.store.trouble import StoreTrouble
@@ -66,6 +67,7 @@ class Store:
         self.journal = AuditJournal(self.client, self.keys, keep=settings.retention.audit_max, writes=writes, disk=self.disk)
         self.event_log = EventLog(self.client, keys, writes=writes)
         self.fleet = FleetRegistry(self.client, self.keys, writes=writes)
+        self.reconcile = ReconcileStore(self.client, keys, writes=writes)
         self.inbox = InboxBoard(self.client, self.keys, writes=writes)
         self.receivers = ReceiverRegistry(self.client, self.keys, writes=writes)
         self.providers = ProviderBoard(self.client, self.keys, writes=writes)

@@ -1,0 +1,81 @@
+"""What reconciling remembers: how far it has come at each webhook, what it asked for again, and which deliveries are here."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+
+from redis.asyncio import Redis
+
+from gitbridge_console.store.bounded_writes import SET, BoundedWrites
+from gitbridge_console.store.fleet_lock import FleetLock
+from gitbridge_console.store.keys import Keys
+from gitbridge_console.store.replies import table_of
+
+LOCK_TTL_S = 120.0
+"""Longer than one question to the host and the pause before it; prolonged at each."""
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """How far one webhook is settled, in ms. ``resume`` is the page at which a look ended that was too long for one run, and
+    ``resume_since_ms`` how far back it has to go from there."""
+
+    since_ms: int = 0
+    resume: str = ""
+    resume_since_ms: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Tried:
+    """How often something was asked for again, and when last, in ms."""
+
+    times: int
+    at_ms: int
+
+
+class ReconcileStore:
+    """Fleet-wide; one process at a time works with it, under :attr:`lock`."""
+
+    def __init__(self, client: Redis, partitions: Sequence[Keys], *, writes: BoundedWrites | None = None) -> None:
+        self._client = client
+        self._partitions = partitions
+        self._writes = writes or BoundedWrites(client)
+        self._key = partitions[0].reconcile
+        self.lock = FleetLock(self._writes, f"{self._key}:lock", ttl_s=LOCK_TTL_S)
+
+    async def known(self, guids: Sequence[str]) -> set[str]:
+        """Which of these deliveries are here, whatever became of them."""
+        if not guids:
+            return set()
+        async with self._client.pipeline(transaction=False) as pipe:
+            for guid in guids:
+                for keys in self._partitions:
+                    pipe.exists(keys.delivery(guid))
+            found = await pipe.execute()
+        each = len(self._partitions)
+        return {guid for n, guid in enumerate(guids) if any(found[n * each : (n + 1) * each])}
+
+    async def progress(self, hook: str) -> Progress:
+        """How far a webhook is settled."""
+        raw = await self._client.hget(self._key, f"hook:{hook}")
+        return Progress(**json.loads(raw)) if raw else Progress()
+
+    async def keep(self, hook: str, progress: Progress) -> None:
+        """Remember it."""
+        await self._writes.run(SET, self._key, f"hook:{hook}", json.dumps(asdict(progress)))
+
+    async def tried(self) -> dict[str, Tried]:
+        """Everything asked for again lately, by its guid."""
+        found = table_of(await self._client.hgetall(self._key))
+        return {name[6:]: Tried(**json.loads(raw)) for name, raw in found.items() if name.startswith("tried:")}
+
+    async def note_tried(self, guid: str, tried: Tried) -> None:
+        """Remember that it is asked for again; said before it is done."""
+        await self._writes.run(SET, self._key, f"tried:{guid}", json.dumps(asdict(tried)))
+
+    async def forget_tried(self, guids: Sequence[str]) -> None:
+        """They are here, or too old to be asked for."""
+        if guids:
+            await self._client.hdel(self._key, *(f"tried:{guid}" for guid in guids))
