@@ -139,7 +139,8 @@ def _review(target: _Target, event_type: str) -> ActionPlan | NoAction:
         "commit_id": target.sha,
         "event": review_event(target.decision, target.settings, target.word),
         "body": summary_body(target.decision, target.marker, findings=rest),
-        "comments": [{"path": c.path, "line": c.line, "side": "RIGHT", "body": finding_text(c)} for c in beside],
+        # Each comes back as an event of its own: the marker tells that it is ours.
+        "comments": [{"path": c.path, "line": c.line, "side": "RIGHT", "body": f"{finding_text(c)}\n\n{target.marker}"} for c in beside],
     }
     request = ActionRequest("POST", f"/repos/{target.repository}/pulls/{target.number}/reviews", body)
     return ActionPlan("review", (request,), target.marker)
@@ -219,7 +220,8 @@ def _webhook(target: _Target) -> ActionPlan | NoAction:
 def with_comments_in_body(request: ActionRequest) -> ActionRequest:
     """A review the host refused for one of its lines: the same with its comments in the text, cut at whole comments to fit."""
     text, _, marker = str(request.body["body"]).rpartition("\n\n")
-    moved = [f"{code('{path}:{line}'.format(**one), 300)} · {one['body']}" for one in request.body["comments"]]
+    ending = f"\n\n{marker}"
+    moved = [f"{code('{path}:{line}'.format(**one), 300)} · {one['body'].removesuffix(ending)}" for one in request.body["comments"]]
     body = fit([text, *moved], marker)
     return ActionRequest(request.method, request.path, {**request.body, "comments": [], "body": body})
 

@@ -27,13 +27,17 @@ class TokenSource:
         self._settings = settings
 
     def __call__(self) -> str | None:
-        settings = self._settings()
-        found = os.environ.get(settings.token_env, "").strip() if settings.token_env else ""
-        if not found and settings.token_file:
-            try:
-                with Path(settings.token_file).expanduser().open("rb") as file:
-                    found = file.read(TOKEN_MAX_BYTES + 1).decode("utf-8", "replace").strip()
-            except OSError:
-                return None  # `doctor` says why; here it is as if there were none
-        usable = found and len(found) <= TOKEN_MAX_BYTES and found.isascii() and found.isprintable() and " " not in found
-        return found if usable else None
+        return token_of(self._settings())
+
+
+def token_of(settings: NamesToken) -> str | None:
+    """The token that settings name, if it is there and could be sent."""
+    found = os.environ.get(settings.token_env, "").strip() if settings.token_env else ""
+    if not found and settings.token_file:
+        try:
+            with Path(settings.token_file).expanduser().open("rb") as file:
+                found = file.read(TOKEN_MAX_BYTES + 1).decode("utf-8", "replace").strip()
+        except OSError:
+            return None  # `doctor` says why; here it is as if there were none
+    usable = found and len(found) <= TOKEN_MAX_BYTES and found.isascii() and found.isprintable() and " " not in found
+    return found if usable else None

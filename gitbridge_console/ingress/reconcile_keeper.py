@@ -18,6 +18,9 @@ logger = logging.getLogger(__name__)
 LOOK_AGAIN_S = 30.0
 """How often the settings and the last run of the fleet are looked at."""
 
+START_AGAIN_S = 60.0
+"""An engine that starts does not look where another one looked so lately: many may start at once."""
+
 Audited = Callable[[], Awaitable[Callable[[str], Awaitable[None]]]]
 """Begins an entry of the audit; what it returns ends it with a result."""
 
@@ -47,6 +50,7 @@ class ReconcileKeeper:
         audited: Audited,
         *,
         look_again_s: float = LOOK_AGAIN_S,
+        start_again_s: float = START_AGAIN_S,
     ) -> None:
         self._reconciler = reconciler
         self._board = board
@@ -54,6 +58,7 @@ class ReconcileKeeper:
         self._settings = settings
         self._audited = audited
         self._look_again_s = look_again_s
+        self._start_again_s = start_again_s
         self._not_before = 0.0
         self._began = False
 
@@ -77,12 +82,11 @@ class ReconcileKeeper:
         settings = self._settings()
         if not settings.configured or not settings.every_s or time.monotonic() < self._not_before:
             return False
-        if not self._began:
-            # What was missed while nobody ran is the very reason to look at the start.
-            self._began = True
-            return True
         age_s = await self._board.age_s(RECONCILE)
-        return age_s is None or age_s >= settings.every_s
+        # What was missed while nobody ran is the very reason to look at the start.
+        enough_s = settings.every_s if self._began else min(settings.every_s, self._start_again_s)
+        self._began = True
+        return age_s is None or age_s >= enough_s
 
     async def _look(self) -> None:
         endings: list[Callable[[str], Awaitable[None]]] = []

@@ -109,14 +109,17 @@ def _webhook(settings: Settings) -> Check:
 
 
 def _sources(settings: Settings) -> Check:
-    from gitbridge_console.hosts.tokens import TokenSource
+    from gitbridge_console.hosts.tokens import token_of
 
     github, mirrors = settings.hosts.github, settings.sources.mirrors
-    has_token = bool(github.app_id) or TokenSource(lambda: github)() is not None
+    has_token = bool(github.app_id) or token_of(github) is not None
     if mirrors and shutil.which("git") is None:
         return Check("sources", "warn", "sources.mirrors are set and there is no git", "install git")
     parts = [f"{len(mirrors)} mirrors"] if mirrors else []
     parts += ["GitHub with a credential"] if has_token else ["GitHub without a token"] if github.anonymous else []
+    for name, own in (("GitLab", settings.hosts.gitlab), ("Gitea", settings.hosts.gitea)):
+        if own.base_url and token_of(own) is not None:
+            parts.append(f"{name} with a token")
     if not parts:
         return Check(
             "sources", "warn", "no diffs but those given", f"set {github.token_env or 'hosts.github.token_env'} or sources.mirrors"

@@ -21,10 +21,10 @@ def legacy_status(settings: LegacySettings, inbox: Mapping[str, Mapping[str, Any
         return None
     return LegacyStatus(
         at=iso_from_ms(found["at_ms"]),
-        waiting=found["waiting"],
-        processing=found["processing"],
+        waiting=found.get("waiting", 0),
+        processing=found.get("processing", 0),
         max_waiting=settings.max_waiting,
-        problem=found["problem"],
+        problem=found.get("problem", ""),
     )
 
 
@@ -47,7 +47,9 @@ def reconcile_status(inbox: Mapping[str, Mapping[str, Any]]) -> ReconcileStatus 
     found = inbox.get(RECONCILE)
     if found is None:
         return None
-    return ReconcileStatus(at=iso_from_ms(found["at_ms"]), **{name: value for name, value in found.items() if name != "at_ms"})
+    # Another version of the program may have written it: what is not known here is passed over.
+    own = {name: found[name] for name in ReconcileStatus.model_fields if name in found}
+    return ReconcileStatus(**own | {"at": iso_from_ms(found["at_ms"])})
 
 
 def reconcile_alerts(reconcile: ReconcileStatus | None) -> Iterable[Alert]:

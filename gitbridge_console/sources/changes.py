@@ -90,6 +90,12 @@ class ChangeSource:
         own = self._settings().sources
         size = own.max_diff_bytes
         base = "" if NO_COMMIT.fullmatch(facts.base_sha) else facts.base_sha
+        is_pull = facts.type.startswith("pull_request") and facts.number is not None
+        if mirror is not None and is_pull and not base:
+            # From nothing to its head a mirror would show the last commit only, and that would pass for all of it.
+            mirror = None
+            if host is None:
+                raise HostProblem("the event names no base commit for the mirror to begin at")
         if mirror is not None:
             try:
                 return await mirror_diff(mirror, base, facts.head_sha, size, own.git_timeout_s)
@@ -98,7 +104,7 @@ class ChangeSource:
                     raise
                 logger.info("%s: %s; the code host is asked", facts.subject, problem)
         assert host is not None, "without a mirror there is a host"
-        if facts.type.startswith("pull_request") and facts.number:
+        if is_pull and facts.number:
             return await host.pull_diff(facts.repository, facts.number, size)
         return await host.compare_diff(facts.repository, base, facts.head_sha, size)
 

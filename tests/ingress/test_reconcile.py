@@ -284,7 +284,9 @@ async def test_the_engine_looks_at_the_start_and_then_when_it_is_time(desk: Desk
     await board.put(RECONCILE, applied=False, missed=0, asked=0, given_up=0, problem="")
     desk.set(every_s=HOUR, apply=True)
     host.tried("lost", HOUR)
-    keeper = ReconcileKeeper(desk.reconciler, board, StoreTrouble(), lambda: desk.settings, journal.begin, look_again_s=0.01)
+    keeper = ReconcileKeeper(
+        desk.reconciler, board, StoreTrouble(), lambda: desk.settings, journal.begin, look_again_s=0.01, start_again_s=0
+    )
     task = asyncio.create_task(keeper.run(stop))
     async with asyncio.timeout(20):
         while not journal.entries:

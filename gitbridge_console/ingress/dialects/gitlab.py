@@ -55,10 +55,10 @@ class GitLabDialect:
 
     def verify(self, body: bytes, headers: Mapping[str, str], secrets: Sequence[bytes]) -> bool:
         """Whether the token is one of the secrets, or the signature is the body's under one of them."""
-        token = headers.get(TOKEN_HEADER.lower(), "").encode("utf-8", "surrogateescape")
+        token = headers.get(TOKEN_HEADER.lower(), "").encode("latin-1", "replace")
         tokens = [hmac.compare_digest(secret, token) for secret in secrets if secret and token]
-        given = [word.encode("utf-8", "replace") for word in headers.get("webhook-signature", "").split()[:10]]
-        signed = f"{headers.get('webhook-id', '')}.{headers.get('webhook-timestamp', '')}.".encode("utf-8", "replace") + body
+        given = [word.encode("latin-1", "replace") for word in headers.get("webhook-signature", "").split()[:10]]
+        signed = f"{headers.get('webhook-id', '')}.{headers.get('webhook-timestamp', '')}.".encode("latin-1", "replace") + body
         right = [_signature(key, signed) for secret in secrets for key in _keys(secret)] if given and self._in_time(headers) else []
         signatures = [hmac.compare_digest(one, other) for one in right for other in given]
         return any((*tokens, *signatures))
