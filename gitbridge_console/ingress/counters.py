@@ -41,7 +41,7 @@ class Counters:
         self.replayed = Counter(
             "gitbridge_ingress_replayed", "Deliveries that left the spool, by what became of them", ["outcome"], registry=own
         )
-        for reason in ("behind", "slow", "refused"):
+        for reason in ("behind", "slow", "refused", "fault"):
             self.spooled.labels(reason)
         for reason in ("full", "failed"):
             self.spool_refused.labels(reason)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -26,10 +26,14 @@ STORE_TIMEOUT_S = 8.0
 PACE_BYTES_PER_S = 10 * 1024 * 1024
 """Reading and packing a large payload takes time by itself: so much more patience with it."""
 RETRY_AFTER_S = 10
+DISK_TIMEOUT_S = 6.0
+"""Longest wait for the spool's disk; what it takes later is stored all the same, and a redelivery of it is a duplicate."""
 REPLAY_TIMEOUT_S = 15.0
 BATCH_MAX = 32
 BATCH_BYTES = 512 * 1024
 """A batch travels to the store in one call, which keeps its order."""
+READ_MAX, READ_BYTES = 8 * BATCH_MAX, 4 * BATCH_BYTES
+"""What is read, and noted as done, at a time: a sync of the disk for each batch would hold up those who append."""
 PAUSE_FIRST_S, PAUSE_MAX_S = 0.1, 2.0
 REPORT_EVERY_S = 60.0
 FAULTS_MAX = 5
@@ -114,18 +118,21 @@ class Keeper:
             raise _NotNow("slow", f"no answer within {patience_s:g} s") from None
         except self._not_now as error:
             raise _NotNow("refused", _line(error)) from None
-        except Exception:
+        except Exception as error:
             # Whatever it is, the sender gets an answer without internals, and the log gets the rest.
             logger.exception("delivery %s could not be stored", event.delivery)
+            if self.spool is not None:
+                raise _NotNow("fault", _line(error)) from None
             raise Rejected(500, "not stored: internal error", "internal") from None
         return Kept(result.id, result.status)
 
     async def _put_aside(self, spool: Spool, event: IncomingEvent, word: str, why: str = "") -> Kept:
         try:
-            await spool.append(event)
-        except (SpoolFull, SpoolFailed) as error:
+            async with asyncio.timeout(DISK_TIMEOUT_S):
+                await spool.append(event)
+        except (SpoolFull, SpoolFailed, TimeoutError) as error:
             self._counters.spool_refused.labels("full" if isinstance(error, SpoolFull) else "failed").inc()
-            detail = f"delivery {event.delivery}: {error}"
+            detail = f"delivery {event.delivery}: {str(error) or f'the disk did not take it within {DISK_TIMEOUT_S:g} s'}"
             raise Rejected(
                 503, "neither stored nor spooled: try again later", "spool", retry_after_s=RETRY_AFTER_S, detail=detail
             ) from None
@@ -139,7 +146,7 @@ class Keeper:
         """Hand spooled deliveries to the store, oldest first, until ``stop`` is set; what is left then is for the next run."""
         if self.spool is None:
             return
-        spool, pause_s, batch = self.spool, PAUSE_FIRST_S, BATCH_MAX
+        spool, pause_s, count = self.spool, PAUSE_FIRST_S, READ_MAX
         while not stop.is_set():
             if not spool.arrived.is_set():
                 await _either(spool.arrived.wait(), stop)
@@ -147,49 +154,58 @@ class Keeper:
             if self._since is None:
                 self._since, self._replayed = time.monotonic(), 0
             try:
-                stuck = await self._replay_some(spool, batch)
+                stuck = await self._replay_some(spool, count)
             except Exception:
                 # A disk that cannot be read, a fault of ours: said once a minute, tried for ever; nothing is dropped.
                 self._report("the spool cannot be replayed", exc_info=True)
                 stuck = True
             if stuck:
-                batch = 1
+                count = 1
                 await _either(asyncio.sleep(pause_s), stop)
                 pause_s = min(PAUSE_MAX_S, pause_s * 2)
             else:
-                pause_s, batch = PAUSE_FIRST_S, BATCH_MAX
+                pause_s, count = PAUSE_FIRST_S, READ_MAX
                 self._say_if_empty(spool)
 
     async def _replay_some(self, spool: Spool, count: int) -> bool:
-        """Replay a batch; ``True`` when the store did not take all of it."""
+        """Replay some, in batches; ``True`` when the store did not take all of them."""
         try:
-            records = await spool.read(count, BATCH_BYTES)
+            records = await spool.read(count, READ_BYTES)
         except Damaged as error:
             lost = await spool.skip_damaged()
             logger.critical("spool: %s; %d deliveries are not replayed, their file is kept with .damaged at its name", error, lost)
             return False
-        # Begun in their order within one turn of the loop, so that the store sees them in it.
-        results = await asyncio.gather(*(self._submit_spooled(record) for record in records), return_exceptions=True)
-        done = next((n for n, result in enumerate(results) if isinstance(result, BaseException)), len(records))
+        done = 0
+        failure: BaseException | None = None
+        for batch in _batches(records):
+            # Begun in their order within one turn of the loop, so that the store sees them in it.
+            results = await asyncio.gather(*(self._submit_spooled(record) for record in batch), return_exceptions=True)
+            for result in results:
+                if isinstance(result, BaseException):
+                    failure = result
+                    break
+                done += 1
+                self._counters.replayed.labels(result.status).inc()
+            if failure is not None:
+                break
         if done:
-            await spool.forget(records[:done])
-            self._replayed += done
             self._faults = 0
-            for result in results[:done]:
-                self._counters.replayed.labels(result.status).inc()  # type: ignore[union-attr]
-        if done == len(records):
-            return False
-        await self._stuck(spool, records[done], results[done])
-        return True
+            self._replayed += done
+            try:
+                await spool.forget(records[:done])
+            except OSError as error:
+                self._report(f"how far replay has come cannot be noted ({_line(error)}): a crash now would repeat some of it")
+        if failure is not None:
+            await self._stuck(spool, records[done], failure)
+        return failure is not None
 
     async def _submit_spooled(self, record: Record) -> Submitted:
         async with asyncio.timeout(REPLAY_TIMEOUT_S):
             return await self._submit(record.event)
 
     async def _stuck(self, spool: Spool, record: Record, error: object) -> None:
-        if isinstance(error, asyncio.CancelledError):
-            raise error
-        if isinstance(error, (TimeoutError, *self._not_now)):
+        # A call that was cancelled under us is none that failed: the store is being closed or opened anew.
+        if isinstance(error, (TimeoutError, asyncio.CancelledError, *self._not_now)):
             self._faults = 0
             self._report(f"the store takes no deliveries ({_line(error)})")
             await self._try_to_heal()
@@ -223,6 +239,19 @@ class Keeper:
                 "the spool is empty again: %d deliveries were stored from it within %.1f s", self._replayed, time.monotonic() - self._since
             )
             self._since, self._said_at = None, -REPORT_EVERY_S
+
+
+def _batches(records: list[Record]) -> Iterator[list[Record]]:
+    batch: list[Record] = []
+    size = 0
+    for record in records:
+        size += len(record.event.payload)
+        if batch and (len(batch) >= BATCH_MAX or size > BATCH_BYTES):
+            yield batch
+            batch, size = [], len(record.event.payload)
+        batch.append(record)
+    if batch:
+        yield batch
 
 
 class _NotNow(Rejected):

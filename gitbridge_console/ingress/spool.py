@@ -12,6 +12,7 @@ import os
 import time
 from collections import deque
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 
 from gitbridge_console.domain.events import IncomingEvent
@@ -36,6 +37,8 @@ from gitbridge_console.ingress.spool_folder import CannotSpool, cannot_text, tak
 logger = logging.getLogger(__name__)
 
 SEGMENT_MAX_BYTES = 16 * 1024 * 1024
+SEGMENTS_MIN = 8
+"""A small spool has smaller segments: room comes back when a whole one is replayed."""
 TOGETHER_MAX_BYTES = 4 * 1024 * 1024
 """Most bytes one sync is shared by, but always one delivery at least."""
 SET_ASIDE, SET_ASIDE_MAX = ".rejected", 100
@@ -52,9 +55,7 @@ class SpoolFailed(Exception):
 class Spool:
     """An open spool. Everything but :meth:`open` and :meth:`close` belongs into the loop that replays."""
 
-    def __init__(
-        self, folder: Path, max_bytes: int, segment_max_bytes: int = SEGMENT_MAX_BYTES, clock: Callable[[], float] = time.time
-    ) -> None:
+    def __init__(self, folder: Path, max_bytes: int, segment_max_bytes: int | None = None, clock: Callable[[], float] = time.time) -> None:
         self.folder = folder
         self.max_bytes = max_bytes
         self.bytes = 0
@@ -64,11 +65,11 @@ class Spool:
         self.arrived = asyncio.Event()
         """Set while there is something to replay."""
         self._clock = clock
-        self._segment_max = segment_max_bytes
+        self._segment_max = min(SEGMENT_MAX_BYTES, max_bytes // SEGMENTS_MIN) if segment_max_bytes is None else segment_max_bytes
         self._segments: deque[Segment] = deque()
         self._start = Position(1, len(MAGIC))
         self._lock_file: int | None = None
-        self._appender = Appender(folder, 1, segment_max_bytes)
+        self._appender = Appender(folder, 1, self._segment_max)
         self._gathered: deque[tuple[bytes, int, asyncio.Future[None]]] = deque()
         self._writer: asyncio.Task[None] | None = None
         self._disk = asyncio.Lock()
@@ -100,6 +101,8 @@ class Spool:
         # Beyond the cursor too: it must never point into a segment that is written anew.
         self._appender = Appender(self.folder, max([cursor.segment, *numbers]) + 1, self._segment_max)
         self._set_start(cursor)
+        with suppress(OSError):
+            write_cursor(self.folder, self._start)  # so that it has its place when the disk is full
         if self.records:
             logger.warning("spool: %d deliveries of an earlier run wait to be stored", self.records)
 
@@ -166,7 +169,6 @@ class Spool:
                 # Whatever it was, those who wait for an answer must get one.
                 self.bytes -= sum(map(len, packed))
                 self.failure = getattr(error, "strerror", None) or str(error) or type(error).__name__
-                logger.error("spool: the disk took none of %d deliveries: %s", len(packed), self.failure)
                 for _, _, written in together:
                     if not written.done():
                         written.set_exception(SpoolFailed(f"the spool could not be written: {self.failure}"))
@@ -266,6 +268,8 @@ class Spool:
         self.bytes -= segment.end
         self._appender.close_if(segment.number)
         self._set_start(position)
+        if not self._segments:
+            self.failure = ""  # what was true of the disk before room was made says nothing
         # First: on a full disk there is no room for a cursor before the segment is gone, and without it none is needed.
         await asyncio.to_thread(remove_segment, self.folder, segment.number)
         await asyncio.to_thread(write_cursor, self.folder, self._start)

@@ -85,7 +85,7 @@ class _Door:
             sender = request.client.host if request.client else "unknown"
             logger.log(level, "delivery from %s refused: %d %s%s", sender, refusal.status, refusal.message, detail)
             headers = {} if refusal.retry_after_s is None else {"Retry-After": str(refusal.retry_after_s)}
-            if not request.scope.get("body was read"):
+            if not getattr(request.state, "body_was_read", False):
                 headers |= ENDS_THE_CONNECTION
                 if refusal.status != 408:
                     await self._bodies.discard(request)
@@ -100,7 +100,7 @@ class _Door:
         secrets = self._secrets.current()
         admitted = admit(request, headers, dialect, settings, secrets, self._limits)
         body = await self._bodies.read(request, max_bytes=settings.max_body_bytes, timeout_s=settings.body_timeout_s)
-        request.scope["body was read"] = True
+        request.state.body_was_read = True
         try:
             self._counters.sizes.observe(len(body))
             delivery = await in_thread_if_large(

@@ -18,7 +18,7 @@ from gitbridge_console.ingress.counters import Counters
 from gitbridge_console.ingress.exposition import exposition
 from gitbridge_console.ingress.keeper import Keeper
 from gitbridge_console.ingress.spool import Spool
-from gitbridge_console.ingress.spool_folder import CannotSpool
+from gitbridge_console.ingress.spool_folder import CannotSpool, left_in
 from gitbridge_console.ingress.webhook import build_ingress_app
 from gitbridge_console.operations.errors import OperationError, StoreAway
 from gitbridge_console.operations.places import spool_dir
@@ -45,6 +45,8 @@ async def open_spool(settings: Settings) -> Spool | None:
         OperationError: it cannot be used; one line that says why and what to do.
     """
     if not settings.ingress.spool_max_bytes:
+        if await asyncio.to_thread(left_in, spool_dir(settings)):
+            logger.error("deliveries wait in %s, but ingress.spool_max_bytes is 0: nobody stores them", spool_dir(settings))
         return None
     spool = Spool(spool_dir(settings), settings.ingress.spool_max_bytes)
     try:

@@ -18,7 +18,7 @@ class IngressSettings(Table):
     source_networks: tuple[str, ...] = ()
     trusted_proxies: tuple[str, ...] = ()
     source_requests_per_s: float = Field(1_000.0, ge=0, le=1_000_000)
-    max_body_bytes: int = Field(25 * 1024 * 1024, ge=1024)
+    max_body_bytes: int = Field(25 * 1024 * 1024, ge=1024, le=256 * 1024 * 1024)
     body_timeout_s: PositiveSeconds = 20.0
     headers_timeout_s: PositiveSeconds = 10.0
     keep_alive_s: PositiveSeconds = 5.0

@@ -203,6 +203,37 @@ async def test_what_is_spooled_when_it_stops_is_stored_by_the_next_run(tmp_path:
 
 
 @pytest.mark.anyio
+async def test_an_error_nobody_foresaw_costs_no_delivery(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    shop = Shop(failure=lambda one: KeyError("boom"))
+    async with keeping(tmp_path, shop) as keeper:
+        assert (await keeper.keep(event("a"))).status == "spooled"
+        shop.back()
+        await until(emptied(keeper))
+    assert shop.stored == ["a"]
+    assert "Traceback" in caplog.text
+
+
+@pytest.mark.anyio
+async def test_a_call_that_is_cancelled_under_it_does_not_end_the_replay(tmp_path: Path) -> None:
+    shop = Shop()
+    shop.away()
+    async with keeping(tmp_path, shop) as keeper:
+        await keeper.keep(event("a"))
+        cancelled = [1, 2]
+
+        async def submit(one: IncomingEvent) -> Result:
+            if cancelled:
+                cancelled.pop()
+                raise asyncio.CancelledError
+            return await Shop.submit(shop, one)
+
+        keeper._submit = submit
+        shop.back()
+        await until(emptied(keeper))
+    assert (shop.stored, cancelled) == (["a"], [])
+
+
+@pytest.mark.anyio
 async def test_a_closed_receiver_takes_nothing(tmp_path: Path) -> None:
     shop = Shop()
     keeper = Keeper(shop.submit, IngressSettings, Counters(), closed=lambda: "this receiver is read-only")

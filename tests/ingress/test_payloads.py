@@ -14,7 +14,7 @@ from urllib.parse import urlencode
 import httpx2
 import pytest
 
-from gitbridge_console.domain.events import EventState
+from gitbridge_console.domain.events import EventState, IncomingEvent
 from gitbridge_console.domain.filters import EventFilter
 from gitbridge_console.ingress.server import serve_ingress
 from gitbridge_console.operations.receiver import Receiver, open_spool
@@ -162,3 +162,13 @@ async def test_readiness_and_status_tell_of_the_spool(opened: Opened) -> None:
         text = (await client.get("/metrics")).text
         assert "gitbridge_ingress_spool_deliveries 2.0" in text.splitlines()
         assert 'gitbridge_ingress_spooled_total{reason="refused"} 1.0' in text.splitlines()
+
+
+async def test_a_spool_that_is_switched_off_with_deliveries_in_it_is_said(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    settings = Settings(state_dir=str(tmp_path))
+    spool = await open_spool(settings)
+    await spool.append(IncomingEvent("d", "issues", b"{}", "webhook"))
+    await spool.aclose()
+    off = settings.model_copy(update={"ingress": IngressSettings(spool_max_bytes=0)})
+    assert await open_spool(off) is None
+    assert f"deliveries wait in {tmp_path}/spool, but ingress.spool_max_bytes is 0" in caplog.text

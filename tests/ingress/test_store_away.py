@@ -144,3 +144,11 @@ def test_it_starts_without_a_store_and_waits_for_it(tmp_path: Path, start_server
         door.wait_ready(lambda parts: parts["store"] == "ok" and parts["spool"]["records"] == 0)
         assert door.post(body_of(1), "early")[1]["status"] == "duplicate"
         assert door.stop() == 0
+
+
+def test_a_worker_listens_with_the_same_door(tmp_path: Path, start_server: Callable[..., str]) -> None:
+    with running(Door(tmp_path, "--redis", start_server(), "--namespace", NAMESPACE, words=("worker",))) as door:
+        door.wait_ready(lambda parts: parts["store"] == "ok" and parts["engines"] == 1)
+        assert door.post(body_of(1), "d1")[:2] == (202, {"id": "0000000100", "status": "new"})
+        assert (tmp_path / "state" / "spool" / "lock").exists()
+        assert door.stop() == 0
