@@ -246,10 +246,18 @@ class _Write:
         if sent and problem.status == 422 and self._request.body.get("comments"):
             self._record = with_request(self._record, self._number, with_comments_in_body(self._request))
             return await self._later(own.spacing_s, "the host refuses a comment beside a line; all go into the text")
-        if not sent and problem.status in (403, 404):
+        if not sent and problem.status in (403, 404) and not await self._sees_the_repository():
             return await self._park(problem)
         said = f"; it says: {problem.said}" if problem.said else ""
         return await self._refused(f"{problem}{said}")
+
+    async def _sees_the_repository(self) -> bool:
+        """Whether only the thing itself is gone: that is no fault of the credential."""
+        try:
+            await self._api.call("GET", f"/repos/{self._facts.repository}")
+        except HostProblem:
+            return False
+        return True
 
     async def _park(self, problem: HostProblem) -> Step:
         """The credential is at fault: everybody waits, and one tries now and then."""

@@ -46,10 +46,11 @@ class OutgoingWebhook:
         except NoSecret as problem:
             raise HostProblem(f"actions.webhook_secret_env: {problem}", credential=True) from None
         headers = signed_headers(key, message_id, int(time.time()), content) | {"content-type": "application/json"}
+        client = self._http(settings)  # to build it is not the receiver's time
         try:
             async with (
                 asyncio.timeout(settings.webhook_timeout_s),
-                self._http(settings).stream("POST", url, content=content, headers=headers) as response,
+                client.stream("POST", url, content=content, headers=headers) as response,
             ):
                 return _taken(response)
         except (httpx2.TimeoutException, TimeoutError):

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TextIO
+import sys
+from pathlib import Path
 
 import click
 
@@ -14,31 +15,32 @@ from gitbridge_console.commands.output import JSON_OPTION, print_changes, print_
 from gitbridge_console.commands.running import with_operations
 from gitbridge_console.domain.filters import EventFilter
 from gitbridge_console.operations.drafts import text_in
-from gitbridge_console.operations.errors import Usage
 from gitbridge_console.operations.operations import Operations
 from gitbridge_console.operations.recompute import Recomputed
 
-TEXT_MAX = 1_000_000
-"""Characters read of a text; the host takes far less, and what is too long is said."""
+TEXT_MAX_BYTES = 1_000_000
+"""Bytes read of a text; the host takes far less, and what is too long is said."""
 
-REVIEW_WORD = click.option(
-    "--as", "word", type=click.Choice(REVIEW_WORDS), default="", help="What the review is to be. Only an operator can approve."
-)
+REVIEW_WORD = click.option("--as", "word", type=click.Choice(REVIEW_WORDS), help="What the review is to be. Only an operator can approve.")
 
 
-def read_text(file: TextIO) -> str:
-    """The whole of a text file.
-
-    Raises:
-        Usage: it is no text, or huge.
-    """
+def read_text(name: str) -> str:
+    """The whole of a text file, or of stdin where it is ``-``."""
     try:
-        text = file.read(TEXT_MAX + 1)
+        raw = sys.stdin.buffer.read(TEXT_MAX_BYTES + 1) if name == "-" else _bounded(name)
+        text = raw.decode("utf-8")
+    except OSError as error:
+        raise click.UsageError(f"{name}: {error.strerror or error}") from None
     except UnicodeDecodeError:
-        raise Usage(f"{file.name} is no UTF-8 text") from None
-    if len(text) > TEXT_MAX:
-        raise Usage(f"{file.name} has more than {TEXT_MAX:,} characters")
+        raise click.UsageError(f"{name} is no UTF-8 text") from None
+    if len(raw) > TEXT_MAX_BYTES:
+        raise click.UsageError(f"{name} has more than {TEXT_MAX_BYTES:,} bytes")
     return text
+
+
+def _bounded(name: str) -> bytes:
+    with Path(name).open("rb") as file:
+        return file.read(TEXT_MAX_BYTES + 1)
 
 
 @click.group()
@@ -96,9 +98,9 @@ def show(ctx: click.Context, decision_id: str, as_json: bool) -> None:
 @REVIEW_WORD
 @JSON_OPTION
 @click.pass_context
-def draft(ctx: click.Context, event_id: str, word: ReviewWord, as_json: bool) -> None:
+def draft(ctx: click.Context, event_id: str, word: ReviewWord | None, as_json: bool) -> None:
     """The exact text that approving an event would post, for reading and for `approve --edit FILE`; --json has the whole requests."""
-    found = with_operations(ctx, lambda operations: operations.draft(event_id, word=word))
+    found = with_operations(ctx, lambda operations: operations.draft(event_id, word=word or ""))
     if as_json:
         print_json({name: found[name] for name in ("type", "dry_run", "marker", "requests", "reason")})
     elif found["reason"]:
@@ -111,15 +113,15 @@ def draft(ctx: click.Context, event_id: str, word: ReviewWord, as_json: bool) ->
 
 @decisions.command()
 @click.argument("event_id", metavar="ID")
-@click.option("--edit", "edited", type=click.File("r", encoding="utf-8"), metavar="FILE", help="Post this text instead; - is stdin.")
+@click.option("--edit", metavar="FILE", help="Post this text instead; - is stdin.")
 @REVIEW_WORD
 @click.option("--note", default="", metavar="TEXT", help="Kept in the audit.")
 @JSON_OPTION
 @click.pass_context
-def approve(ctx: click.Context, event_id: str, edited: TextIO | None, word: ReviewWord, note: str, as_json: bool) -> None:
+def approve(ctx: click.Context, event_id: str, edit: str | None, word: ReviewWord | None, note: str, as_json: bool) -> None:
     """Let an event that awaits approval act: what `draft` shows is what is posted."""
-    text = None if edited is None else read_text(edited)
-    report = with_operations(ctx, lambda operations: operations.approve(event_id, note, text=text, word=word))
+    text = None if edit is None else read_text(edit)
+    report = with_operations(ctx, lambda operations: operations.approve(event_id, note, text=text, word=word or ""))
     print_changes(report, "approved", as_json=as_json)
 
 

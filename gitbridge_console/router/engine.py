@@ -45,6 +45,7 @@ from gitbridge_console.router.lane_room import LaneRoom
 from gitbridge_console.router.leases import LeaseKeeper
 from gitbridge_console.router.loop_lag import LoopLag
 from gitbridge_console.router.overload import Overload, measure
+from gitbridge_console.router.progress import ProgressTeller
 from gitbridge_console.router.provider_pool import client_or_problem
 from gitbridge_console.router.rate_limits import RateLimiter
 from gitbridge_console.router.task_processor import TaskProcessor
@@ -104,7 +105,8 @@ class Engine:
         self._gitea = GiteaClient(lambda: holder.current.hosts.gitea)
         hosts: dict[str, DiffHost] = {GITHUB: GitHubClient(self._github), GITLAB: self._gitlab, GITEA: self._gitea}
         changes = ChangeSource(hosts, store.diffs, store.trouble, holder)
-        self._events = EventRouter(store.queue, self.router, store.metrics, holder, lambda: self.overload, changes)
+        self._progress = ProgressTeller(store.progress, store.reader, store.github, self._github, store.trouble, holder, engine=self.id)
+        self._events = EventRouter(store.queue, self.router, store.metrics, holder, lambda: self.overload, changes, self._progress.watch)
         cache = AnswerCache(store.answers, store.metrics, store.trouble, lambda: holder.current.cache)
         hedger = Hedger(
             store.queue, self.router, store.metrics, store.trouble, lambda: holder.current.hedging, may_hedge=self.router.may_hedge
@@ -180,6 +182,7 @@ class Engine:
             # Apart from the maintenance: a slow disk must hold up neither recovery nor heartbeat.
             ("dead letters", self._dead_letters.run()),
             ("reconcile", self._reconcile.run(self._stop)),
+            ("progress", self._progress.run()),
         ]
         if self._holder.current.legacy.enabled:
             jobs.append(("legacy", self._legacy()))

@@ -22,6 +22,7 @@ _ROUTES: tuple[tuple[str, str, str], ...] = (
     ("GET", r"/app", "app"),
     ("GET", r"/(?:repos|orgs)/([^/]+(?:/[^/]+)?)/installation", "installation"),
     ("POST", r"/app/installations/(\d+)/access_tokens", "access_token"),
+    ("GET", r"/repos/([^/]+/[^/]+)", "repository"),
     ("GET", r"/repos/([^/]+/[^/]+)/pulls/(\d+)", "pull"),
     ("GET", r"/repos/([^/]+/[^/]+)/(pulls/\d+/reviews|issues/\d+/comments|commits/[0-9a-f]+/comments)", "posts"),
     ("POST", r"/repos/([^/]+/[^/]+)/(pulls/\d+/reviews|issues/\d+/comments|commits/[0-9a-f]+/comments)", "post"),
@@ -57,7 +58,7 @@ class HostRequest:
 
 
 class CodeHost:
-    """The host. ``heads`` are the head commits of its pull requests; one that is not there has the head it was first reviewed at."""
+    """The host. ``tokens`` are the logins they belong to, ``heads`` the head commits of its pull requests."""
 
     def __init__(self, origin: str = "", tokens: Mapping[str, str] | None = None, slug: str = "gitbridge") -> None:
         self.origin = origin
@@ -69,6 +70,13 @@ class CodeHost:
         self.labels: dict[tuple[str, int], list[str]] = {}
         self.bad_lines: set[int] = set()
         self._ids = itertools.count(1)
+
+    def know(self, repository: str, number: int, sha: str) -> None:
+        """A pull request has this head from now on."""
+        self.heads.pop((repository, number), None)
+        self.heads[repository, number] = sha
+        while len(self.heads) > KEPT_MAX:
+            del self.heads[next(iter(self.heads))]
 
     def of(self, kind: str) -> list[dict[str, Any]]:
         """Posts of one sort, oldest first: ``reviews``, ``comments`` or ``check-runs``."""
@@ -105,6 +113,11 @@ class CodeHost:
         token = f"ghs_{next(self._ids):016x}"
         self.tokens[token] = f"{self.slug}[bot]"
         return HostAnswer(201, {"token": token, "expires_at": "2099-01-01T00:00:00Z"})
+
+    def _repository(self, asked: HostRequest, name: str) -> HostAnswer:
+        if all(repository != name for repository, _ in self.heads):
+            return HostAnswer(404, _refusal("Not Found"))
+        return HostAnswer(200, {"full_name": name})
 
     def _pull(self, asked: HostRequest, repository: str, number: str) -> HostAnswer:
         sha = self.heads.get((repository, int(number)))

@@ -1,4 +1,4 @@
-"""``demo``: everything at once on a throw-away store: simulated AI services, made-up events, the real engine in between."""
+"""``demo``: everything at once on a throw-away store: simulated AI services and code host, made-up events, the real engine in between."""
 
 from __future__ import annotations
 
@@ -10,21 +10,24 @@ import sys
 import tempfile
 import threading
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from gitbridge_console.domain.decisions import AnswerStatus
-from gitbridge_console.domain.events import STAGE_LANES, EventState
+from gitbridge_console.domain.events import STAGE_LANES, EventState, IncomingEvent
 from gitbridge_console.domain.filters import EventFilter
 from gitbridge_console.operations.operations import Operations
 from gitbridge_console.operations.thread import EngineThread
+from gitbridge_console.router.intake import SubmitResult
 from gitbridge_console.settings.model import Settings
+from gitbridge_console.simulator.code_host import CodeHost
+from gitbridge_console.simulator.code_host_app import know_head
 from gitbridge_console.simulator.feed import feed
 from gitbridge_console.simulator.profile_file import load_profiles
-from gitbridge_console.simulator.server import ServicesThread, demo_settings
+from gitbridge_console.simulator.server import DEMO_KEY, DEMO_LOGIN, ServicesThread, demo_settings
 
 logger = logging.getLogger(__name__)
 
@@ -54,13 +57,15 @@ def running_demo(settings: Settings, options: DemoOptions) -> Iterator[EngineThr
         ServicesError: the simulated services cannot.
     """
     folder = Path(tempfile.mkdtemp(prefix="gitbridge-demo-"))
-    services = ServicesThread(options.seed, load_profiles(options.faults))
+    host = CodeHost(tokens={DEMO_KEY: DEMO_LOGIN})
+    services = ServicesThread(options.seed, load_profiles(options.faults), host)
     try:
-        own = demo_settings(settings, services.start(), folder)
+        urls = services.start()
+        own = demo_settings(settings, urls, folder, host.origin)
         fleet = EngineThread(own, role="demo")
         fleet.start()
         stop = threading.Event()
-        feeder = threading.Thread(target=_feed, args=(fleet, options, stop), name="made-up events", daemon=True)
+        feeder = threading.Thread(target=_feed, args=(fleet, host, options, stop), name="made-up events", daemon=True)
         feeder.start()
         try:
             yield fleet
@@ -73,13 +78,17 @@ def running_demo(settings: Settings, options: DemoOptions) -> Iterator[EngineThr
         shutil.rmtree(folder, ignore_errors=True)
 
 
-def _feed(fleet: EngineThread, options: DemoOptions, stop: threading.Event) -> None:
+def _feed(fleet: EngineThread, host: CodeHost, options: DemoOptions, stop: threading.Event) -> None:
+    def submit(event: IncomingEvent) -> Awaitable[SubmitResult]:
+        know_head(host, event)
+        return asyncio.wrap_future(fleet.call(lambda door: door.submit(event)))
+
     async def run() -> None:
         ended = asyncio.Event()
         watcher = asyncio.create_task(_set_when(stop, ended))
         try:
             await feed(
-                lambda event: asyncio.wrap_future(fleet.call(lambda door: door.submit(event))),
+                submit,
                 options.rate_per_s,
                 options.seed,
                 options.duration_s,

@@ -28,6 +28,7 @@ from gitbridge_console.store.metrics import Metrics
 from gitbridge_console.store.metrics_history import MetricsHistory
 from gitbridge_console.store.outbox import OutboxStore
 from gitbridge_console.store.outcomes import OutcomeStore
+from gitbridge_console.store.progress import ProgressStore
 from gitbridge_console.store.provider_board import ProviderBoard
 from gitbridge_console.store.quarantine import QuarantineStore
 from gitbridge_console.store.rate_limits import RateLimitStore
@@ -77,6 +78,7 @@ class Store:
         self.diffs = AnswerCacheStore(self.client, self.keys.diffs)
         self.outbox = OutboxStore(self.client, self.queue.partitions)
         self.github = HostBoard(self.client, self.keys, "github", writes=writes)
+        self.progress = ProgressStore(self.client, self.keys, "github", writes=writes)
         self.outcomes = OutcomeStore(self.client, self.keys, writes=writes)
         self.rate_limits = RateLimitStore(self.keys, writes)
         self.attempts = AttemptLog(self.client, self.keys, writes)

@@ -9,6 +9,7 @@ from typing import Any
 
 from redis.asyncio import Redis
 
+from gitbridge_console.actions import outbox
 from gitbridge_console.actions.outbox import Outbox
 from gitbridge_console.actions.outgoing_webhook import OutgoingWebhook
 from gitbridge_console.domain.decisions import Agreement, Answer, AnswerStatus, Cluster, Decision, DecisionState
@@ -90,6 +91,12 @@ class Desk:
         """Other settings of actions."""
         own = self.settings.actions.model_copy(update=actions)
         self.settings = self.settings.model_copy(update={"actions": own})
+
+    def hasty(self) -> None:
+        """Give calls little time, so that a test can wait until one cannot be under way any more."""
+        outbox.FRESH_S = 0.2
+        github = self.settings.hosts.github.model_copy(update={"timeout_s": 0.3, "timeout_connect_s": 0.3, "timeout_total_s": 0.4})
+        self.settings = self.settings.model_copy(update={"hosts": self.settings.hosts.model_copy(update={"github": github})})
 
     def kind(self, action: str, kind: str = "code_review") -> None:
         """Another action for a kind."""

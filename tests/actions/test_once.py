@@ -92,6 +92,7 @@ async def test_at_most_one_review_per_marker_and_one_in_the_end(
     github.host.posts.clear()
     github.faults(*faults)
     own = Desk(client, f"{namespace}-{next(_numbers)}", publishing, lambda: TOKEN)
+    own.hasty()
     ids = [await own.event(f"d{n}") for n in range(events)]
     await asyncio.gather(engine(own, [*first], ids), engine(own, [*second], ids))
     await own.aclose()

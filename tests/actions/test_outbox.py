@@ -47,6 +47,7 @@ async def test_a_review_with_comments_beside_lines_is_posted_in_one_request(desk
     "fault", [CUT_AFTER, CUT_BEFORE, SILENT_AFTER, BROKEN_AFTER, BROKEN_BEFORE], ids=lambda fault: f"{fault.how}-{fault.done}"
 )
 async def test_a_review_whose_answer_is_lost_is_looked_up_before_it_is_repeated(desk: Desk, github: WiredHost, fault: Fault) -> None:
+    desk.hasty()
     github.faults(fault)
     one = await desk.event()
     await desk.settle(one)
@@ -113,6 +114,7 @@ async def test_a_marker_that_somebody_else_wrote_is_no_post_of_ours(desk: Desk, 
 
 
 async def test_an_own_post_is_found_on_a_later_page(desk: Desk, github: WiredHost) -> None:
+    desk.hasty()
     for n in range(150):
         github.host.answer("POST", "/repos/acme/shop/pulls/7/reviews", f"token {TOKEN}", f'{{"body": "older {n}"}}'.encode())
     github.faults(CUT_AFTER)
@@ -222,6 +224,24 @@ async def test_a_refused_token_parks_actions_until_it_is_mended(desk: Desk, gith
     assert len(github.host.of("reviews")) == 1
 
 
+async def test_what_is_gone_waits_for_an_operator_and_holds_nobody_up(desk: Desk, github: WiredHost) -> None:
+    github.host.heads["acme/shop", 8] = SHA
+    gone = await desk.event("d1", pull(9))
+    there = await desk.event("d2", pull(8))
+    await desk.settle(gone, there)
+    assert ((await desk.shown(gone)).state, (await desk.shown(there)).state) == ("awaiting_approval", "resolved")
+    assert await desk.board.faults() == ()
+
+
+async def test_a_repository_the_token_does_not_see_is_a_fault_of_the_token(desk: Desk, github: WiredHost) -> None:
+    github.host.heads.clear()
+    await desk.event()
+    await desk.once()
+    (said,) = await desk.board.faults()
+    assert said.scope == "acme/shop"
+    assert await desk.waiting() == 1
+
+
 async def test_another_token_is_tried_at_once(desk: Desk, github: WiredHost) -> None:
     desk.use(park_check_s=3600.0)
     desk.token = lambda: "ghp_wrong"
@@ -297,6 +317,7 @@ STEPS = ("after the first intent", "after the look", "before the call", "after t
 async def test_wherever_an_engine_dies_the_next_one_posts_exactly_once(
     desk: Desk, github: WiredHost, step: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    desk.hasty()
     one = await desk.event()
     dying = desk.again()
     intents = 0
@@ -350,6 +371,7 @@ async def test_an_engine_that_lost_the_job_does_not_post(desk: Desk, github: Wir
 
 
 async def test_an_engine_that_stood_still_after_its_intent_does_not_post(desk: Desk, github: WiredHost) -> None:
+    desk.hasty()
     now = 0.0
 
     def clock() -> float:

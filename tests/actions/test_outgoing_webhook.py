@@ -31,7 +31,7 @@ async def receiver() -> AsyncIterator[ScriptedServer]:
 def telling(desk: Desk, receiver: ScriptedServer, monkeypatch: pytest.MonkeyPatch) -> Desk:
     monkeypatch.setenv("GITBRIDGE_OUTGOING_SECRET", SECRET)
     desk.kind("webhook")
-    desk.use(webhook_url=f"{receiver.origin}/hooks?x=1", webhook_timeout_s=0.4)
+    desk.use(webhook_url=f"{receiver.origin}/hooks?x=1", webhook_timeout_s=5.0)
     return desk
 
 

@@ -5,11 +5,13 @@ from __future__ import annotations
 import hashlib
 import hmac
 import json
+from dataclasses import replace
 from typing import Any
 
 import httpx2
 import pytest
 
+from gitbridge_console.actions.progress import watchable
 from gitbridge_console.actions.requests import NoAction, plan_action
 from gitbridge_console.domain.decisions import Decision
 from gitbridge_console.domain.events import GITEA, GITHUB, GITLAB, EventFacts
@@ -152,3 +154,9 @@ def test_nothing_is_published_where_nobody_writes(settings: Settings, action: st
     plan = plan_action(policy, facts, decision)
     assert isinstance(plan, NoAction)
     assert "gitlab" in plan.reason
+
+
+def test_no_commit_of_another_host_is_marked_at_github() -> None:
+    facts = EventFacts(type="pull_request", host=GITHUB, repository="acme/shop", number=7, head_sha="a" * 40)
+    assert watchable(facts, "code_review") is not None
+    assert watchable(replace(facts, host=GITLAB), "code_review") is None
