@@ -66,6 +66,8 @@ REPLAYABLE_STATES = frozenset({EventState.FAILED, EventState.SHED, EventState.CA
 
 GITHUB, GITLAB, GITEA = "github", "gitlab", "gitea"
 """Code hosts by the name their settings have; Forgejo is a ``gitea``."""
+OTHER_HOST = "other"
+"""A host nobody here knows: nothing is fetched from it and nothing published there."""
 
 
 class Kind(StrEnum):
@@ -125,7 +127,7 @@ class EventFacts:
     type: str
     action: str = ""
     host: str = GITHUB
-    """The code host it comes from: github, gitlab or gitea."""
+    """The code host it comes from: github, gitlab, gitea or other."""
     repository: str = ""
     repository_id: int = 0
     subject: str = ""

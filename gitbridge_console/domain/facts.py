@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
-from gitbridge_console.domain.events import GITHUB, GITLAB, ChangedFile, EventFacts
+from gitbridge_console.domain.events import GITEA, GITHUB, GITLAB, OTHER_HOST, ChangedFile, EventFacts
 from gitbridge_console.domain.loops import is_marked
 
 TITLE_MAX, BODY_MAX, NAME_MAX, EXTRA_MAX, EXTRA_COUNT, FILES_MAX = 500, 20_000, 300, 1_000, 50, 3_000
@@ -93,9 +93,9 @@ def read_facts(type: str, payload: Any, diff: str | None = None) -> EventFacts:
 
 
 def _apps(made: Mapping[str, Any]) -> tuple[str, ...]:
-    """Id and slug of the App through which something was said or run."""
+    """Ids and slug of the App through which something was said or run."""
     app = table(made.get("performed_via_github_app")) or table(made.get("app"))
-    return tuple(name for key in ("id", "slug") if (name := text(app.get(key))))
+    return tuple(name for key in ("id", "client_id", "slug") if (name := text(app.get(key))))
 
 
 def supersede_version(type: str, payload: Any) -> tuple[str, int] | None:
@@ -147,7 +147,8 @@ def _thing(type: str, body: Mapping[str, Any]) -> Mapping[str, Any]:
 
 def _host(body: Mapping[str, Any]) -> str:
     """The host a payload is from, as the receiver wrote into it; GitHub's are kept as they came."""
-    return text(table(body.get("gitbridge")).get("host"), 20) or GITHUB
+    host = text(table(body.get("gitbridge")).get("host")) or GITHUB
+    return host if host in (GITHUB, GITLAB, GITEA) else OTHER_HOST
 
 
 def _is_pull(type: str, thing: Mapping[str, Any]) -> bool:

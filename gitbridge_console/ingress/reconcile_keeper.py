@@ -95,12 +95,12 @@ class ReconcileKeeper:
             endings.append(await self._audited())
 
         report = await self._reconciler.run(apply=self._settings().apply, before_first=before_first)
+        for end in endings:
+            await end(report.problem or f"{report.count('asked')} deliveries asked for again")
         if report.problem == BUSY:
             return
         self._not_before = time.monotonic() + (report.retry_in_s or 0.0)
         await tell(self._board, report)
-        for end in endings:
-            await end(f"{report.count('asked')} deliveries asked for again")
         level = logging.WARNING if report.problems or report.count("found", "left", "given_up") else logging.INFO
         counts = f"{report.count()} missed, {report.count('asked')} asked for again"
         logger.log(level, "reconcile: %s%s", counts, "".join(f"; {problem}" for problem in report.problems))

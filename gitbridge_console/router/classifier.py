@@ -93,11 +93,12 @@ NOBODY = Ourselves()
 
 
 def ourselves(hosts: HostSettings, host: str) -> Ourselves:
-    """Who we are on a host, as the settings say."""
-    own = getattr(hosts, host, None)
-    if own is None:
+    """Who we are on a host, as the settings say. The App we ask as is us without being named again."""
+    if host not in HostSettings.model_fields:
         return NOBODY
-    words = (frozenset(word.strip().lower() for word in listed) - {""} for listed in (own.own_logins, own.own_apps, own.answered_bots))
+    own = getattr(hosts, host)
+    apps = (*own.own_apps, getattr(own, "app_id", ""))
+    words = (frozenset(word.strip().lower() for word in listed) - {""} for listed in (own.own_logins, apps, own.answered_bots))
     return Ourselves(*words)
 
 

@@ -60,7 +60,8 @@ class ChangeSource:
             host = None
         if mirror is None and host is None:
             # What GitHub's token is for is said by `doctor`; of other hosts people may not know that they are read at all.
-            return Change(note="" if facts.host == GITHUB else f"no diff: no client for this host, set hosts.{facts.host}")
+            advice = f", set hosts.{facts.host}" if facts.host in self._hosts else ""
+            return Change(note="" if facts.host == GITHUB else f"no diff: no client for this host{advice}")
         if not facts.head_sha:
             return Change(note="no diff: the event names no head commit")
         what = (facts.host, facts.type, facts.repository, facts.number, facts.base_sha, facts.head_sha, settings.sources.max_diff_bytes)

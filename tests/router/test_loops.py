@@ -8,8 +8,10 @@ from typing import Any
 import pytest
 
 from gitbridge_console.domain.events import IncomingEvent
+from gitbridge_console.domain.facts import read_facts
 from gitbridge_console.domain.filters import EventFilter
 from gitbridge_console.router.ai_router import AIRouter
+from gitbridge_console.router.classifier import classify, ourselves
 from gitbridge_console.router.event_router import EventRouter
 from gitbridge_console.router.intake import Intake
 from gitbridge_console.settings.model import GitHubSettings, HostSettings, Rule, RuleMatch, Settings
@@ -17,7 +19,6 @@ from gitbridge_console.store.event_queue import RedisEventQueue
 from gitbridge_console.store.metrics import Metrics
 from gitbridge_console.store.reader import EventReader
 
-pytestmark = pytest.mark.anyio
 
 KEEN = Rule(when=RuleMatch(type="issue_comment"), kind="general", reason="every comment is answered")
 
@@ -33,6 +34,15 @@ def comment(login: str, kind: str = "User") -> dict[str, Any]:
     }
 
 
+def test_the_app_we_ask_as_is_us() -> None:
+    asked_as = HostSettings(github=GitHubSettings(app_id="Iv1.Abc", app_key_file="/nowhere.pem", own_apps=("77",)))
+    assert ourselves(asked_as, "github").apps == {"iv1.abc", "77"}
+    run = {"action": "completed", "check_run": {"conclusion": "failure", "app": {"id": 5, "client_id": "Iv1.Abc", "slug": "desk"}}}
+    assert classify(read_facts("check_run", run), (), ourselves(asked_as, "github")).rule == "loop"
+    assert not classify(read_facts("check_run", run)).ignored
+
+
+@pytest.mark.anyio
 async def test_no_rule_makes_us_answer_ourselves(
     queue: RedisEventQueue, router: AIRouter, metrics: Metrics, reader: EventReader, settings: Settings
 ) -> None:

@@ -14,7 +14,7 @@ import pytest
 from gitbridge_console.actions.progress import watchable
 from gitbridge_console.actions.requests import NoAction, plan_action
 from gitbridge_console.domain.decisions import Decision
-from gitbridge_console.domain.events import GITEA, GITHUB, GITLAB, EventFacts
+from gitbridge_console.domain.events import GITEA, GITHUB, GITLAB, EventFacts, IncomingEvent
 from gitbridge_console.hosts.base import HostDiff
 from gitbridge_console.ingress.counters import Counters
 from gitbridge_console.ingress.keeper import Keeper
@@ -144,6 +144,20 @@ async def test_without_a_client_for_the_host_it_is_said_and_reviewed_all_the_sam
     assert event.state == "routed"
     assert "no client for this host, set hosts.gitlab" in event.material_note
     assert not hosts[GITHUB].asked
+
+
+@pytest.mark.parametrize("host", ["bitbucket", "model_fields", "__class__", "x" * 500])
+async def test_a_host_nobody_knows_is_no_trouble(
+    queue: RedisEventQueue, router: AIRouter, metrics: Metrics, reader: EventReader, settings: Settings, host: str
+) -> None:
+    way = Way(queue, router, metrics, settings, {GITHUB: OneHost(GITHUB)})
+    payload = json.dumps(gitea_pull() | {"gitbridge": {"host": host}}).encode()
+    event_id = (await Intake(queue, metrics).submit(IncomingEvent("d-1", "pull_request", payload, "test"))).id
+    await way.fetch_and_route()
+    event = await reader.event_detail(event_id)
+    assert event is not None
+    assert event.state == "routed"
+    assert event.material_note.endswith("no diff: no client for this host")
 
 
 @pytest.mark.parametrize("action", ["review", "comment", "labels", "status", "check_run"])
