@@ -19,7 +19,6 @@ from gitbridge_console.store.event_queue import RedisEventQueue
 from gitbridge_console.store.metrics import Metrics
 from gitbridge_console.store.reader import EventReader
 
-
 KEEN = Rule(when=RuleMatch(type="issue_comment"), kind="general", reason="every comment is answered")
 
 
