@@ -18,14 +18,14 @@ from gitbridge_console.domain.deliveries import HookReport, MissedDelivery, Reco
 def reconcile(ctx: click.Context, apply: bool, as_json: bool) -> int:
     """List deliveries that never arrived, as GitHub tells of the webhooks in [reconcile]; --apply has them sent again.
 
-    Exit code 1 when a webhook could not be looked at, or a delivery was given up.
+    Exit code 1 when a webhook could not be looked at, or a delivery was refused or given up.
     """
     report = with_operations(ctx, lambda operations: operations.reconcile(apply=apply))
     if as_json:
         print_json(report)
     else:
         click.echo("\n".join(_lines(report)))
-    return 1 if report.problems or report.count("given_up") else 0
+    return 1 if report.problems or report.count("refused", "given_up") else 0
 
 
 def _lines(report: ReconcileReport) -> Iterator[str]:

@@ -14,7 +14,7 @@ from gitbridge_console.domain.timestamps import iso_from_ms
 Outcome = Literal["found", "asked", "waiting", "left", "refused", "given_up"]
 """What became of a missed delivery: only found (a dry run), asked for again, asked for a moment ago, left for the next run,
 refused by the host, or given up after being asked for too often."""
-HANDLED = frozenset({"refused", "given_up"})
+HANDLED = frozenset({"given_up"})
 """Outcomes after which nothing more is tried."""
 
 
@@ -110,8 +110,29 @@ def missed(deliveries: Iterable[HookDelivery], *, before_ms: int) -> list[Missed
     return [one for _, one in sorted(found, key=lambda pair: pair[0])]
 
 
+def still_missing(before: Iterable[MissedDelivery], deliveries: Sequence[HookDelivery], *, before_ms: int) -> list[MissedDelivery]:
+    """What was missing before and has not arrived since, and what is missing now, oldest first.
+
+    What the host tries at the moment is not left out: it is ``waiting``.
+    """
+    arrived = {one.guid for one in deliveries if one.ok}
+    under_way = {one.guid for one in deliveries if one.at_ms > before_ms}
+    found = {one.guid: one for one in missed(deliveries, before_ms=before_ms)}
+    for old in before:
+        if old.guid in arrived:
+            continue
+        if (new := found.get(old.guid)) is not None:
+            first = {"first_at": min(old.first_at, new.first_at), "attempts": max(old.attempts, new.attempts)}
+            found[old.guid] = new.model_copy(update=first)
+        elif old.guid in under_way:
+            found[old.guid] = old.model_copy(update={"outcome": "waiting", "why": "the host tried it a moment ago"})
+        else:
+            found[old.guid] = old.model_copy(update={"outcome": "found", "why": ""})
+    return sorted(found.values(), key=lambda one: (one.first_at, one.attempt))
+
+
 def next_since(deliveries: Sequence[HookDelivery], open_guids: Iterable[str], *, before_ms: int) -> int:
-    """From where the next look has to begin, in ms: behind everything that is settled, before the first attempt of what is not."""
+    """From where the next look has to begin, in ms: before the first attempt of what nobody remembers otherwise."""
     still_open = set(open_guids)
     return min([before_ms, *(one.at_ms - 1 for one in deliveries if one.guid in still_open)])
 

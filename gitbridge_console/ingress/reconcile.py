@@ -1,9 +1,8 @@
 """Reconcile: ask GitHub which deliveries of our webhooks never arrived, and have them sent again.
 
 GitHub does not repeat a delivery by itself, and forgets it after three days. Each run lists what was delivered since the last
-one, sets aside what arrived or is known here, and asks for the rest again, oldest first, within bounds. How far a webhook is
-settled is stored, and never passes what is still open, so a run that is cut short, by the host's limits or by a crash, loses
-nothing.
+one, sets aside what arrived or is known here, and asks for the rest again, oldest first, within bounds. How far it has looked,
+and what is still missing, is stored together, so a run that is cut short, by the host's limits or by a crash, loses nothing.
 """
 
 from __future__ import annotations
@@ -21,9 +20,9 @@ from gitbridge_console.domain.deliveries import (
     HookReport,
     MissedDelivery,
     ReconcileReport,
-    missed,
     next_since,
     read_delivery,
+    still_missing,
 )
 from gitbridge_console.domain.facts import number, rows, table, text
 from gitbridge_console.domain.timestamps import iso_from_ms
@@ -35,6 +34,8 @@ from gitbridge_console.store.reconcile_store import Progress, ReconcileStore, Tr
 logger = logging.getLogger(__name__)
 
 HOOK_PAGES_MAX = 3
+OPEN_MAX = 2_000
+"""Missing deliveries of one webhook that are remembered one by one."""
 GONE = frozenset({400, 404, 410, 422})
 """The host's answers to a delivery that it does not have any more."""
 BUSY = "another process reconciles at the moment"
@@ -147,13 +148,15 @@ class Reconciler:
             deliveries, rest = await self._list(hook, progress, since_ms, floor_ms)
         except HostProblem as problem:
             return _failed(hook.name, problem, run)
-        found = missed(deliveries, before_ms=before_ms)
+        found = still_missing(progress.open, deliveries, before_ms=before_ms)
         known = await self._store.known([one.guid for one in found])
-        done = [await self._settle(hook, one, run) for one in found if one.guid not in known]
+        done = [await self._settle(hook, one, iso_from_ms(floor_ms), run) for one in found if one.guid not in known]
         if run.remember:
-            still_open = [one.guid for one in done if one.outcome not in HANDLED]
-            since = max(since_ms, next_since(deliveries, still_open, before_ms=before_ms))
-            await self._store.keep(hook.name, replace(rest, since_ms=rest.since_ms or since))
+            still_open = [one for one in done if one.outcome not in HANDLED]
+            # Too many to be remembered one by one: the next look begins before them.
+            since = next_since(deliveries, (one.guid for one in still_open[OPEN_MAX:]), before_ms=before_ms)
+            progress = replace(rest, since_ms=rest.since_ms or since, open=tuple(still_open[:OPEN_MAX]))
+            await self._store.keep(hook.name, progress)
             await self._store.forget_tried([guid for guid in known if guid in run.tried])
         return HookReport(
             hook=hook.name,
@@ -196,9 +199,13 @@ class Reconciler:
                 return found, pages, ""
         return found, pages_max, page
 
-    async def _settle(self, hook: Hook, one: MissedDelivery, run: _Run) -> MissedDelivery:
+    async def _settle(self, hook: Hook, one: MissedDelivery, oldest_at: str, run: _Run) -> MissedDelivery:
         """Have one sent again, if it may be."""
         settings = self._settings()
+        if one.first_at < oldest_at:
+            return one.model_copy(update={"outcome": "given_up", "why": "it is older than reconcile.max_age_s"})
+        if one.outcome == "waiting":
+            return one
         tried = run.tried.get(one.guid, Tried(0, 0))
         if tried.times and run.now_ms - tried.at_ms < settings.settle_s * 1000:
             return one.model_copy(update={"outcome": "waiting", "why": "it was asked for a moment ago"})
@@ -210,24 +217,35 @@ class Reconciler:
         if run.stopped is not None or run.room <= 0:
             why = str(run.stopped) if run.stopped is not None else f"{settings.redeliveries_max} were asked for in this run"
             return one.model_copy(update={"outcome": "left", "why": why})
-        return await self._ask_again(hook, one, Tried(tried.times + 1, run.now_ms), run)
+        return await self._ask_again(hook, one, tried, run)
 
-    async def _ask_again(self, hook: Hook, one: MissedDelivery, tried: Tried, run: _Run) -> MissedDelivery:
+    async def _ask_again(self, hook: Hook, one: MissedDelivery, before: Tried, run: _Run) -> MissedDelivery:
         if run.room < self._settings().redeliveries_max:
             await self._sleep(self._settings().spacing_s)
         elif run.before_first is not None:
             await run.before_first()
         await self._hold()
         run.room -= 1
-        await self._store.note_tried(one.guid, tried)
+        await self._store.note_tried(one.guid, Tried(before.times + 1, run.now_ms))
         try:
             await self._api.call("POST", f"{hook.path}/{one.attempt}/attempts")
         except HostProblem as problem:
             if problem.status in GONE:
-                return one.model_copy(update={"outcome": "refused", "why": str(problem)})
+                # A token without the right gets the answer of a delivery that is gone: neither may be forgotten at once.
+                why = f"{problem}; or the token lacks the right to write webhooks"
+                return one.model_copy(update={"outcome": "refused", "why": why})
             run.stopped = problem
+            if not problem.unknown:
+                await self._put_back(one.guid, before)
             return one.model_copy(update={"outcome": "left", "why": str(problem)})
         return one.model_copy(update={"outcome": "asked"})
+
+    async def _put_back(self, guid: str, before: Tried) -> None:
+        """It was not asked for after all."""
+        if before.times:
+            await self._store.note_tried(guid, before)
+        else:
+            await self._store.forget_tried([guid])
 
     async def _fresh_tried(self, now_ms: int, *, forget: bool) -> dict[str, Tried]:
         """What was asked for within the time in which the host remembers it; the rest is forgotten."""

@@ -101,6 +101,8 @@ class ReconcileKeeper:
             return
         self._not_before = time.monotonic() + (report.retry_in_s or 0.0)
         await tell(self._board, report)
-        level = logging.WARNING if report.problems or report.count("found", "left", "given_up") else logging.INFO
+        for one in (one for hook in report.hooks for one in hook.missed if one.outcome == "given_up"):
+            logger.warning("reconcile: delivery %s (%s of %s) is given up: %s", one.guid, one.event, one.first_at, one.why)
+        level = logging.WARNING if report.problems or report.count("found", "left", "refused", "given_up") else logging.INFO
         counts = f"{report.count()} missed, {report.count('asked')} asked for again"
         logger.log(level, "reconcile: %s%s", counts, "".join(f"; {problem}" for problem in report.problems))

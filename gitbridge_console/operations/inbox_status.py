@@ -62,5 +62,5 @@ def reconcile_alerts(reconcile: ReconcileStatus | None) -> Iterable[Alert]:
         text = f"{reconcile.missed:,} deliveries never arrived: gitbridge-console reconcile --apply has them sent again"
         yield Alert(level="warning", code="missed_deliveries", text=text, since=reconcile.at)
     if reconcile.given_up:
-        text = f"{reconcile.given_up:,} deliveries were asked for again and again and never arrived: gitbridge-console reconcile shows them"
+        text = f"{reconcile.given_up:,} deliveries were asked for again and again and never arrived; the log names them"
         yield Alert(level="warning", code="deliveries_given_up", text=text, since=reconcile.at)

@@ -8,6 +8,7 @@ from dataclasses import asdict, dataclass
 
 from redis.asyncio import Redis
 
+from gitbridge_console.domain.deliveries import MissedDelivery
 from gitbridge_console.store.bounded_writes import SET, BoundedWrites
 from gitbridge_console.store.fleet_lock import FleetLock
 from gitbridge_console.store.keys import Keys
@@ -19,12 +20,16 @@ LOCK_TTL_S = 120.0
 
 @dataclass(frozen=True, slots=True)
 class Progress:
-    """How far one webhook is settled, in ms. ``resume`` is the page at which a look ended that was too long for one run, and
-    ``resume_since_ms`` how far back it has to go from there."""
+    """How far one webhook has been looked at, in ms, and what was found missing by then and is not settled yet.
+
+    ``resume`` is the page at which a look ended that was too long for one run, and ``resume_since_ms`` how far back it has to go
+    from there.
+    """
 
     since_ms: int = 0
     resume: str = ""
     resume_since_ms: int = 0
+    open: tuple[MissedDelivery, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,11 +65,15 @@ class ReconcileStore:
     async def progress(self, hook: str) -> Progress:
         """How far a webhook is settled."""
         raw = await self._client.hget(self._key, f"hook:{hook}")
-        return Progress(**json.loads(raw)) if raw else Progress()
+        if not raw:
+            return Progress()
+        body = json.loads(raw)
+        return Progress(**body | {"open": tuple(MissedDelivery.model_validate(one) for one in body.get("open", ()))})
 
     async def keep(self, hook: str, progress: Progress) -> None:
         """Remember it."""
-        await self._writes.run(SET, self._key, f"hook:{hook}", json.dumps(asdict(progress)))
+        body = asdict(progress) | {"open": [one.model_dump(mode="json") for one in progress.open]}
+        await self._writes.run(SET, self._key, f"hook:{hook}", json.dumps(body))
 
     async def tried(self) -> dict[str, Tried]:
         """Everything asked for again lately, by its guid."""
