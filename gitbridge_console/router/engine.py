@@ -33,6 +33,7 @@ from gitbridge_console.router.batch_keeper import BatchKeeper
 from gitbridge_console.router.batches import BatchDesk
 from gitbridge_console.router.board_keeper import BoardKeeper, ProbeGuard
 from gitbridge_console.router.budgets import BudgetGuard
+from gitbridge_console.router.daemon_thread import in_daemon_thread
 from gitbridge_console.router.dead_letters import DeadLetterKeeper
 from gitbridge_console.router.decision_stage import DecisionStage
 from gitbridge_console.router.discovery import Discovery
@@ -54,6 +55,7 @@ from gitbridge_console.settings.reload import fingerprint
 from gitbridge_console.settings.routing import ProviderSettings
 from gitbridge_console.sources.changes import ChangeSource
 from gitbridge_console.store.fleet import Beat
+from gitbridge_console.store.legacy import legacy_warnings
 from gitbridge_console.store.records import ClaimedJob
 from gitbridge_console.store.store import Store, open_legacy
 from gitbridge_console.store.trouble import STORE_AWAY
@@ -150,7 +152,8 @@ class Engine:
         lanes: set[asyncio.Task[None]] = set()
         self._lag.start()
         try:
-            await self._import_sdks()
+            if not await self._import_sdks():
+                return
             background.append(asyncio.create_task(self._discovery.run(), name="discovery"))
             background.append(asyncio.create_task(self._batches.run(), name="batches"))
             self._start_lanes(lanes)
@@ -168,10 +171,21 @@ class Engine:
             await self._leave()
             self._lag.stop()
 
-    async def _import_sdks(self) -> None:
-        """Load what the configured providers need before the first call is timed; it takes a second or two."""
+    async def _import_sdks(self) -> bool:
+        """Load what the configured providers need before the first call is timed; ``False`` when stopped meanwhile.
+
+        It takes some seconds, and no import can be cut short: the thread is left to itself then, and the process may end without it.
+        """
         apis = {state.settings.api for state in self.router.states.values() if state.provider is not None}
-        await asyncio.to_thread(import_sdks, apis)
+        loading = in_daemon_thread(partial(import_sdks, apis))
+        stopping = asyncio.create_task(self._stop.wait())
+        waiting: set[asyncio.Future[Any]] = {loading, stopping}
+        await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)
+        stopping.cancel()
+        if loading.done():
+            loading.result()
+        loading.cancel()
+        return not self._stop.is_set()
 
     def _background(self) -> list[tuple[str, Coroutine[Any, Any, None]]]:
         jobs: list[tuple[str, Coroutine[Any, Any, None]]] = [
@@ -184,7 +198,7 @@ class Engine:
             ("reconcile", self._reconcile.run(self._stop)),
             ("progress", self._progress.run()),
         ]
-        if self._holder.current.legacy.enabled:
+        if self._holder.current.legacy.enabled and not legacy_warnings(self._holder.current.redis.url, self._holder.current.legacy):
             jobs.append(("legacy", self._legacy()))
         return jobs
 

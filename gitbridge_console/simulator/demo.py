@@ -19,6 +19,7 @@ from typing import Any
 from gitbridge_console.domain.decisions import AnswerStatus
 from gitbridge_console.domain.events import STAGE_LANES, EventState, IncomingEvent
 from gitbridge_console.domain.filters import EventFilter
+from gitbridge_console.operations.ending import Ending
 from gitbridge_console.operations.operations import Operations
 from gitbridge_console.operations.thread import EngineThread
 from gitbridge_console.router.intake import SubmitResult
@@ -49,7 +50,7 @@ class DemoOptions:
 
 
 @contextmanager
-def running_demo(settings: Settings, options: DemoOptions) -> Iterator[EngineThread]:
+def running_demo(settings: Settings, options: DemoOptions, ending: Ending) -> Iterator[EngineThread]:
     """The demo's fleet, with events coming in until the block ends. Nothing of it is left behind afterwards.
 
     Raises:
@@ -59,23 +60,30 @@ def running_demo(settings: Settings, options: DemoOptions) -> Iterator[EngineThr
     folder = Path(tempfile.mkdtemp(prefix="gitbridge-demo-"))
     host = CodeHost(tokens={DEMO_KEY: DEMO_LOGIN})
     services = ServicesThread(options.seed, load_profiles(options.faults), host)
+    gone, stop = threading.Event(), threading.Event()
     try:
         urls = services.start()
         own = demo_settings(settings, urls, folder, host.origin)
         fleet = EngineThread(own, role="demo")
-        fleet.start()
-        stop = threading.Event()
-        feeder = threading.Thread(target=_feed, args=(fleet, host, options, stop), name="made-up events", daemon=True)
-        feeder.start()
+        fleet.end_with(ending)
+        ending.tell(stop.set)
+        ending.closed_when(gone.is_set)
         try:
-            yield fleet
+            fleet.start()
+            feeder = threading.Thread(target=_feed, args=(fleet, host, options, stop), name="made-up events", daemon=True)
+            feeder.start()
+            try:
+                yield fleet
+            finally:
+                stop.set()
+                feeder.join(5.0)
         finally:
-            stop.set()
-            feeder.join(5.0)
+            ending.ask()
             fleet.stop()
     finally:
         services.stop()
         shutil.rmtree(folder, ignore_errors=True)
+        gone.set()
 
 
 def _feed(fleet: EngineThread, host: CodeHost, options: DemoOptions, stop: threading.Event) -> None:
@@ -107,11 +115,17 @@ async def _set_when(source: threading.Event, target: asyncio.Event) -> None:
     target.set()
 
 
-def run_headless(settings: Settings, options: DemoOptions, *, as_json: bool, write: Callable[[str], Any] = sys.stdout.write) -> int:
-    """Run the demo without a screen for ``duration_s`` (default 20 s), print a report, return the exit code."""
+def run_headless(
+    settings: Settings, options: DemoOptions, ending: Ending, *, as_json: bool, write: Callable[[str], Any] = sys.stdout.write
+) -> int:
+    """Run the demo without a screen for ``duration_s`` (default 20 s), print a report, return the exit code.
+
+    Where the end is asked for before, there is no report.
+    """
     duration_s = options.duration_s or 20.0
-    with running_demo(settings, options) as fleet:
-        threading.Event().wait(duration_s)
+    with running_demo(settings, options, ending) as fleet:
+        if ending.wait(duration_s):
+            return ending.code
         report = fleet.call(lambda door: make_report(door, options, duration_s)).result(30.0)
     write(json.dumps(report, indent=2) + "\n" if as_json else as_text(report))
     return 0 if report["sum_exact"] else 1

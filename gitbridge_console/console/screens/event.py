@@ -194,11 +194,11 @@ class EventScreen(JudgingScreen):
 
     def action_editor(self) -> None:
         """In the operator's editor: what would be posted, while that awaits approval; else the payload."""
-        if self.event is not None and is_draft(self.event):
-            self._edit_draft(self.event)
-            return
 
         def edit(event: EventDetail) -> None:
+            if is_draft(event):
+                self._edit_draft(event)
+                return
             changed = self._edited(event.payload_text or "", ".json", "the payload is as it was")
             if changed is not None and self.may_write():
                 self._hand_in(changed.encode())
@@ -221,7 +221,7 @@ class EventScreen(JudgingScreen):
         # Late, for the first frame must not wait for what it imports.
         from gitbridge_console.operations.drafts import text_in
 
-        text = text_in(event.action or {})
+        text = self.text_to_post or text_in(event.action or {})
         if not text:
             self.bottom.say("there is no text to edit in what would be posted", "dim")
             return
@@ -234,7 +234,7 @@ class EventScreen(JudgingScreen):
             self.bottom.say("changed: O approves and posts it so, e changes it again", "accent")
 
         # What cannot be posted is said now, not when it is approved.
-        self.fetch(lambda door: door.draft(event.id, text=changed), keep, group="editor")
+        self.fetch(lambda door: door.draft(event.id, text=changed), keep, group="draft")
 
     def _hand_in(self, payload: bytes) -> None:
         def write(why: str) -> None:
