@@ -73,6 +73,12 @@ def _running_server(*options: str) -> Iterator[str]:
 
 
 @pytest.fixture(scope="session")
+def server_binary() -> str:
+    """The server's program, for tests that start several at once."""
+    return _server_binary()
+
+
+@pytest.fixture(scope="session")
 def valkey_url() -> Iterator[str]:
     """URL of a server without persistence that lives as long as this test process."""
     with _running_server() as url:

@@ -43,6 +43,7 @@ from gitbridge_console.settings.reload import fingerprint
 from gitbridge_console.settings.routing import ProviderSettings
 from gitbridge_console.sources.changes import ChangeSource
 from gitbridge_console.store.fleet import Beat
+from gitbridge_console.store.legacy import legacy_warnings
 from gitbridge_console.store.records import ClaimedJob
 from gitbridge_console.store.store import Store, open_legacy
 from gitbridge_console.store.trouble import STORE_AWAY
@@ -163,7 +164,7 @@ class Engine:
             # Apart from the maintenance: a slow disk must hold up neither recovery nor heartbeat.
             ("dead letters", self._dead_letters.run()),
         ]
-        if self._holder.current.legacy.enabled:
+        if self._holder.current.legacy.enabled and not legacy_warnings(self._holder.current.redis.url, self._holder.current.legacy):
             jobs.append(("legacy", self._legacy()))
         return jobs
 

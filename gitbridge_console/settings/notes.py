@@ -44,7 +44,7 @@ NOTES: dict[str, dict[str, str]] = {
         "log_level": "debug, info, warning or error",
     },
     "redis": {
-        "url": "redis://, rediss:// or unix:// URL of a Redis or Valkey server",
+        "url": "URL of a Redis or Valkey server: redis, rediss, unix, or redis+sentinel, redis+cluster (docs durability)",
         "socket_timeout_s": "Longest wait for an answer of the store, in seconds",
         "connect_timeout_s": "Longest wait for a connection, in seconds",
         "max_connections": "Connections of one process at most",

@@ -9,9 +9,10 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from gitbridge_console.store.headers import Header
 from gitbridge_console.store.partition import Partition
 from gitbridge_console.store.records import Claim, ClaimedJob
-from gitbridge_console.store.replies import table_of, text_of
+from gitbridge_console.store.replies import text_of
 
 PEEK_FOR_S = 0.1
 """How long a look at the heads of all partitions is believed while it shows work; an empty one is never believed."""
@@ -28,11 +29,12 @@ def end_of_class(score: float) -> float:
 
 def claim_from(lane: str, reply: Sequence[Any]) -> Claim:
     """The reply of the claim script as records."""
-    paused, due_ms, now_ms = int(reply[0]), int(reply[1]), int(reply[2])
+    paused, due_ms, now_ms, fence = int(reply[0]), int(reply[1]), int(reply[2]), text_of(reply[3])
     jobs = []
-    for job_id, fence, header, payload, diff, event in reply[3:]:
-        own = table_of(header)
-        jobs.append(ClaimedJob(text_of(job_id), lane, text_of(fence), own, table_of(event) if event else own, payload, diff, now_ms))
+    for at in range(4, len(reply), 5):
+        job_id, raw, payload, diff, event = reply[at : at + 5]
+        own = Header(raw, fence)
+        jobs.append(ClaimedJob(job_id.decode(), lane, fence, own, Header(event) if event else own, payload, diff, now_ms))
     return Claim(tuple(jobs), bool(paused), None if due_ms < 0 else due_ms / 1000)
 
 

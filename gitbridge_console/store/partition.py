@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable
+from collections.abc import Awaitable, Sequence
 from typing import Any
 
 from redis.asyncio import Redis
@@ -20,17 +20,23 @@ class Partition:
         self.keys = keys
         self._disk = disk
         self._scripts = ScriptRunner(client, keys.tag, server_major)
+        self._bounds: Sequence[Any] = ()
         self._accepts = GroupCommit(self._send_accepts)
         self._commits = GroupCommit(self._send_commits)
 
     async def _send_accepts(self, transitions: list[Transition]) -> list[Any]:
-        return await self._scripts.run_group("accept", transitions, self._disk)
+        replies = await self._scripts.run_group("accept", [("bounds", self._bounds), *transitions], self._disk)
+        return replies[1:]
 
     async def _send_commits(self, transitions: list[Transition]) -> list[Any]:
         return await self._scripts.run_group("commit", transitions)
 
-    def accept(self, *args: Any) -> Awaitable[Any]:
-        """Enqueue one event, together with others that come at the same time. May be refused at the server's memory limit."""
+    def accept(self, bounds: Sequence[Any], args: Sequence[Any]) -> Awaitable[Any]:
+        """Enqueue one event, together with others that come at the same time. May be refused at the server's memory limit.
+
+        ``bounds`` are the arguments of the script of that name; those given last are in force for all that leave together.
+        """
+        self._bounds = bounds
         return self._accepts.submit("enqueue", args)
 
     def commit(self, transition: str, *args: Any) -> Awaitable[Any]:

@@ -95,6 +95,18 @@ class QueueControls:
     def _share(self, limit: int) -> int:
         return math.ceil(limit / len(self.partitions))
 
+    def _bounds(self, home: int) -> tuple[Any, ...]:
+        """What a partition's enqueues go by, as the script of that name wants it."""
+        limits = self.settings
+        return (
+            milliseconds(self.retention.delivery_ids_s),
+            f"{home:02x}",
+            self._share(limits.max_waiting),
+            self._share(limits.memory_soft_bytes),
+            self._share(limits.memory_hard_bytes),
+            int(Priority.parse(self.shedding.least_priority)) if self.shedding.enabled else 0,
+        )
+
     def _limit_text(self, name: str, limit: int) -> str:
         """A limit in words: as it is set, or what of it falls to the one partition an event belongs to."""
         if len(self.partitions) == 1:
@@ -235,7 +247,8 @@ class QueueControls:
     async def trim(self, limit: int = 200) -> int:
         """Forget finished events beyond retention, oldest first, at most ``limit`` in each partition; returns how many."""
         bounds = self.retention
-        args = (milliseconds(bounds.finished_s), self._share(bounds.finished_max), self._share(bounds.finished_bytes), limit)
+        most = (self._share(bounds.finished_max), self._share(bounds.finished_bytes))
+        args = (milliseconds(bounds.finished_s), *most, limit, milliseconds(bounds.delivery_ids_s))
         return sum([int(await partition.run("trim", *args)) for partition in self.partitions])
 
     async def quarantine(self, raw: bytes, *, source: str, error: str) -> str:

@@ -1,8 +1,9 @@
 """Puts the Lua scripts together and runs them by hash.
 
-Each file in ``scripts/`` is one transition: the body of a function of its own ``ARGV``, with the functions of ``_lib.lua``
-in scope. A script that runs alone is that function, called once; a *group* is several of them in one script, which runs
-any number of transitions of one partition in one round trip. What fails in a group fails alone.
+Each file in ``scripts/`` is one transition: the body of a function of its own ``ARGV``, with the functions of ``_work.lua``
+and ``_lib.lua`` in scope. A script that runs alone is that function, called once; a *group* is several of them in one
+script, which runs any number of transitions of one partition in one round trip: what they read is asked for together and
+what they change is written together. A transition that fails in a group fails alone.
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ from redis.exceptions import NoScriptError
 from gitbridge_console.store.durability import DiskWait
 
 GROUPS = {
-    "accept": ("enqueue",),
+    "accept": ("bounds", "enqueue"),
     "commit": ("claim", "begin", "extend", "hand_on", "hedge", "record", "release", "retry", "route", "settle", "widen"),
 }
 """Transitions that are sent together. Operators' scripts run alone: they are rare and some are long."""
@@ -38,14 +39,32 @@ return type(reply) == 'table' and reply or redis.error_reply(tostring(reply))
 """
 
 _RUN_GROUP = """
-local replies, i = {}, 1
+local replies, names, args, claims, ids, i = {}, {}, {}, {}, {}, 1
 while i <= #ARGV do
-  local last = i + 1 + tonumber(ARGV[i + 1])
-  local ok, reply = pcall(transitions[ARGV[i]], {unpack(ARGV, i + 2, last)})
-  if not ok and type(reply) ~= 'table' then reply = redis.error_reply(tostring(reply)) end
-  replies[#replies + 1] = reply
+  local n, name, last = #names + 1, ARGV[i], i + 1 + tonumber(ARGV[i + 1])
+  local id = ARGV[i + 2]
+  names[n], args[n] = name, {unpack(ARGV, i + 2, last)}
+  if name == 'claim' then
+    claims[#claims + 1] = n
+  elseif name == 'enqueue' then
+    expected[#expected + 1] = id
+  elseif name ~= 'extend' and name ~= 'bounds' then
+    ids[#ids + 1] = id
+    if is_task(id) then ids[#ids + 1] = event_of(id) end
+  end
   i = last + 1
 end
+local function go(n)
+  local ok, reply = pcall(transitions[names[n]], args[n])
+  if not ok and type(reply) ~= 'table' then reply = redis.error_reply(tostring(reply)) end
+  replies[n] = reply
+end
+if #ids > 0 then load(ids) end
+for n = 1, #names do
+  if names[n] ~= 'claim' then go(n) end
+end
+-- After all else, so that what was handed on or back is claimed with it.
+for _, n in ipairs(claims) do go(n) end
 finish()
 return replies
 """
@@ -62,8 +81,8 @@ def script_source(name: str, server_major: int) -> str:
     flags = "" if server_major < FIRST_WITH_FLAGS else "#!lua\n" if name in GROWING else "#!lua flags=allow-oom\n"
     if name in GROUPS:
         bodies = [f"transitions.{part} = function(ARGV)\n{_text(part)}end\n" for part in GROUPS[name]]
-        return "".join([flags, _text("_lib"), "local transitions = {}\n", *bodies, _RUN_GROUP])
-    return f"{flags}{_text('_lib')}local function {name}(ARGV)\n{_text(name)}end\n{_RUN_ONE % name}"
+        return "".join([flags, _text("_work"), _text("_lib"), "local transitions = {}\n", *bodies, _RUN_GROUP])
+    return f"{flags}{_text('_work')}{_text('_lib')}local function {name}(ARGV)\n{_text(name)}end\n{_RUN_ONE % name}"
 
 
 class ScriptRunner:

@@ -21,7 +21,7 @@ from gitbridge_console.store.event_records import EventRecords
 from gitbridge_console.store.fleet import FleetRegistry
 from gitbridge_console.store.journal import AuditJournal
 from gitbridge_console.store.keys import STORE_VERSION, Keys
-from gitbridge_console.store.legacy import LegacyStore
+from gitbridge_console.store.legacy import LegacyStore, legacy_warnings
 from gitbridge_console.store.metrics import Metrics
 from gitbridge_console.store.metrics_history import MetricsHistory
 from gitbridge_console.store.outcomes import OutcomeStore
@@ -74,7 +74,7 @@ class Store:
         self.attempts = AttemptLog(self.client, self.keys, writes)
         self.metrics = Metrics(self.client, settings.namespace, keep_s=settings.retention.metrics_s, writes=writes, attempts=self.attempts)
         self.history = MetricsHistory(self.client, settings.namespace)
-        self.server = ServerWatch(self.client, settings.redis.durability)
+        self.server = ServerWatch(self.client, settings.redis.durability, also=legacy_warnings(settings.redis.url, settings.legacy))
         self.wakeups = Wakeups(connection.new_client(socket_timeout_s=None), *keys)
         self.trouble = StoreTrouble()
 

@@ -321,7 +321,7 @@ async def test_a_key_that_is_no_list_or_a_server_that_is_away_only_makes_it_wait
     waits = 0
     stop.clear()
     gone = make_client(RedisSettings(url="unix:///nowhere/at-all", socket_timeout_s=0.2))
-    monkeypatch.setattr("gitbridge_console.store.connection.CONNECT_DELAYS_S", ())
+    monkeypatch.setattr("gitbridge_console.store.patient_connection.CONNECT_DELAYS_S", ())
     await pump(LegacyStore(gone, LegacySettings()), queue.enqueue, queue.quarantine, stop)
     assert waits == 6
     await gone.aclose()
