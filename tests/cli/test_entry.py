@@ -159,6 +159,7 @@ def test_docs_lists_and_prints_topics(bare) -> None:
         "console",
         "durability",
         "error-codes",
+        "ingress",
         "provider-integration",
         "queue",
         "routing",
