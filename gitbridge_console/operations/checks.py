@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Literal
 
-from gitbridge_console.operations.places import state_dir
+from gitbridge_console.operations.places import spool_dir, state_dir
 from gitbridge_console.settings.model import Settings
 
 Level = Literal["ok", "warn", "fail"]
@@ -41,6 +41,7 @@ def check_settings(settings: Settings) -> Iterator[Check]:
     """What the settings need: keys, secrets, folders, programs."""
     yield from _providers(settings)
     yield _webhook(settings)
+    yield _spool(settings)
     yield _sources(settings)
     yield _actions(settings)
     yield _state(settings)
@@ -106,6 +107,20 @@ def _webhook(settings: Settings) -> Check:
     if problem is None:
         return Check("webhook secret", "ok", "there is one")
     return Check("webhook secret", "warn", problem, "needed for ingress and --listen only")
+
+
+def _spool(settings: Settings) -> Check:
+    folder, most = spool_dir(settings).absolute(), settings.ingress.spool_max_bytes
+    if not most:
+        return Check("spool", "warn", "off: deliveries get 503 while the store is away", "set ingress.spool_max_bytes")
+    there = next(place for place in (folder, *folder.parents) if place.is_dir())
+    free = shutil.disk_usage(there).free
+    if free < most:
+        text = f"{free:,} bytes are free in {there}, ingress.spool_max_bytes is {most:,}"
+        return Check("spool", "warn", text, "make room, or set it lower; needed for ingress and --listen only")
+    if not os.access(there, os.W_OK):
+        return Check("spool", "warn", f"{there} may not be written", "set ingress.spool_dir; needed for ingress and --listen only")
+    return Check("spool", "ok", f"{folder}, {most:,} bytes at most")
 
 
 def _sources(settings: Settings) -> Check:

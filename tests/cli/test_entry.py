@@ -160,6 +160,7 @@ def test_docs_lists_and_prints_topics(bare) -> None:
         "durability",
         "error-codes",
         "hosts",
+        "ingress",
         "provider-integration",
         "queue",
         "routing",
