@@ -110,7 +110,9 @@ def _carries(item: Mapping[str, Any], marker: str) -> bool:
 def _says_the_same(item: Mapping[str, Any], request: ActionRequest) -> bool:
     if isinstance(item.get("body"), str):
         return _lines(item["body"]) == _lines(str(request.body.get("body")))
-    return item.get("status") == request.body.get("status") and item.get("conclusion") == request.body.get("conclusion")
+    theirs, ours = item.get("output"), request.body["output"]
+    told = isinstance(theirs, dict) and all(_lines(str(theirs.get(name))) == _lines(ours[name]) for name in ("title", "summary"))
+    return told and all(item.get(name) == request.body.get(name) for name in ("status", "conclusion"))
 
 
 def _lines(text: str) -> list[str]:

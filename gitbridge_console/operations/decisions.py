@@ -168,7 +168,7 @@ class DecisionOperations(Drafts):
                 raise Refused(f"event {name} is {before}, not awaiting approval")
             at = iso_from_ms(await server_now_ms(self._store.client))
             await self._store.queue.log_record(name, approval_record(name, at=at, by=self._actor.who, approved=approve, note=note))
-            how = f"{f', to be {word}' if word else ''}{', with another text' if text is not None else ''}"
+            how = f"{f', posted as {word}' if word else ''}{', with another text' if text is not None else ''}"
             record.result = f"approved{how}" if approve else "rejected"
         return ChangeReport(changed=1, ids=(name,))
 

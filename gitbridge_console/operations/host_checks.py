@@ -29,6 +29,8 @@ async def check_hosts(settings: Settings) -> list[Check]:
     fault: Level = "fail" if publishes else "warn"
     checks = [*_receiver(settings)]
     github = settings.hosts.github
+    if _wants_check_runs(settings) and not github.app_id:
+        checks.append(Check("check runs", fault, "only an App may make them", "set hosts.github.app_id, or the action or progress status"))
     api = GitHubApi(lambda: github, TokenSource(lambda: github))
     try:
         if not api.auth.available:
@@ -52,6 +54,10 @@ async def check_hosts(settings: Settings) -> list[Check]:
     else:
         checks.append(Check("github", "ok", f"{github.base_url} answers {login}"))
     return checks
+
+
+def _wants_check_runs(settings: Settings) -> bool:
+    return settings.actions.progress == "check_run" or any(kind.action == "check_run" for kind in settings.kinds.values())
 
 
 def _lacking(settings: Settings, app: Any) -> list[str]:

@@ -13,9 +13,7 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
-from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 from uuid import uuid4
@@ -27,6 +25,8 @@ from gitbridge_console.store.keys import Keys
 from gitbridge_console.store.replies import text_of
 
 FAULTS_MAX = 200
+STALE_MS = 3_600_000
+"""A fault whose next try is past for so long is nobody's any more: nothing waits for it."""
 EVERYWHERE = "*"
 HITS_KEPT_S = 7_200
 
@@ -105,14 +105,22 @@ FAULT = (
 local key = KEYS[1] .. ':faults'
 local raw = redis.call('HGET', key, ARGV[2])
 local known, before = pcall(cjson.decode, raw or '')
-if not raw and redis.call('HLEN', key) >= tonumber(ARGV[5]) then return 0 end
+if not raw then
+  local all = redis.call('HGETALL', key)
+  for i = 1, #all, 2 do
+    local readable, old = pcall(cjson.decode, all[i + 1])
+    if not readable or type(old) ~= 'table' or (tonumber(old.probe) or 0) < now - tonumber(ARGV[6]) then redis.call('HDEL', key, all[i]) end
+  end
+  if redis.call('HLEN', key) >= tonumber(ARGV[5]) then return 0 end
+end
 local since = known and type(before) == 'table' and before.since or now
 local fault = {who = ARGV[1], text = ARGV[3], since = since, probe = now + tonumber(ARGV[4])}
 redis.call('HSET', key, ARGV[2], cjson.encode(fault))
 return raw and 0 or 1
 """
 )
-"""A credential was refused. ``ARGV``: who, scope, why, ms until the next try, most faults. Returns 1 where that is news."""
+"""A credential was refused. ``ARGV``: who, scope, why, ms until the next try, most faults, ms after which one nobody tried again is
+forgotten. Returns 1 where that is news."""
 
 HEAL = """
 local key, healed = KEYS[1] .. ':faults', 0
@@ -172,7 +180,8 @@ class HostBoard:
 
     async def fault(self, who: str, scope: str, text: str, next_try_s: float) -> bool:
         """Keep that a credential was refused; whether that is news."""
-        return bool(await self._writes.run(FAULT, self._tag, who, scope, text[:300], round(next_try_s * 1000), FAULTS_MAX))
+        args = (who, scope, text[:300], round(next_try_s * 1000), FAULTS_MAX, STALE_MS)
+        return bool(await self._writes.run(FAULT, self._tag, *args))
 
     async def heal(self, who: str, repository: str) -> bool:
         """A write went through: forget faults and doublings; whether there was a fault."""
@@ -189,21 +198,25 @@ class HostBoard:
         Raises:
             redis.exceptions.RedisError: the store is away.
         """
-        closed, clock = await asyncio.gather(self._client.hgetall(f"{self._tag}:closed"), self._client.time())
+        async with self._client.pipeline(transaction=False) as pipe:
+            pipe.time()
+            pipe.hgetall(f"{self._tag}:faults")
+            pipe.hgetall(f"{self._tag}:closed")
+            clock, faults, closed = await pipe.execute()
         now_ms = clock[0] * 1000
         until = max((int(float(text_of(till))) for till in closed.values()), default=0)
-        return Publishing(await self.faults(), until if until > now_ms else None)
+        known = filter(None, (_fault(text_of(scope), raw, now_ms) for scope, raw in faults.items()))
+        in_order = tuple(sorted(known, key=lambda fault: (fault.since_ms, fault.scope)))
+        return Publishing(in_order, until if until > now_ms else None)
 
     async def faults(self) -> tuple[HostFault, ...]:
         """What is wrong with credentials now, the oldest first."""
-        found: Mapping[Any, Any] = await self._client.hgetall(f"{self._tag}:faults")
-        faults = [_fault(text_of(scope), raw) for scope, raw in found.items()]
-        return tuple(sorted(filter(None, faults), key=lambda fault: (fault.since_ms, fault.scope)))
+        return (await self.look()).faults
 
 
-def _fault(scope: str, raw: Any) -> HostFault | None:
+def _fault(scope: str, raw: Any, now_ms: int) -> HostFault | None:
     try:
         fault = json.loads(raw)
-        return HostFault(scope, str(fault["text"]), int(fault["since"]))
+        return HostFault(scope, str(fault["text"]), int(fault["since"])) if fault["probe"] > now_ms - STALE_MS else None
     except (ValueError, KeyError, TypeError):
         return None

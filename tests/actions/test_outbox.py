@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from gitbridge_console.actions import outbox
+from gitbridge_console.store import host_board
 from tests.actions.desk import MARKER, SHA, Desk, pull
 from tests.actions.github_wire import (
     BROKEN_AFTER,
@@ -209,6 +210,7 @@ async def test_no_more_than_so_many_writes_go_out_in_a_minute_or_an_hour(desk: D
 
 @pytest.mark.parametrize(("fault", "scope"), [(UNAUTHORIZED, "*"), (FORBIDDEN, "acme/shop")])
 async def test_a_refused_token_parks_actions_until_it_is_mended(desk: Desk, github: WiredHost, fault: Fault, scope: str) -> None:
+    desk.use(park_check_s=3600.0)
     github.fault = lambda method, path: fault
     ids = [await desk.event(f"d{n}") for n in range(3)]
     for _ in range(3):
@@ -219,7 +221,19 @@ async def test_a_refused_token_parks_actions_until_it_is_mended(desk: Desk, gith
     asked = len(github.asked)
     assert asked <= 2, "one of them found out, the others did not have to"
     github.fault = lambda method, path: None
+    assert await desk.board.forget_faults() == 1
+    await desk.store.wake()
     await desk.settle(*ids)
+    assert len(github.host.of("reviews")) == 1
+
+
+async def test_one_action_tries_a_refused_token_now_and_then(desk: Desk, github: WiredHost) -> None:
+    github.fault = lambda method, path: UNAUTHORIZED
+    one = await desk.event()
+    for _ in range(3):
+        await desk.once()
+    github.fault = lambda method, path: None
+    await desk.settle(one)
     assert await desk.board.faults() == ()
     assert len(github.host.of("reviews")) == 1
 
@@ -240,6 +254,15 @@ async def test_a_repository_the_token_does_not_see_is_a_fault_of_the_token(desk:
     (said,) = await desk.board.faults()
     assert said.scope == "acme/shop"
     assert await desk.waiting() == 1
+
+
+async def test_a_fault_nobody_tries_again_is_forgotten(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(host_board, "STALE_MS", -60_000)
+    monkeypatch.setattr(host_board, "FAULTS_MAX", 1)
+    assert await desk.board.fault("me", "acme/shop", "refused", 0.0)
+    assert await desk.board.faults() == ()
+    assert await desk.board.fault("me", "acme/other", "refused", 3600.0), "there is room again"
+    assert [fault.scope for fault in await desk.board.faults()] == ["acme/other"]
 
 
 async def test_another_token_is_tried_at_once(desk: Desk, github: WiredHost) -> None:

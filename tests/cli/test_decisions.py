@@ -175,7 +175,7 @@ def test_a_draft_is_read_edited_and_approved_to_the_letter(cli, put: Put, tmp_pa
     stored = json.loads(put(lambda store: stored_action(store, event)))
     body = stored["requests"][0]["body"]
     assert (body["event"], body["body"].splitlines()[0]) == ("COMMENT", "Kinder words.")
-    assert cli("audit", "--json").lines[0]["result"] == "approved, to be comment, with another text"
+    assert cli("audit", "--json").lines[0]["result"] == "approved, posted as comment, with another text"
 
 
 async def stored_action(store: Store, event: str) -> str:

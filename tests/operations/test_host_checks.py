@@ -79,3 +79,10 @@ async def test_a_receiver_needs_a_secret(server: ScriptedServer, monkeypatch: py
     monkeypatch.setenv("GITBRIDGE_OUTGOING_SECRET", "short")
     (check,) = await check_hosts(Settings.model_validate(tree))
     assert (check.level, check.text) == ("fail", "the secret has less than 16 bytes")
+
+
+async def test_check_runs_without_an_app_are_said(server: ScriptedServer) -> None:
+    tree = settings(server, dry_run=True).model_dump()
+    tree["actions"]["progress"] = "check_run"
+    (check,) = await check_hosts(Settings.model_validate(tree))
+    assert (check.level, check.text) == ("warn", "only an App may make them")

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
-from typing import Any
 
 from gitbridge_console.console.text import fit, safe
 from gitbridge_console.console.views.cells import Cell, Line, clock, cut, line, millis, money, wrap
 from gitbridge_console.console.views.consensus import Look, Picture, consensus_picture
 from gitbridge_console.console.views.tables import STATE_TONES, short_id
+from gitbridge_console.domain.action_words import how_far
 from gitbridge_console.domain.decisions import Decision
 from gitbridge_console.domain.event_views import EventDetail, TaskDetail
 
@@ -119,12 +119,8 @@ def _tokens(count: int | None) -> str:
 def action_lines(event: EventDetail) -> list[Line]:
     """What was, or in a dry run would be, sent."""
     action = event.action or {}
-    note = "dry run: this is what would be sent" if action.get("dry_run") else _went(action)
-    if action.get("draft"):
-        note = "approving it " + ("keeps" if action.get("dry_run") else "posts") + " exactly this: O approves, e edits the text"
-    lines = [
-        line(Cell("ACTION ", "head"), f"{safe(str(action.get('type', '')))}  ", Cell(safe(str(action.get("reason") or note)), "accent"))
-    ]
+    told = how_far(action) + (": O approves, e edits the text" if action.get("draft") and not action.get("reason") else "")
+    lines = [line(Cell("ACTION ", "head"), f"{safe(str(action.get('type', '')))}  ", Cell(safe(told), "accent"))]
     if conflict := action.get("conflict"):
         ways = ", ".join(safe(str(way)) for way in conflict.get("alternatives", ()))
         name = Cell(f"  ! {safe(str(conflict.get('type', '')))} ", "warn")
@@ -138,13 +134,6 @@ def action_lines(event: EventDetail) -> list[Line]:
             body = {name: value for name, value in body.items() if name != "body"}
         lines += [line(f"    {safe(text)}") for text in json.dumps(body, indent=2, ensure_ascii=False).split("\n")[:PAYLOAD_LINES_MAX]]
     return lines
-
-
-def _went(action: Mapping[str, Any]) -> str:
-    """How far its writes have come, with the addresses of what was posted."""
-    writes = [write for write in action.get("writes", ()) if isinstance(write, dict)]
-    told = [" ".join(filter(None, (str(write.get("note") or write.get("state")), str(write.get("url") or "")))) for write in writes]
-    return "; ".join(told) or "sent"
 
 
 def payload_lines(text: str) -> list[Line]:
