@@ -12,8 +12,11 @@ from gitbridge_console.domain.deliveries import MissedDelivery
 from gitbridge_console.store.bounded_writes import SET, BoundedWrites
 from gitbridge_console.store.fleet_lock import FleetLock
 from gitbridge_console.store.keys import Keys
-from gitbridge_console.store.replies import table_of
+from gitbridge_console.store.replies import server_now_ms, table_of
 
+DAY_MS = 86_400_000
+DAYS = 8
+"""As far back as any host remembers a delivery, and the day that has begun."""
 LOCK_TTL_S = 120.0
 """Longer than one question to the host and the pause before it; prolonged at each."""
 
@@ -54,13 +57,13 @@ class ReconcileStore:
         """Which of these deliveries are here, whatever became of them."""
         if not guids:
             return set()
+        today = await server_now_ms(self._client) // DAY_MS
         async with self._client.pipeline(transaction=False) as pipe:
-            for guid in guids:
-                for keys in self._partitions:
-                    pipe.exists(keys.delivery(guid))
+            for keys in self._partitions:
+                for day in range(today - DAYS, today + 1):
+                    pipe.hmget(keys.deliveries(day), *guids)
             found = await pipe.execute()
-        each = len(self._partitions)
-        return {guid for n, guid in enumerate(guids) if any(found[n * each : (n + 1) * each])}
+        return {guid for n, guid in enumerate(guids) if any(one[n] is not None for one in found)}
 
     async def progress(self, hook: str) -> Progress:
         """How far a webhook is settled."""
