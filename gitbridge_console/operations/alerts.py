@@ -12,10 +12,13 @@ from gitbridge_console.domain.snapshots import (
     BudgetStatus,
     EngineStatus,
     LaneStatus,
+    LegacyStatus,
     ProviderStatus,
     ReceiverStatus,
+    ReconcileStatus,
 )
 from gitbridge_console.domain.timestamps import iso_from_ms
+from gitbridge_console.operations.inbox_status import legacy_alerts, reconcile_alerts
 from gitbridge_console.operations.spool_alerts import spool_alerts
 from gitbridge_console.router.overload import UNDECIDED, Overload, Step
 from gitbridge_console.settings.model import AlertSettings, Settings
@@ -44,6 +47,8 @@ def alerts_of(
     at: str,
     *,
     receivers: Sequence[ReceiverStatus] = (),
+    legacy: LegacyStatus | None = None,
+    reconcile: ReconcileStatus | None = None,
     publishing: Publishing = NOTHING_HELD,
 ) -> Iterable[Alert]:
     """What wants the operator, worst first."""
@@ -52,6 +57,8 @@ def alerts_of(
         *spool_alerts(receivers, at),
         *_store_alerts(server, at),
         *_queue_alerts(settings, stats, lanes, quarantined, overload, at),
+        *legacy_alerts(legacy, settings.alerts.queue_fill, at),
+        *reconcile_alerts(reconcile),
         *_parked_alerts(stats, providers, at),
         *_overload_alerts(settings, stats, overload, at),
         *_dead_letter_alerts(*dead),

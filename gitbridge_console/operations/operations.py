@@ -29,6 +29,7 @@ from gitbridge_console.operations.listings import Listings
 from gitbridge_console.operations.preview import Previews
 from gitbridge_console.operations.provider_status import read_books
 from gitbridge_console.operations.quarantine import as_event, hand_in, look_up
+from gitbridge_console.operations.reconcile import ReconcileOperations
 from gitbridge_console.operations.reports import change_report, full_ids
 from gitbridge_console.operations.status import build_snapshot
 from gitbridge_console.router.intake import NotAnEvent, SubmitResult
@@ -41,7 +42,7 @@ REPLAY_MAX = 200
 WAIT_POLL_S = 0.1
 
 
-class Operations(DecisionOperations, ChainOperations, Previews, Listings, HistoryOperations):
+class Operations(DecisionOperations, ChainOperations, Previews, Listings, HistoryOperations, ReconcileOperations):
     """The door. All methods raise only :class:`~gitbridge_console.operations.errors.OperationError`."""
 
     async def status(self) -> FleetSnapshot:
@@ -56,11 +57,12 @@ class Operations(DecisionOperations, ChainOperations, Previews, Listings, Histor
                 store.server.look(),
                 store.dead_letters.notices(),
             )
-            quarantined, cached, books, receivers, publishing = await asyncio.gather(
+            quarantined, cached, books, receivers, inbox, publishing = await asyncio.gather(
                 store.client.xlen(store.keys.quarantine),
                 store.answers.size(),
                 read_books(store, settings),
                 store.receivers.known(),
+                store.inbox.read(),
                 store.github.look(),
             )
             return build_snapshot(
@@ -75,6 +77,7 @@ class Operations(DecisionOperations, ChainOperations, Previews, Listings, Histor
                 dead=dead,
                 cached=cached,
                 books=books,
+                inbox=inbox,
                 receivers=receivers,
                 publishing=publishing,
             )

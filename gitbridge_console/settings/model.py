@@ -7,6 +7,7 @@ from typing import Literal
 
 from pydantic import Field, field_validator, model_validator
 
+from gitbridge_console.settings.hosts import GiteaSettings, GitLabSettings, OurselvesSettings, ReconcileSettings
 from gitbridge_console.settings.ingress import IngressSettings
 from gitbridge_console.settings.routing import (
     BatchSettings,
@@ -130,6 +131,7 @@ class LegacySettings(Table):
     url: str | None = None
     events_key: str = "gitbridge:events"
     processing_key: str = "gitbridge:processing"
+    max_waiting: int = Field(10_000, ge=1)
     max_entry_bytes: int = Field(25 * 1024 * 1024, ge=1024)
 
 
@@ -157,7 +159,7 @@ class SourceSettings(Table):
         return mirrors
 
 
-class GitHubSettings(Table):
+class GitHubSettings(OurselvesSettings):
     """GitHub, or a GitHub Enterprise server. The token, or the key of an App, is named, never written here; see ``docs actions``."""
 
     base_url: str = Field("https://api.github.com", pattern=r"^https?://[^\s@]+$")
@@ -181,6 +183,8 @@ class HostSettings(Table):
     """Code hosts."""
 
     github: GitHubSettings = GitHubSettings()
+    gitlab: GitLabSettings = GitLabSettings()
+    gitea: GiteaSettings = GiteaSettings()
 
 
 class ConsoleSettings(Table):
@@ -263,6 +267,7 @@ class Settings(Table):
     legacy: LegacySettings = LegacySettings()
     sources: SourceSettings = SourceSettings()
     hosts: HostSettings = HostSettings()
+    reconcile: ReconcileSettings = ReconcileSettings()
     console: ConsoleSettings = ConsoleSettings()
     keymap: dict[str, str] = Field(default_factory=dict)
     alerts: AlertSettings = AlertSettings()

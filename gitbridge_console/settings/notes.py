@@ -28,12 +28,29 @@ TABLES: dict[str, str] = {
     "ingress": "The HTTP receiver of webhooks; see `docs ingress`",
     "legacy": "The Redis list older producers push to",
     "sources": "What a provider is shown of a change, and where the diff comes from; see `docs consensus`",
+    "reconcile": "Asking GitHub which deliveries never arrived, and for these again; see `docs hosts`",
+    "hosts.gitlab": "GitLab: diffs of changes that came without one; see `docs hosts`",
+    "hosts.gitea": "Gitea or Forgejo: the same; without `base_url` no server is asked",
     "hosts.github": "GitHub or GitHub Enterprise: where diffs come from and reviews go to, as a token or as an App; see `docs actions`",
     "console": "The screen",
     "keymap": "Other keys for the console: the action's name, as ? shows it, and its keys apart by commas",
     "alerts": "When the alerts row speaks",
     "rules": "Routing rules, tried in order before the built-in ones; the first match wins",
     "rules.when": "Conditions of a rule; all that are given must hold",
+}
+
+OURSELVES = {
+    "own_logins": "logins we act under; what they say is not answered. Leave it empty where a person uses the same account",
+    "own_apps": "ids or slugs of Apps we act as; what they say and run is not answered",
+    "answered_bots": "bots whose comments and reviews are answered, such as dependabot[bot]; other bots' are not",
+}
+
+READING = {
+    "token_env": "environment variable with a token that may read repositories",
+    "token_file": "or a file with it",
+    "anonymous": "whether diffs of public repositories are asked for without a token",
+    "timeout_connect_s": "seconds to connect",
+    "timeout_s": "seconds of silence",
 }
 
 NOTES: dict[str, dict[str, str]] = {
@@ -223,6 +240,7 @@ NOTES: dict[str, dict[str, str]] = {
         "url": "Its server; not set: the store's",
         "events_key": "Key of the list producers push to",
         "processing_key": "Key of the list of what is being taken over",
+        "max_waiting": "Entries its producers may leave there; at `alerts.queue_fill` of it an alert speaks. Nothing is dropped",
         "max_entry_bytes": "Largest entry, in bytes; larger ones go to the quarantine",
     },
     "sources": {
@@ -244,9 +262,34 @@ NOTES: dict[str, dict[str, str]] = {
         "app_id": "id or client id of a GitHub App, which then is used instead of a token",
         "app_key_file": "file with the App's private key, in PEM form",
         "anonymous": "whether diffs are asked for without a token, of public repositories",
+        **OURSELVES,
         "timeout_connect_s": "seconds to connect",
         "timeout_s": "seconds of silence",
         "timeout_total_s": "seconds for one question and its whole answer",
+    },
+    "reconcile": {
+        "repositories": "repositories whose webhook is ours, as OWNER/NAME",
+        "organizations": "organisations whose webhook is ours",
+        "app": "whether to look at the webhook of the App of hosts.github",
+        "hook_url": "address of our webhook there, to know it from others; * stands for anything",
+        "every_s": "seconds between looks of the engines, the first at the start; 0: only by the command",
+        "apply": "whether these looks ask for what is missing again; off, an alert tells of it",
+        "max_age_s": "seconds back at most; GitHub forgets deliveries after three days, an Enterprise server after seven",
+        "settle_s": "seconds a delivery is left alone, for it may be under way",
+        "pages_max": "pages of a hundred deliveries read of one webhook in one run; the next run goes on there",
+        "redeliveries_max": "deliveries asked for again in one run",
+        "attempts_max": "times one delivery is asked for again before it is given up",
+        "spacing_s": "seconds between two requests for a delivery",
+    },
+    "hosts.gitlab": {
+        "base_url": "address of the REST API, ending in /api/v4",
+        **READING,
+        **OURSELVES,
+    },
+    "hosts.gitea": {
+        "base_url": "address of the REST API, ending in /api/v1",
+        **READING,
+        **OURSELVES,
     },
     "console": {
         "theme": "Name of a theme",
@@ -312,7 +355,8 @@ def model_keys() -> Iterator[tuple[str, str]]:
     yield from (("kinds.KIND", key) for key in type(defaults.kinds["general"]).model_fields)
     yield from (("budgets.NAME", key) for key in BudgetSettings.model_fields)
     yield "keymap", "ACTION"
-    yield from (("hosts.github", key) for key in type(defaults.hosts.github).model_fields)
+    for name in type(defaults.hosts).model_fields:
+        yield from ((f"hosts.{name}", key) for key in type(getattr(defaults.hosts, name)).model_fields)
     yield from (("rules", key) for key in Rule.model_fields)
     yield from (("rules.when", key) for key in RuleMatch.model_fields)
 

@@ -158,6 +158,16 @@ class Keys:
         return f"{{{self.namespace}:ctl}}:engines"
 
     @property
+    def reconcile(self) -> str:
+        """Hash of how far reconciling has come; fleet-wide."""
+        return f"{{{self.namespace}:ctl}}:reconcile"
+
+    @property
+    def inbox(self) -> str:
+        """Hash of what is known of the ways in beside the webhook; fleet-wide."""
+        return f"{{{self.namespace}:ctl}}:inbox"
+
+    @property
     def receivers(self) -> str:
         """Hash of the processes that receive webhooks, id to JSON; fleet-wide."""
         return f"{{{self.namespace}:ctl}}:receivers"
