@@ -19,6 +19,7 @@ from gitbridge_console.ingress.legacy_list import pump
 from gitbridge_console.providers.registry import import_sdks
 from gitbridge_console.router.ai_router import AIRouter
 from gitbridge_console.router.answer_cache import AnswerCache
+from gitbridge_console.router.audit_keeper import AuditKeeper
 from gitbridge_console.router.batch_keeper import BatchKeeper
 from gitbridge_console.router.batches import BatchDesk
 from gitbridge_console.router.board_keeper import BoardKeeper, ProbeGuard
@@ -113,6 +114,7 @@ class Engine:
         self._decide = DecisionStage(store.queue, store.reader, self.router, store.outcomes, store.metrics, holder)
         self._act = ActionStage(store.queue, store.reader, store.metrics, holder)
         self._dead_letters = DeadLetterKeeper(store, state_dir, lambda: holder.current.retention, engine=self.id)
+        self._audit = AuditKeeper(store, state_dir, lambda: holder.current.retention, engine=self.id)
         self._lanes: dict[str, Lane] = {}
         self._stop = asyncio.Event()
         self._drained = asyncio.Event()
@@ -162,6 +164,7 @@ class Engine:
             ("provider board", self._board.run()),
             # Apart from the maintenance: a slow disk must hold up neither recovery nor heartbeat.
             ("dead letters", self._dead_letters.run()),
+            ("audit", self._audit.run()),
         ]
         if self._holder.current.legacy.enabled:
             jobs.append(("legacy", self._legacy()))

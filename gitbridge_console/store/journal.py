@@ -20,7 +20,7 @@ from redis.asyncio import Redis
 from gitbridge_console.domain.audit import AuditFilter, Intent, Outcome, entry_of
 from gitbridge_console.domain.chain_lines import ChainReport
 from gitbridge_console.domain.event_views import AuditEntry
-from gitbridge_console.domain.hash_chain import End, canonical, link_hash
+from gitbridge_console.domain.hash_chain import End, Link, canonical, link_hash
 from gitbridge_console.domain.timestamps import iso_from_ms
 from gitbridge_console.store.bounded_writes import BoundedWrites
 from gitbridge_console.store.durability import LOOK_FIRST, DiskWait
@@ -175,11 +175,13 @@ class AuditJournal:
         """Check the whole chain."""
         return await self.chain.verify()
 
-    async def size(self) -> tuple[int, int | None]:
-        """Links that are kept, and when the oldest was made, in milliseconds; ``None`` where there is none."""
-        async for link in self.chain.links():
-            return int(await self._client.xlen(self.chain.stream)), int(_readable(link.body).get("at_ms", 0))
-        return 0, None
+    async def size(self) -> tuple[int, int]:
+        """Links that are kept, and when the oldest was made, in milliseconds; 0 where there is none."""
+        async with self._client.pipeline(transaction=False) as pipe:
+            pipe.xlen(self.chain.stream)
+            pipe.xrange(self.chain.stream, count=1)
+            count, oldest = await pipe.execute()
+        return int(count), made_ms(link_of(*oldest[0])) if oldest else 0
 
     async def trim(self, until: int, file: str) -> int:
         """Remove the links up to that number, which lie in ``file``; returns how many went."""
@@ -192,6 +194,11 @@ class AuditJournal:
         """What left the audit."""
         found = table_of(await self._client.hgetall(self.chain.ends_key))
         return AuditBooks(int(found.get("exported", 0)), found.get("file", ""), int(found.get("lost", 0)))
+
+
+def made_ms(link: Link) -> int:
+    """When a link was made, in milliseconds."""
+    return int(_readable(link.body).get("at_ms", 0))
 
 
 def _readable(body: bytes) -> dict[str, Any]:

@@ -11,6 +11,7 @@ from sample import audit, decisions, event, failures, fleet, jobs
 from sample_decisions import decision
 from sample_history import history, story
 
+from gitbridge_console.domain.audit import AuditFilter
 from gitbridge_console.domain.decisions import Decision
 from gitbridge_console.domain.event_views import AuditEntry, ChangeReport, DecisionSummary, EventDetail, EventSummary, JobSummary
 from gitbridge_console.domain.events import Priority
@@ -85,9 +86,9 @@ class FakeDoor:
             tuple(row for row in part if row in found), looked, len(rows), None if looked == len(rows) else Bookmark({}, looked)
         )
 
-    async def list_audit(self, limit: int = 100) -> list[AuditEntry]:
+    async def list_audit(self, limit: int = 100, wanted: AuditFilter | None = None) -> list[AuditEntry]:
         self._ask("audit")
-        return audit()
+        return [entry for entry in audit() if wanted is None or wanted.matches(entry)]
 
     async def history(self, span_s: int) -> History:
         self._ask("history")

@@ -158,3 +158,26 @@ async def test_an_editor_that_fails_changes_nothing(monkeypatch: pytest.MonkeyPa
     async with driving() as d:
         with pytest.raises(NoTerminal, match="ed --silent ended with 1: nothing is changed"):
             outside.edit_text(d.app, "text", ".json")
+
+
+async def test_the_audit_is_searched_on_screen_and_enter_shows_all_of_a_write() -> None:
+    async with driving() as d:
+        await d.press("6")
+        everything = d.table.total
+        await d.press("/", *"who=ana", "enter")
+        assert (d.table.total, d.table.current is not None and d.table.current.cells[2].text) == (1, "pause")
+        await d.press("enter")
+        shown = d.screen.plain_text(whole=True)
+        assert "release freeze" in shown
+        assert "result" in shown
+        await d.press("escape")
+        await d.press("escape")
+        assert d.table.total == everything
+        await d.press("/", *"whom=ana")
+        await d.pilot.press("enter")
+        await d.pilot.pause()
+        assert "did you mean 'who'" in d.bottom
+        await d.press("1", "6")
+        assert d.table.total == everything, "a filter that makes no sense leaves what is shown"
+        await d.press("/", *"who=fleet", "enter")
+        assert 0 < d.table.total < everything
