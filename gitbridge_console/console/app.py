@@ -36,6 +36,7 @@ from gitbridge_console.console.views.fleet import flow_point, flow_rates
 from gitbridge_console.domain.history import History
 from gitbridge_console.domain.snapshots import FleetSnapshot
 from gitbridge_console.operations.errors import OperationError
+from gitbridge_console.operations.roles import Role
 from gitbridge_console.settings.model import Settings
 
 if TYPE_CHECKING:
@@ -75,6 +76,7 @@ class ConsoleApp(AppActions):
         settings: Settings,
         *,
         read_only: bool = False,
+        role: Role = Role.ADMIN,
         demo: bool = False,
         ascii_mode: bool = False,
         no_color: bool = False,
@@ -91,6 +93,7 @@ class ConsoleApp(AppActions):
         self.fleet = fleet
         self.settings = settings
         self.read_only = read_only or settings.read_only
+        self.given_role = role
         self.demo = demo
         self.ascii_mode = ascii_mode or settings.console.ascii
         self.no_color = no_color
@@ -169,8 +172,8 @@ class ConsoleApp(AppActions):
         await super().on_event(event)
 
     def hints(self, scope: str) -> list[tuple[str, str, bool]]:
-        """Keys and words for the bottom row of a screen, and whether they are out of use: writes are where all is read-only."""
-        return [(key, word, write and self.read_only) for key, word, write in hints_for(scope, self.actions)]
+        """Keys and words for the bottom row of a screen, and whether they are out of use for this operator."""
+        return [(key, word, bool(self.why_not(action))) for key, word, action in hints_for(scope, self.actions)]
 
     def backlog(self) -> int:
         """Frames the terminal has not taken yet; while there are any, painting is skipped so that this loop never blocks."""

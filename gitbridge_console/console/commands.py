@@ -238,8 +238,8 @@ def run_command(screen: FleetScreen, text: str, actions: Sequence[Action] = ACTI
     if action is None:
         near = difflib.get_close_matches(word, [*BY_WORD, *WORDS, *by_id], 1)
         raise Unusable(f"no command {safe(word)}" + (f", did you mean {near[0]}?" if near else ": ctrl+p finds them"))
-    if action.write and not screen.may_write():
-        return
+    if refusal := screen.console.why_not(action):
+        raise Unusable(refusal)
     if command is not None:
         command.run(screen, rest)
     elif "all" not in action.scope and screen.scope not in action.scope:

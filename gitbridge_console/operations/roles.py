@@ -53,6 +53,7 @@ LEAST: dict[str, Role] = {
     "approve": Role.OPERATOR,
     "reject": Role.OPERATOR,
     "decision": Role.OPERATOR,
+    "undo": Role.OPERATOR,
     "quarantine retry": Role.OPERATOR,
     "quarantine drop": Role.ADMIN,
     "alerts": Role.OPERATOR,

@@ -11,7 +11,9 @@ from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING, TypeVar
 
 from gitbridge_console.domain.snapshots import FleetSnapshot
+from gitbridge_console.operations.actor import current_actor
 from gitbridge_console.operations.errors import OperationError, StoreAway
+from gitbridge_console.operations.roles import Role, role_of
 from gitbridge_console.settings.holder import SettingsHolder
 from gitbridge_console.settings.model import Settings
 
@@ -50,6 +52,7 @@ class EngineThread:
         self._role = role
         self._with_engine = engine
         self._read_only = read_only
+        self._actor = current_actor()
         self._loop: asyncio.AbstractEventLoop | None = None
         self._session: Session | None = None
         self._stop: asyncio.Event | None = None
@@ -98,6 +101,11 @@ class EngineThread:
         if self._error is not None:
             self._thread.join()
             raise self._error
+
+    @property
+    def role(self) -> Role:
+        """The role of whoever runs this process, by the settings as they are now."""
+        return role_of(self._actor, self.holder.current.roles)
 
     @property
     def session(self) -> Session:

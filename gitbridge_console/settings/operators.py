@@ -25,6 +25,11 @@ class RoleSettings(Table):
     viewer: tuple[str, ...] = ()
     default: Literal["viewer", "operator", "admin"] | None = None
 
+    @property
+    def given(self) -> bool:
+        """Whether anybody has a role of their own."""
+        return bool(self.admin or self.operator or self.viewer or self.default)
+
     @field_validator("admin", "operator", "viewer")
     @classmethod
     def _names(cls, names: tuple[str, ...]) -> tuple[str, ...]:

@@ -13,6 +13,7 @@ from concurrent.futures import Future
 from pathlib import Path
 
 from gitbridge_console.settings.model import LegacySettings, RedisSettings, Settings
+from gitbridge_console.settings.operators import RoleSettings
 from gitbridge_console.settings.routing import ProviderSettings, default_kinds
 from gitbridge_console.simulator.profiles import Profiles, named_profiles
 
@@ -136,7 +137,7 @@ def demo_settings(settings: Settings, urls: dict[str, str], state_dir: Path) -> 
 
     The providers are the simulated ones, with a dummy key in a file of ``state_dir`` (so that no key of the environment is
     ever read) and short limits to match their short latencies; the store is the embedded one in ``state_dir``; no legacy
-    list is read; actions only pretend.
+    list is read; actions only pretend; whoever runs it may do everything in it.
     """
     key_file = _write_key(state_dir)
     providers = {name: _demo_provider(name, url, key_file) for name, url in urls.items()}
@@ -145,6 +146,7 @@ def demo_settings(settings: Settings, urls: dict[str, str], state_dir: Path) -> 
             "state_dir": str(state_dir),
             "redis": RedisSettings(),
             "legacy": LegacySettings(enabled=False),
+            "roles": RoleSettings(),
             "providers": providers,
             "kinds": default_kinds(),
             "actions": settings.actions.model_copy(update={"dry_run": True}),

@@ -49,14 +49,16 @@ redis.call('HSET', ends, 'seq', string.format('%.0f', seq), 'hash', ARGV[2])
 for _ = 1, 50 do
   if redis.call('XLEN', KEYS[1]) <= tonumber(ARGV[4]) then break end
   local oldest = redis.call('XRANGE', KEYS[1], '-', '+', 'COUNT', 1)[1]
-  redis.call('XDEL', KEYS[1], oldest[1])
+  local gone = redis.pcall('XDEL', KEYS[1], oldest[1])
+  if type(gone) == 'table' and gone.err then break end
   redis.call('HSET', ends, 'aseq', string.match(oldest[1], '^%d+'), 'ahash', oldest[2][4])
   redis.call('HINCRBY', ends, 'lost', 1)
 end
 return seq
 """
 """Append a link. ``ARGV``: hash of the head it was made for, its own, the record, most links kept. Returns its number, or number and
-hash of the head where another link came first. A head that is gone is taken from the last link, so that operators can go on."""
+hash of the head where another link came first. A head that is gone is taken from the last link, and a user that may not remove links
+removes none, so that operators can go on."""
 
 _TRIM = """
 local ends = KEYS[1] .. ':ends'

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from textual.app import ComposeResult
 
@@ -39,19 +39,19 @@ class HelpScreen(PageScreen):
 
     def on_mount(self) -> None:
         """Fill in."""
-        self.query_one(Page).set_lines(help_lines(self._about, self.console.actions, read_only=self.console.read_only))
+        self.query_one(Page).set_lines(help_lines(self._about, self.console.actions, off=self.console.why_not))
         self.query_one(Page).focus()
 
 
-def help_lines(scope: str, actions: Sequence[Action] = ACTIONS, *, read_only: bool = False) -> list[Line]:
+def help_lines(scope: str, actions: Sequence[Action] = ACTIONS, *, off: Callable[[Action], str] = lambda _: "") -> list[Line]:
     """Keys, words and commands of a scope; writes are marked, and grey where they would be refused."""
     lines = [line(Cell(f" {scope.upper()}", "head"), "   capital letters and + - = write; of them S and G only look"), line("")]
     for action in actions_for(scope, actions):
-        off = action.write and read_only
+        grey = bool(off(action))
         lines.append(
             line(
-                Cell(f"  {fit(action.shown_keys, 15)}", "dim" if off else "accent"),
-                Cell(fit(action.title, 58), "dim" if off else ""),
+                Cell(f"  {fit(action.shown_keys, 15)}", "dim" if grey else "accent"),
+                Cell(fit(action.title, 58), "dim" if grey else ""),
                 Cell("W " if action.write else "  ", "warn"),
                 Cell(f":{action.id}", "dim"),
             )
