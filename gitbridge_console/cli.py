@@ -40,6 +40,7 @@ COMMANDS = {
     "replay": (f"{_AT}.steering", "replay", "Run finished events again."),
     "quarantine": (f"{_AT}.records", "quarantine", "What came in and could not be read as an event; hand it in again or drop it."),
     "audit": (f"{_AT}.audit", "audit", "Who changed what, and why; searched, checked, exported."),
+    "alerts": (f"{_AT}.alerts", "alerts", "What is wrong and who is told of it; acknowledge, silence, test."),
     "config": (f"{_AT}.config", "config", "Write, check or show the settings."),
     "doctor": (f"{_AT}.doctor", "doctor", "Check this installation and say what to do."),
     "paths": (f"{_AT}.about", "paths", "Where files are kept."),

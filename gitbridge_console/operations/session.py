@@ -12,6 +12,7 @@ from types import FrameType
 
 from gitbridge_console.actions.outbox import check_actions
 from gitbridge_console.domain.snapshots import FleetSnapshot
+from gitbridge_console.operations.alert_keeper import AlertKeeper
 from gitbridge_console.operations.errors import OperationError, StoreAway, Usage
 from gitbridge_console.operations.operations import Operations
 from gitbridge_console.operations.places import state_dir
@@ -64,8 +65,13 @@ async def open_session(settings: Settings | SettingsHolder, *, role: str, engine
             return
         machine = Engine(store, holder, state_dir=state_dir(holder.current), role=role)
         at_start = await operations.status()
-        async with _running(machine):
-            yield Session(holder, store, operations, machine, at_start)
+        teller = asyncio.create_task(AlertKeeper(store, holder, operations.conditions).run(), name="alerts")
+        try:
+            async with _running(machine):
+                yield Session(holder, store, operations, machine, at_start)
+        finally:
+            teller.cancel()
+            await asyncio.wait({teller})
     finally:
         await opened.__aexit__(None, None, None)
 

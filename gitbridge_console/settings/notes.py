@@ -7,6 +7,7 @@ from typing import Any
 
 from gitbridge_console.settings.model import Rule, RuleMatch, Settings
 from gitbridge_console.settings.operator_notes import OPERATOR_NOTES
+from gitbridge_console.settings.operators import AlertWebhookSettings
 from gitbridge_console.settings.routing import BudgetSettings
 
 TABLES: dict[str, str] = {
@@ -32,7 +33,8 @@ TABLES: dict[str, str] = {
     "hosts.github": "GitHub or GitHub Enterprise: diffs of changes that came without one",
     "console": "The screen",
     "keymap": "Other keys for the console: the action's name, as ? shows it, and its keys apart by commas",
-    "alerts": "When the alerts row speaks",
+    "alerts": "When the alerts row speaks, and who is told outside the terminal",
+    "alerts.webhooks.NAME": "One receiver of alerts over HTTP",
     "roles": "Who may do what: accounts, and system groups with % in front; see `docs roles`",
     "rules": "Routing rules, tried in order before the built-in ones; the first match wins",
     "rules.when": "Conditions of a rule; all that are given must hold",
@@ -259,6 +261,7 @@ EXAMPLES: dict[str, str] = {
     "redis.url": '"rediss://ops@redis-1:6380/0"',
     "legacy.url": '"redis://redis-2:6379/0"',
     "api_key_file": '"/run/secrets/NAME"',
+    "roles.default": '"viewer"',
     "usd_per_day": "20.0",
     "tokens_per_day": "5_000_000",
     "price_input_usd_per_mtok": "3.0",
@@ -282,6 +285,7 @@ def model_keys() -> Iterator[tuple[str, str]]:
     yield from (("kinds.KIND", key) for key in type(defaults.kinds["general"]).model_fields)
     yield from (("budgets.NAME", key) for key in BudgetSettings.model_fields)
     yield "keymap", "ACTION"
+    yield from (("alerts.webhooks.NAME", key) for key in AlertWebhookSettings.model_fields)
     yield from (("hosts.github", key) for key in type(defaults.hosts.github).model_fields)
     yield from (("rules", key) for key in Rule.model_fields)
     yield from (("rules.when", key) for key in RuleMatch.model_fields)

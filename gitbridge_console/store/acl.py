@@ -34,7 +34,7 @@ def acl_lines(namespace: str = "gitbridge", legacy: tuple[str, ...] = LEGACY_KEY
         f"{keys.outcomes}*",
         f"{{{namespace}:metrics:*}}:*",
         f"{{{namespace}:ctl}}:*",
-        f"{{{namespace}:alerts}}:*",
+        f"{keys.alerts}:*",
     ]
     user = {role: f"user {namespace}-{role} off resetpass resetkeys resetchannels -@all" for role in ROLES}
     return {

@@ -24,6 +24,7 @@ DEEDS: dict[str, Deed] = {
     "decision": lambda door, stock: door.edit_decision(stock.decided, "dismiss", [1], note="matrix"),
     "approve": lambda door, stock: door.approve(stock.decided, "matrix"),
     "reject": lambda door, stock: door.reject(stock.decided, "matrix"),
+    "alerts": lambda door, stock: door.silence_alert("paused", 60, "matrix"),
     "quarantine retry": lambda door, stock: door.retry_quarantined(stock.quarantined, event_type="push"),
     "quarantine drop": lambda door, stock: door.drop_quarantined(stock.quarantined, "matrix"),
 }
@@ -41,9 +42,10 @@ WORDS: dict[str, tuple[str, ...]] = {
     "decision": ("finding", "1", "1", "dismiss"),
     "approve": ("decisions", "approve", "1"),
     "reject": ("decisions", "reject", "1"),
+    "alerts": ("alerts", "silence", "paused", "--for", "1h", "--reason", "matrix"),
     "quarantine retry": ("quarantine", "retry", "1-1", "--type", "push"),
     "quarantine drop": ("quarantine", "drop", "1-1", "--reason", "matrix"),
 }
 
-NO_DEED_YET = {"undo", "bulk", "bulk flush", "flush", "backup", "restore", "alerts"}
+NO_DEED_YET = {"undo", "bulk", "bulk flush", "flush", "backup", "restore"}
 """Of the table: names of families and of what is only asked for on the screen, where the deeds above are what it does."""

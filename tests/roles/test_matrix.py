@@ -119,7 +119,7 @@ def test_a_command_is_done_or_refused_in_one_line(
     else:
         assert result.code == 3
         (line,) = result.err.splitlines()
-        assert f"is {role.word} here and {what}" in line
+        assert f"is {role.word} here and {what}" in line, line
         assert f"needs {least_role(what).word}" in line
         assert cli("audit", "--json").lines == [], "what is refused never began"
 
@@ -147,12 +147,25 @@ async def test_a_viewers_credentials_do_nothing(what: str, guarded: Guarded) -> 
 @pytest.mark.parametrize("role", [Role.OPERATOR, Role.ADMIN], ids=["operator", "admin"])
 async def test_an_operators_credentials_are_enough_for_all_operators_do(role: Role, guarded: Guarded) -> None:
     async with guarded.door(role) as door:
-        for what in ("pause", "resume", "drain", "breaker", "prioritize", "decision", "approve", "replay", "failover", "cancel", "submit"):
+        for what in (
+            "pause",
+            "resume",
+            "drain",
+            "breaker",
+            "prioritize",
+            "decision",
+            "approve",
+            "replay",
+            "failover",
+            "cancel",
+            "submit",
+            "alerts",
+        ):
             await DEEDS[what](door, guarded.stock)
         with pytest.raises(Refused, match="not awaiting approval"):
             await DEEDS["reject"](door, guarded.stock)
         await DEEDS["quarantine drop"](door, guarded.stock)
-        assert len(await door.list_audit()) == 12
+        assert len(await door.list_audit()) == 13
         assert (await door.verify_audit()).problem == ""
 
 
