@@ -82,6 +82,8 @@ ACTIONS: tuple[Action, ...] = (
     Action("mode.fleet", "Fleet: engines, store, settings", "7", "app.mode('fleet')"),
     Action("mode.docs", "Docs: the documentation", "8", "app.mode('docs')"),
     Action("alert.jump", "To what the first alert is about; again: the next one", "a", "app.alert", hint="alert"),
+    Action("alert.ack", "Acknowledge the alert that was jumped to: no bell, no reminder", "K", "app.acknowledge", write=True),
+    Action("alert.silence", "Silence the alert that was jumped to: nobody is told for a time", "H", "app.silence", write=True),
     Action("row.open", "Open the row under the cursor", "enter", "open", (*TABLES, "palette"), hint="open"),
     Action("theme.keep", "Keep the theme; esc takes it off", "enter", "open", ("themes",), hint="keep"),
     Action("row.down", "Down", "j,down", "cursor(1)", ALL),
@@ -174,6 +176,8 @@ ACTIONS: tuple[Action, ...] = (
 
 
 OPERATIONS = {
+    "alert.ack": "alerts",
+    "alert.silence": "alerts",
     "lane.pause": "pause",
     "provider.failover": "failover",
     "provider.drain": "drain",

@@ -15,6 +15,7 @@ from textual.events import Event, Key, Paste
 from textual.screen import Screen
 
 from gitbridge_console.console.actions import ACTIONS, hints_for
+from gitbridge_console.console.alerting import GIVE_TITLE_BACK, SAVE_TITLE, rings, title_of
 from gitbridge_console.console.app_actions import AppActions
 from gitbridge_console.console.bridge import Fleet
 from gitbridge_console.console.keymap import lay_over
@@ -120,6 +121,7 @@ class ConsoleApp(AppActions):
         self.alert_seen = 0
         """Which alert is jumped to next."""
         self.rings = settings.console.bell
+        self._title = ""
         self.actions, self.keymap_problems = lay_over(ACTIONS, settings.keymap)
         self._painting = painting
         self._timer_generation = 0
@@ -200,10 +202,21 @@ class ConsoleApp(AppActions):
             screen.paint(self.snapshot)
 
     def _ring(self, newest: FleetSnapshot) -> None:
-        """The terminal's bell for an alert that was not there before, where that is wanted."""
-        before = {alert.code for alert in self.snapshot.alerts} if self.snapshot else set()
-        if self.rings and any(alert.level == "critical" and alert.code not in before for alert in newest.alerts):
+        """The terminal's bell for an alert that was not there before, and its title, where they are wanted."""
+        if self.rings and rings(self.snapshot, newest):
             self.bell()
+        if self.settings.console.title and (title := title_of(newest.namespace, newest.alerts)) != self._title:
+            self._to_terminal(title if self._title else SAVE_TITLE + title)
+            self._title = title
+
+    def on_unmount(self) -> None:
+        """The terminal's title is given back."""
+        if self._title:
+            self._to_terminal(GIVE_TITLE_BACK)
+
+    def _to_terminal(self, sequence: str) -> None:
+        if self._driver is not None:
+            self._driver.write(sequence)
 
     def look_back(self, screen: FleetScreen) -> History:
         """What charts are drawn from, asked for anew every few seconds: the fleet's own history, or at first what was seen here."""

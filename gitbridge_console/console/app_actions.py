@@ -9,6 +9,7 @@ from textual.actions import ActionParseResult
 from textual.app import App
 from textual.dom import DOMNode
 
+from gitbridge_console.console import alerting
 from gitbridge_console.console.actions import Action, action_called
 from gitbridge_console.console.outside import NoTerminal, run_on_terminal, shell_command
 from gitbridge_console.console.screens.base import FleetScreen
@@ -127,6 +128,16 @@ class AppActions(App[int]):
             self.switch_mode(alerts[at].jump)
         # The screen in front is another one only after the switch.
         self.call_later(self._show_alert, f"alert {at + 1} of {len(alerts)}: ", alerts[at].text)
+
+    def action_acknowledge(self) -> None:
+        """Say that the alert that was jumped to has been seen."""
+        if isinstance(self.screen, FleetScreen):
+            alerting.acknowledge(self.screen)
+
+    def action_silence(self) -> None:
+        """Have nobody told of the alert that was jumped to, for a time."""
+        if isinstance(self.screen, FleetScreen):
+            alerting.silence(self.screen)
 
     def _show_alert(self, number: str, text: str) -> None:
         """Say it, with the cursor on what it is about."""

@@ -172,6 +172,7 @@ class ConsoleSettings(Table):
     mouse: bool = False
     ascii: bool = False
     bell: bool = False
+    title: bool = False
 
 
 class RuleMatch(Table):

@@ -231,6 +231,7 @@ NOTES: dict[str, dict[str, str]] = {
         "mouse": "Take the mouse; off, the terminal's own selection works",
         "ascii": "Draw with ASCII characters only",
         "bell": "Ring the terminal's bell when a critical alert appears",
+        "title": "Say the first alert in the title of the terminal's window",
     },
     "keymap": {
         "ACTION": "Keys of an action instead of those it has, such as ctrl+x; several are apart by commas",

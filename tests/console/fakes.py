@@ -112,6 +112,12 @@ class FakeDoor:
         self._ask("health")
         return {name: HealthFinding(ok=True, at="2026-11-22T21:00:00Z", ms=123.4, model="offered", models=3) for name in providers}
 
+    async def ack_alert(self, code: str, reason: str = "") -> ChangeReport:
+        return self._note("ack", code, reason)
+
+    async def silence_alert(self, code: str, for_s: float, reason: str) -> ChangeReport:
+        return self._note("silence", code, for_s, reason)
+
     async def breaker(self, provider: str, word: BreakerWord, reason: str) -> ChangeReport:
         return self._note("breaker", provider, word, reason)
 
