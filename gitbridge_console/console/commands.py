@@ -209,7 +209,7 @@ COMMANDS: tuple[Command, ...] = (
     Command("cancel", "[ID...] [REASON]", "end it", "event.cancel", _cancel),
     Command("approve", "[ID] [NOTE]", "approve and post", "decision.approve", _judge(True)),
     Command("reject", "[ID] [NOTE]", "end it without posting", "decision.reject", _judge(False)),
-    Command("alerts", "[ack|silence] [ALERT] [1h] [REASON]", "see them all, or say one was seen, or hush it", "mode.fleet", alerting.by_words),
+    Command("alerts", "[ack|silence] [ALERT] [1h] [REASON]", "see them all, say one was seen, hush it", "mode.fleet", alerting.by_words),
     Command("theme", "[NAME]", "another look", "view.themes", _theme, ("theme",)),
     Command("span", "|".join(SPANS), "how far back charts go", "chart.longer", _span, ("span",)),
     Command("refresh", "SECONDS", "how often is painted", "view.slower", _refresh),
