@@ -20,6 +20,9 @@ CONDITIONS_MAX = 200
 OUTBOX_MAX = 100
 """Messages that wait for delivery; at the limit the oldest is given up, and counted."""
 
+TEXT_MAX = 500
+"""Characters of a condition's text that are kept and told."""
+
 MessageKind = Literal["open", "worse", "reminder", "close", "test"]
 
 
@@ -119,21 +122,23 @@ def step(
     """The book a moment later.
 
     A condition begins where ``strict`` has it, and goes on while ``relaxed``, the same with lower thresholds, does. ``targets`` are
-    told. One that is silenced is not opened; a close is told all the same, for somebody may wait for it. ``acked`` conditions get no
-    reminders.
+    told; where there are none, conditions are only followed, and told once there are some. One that is silenced is not opened; a close
+    is told all the same, for somebody may wait for it. Of ``acked`` conditions only that is told.
     """
     begins = {key_of(alert): alert for alert in strict}
     holds = {key_of(alert): alert for alert in relaxed} | begins
     known = {condition.key: condition for condition in book.conditions}
     room = CONDITIONS_MAX - len(known)
-    new = [Condition(key=key, level=a.level, text=a.text, since_ms=now_ms) for key, a in begins.items() if key not in known]
+    new = [Condition(key=key, level=a.level, text=a.text[:TEXT_MAX], since_ms=now_ms) for key, a in begins.items() if key not in known]
     kept: list[Condition] = []
     messages: list[Message] = []
     hushed, next_id, names = set(acked), book.next_id, tuple(targets)
     for condition in (*known.values(), *new[: max(0, room)]):
         seen = _seen(condition, holds.get(condition.key), now_ms)
+        if not names:
+            seen = seen.model_copy(update={"told": ""})
         kind = _due(seen, now_ms, rules, quiet=silenced(seen.key, silences, now_ms) is not None, acked=seen.key in hushed)
-        if kind is not None:
+        if kind is not None and names:
             messages.append(_message(seen, kind, f"{now_ms:x}-{next_id}", now_ms, names))
             next_id += 1
             seen = seen.model_copy(update={"told": "" if kind == "close" else seen.level, "told_ms": now_ms})
@@ -151,7 +156,7 @@ def _seen(condition: Condition, alert: Alert | None, now_ms: int) -> Condition:
     if alert is None:
         return condition if condition.gone_ms is not None else condition.model_copy(update={"gone_ms": now_ms})
     again = {"since_ms": now_ms} if condition.gone_ms is not None and not condition.told else {}
-    return condition.model_copy(update={"level": alert.level, "text": alert.text, "gone_ms": None, **again})
+    return condition.model_copy(update={"level": alert.level, "text": alert.text[:TEXT_MAX], "gone_ms": None, **again})
 
 
 def _due(condition: Condition, now_ms: int, rules: Rules, *, quiet: bool, acked: bool) -> MessageKind | None:
@@ -160,13 +165,13 @@ def _due(condition: Condition, now_ms: int, rules: Rules, *, quiet: bool, acked:
         return None
     if condition.gone_ms is not None:
         return "close" if condition.told and now_ms >= condition.gone_ms + rules.close_after_s * 1000 else None
-    if quiet or (condition.level != "critical" and rules.least_level == "critical"):
+    if quiet or acked or (condition.level != "critical" and rules.least_level == "critical"):
         return None
     if not condition.told:
         return "open" if now_ms >= condition.since_ms + rules.open_after_s * 1000 else None
     if condition.told != "critical" and condition.level == "critical":
         return "worse"
-    again = rules.repeat_s and not acked and now_ms >= condition.told_ms + rules.repeat_s * 1000
+    again = rules.repeat_s and now_ms >= condition.told_ms + rules.repeat_s * 1000
     return "reminder" if again else None
 
 

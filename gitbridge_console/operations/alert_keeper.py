@@ -67,6 +67,7 @@ class AlertKeeper:
     async def tick(self) -> bool:
         """Look once, and deliver what is due; ``False`` where another engine is the elected one.
 
+        Where nobody is to be told, conditions are followed all the same: what operators said about them ends with them.
         What is to be told is in the store before anybody is told, and what was taken after: a crash between the two tells once more,
         under the same id.
 
@@ -76,7 +77,7 @@ class AlertKeeper:
         """
         settings = self._settings()
         targets = targets_of(settings.alerts)
-        if not targets or not (fence := await self._alerts.lock.hold()):
+        if not (fence := await self._alerts.lock.hold()):
             return False
         strict, relaxed = await self._conditions()
         now_ms = await server_now_ms(self._store.client)

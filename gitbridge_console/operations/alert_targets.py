@@ -69,6 +69,7 @@ async def _run(alerts: AlertSettings, document: Mapping[str, object], env: Mappi
         async with asyncio.timeout(alerts.command_timeout_s):
             said = await _talk(process, json.dumps(document).encode("ascii") + b"\n")
     except TimeoutError:
+        _kill(process)
         raise NotDelivered(f"{alerts.command[0]} did not end within {alerts.command_timeout_s:g} s and was killed") from None
     finally:
         await _end(process)
@@ -92,11 +93,16 @@ async def _talk(process: asyncio.subprocess.Process, text: bytes) -> str:
     return " ".join(said.decode("utf-8", "replace").split())
 
 
-async def _end(process: asyncio.subprocess.Process) -> None:
-    """Nothing of the program is left, whatever it started."""
+def _kill(process: asyncio.subprocess.Process) -> None:
+    """End it and what it started. Only while something of it is known to run: its number may be another's afterwards."""
     with suppress(ProcessLookupError, PermissionError):
         os.killpg(process.pid, signal.SIGKILL)
+
+
+async def _end(process: asyncio.subprocess.Process) -> None:
+    """It does not outlive its message."""
     if process.returncode is None:
+        _kill(process)
         with suppress(TimeoutError):
             await asyncio.wait_for(process.wait(), KILL_WAIT_S)
 

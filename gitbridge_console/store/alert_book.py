@@ -77,9 +77,9 @@ class AlertStore:
             pipe.hget(f"{self._tag}:book", "trouble")
             acked, silences, trouble = await pipe.execute()
         return (
-            {name: json.loads(text) for name, text in table_of(acked).items()},
-            {name: Silence.model_validate_json(text) for name, text in table_of(silences).items()},
-            json.loads(trouble or "{}"),
+            {name: said for name, text in table_of(acked).items() if (said := _table(text))},
+            {name: hush for name, text in table_of(silences).items() if (hush := _silence(text)) is not None},
+            {name: str(why) for name, why in _table(text_of(trouble)).items()},
         )
 
     async def acknowledge(self, key: str, about: Mapping[str, Any]) -> bool:
@@ -97,3 +97,19 @@ class AlertStore:
             if names:
                 gone += int(text_of(await self._writes.run(_UNSAY, f"{self._tag}:{name}", *names)))
         return gone
+
+
+def _table(text: str) -> dict[str, Any]:
+    """A stored table; what cannot be read, by another version or by hand, says nothing."""
+    try:
+        found = json.loads(text or "{}")
+    except ValueError:
+        return {}
+    return found if isinstance(found, dict) else {}
+
+
+def _silence(text: str) -> Silence | None:
+    try:
+        return Silence.model_validate_json(text)
+    except ValidationError:
+        return None

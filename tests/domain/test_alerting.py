@@ -153,6 +153,30 @@ def test_a_condition_nobody_has_seen_is_told_again_where_that_is_wanted() -> Non
     assert len(night.said) == 3
 
 
+def test_what_somebody_has_seen_is_not_opened_and_its_end_is_told_to_those_who_heard_of_it() -> None:
+    night = Night()
+    night.acked = ["provider_open:grok"]
+    night.go_on(400, alert())
+    assert night.said == []
+    night = Night()
+    night.go_on(20, alert())
+    night.acked = ["provider_open:grok"]
+    night.go_on(400)
+    assert [kind for _, kind in night.said] == ["open", "close"]
+
+
+def test_where_nobody_is_to_be_told_conditions_are_followed_and_told_once_somebody_is() -> None:
+    def later(book: AlertBook, now_s: int, *targets: str) -> AlertBook:
+        return step(book, [alert()], [], now_s * 1000, RULES, targets=targets, silences={}, acked=())
+
+    book = later(later(AlertBook(), 0), 400)
+    assert ([condition.key for condition in book.conditions], book.outbox) == (["provider_open:grok"], ())
+    told = later(book, 405, "ops")
+    assert [message.kind for message in told.outbox] == ["open"]
+    alone = step(told, [], [], 900_000, RULES, targets=(), silences={}, acked=())
+    assert alone.conditions == (), "nobody waits for its end"
+
+
 def test_warnings_are_left_to_the_screen_where_only_what_is_critical_is_to_be_told() -> None:
     night = Night(RULES.model_copy(update={"least_level": "critical"}))
     night.go_on(400, alert(level="warning"))

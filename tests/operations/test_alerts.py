@@ -132,6 +132,15 @@ async def test_a_receiver_that_is_down_is_tried_again_given_up_in_the_end_and_se
     assert [alert for alert in (await door.status()).alerts if alert.code == "alert_undelivered"] == [], "it was reached since"
 
 
+async def test_words_that_cannot_be_read_stop_nobody(store: Store, door: Operations) -> None:
+    tag = store.keys.alerts
+    await store.client.hset(f"{tag}:acked", mapping={"no_engine": "{", "paused": "[1]"})
+    await store.client.hset(f"{tag}:silenced", mapping={"no_engine": '{"until_ms": "soon"}'})
+    await store.client.hset(f"{tag}:book", mapping={"book": "rubbish", "trouble": "]"})
+    assert [alert.acked_by for alert in (await door.status()).alerts if alert.code == "no_engine"] == [""]
+    assert (await door.list_alerts()).silences == {}
+
+
 async def test_a_deliverer_that_was_replaced_writes_nothing(store: Store, settings: Settings, tmp_path: Path) -> None:
     fence = await store.alerts.lock.hold()
     await store.alerts.lock.leave()
@@ -207,6 +216,7 @@ SCRIPTS = {
     "takes it": ("import json,sys; json.dump(json.load(sys.stdin), open(sys.argv[1], 'w'))", ""),
     "does not read": ("pass", ""),
     "fails": ("import sys; sys.stderr.write('no\\nroute' + 'x' * 100_000); sys.exit(3)", "ended with 3: no route"),
+    "leaves something behind": ("import subprocess; subprocess.Popen(['sleep', '60'])", "did not end within 2 s and was killed"),
     "hangs": ("import subprocess,sys,time; subprocess.Popen(['sleep', '60']); time.sleep(60)", "did not end within 2 s and was killed"),
 }
 
@@ -217,7 +227,7 @@ async def test_a_program_gets_the_message_on_stdin_without_a_shell_and_without_o
 ) -> None:
     script, why = SCRIPTS[name]
     out = tmp_path / "it's a $(file)"
-    settings = told_by(settings, command=(sys.executable, "-c", script, str(out)), command_timeout_s=2.0 if name == "hangs" else 30.0)
+    settings = told_by(settings, command=(sys.executable, "-c", script, str(out)), command_timeout_s=2.0 if "killed" in why else 30.0)
     found = await Operations(store, lambda: settings, actor=Actor("ana", "ops-3")).test_alerts()
     assert why in found["command"] if why else found["command"] == ""
     if name == "takes it":
@@ -258,8 +268,12 @@ async def test_an_alert_is_acknowledged_and_silenced_by_name_or_code_and_that_is
         await door.test_alerts()
 
 
-async def test_words_about_what_is_over_are_forgotten(store: Store, settings: Settings, receiver: Receiver, clock: Clock) -> None:
-    settings, fleet = told_by(settings, webhooks=webhook(receiver), interval_s=0.0, close_after_s=0.0, open_after_s=0.0), Fleet()
+@pytest.mark.parametrize("told", [True, False], ids=["somebody is told", "nobody is told"])
+async def test_words_about_what_is_over_are_forgotten(
+    store: Store, settings: Settings, receiver: Receiver, clock: Clock, told: bool
+) -> None:
+    webhooks = webhook(receiver) if told else {}
+    settings, fleet = told_by(settings, webhooks=webhooks, interval_s=0.0, close_after_s=0.0, open_after_s=0.0), Fleet()
     fleet.alerts = (OPEN,)
     one = keeper(store, settings, fleet)
     await one.tick()
@@ -270,8 +284,8 @@ async def test_words_about_what_is_over_are_forgotten(store: Store, settings: Se
     for _ in range(4):
         clock.on(10)
         await one.tick()
-    assert (await store.alerts.said())[0] == {}
-    assert [found["kind"] for found in receiver.documents] == ["open", "close"]
+    assert (await store.alerts.said())[0] == {}, "when it comes again, nobody has seen it"
+    assert [found["kind"] for found in receiver.documents] == (["open", "close"] if told else [])
 
 
 async def test_a_real_condition_of_the_fleet_is_told_by_its_engine(
