@@ -131,6 +131,11 @@ def _named_variables(tree: Mapping[str, Any]) -> frozenset[str]:
     for provider in providers.values() if isinstance(providers, Mapping) else ():
         if isinstance(provider, Mapping):
             names.update(_words(provider.get("api_key_env")))
+    alerts = tree.get("alerts")
+    webhooks = alerts.get("webhooks") if isinstance(alerts, Mapping) else None
+    for webhook in webhooks.values() if isinstance(webhooks, Mapping) else ():
+        if isinstance(webhook, Mapping):
+            names.update(word for key in ("url_env", "secret_env", "routing_key_env") for word in _words(webhook.get(key)) if word)
     return frozenset(names)
 
 

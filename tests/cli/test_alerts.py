@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import pytest
+
 from tests.operations.receiver import receiving
 
 
@@ -41,6 +43,19 @@ def test_a_test_reaches_every_receiver_and_says_who_did_not_take_it(cli) -> None
         receiver.answers = [500]
         ran = cli("alerts", "test", "--json")
         assert (ran.code, ran.json) == (1, {"webhook ops": {"delivered": False, "error": "it answered 500"}})
+
+
+def test_variables_that_hold_an_address_or_a_secret_are_no_settings(cli, monkeypatch: pytest.MonkeyPatch) -> None:
+    with receiving() as receiver:
+        monkeypatch.setenv("GITBRIDGE_OPS_HOOK", receiver.url)
+        monkeypatch.setenv("GITBRIDGE_OPS_SIGN", "a secret that is long enough")
+        (cli.folder / "gitbridge.toml").write_text(
+            "[alerts.webhooks.ops]\nurl_env = 'GITBRIDGE_OPS_HOOK'\nsecret_env = 'GITBRIDGE_OPS_SIGN'\n"
+        )
+        assert cli("alerts", "test").out == "webhook ops: delivered\n"
+        assert receiver.got[0][0]["webhook-signature"].startswith("v1,")
+    shown = cli("config", "show")
+    assert "long enough" not in shown.out
 
 
 def test_addresses_and_keys_that_cannot_be_are_settings_errors(cli) -> None:
