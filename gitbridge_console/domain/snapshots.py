@@ -206,6 +206,11 @@ class Alert(View):
     text: str
     since: str
     jump: str = "pulse"
+    about: str = ""
+    """The lane or provider, where there may be several conditions of that code."""
+    acked_by: str = ""
+    """Who has said that they saw it."""
+    silenced_until: str = ""
 
 
 class OverloadStatus(View):

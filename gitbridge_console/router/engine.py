@@ -14,6 +14,7 @@ from typing import Any
 from gitbridge_console import __version__
 from gitbridge_console.actions.outbox import Outbox
 from gitbridge_console.actions.outgoing_webhook import OutgoingWebhook
+from gitbridge_console.domain.audit import Actor, Intent, Outcome
 from gitbridge_console.domain.events import GITEA, GITHUB, GITLAB, STAGE_LANES
 from gitbridge_console.hosts.base import DiffHost
 from gitbridge_console.hosts.gitea import GiteaClient
@@ -29,6 +30,7 @@ from gitbridge_console.providers.registry import import_sdks
 from gitbridge_console.router.act_stage import ActionStage
 from gitbridge_console.router.ai_router import AIRouter
 from gitbridge_console.router.answer_cache import AnswerCache
+from gitbridge_console.router.audit_keeper import AuditKeeper
 from gitbridge_console.router.batch_keeper import BatchKeeper
 from gitbridge_console.router.batches import BatchDesk
 from gitbridge_console.router.board_keeper import BoardKeeper, ProbeGuard
@@ -134,6 +136,7 @@ class Engine:
         reconciler = Reconciler(self._github, store.reconcile, lambda: holder.current.reconcile)
         self._reconcile = ReconcileKeeper(reconciler, store.inbox, store.trouble, lambda: holder.current.reconcile, self._audit_reconcile)
         self._dead_letters = DeadLetterKeeper(store, state_dir, lambda: holder.current.retention, engine=self.id)
+        self._audit = AuditKeeper(store, state_dir, lambda: holder.current.retention, engine=self.id)
         self._lanes: dict[str, Lane] = {}
         self._stop = asyncio.Event()
         self._drained = asyncio.Event()
@@ -197,6 +200,7 @@ class Engine:
             ("dead letters", self._dead_letters.run()),
             ("reconcile", self._reconcile.run(self._stop)),
             ("progress", self._progress.run()),
+            ("audit", self._audit.run()),
         ]
         if self._holder.current.legacy.enabled and not legacy_warnings(self._holder.current.redis.url, self._holder.current.legacy):
             jobs.append(("legacy", self._legacy()))
@@ -360,10 +364,9 @@ class Engine:
 
     async def _audit_reconcile(self) -> Callable[[str], Awaitable[None]]:
         journal = self.store.journal
-        entry = await journal.begin(
-            who="engine", host=self.id, what="reconcile", target="missed deliveries", reason="reconcile.every_s, reconcile.apply"
-        )
-        return partial(journal.end, entry)
+        by = Actor("engine", self.id)
+        entry = await journal.begin(Intent(by, "reconcile", "missed deliveries", "reconcile.every_s, reconcile.apply"))
+        return lambda result: journal.end(entry, Outcome(result))
 
     def _has_room(self) -> bool:
         return self.overload.fill < LEGACY_FILL

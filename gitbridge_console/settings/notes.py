@@ -6,6 +6,8 @@ from collections.abc import Iterator
 from typing import Any
 
 from gitbridge_console.settings.model import Rule, RuleMatch, Settings
+from gitbridge_console.settings.operator_notes import OPERATOR_NOTES
+from gitbridge_console.settings.operators import AlertWebhookSettings
 from gitbridge_console.settings.routing import BudgetSettings
 
 TABLES: dict[str, str] = {
@@ -34,7 +36,9 @@ TABLES: dict[str, str] = {
     "hosts.github": "GitHub or GitHub Enterprise: where diffs come from and reviews go to, as a token or as an App; see `docs actions`",
     "console": "The screen",
     "keymap": "Other keys for the console: the action's name, as ? shows it, and its keys apart by commas",
-    "alerts": "When the alerts row speaks",
+    "alerts": "When the alerts row speaks, and who is told outside the terminal",
+    "alerts.webhooks.NAME": "One receiver of alerts over HTTP",
+    "roles": "Who may do what: accounts, and system groups with % in front; see `docs roles`",
     "rules": "Routing rules, tried in order before the built-in ones; the first match wins",
     "rules.when": "Conditions of a rule; all that are given must hold",
 }
@@ -212,7 +216,8 @@ NOTES: dict[str, dict[str, str]] = {
         "dead_s": "Seconds failed and shed events are kept before they go to such a file; 0: for ever",
         "delivery_ids_s": "Seconds a delivery id is remembered, so that a second delivery is a duplicate",
         "event_log_max": "Lines of the fleet's log kept, about",
-        "audit_max": "Entries of the audit kept",
+        "audit_max": "Entries of the audit kept, two a write; older ones are exported to files before they go",
+        "audit_s": "How long entries of the audit are kept, in seconds; 0: as long as there is room for them",
         "decision_log_max": "records of the log of decisions; beyond that the oldest go, and an anchor stays",
         "decision_log_bytes": "and bytes of it",
         "quarantine_max": "Entries of the quarantine kept",
@@ -297,14 +302,10 @@ NOTES: dict[str, dict[str, str]] = {
         "mouse": "Take the mouse; off, the terminal's own selection works",
         "ascii": "Draw with ASCII characters only",
         "bell": "Ring the terminal's bell when a critical alert appears",
+        "title": "Say the first alert in the title of the terminal's window",
     },
     "keymap": {
         "ACTION": "Keys of an action instead of those it has, such as ctrl+x; several are apart by commas",
-    },
-    "alerts": {
-        "queue_fill": "Share of queue.max_waiting, from 0 to 1",
-        "oldest_age_s": "Age of the oldest job of a lane, in seconds",
-        "error_rate": "Share of failed calls of a provider in 15 minutes, from 0 to 1",
     },
     "rules": {
         "when": "Conditions; none: always",
@@ -325,13 +326,14 @@ NOTES: dict[str, dict[str, str]] = {
         "min_changed_lines": "Changed lines at least",
         "max_changed_lines": "Changed lines at most",
     },
-}
+} | OPERATOR_NOTES
 
 EXAMPLES: dict[str, str] = {
     "state_dir": '"/var/lib/gitbridge"',
     "redis.url": '"rediss://ops@redis-1:6380/0"',
     "legacy.url": '"redis://redis-2:6379/0"',
     "api_key_file": '"/run/secrets/NAME"',
+    "roles.default": '"viewer"',
     "usd_per_day": "20.0",
     "tokens_per_day": "5_000_000",
     "price_input_usd_per_mtok": "3.0",
@@ -355,6 +357,7 @@ def model_keys() -> Iterator[tuple[str, str]]:
     yield from (("kinds.KIND", key) for key in type(defaults.kinds["general"]).model_fields)
     yield from (("budgets.NAME", key) for key in BudgetSettings.model_fields)
     yield "keymap", "ACTION"
+    yield from (("alerts.webhooks.NAME", key) for key in AlertWebhookSettings.model_fields)
     for name in type(defaults.hosts).model_fields:
         yield from ((f"hosts.{name}", key) for key in type(getattr(defaults.hosts, name)).model_fields)
     yield from (("rules", key) for key in Rule.model_fields)

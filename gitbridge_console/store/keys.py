@@ -224,9 +224,14 @@ class Keys:
         return f"{{{self.namespace}:outcomes}}"
 
     @property
+    def alerts(self) -> str:
+        """Tag of the alerts; fleet-wide. Their keys stand in ``alert_book.py``."""
+        return f"{{{self.namespace}:alerts}}"
+
+    @property
     def audit(self) -> str:
-        """Stream of operators' writes; fleet-wide."""
-        return f"{{{self.namespace}:audit}}:log"
+        """Stream: the chain of operators' writes; fleet-wide. What stands beside it is named in ``journal.py``."""
+        return f"{{{self.namespace}:audit}}:chain"
 
 
 def partition_of(job_id: str, count: int) -> int:

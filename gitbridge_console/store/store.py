@@ -7,6 +7,7 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 
 from gitbridge_console.settings.model import Settings
+from gitbridge_console.store.alert_book import AlertStore
 from gitbridge_console.store.answer_cache import AnswerCacheStore
 from gitbridge_console.store.attempt_log import AttemptLog
 from gitbridge_console.store.batches import BatchStore
@@ -65,7 +66,8 @@ class Store:
         self.dead_letters = DeadLetterStore(self.client, keys, server_major=connection.info.major)
         self.quarantine = QuarantineStore(self.client, self.keys)
         writes = BoundedWrites(self.client, connection.info.major)
-        self.journal = AuditJournal(self.client, self.keys, keep=settings.retention.audit_max, writes=writes, disk=self.disk)
+        self.journal = AuditJournal(self.client, self.keys, keep=lambda: self.queue.retention.audit_max, writes=writes, disk=self.disk)
+        self.alerts = AlertStore(self.client, self.keys, writes)
         self.event_log = EventLog(self.client, keys, writes=writes)
         self.fleet = FleetRegistry(self.client, self.keys, writes=writes)
         self.reconcile = ReconcileStore(self.client, keys, writes=writes)
