@@ -8,7 +8,6 @@ from pathlib import Path
 
 import click
 
-from gitbridge_console.actions.outbox import check_actions
 from gitbridge_console.commands.lazy import options_of
 from gitbridge_console.commands.output import JSON_OPTION, print_json, say
 from gitbridge_console.commands.whole_file import replaced_whole
@@ -52,8 +51,6 @@ def check(ctx: click.Context, as_json: bool) -> int:
     """Read all settings as a run would; every problem on a line of its own, exit code 2 if there are any."""
     try:
         loaded = options_of(ctx).load()
-        if problem := check_actions(loaded.settings.actions):
-            raise SettingsError([problem])
     except SettingsError as error:
         if not as_json:
             raise

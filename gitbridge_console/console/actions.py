@@ -142,7 +142,7 @@ ACTIONS: tuple[Action, ...] = (
     Action("priority.set", "Set the priority by name", "equals_sign", "priority_set", ("queue", "event"), write=True),
     Action("app.undo", "Undo the last reversible write", "u", "app.undo", write=True),
     Action("event.payload", "Show the payload as received", "p", "payload", ("event",), hint="payload"),
-    Action("event.editor", "Payload in $EDITOR; a change can be handed in again", "e", "editor", ("event",)),
+    Action("event.editor", "In $EDITOR: what would be posted, or else the payload", "e", "editor", ("event",)),
     Action("chart.shorter", "Charts over a shorter time", "less_than_sign,comma", "app.span(-1)"),
     Action("chart.longer", "Charts over a longer time, up to 24 hours", "greater_than_sign,full_stop", "app.span(1)"),
     Action("chart.next", "Other charts", "z", "charts", ("pulse",), hint="charts"),

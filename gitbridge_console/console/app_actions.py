@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, cast
 
-from textual.app import App
-
+from gitbridge_console.console.changed_cells import FrugalApp
 from gitbridge_console.console.outside import NoTerminal, run_on_terminal, shell_command
 from gitbridge_console.console.screens.base import FleetScreen
 from gitbridge_console.console.spans import next_span
@@ -18,7 +17,7 @@ if TYPE_CHECKING:
 RATES_S = (0.2, 0.5, 1.0, 2.0, 4.0, 10.0)
 
 
-class AppActions(App[int]):
+class AppActions(FrugalApp):
     """Actions that belong to no screen."""
 
     @property
@@ -118,7 +117,8 @@ class AppActions(App[int]):
             self.screen.write(undoable[0].run, f"undone: {undoable[0].label}")
 
     def action_redraw(self) -> None:
-        """Draw everything anew."""
+        """Draw everything anew, whatever the terminal shows now."""
+        self.drawn.forget()
         self.refresh(repaint=True, layout=True)
         self.screen.refresh(repaint=True, layout=True)
 

@@ -14,10 +14,10 @@ from gitbridge_console.console.spans import SPANS
 from gitbridge_console.console.text import safe
 from gitbridge_console.domain.events import STAGE_LANES, EventState, Kind, Priority
 from gitbridge_console.domain.filters import KEYS
-from gitbridge_console.domain.snapshots import BreakerWord, FleetSnapshot
 
 if TYPE_CHECKING:
     from gitbridge_console.console.screens.base import FleetScreen
+    from gitbridge_console.domain.snapshots import BreakerWord, FleetSnapshot
 
 
 class Unusable(Exception):

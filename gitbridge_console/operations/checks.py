@@ -11,7 +11,6 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Literal
 
-from gitbridge_console.actions.outbox import check_actions
 from gitbridge_console.operations.places import spool_dir, state_dir
 from gitbridge_console.settings.model import Settings
 
@@ -128,11 +127,11 @@ def _sources(settings: Settings) -> Check:
     from gitbridge_console.hosts.tokens import TokenSource
 
     github, mirrors = settings.hosts.github, settings.sources.mirrors
-    has_token = TokenSource(lambda: github)() is not None
+    has_token = bool(github.app_id) or TokenSource(lambda: github)() is not None
     if mirrors and shutil.which("git") is None:
         return Check("sources", "warn", "sources.mirrors are set and there is no git", "install git")
     parts = [f"{len(mirrors)} mirrors"] if mirrors else []
-    parts += ["GitHub with a token"] if has_token else ["GitHub without a token"] if github.anonymous else []
+    parts += ["GitHub with a credential"] if has_token else ["GitHub without a token"] if github.anonymous else []
     if not parts:
         return Check(
             "sources", "warn", "no diffs but those given", f"set {github.token_env or 'hosts.github.token_env'} or sources.mirrors"
@@ -141,10 +140,9 @@ def _sources(settings: Settings) -> Check:
 
 
 def _actions(settings: Settings) -> Check:
-    problem = check_actions(settings.actions)
-    if problem is not None:
-        return Check("actions", "fail", problem)
-    return Check("actions", "ok", "dry run: what would be sent to the code host is stored and shown")
+    if settings.actions.dry_run:
+        return Check("actions", "ok", "dry run: what would be sent to the code host is stored and shown")
+    return Check("actions", "ok", "what is decided is published; `pause act` holds it back")
 
 
 def _state(settings: Settings) -> Check:

@@ -56,8 +56,12 @@ class Operations(DecisionOperations, ChainOperations, Previews, Listings, Histor
                 store.server.look(),
                 store.dead_letters.notices(),
             )
-            quarantined, cached, books, receivers = await asyncio.gather(
-                store.client.xlen(store.keys.quarantine), store.answers.size(), read_books(store, settings), store.receivers.known()
+            quarantined, cached, books, receivers, publishing = await asyncio.gather(
+                store.client.xlen(store.keys.quarantine),
+                store.answers.size(),
+                read_books(store, settings),
+                store.receivers.known(),
+                store.github.look(),
             )
             return build_snapshot(
                 settings,
@@ -72,6 +76,7 @@ class Operations(DecisionOperations, ChainOperations, Previews, Listings, Histor
                 cached=cached,
                 books=books,
                 receivers=receivers,
+                publishing=publishing,
             )
 
     async def list_events(self, wanted: EventFilter | None = None, limit: int = 100) -> list[EventSummary]:
@@ -85,6 +90,12 @@ class Operations(DecisionOperations, ChainOperations, Previews, Listings, Histor
             found = await self._store.reader.event_detail(expand_id(event_id).partition(".")[0], with_payload=payload)
         if found is None:
             raise NotFound(f"no event {event_id}")
+        if found.state == EventState.AWAITING_APPROVAL and found.decision is not None:
+            try:
+                draft = await self._draft(found.id, found.decision)
+            except OperationError:
+                return found  # it moved on meanwhile, or cannot be read whole: then there is nothing to approve
+            return found.model_copy(update={"action": draft | {"draft": True}})
         return found
 
     async def list_quarantine(self, limit: int = 100) -> list[QuarantineEntry]:
@@ -182,13 +193,18 @@ class Operations(DecisionOperations, ChainOperations, Previews, Listings, Histor
         return ChangeReport(changed=1, ids=(name,))
 
     async def resume(self, lanes: Sequence[str]) -> ChangeReport:
-        """Let lanes go on, paused or draining."""
+        """Let lanes go on, paused or draining; in ``act`` also what waits because the code host refused a credential."""
         names = self._known_lanes(lanes)
         async with self._writing("resume", ", ".join(names)) as record:
             before = [await self._store.queue.resume(lane, by=self._actor.who) for lane in names]
             changed = tuple(lane for lane, pause in zip(names, before, strict=True) if pause)
+            said: tuple[str, ...] = ()
+            if "act" in names and (faults := await self._store.github.forget_faults()):
+                woken = await self._store.outbox.wake()
+                said = (f"act: {faults} faults of credentials are forgotten, {woken} actions are tried now",)
+                changed = tuple(lane for lane in names if lane in changed or lane == "act")
             record.result = f"resumed {', '.join(changed) or 'nothing'}"
-        notes = tuple(f"{lane} was neither paused nor draining" for lane in names if lane not in changed)
+        notes = (*said, *(f"{lane} was neither paused nor draining" for lane in names if lane not in changed))
         return ChangeReport(changed=len(changed), unchanged=len(names) - len(changed), ids=changed, notes=notes)
 
     async def prioritize(self, ids: Sequence[str], to: Priority, *, front: bool = False) -> ChangeReport:

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import platformdirs
 
-from gitbridge_console.settings.model import Settings
+if TYPE_CHECKING:
+    from gitbridge_console.settings.model import Settings
 
 
 def state_dir(settings: Settings) -> Path:

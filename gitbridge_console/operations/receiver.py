@@ -20,7 +20,7 @@ from gitbridge_console.ingress.keeper import Keeper
 from gitbridge_console.ingress.spool import Spool
 from gitbridge_console.ingress.spool_folder import CannotSpool, left_in
 from gitbridge_console.ingress.webhook import build_ingress_app
-from gitbridge_console.operations.errors import OperationError, StoreAway
+from gitbridge_console.operations.errors import EndedEarly, OperationError, StoreAway
 from gitbridge_console.operations.places import spool_dir
 from gitbridge_console.operations.session import Session, open_session
 from gitbridge_console.router.intake import SubmitResult
@@ -69,7 +69,7 @@ class LateSession:
         pause_s, told = OPEN_PAUSE_FIRST_S, False
         while not stop.is_set():
             try:
-                async with open_session(self._holder, role=self._role, engine=False) as self.current:
+                async with open_session(self._holder, role=self._role, engine=False, stop=stop) as self.current:
                     opened.set()
                     if told:
                         say("the store is open")
@@ -77,6 +77,8 @@ class LateSession:
                         await stop.wait()
                     finally:
                         self.current = None
+            except EndedEarly:
+                return
             except StoreAway as error:
                 opened.set()
                 if not told:

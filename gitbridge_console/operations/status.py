@@ -24,6 +24,7 @@ from gitbridge_console.operations.provider_status import ProviderBooks, batched_
 from gitbridge_console.router.overload import Overload, measure
 from gitbridge_console.settings.model import Settings
 from gitbridge_console.store.fleet import Beat
+from gitbridge_console.store.host_board import NOTHING_HELD, Publishing
 from gitbridge_console.store.metrics_window import MetricsWindow, ProviderWindow
 from gitbridge_console.store.records import LaneCounts, QueueStats
 from gitbridge_console.store.server_watch import ServerState
@@ -43,6 +44,7 @@ def build_snapshot(
     cached: tuple[int, int] = (0, 0),
     books: Mapping[str, ProviderBooks] = MappingProxyType({}),
     receivers: tuple[ReceiverStatus, ...] = (),
+    publishing: Publishing = NOTHING_HELD,
 ) -> FleetSnapshot:
     """Everything of one moment in the words of the contract."""
     lanes = {
@@ -93,7 +95,22 @@ def build_snapshot(
         refused=stats.counters.get("refused", 0),
         overload=_overload(settings, stats, overload),
         next_chance=next_chance(stats, providers),
-        alerts=tuple(alerts_of(settings, stats, lanes, providers, engines, server, quarantined, dead, overload, at, receivers=receivers)),
+        alerts=tuple(
+            alerts_of(
+                settings,
+                stats,
+                lanes,
+                providers,
+                engines,
+                server,
+                quarantined,
+                dead,
+                overload,
+                at,
+                receivers=receivers,
+                publishing=publishing,
+            )
+        ),
         cache=_cache(window.counts, cached),
         consensus={name: stats.counters.get(f"decided:{name}", 0) for name in ("complete", "partial", "degraded", "failed", "split")},
         log=log,

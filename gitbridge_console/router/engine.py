@@ -12,19 +12,24 @@ from pathlib import Path
 from typing import Any
 
 from gitbridge_console import __version__
+from gitbridge_console.actions.outbox import Outbox
+from gitbridge_console.actions.outgoing_webhook import OutgoingWebhook
 from gitbridge_console.domain.events import STAGE_LANES
 from gitbridge_console.hosts.github import GitHubClient
+from gitbridge_console.hosts.github_api import GitHubApi
 from gitbridge_console.hosts.tokens import TokenSource
 from gitbridge_console.ingress.legacy_list import pump
 from gitbridge_console.providers.registry import import_sdks
+from gitbridge_console.router.act_stage import ActionStage
 from gitbridge_console.router.ai_router import AIRouter
 from gitbridge_console.router.answer_cache import AnswerCache
 from gitbridge_console.router.batch_keeper import BatchKeeper
 from gitbridge_console.router.batches import BatchDesk
 from gitbridge_console.router.board_keeper import BoardKeeper, ProbeGuard
 from gitbridge_console.router.budgets import BudgetGuard
+from gitbridge_console.router.daemon_thread import in_daemon_thread
 from gitbridge_console.router.dead_letters import DeadLetterKeeper
-from gitbridge_console.router.decision_stage import ActionStage, DecisionStage
+from gitbridge_console.router.decision_stage import DecisionStage
 from gitbridge_console.router.discovery import Discovery
 from gitbridge_console.router.event_router import EventRouter
 from gitbridge_console.router.hedger import Hedger
@@ -35,6 +40,7 @@ from gitbridge_console.router.lane_room import LaneRoom
 from gitbridge_console.router.leases import LeaseKeeper
 from gitbridge_console.router.loop_lag import LoopLag
 from gitbridge_console.router.overload import Overload, measure
+from gitbridge_console.router.progress import ProgressTeller
 from gitbridge_console.router.provider_pool import client_or_problem
 from gitbridge_console.router.rate_limits import RateLimiter
 from gitbridge_console.router.task_processor import TaskProcessor
@@ -90,9 +96,10 @@ class Engine:
         self.leases = LeaseKeeper(store.queue, store.trouble, store.wakeups)
         self.overload = Overload()
         token = TokenSource(lambda: holder.current.hosts.github)
-        self._github = GitHubClient(lambda: holder.current.hosts.github, token)
-        changes = ChangeSource(self._github, token, store.diffs, store.trouble, holder)
-        self._events = EventRouter(store.queue, self.router, store.metrics, holder, lambda: self.overload, changes)
+        self._github = GitHubApi(lambda: holder.current.hosts.github, token)
+        changes = ChangeSource(GitHubClient(self._github), lambda: self._github.auth.available, store.diffs, store.trouble, holder)
+        self._progress = ProgressTeller(store.progress, store.reader, store.github, self._github, store.trouble, holder, engine=self.id)
+        self._events = EventRouter(store.queue, self.router, store.metrics, holder, lambda: self.overload, changes, self._progress.watch)
         cache = AnswerCache(store.answers, store.metrics, store.trouble, lambda: holder.current.cache)
         hedger = Hedger(
             store.queue, self.router, store.metrics, store.trouble, lambda: holder.current.hedging, may_hedge=self.router.may_hedge
@@ -112,7 +119,9 @@ class Engine:
         )
         self._failover = LaneFailover(store.queue, store.fleet, self.router, holder, engine=self.id)
         self._decide = DecisionStage(store.queue, store.reader, self.router, store.outcomes, store.metrics, holder)
-        self._act = ActionStage(store.queue, store.reader, store.metrics, holder)
+        self._webhook = OutgoingWebhook(lambda: holder.current.actions)
+        outbox = Outbox(self._github, self._webhook, store.outbox, store.github, holder)
+        self._act = ActionStage(store.queue, store.reader, store.metrics, holder, store.outbox, outbox)
         self._dead_letters = DeadLetterKeeper(store, state_dir, lambda: holder.current.retention, engine=self.id)
         self._lanes: dict[str, Lane] = {}
         self._stop = asyncio.Event()
@@ -132,7 +141,8 @@ class Engine:
         lanes: set[asyncio.Task[None]] = set()
         self._lag.start()
         try:
-            await self._import_sdks()
+            if not await self._import_sdks():
+                return
             background.append(asyncio.create_task(self._discovery.run(), name="discovery"))
             background.append(asyncio.create_task(self._batches.run(), name="batches"))
             self._start_lanes(lanes)
@@ -150,10 +160,21 @@ class Engine:
             await self._leave()
             self._lag.stop()
 
-    async def _import_sdks(self) -> None:
-        """Load what the configured providers need before the first call is timed; it takes a second or two."""
+    async def _import_sdks(self) -> bool:
+        """Load what the configured providers need before the first call is timed; ``False`` when stopped meanwhile.
+
+        It takes some seconds, and no import can be cut short: the thread is left to itself then, and the process may end without it.
+        """
         apis = {state.settings.api for state in self.router.states.values() if state.provider is not None}
-        await asyncio.to_thread(import_sdks, apis)
+        loading = in_daemon_thread(partial(import_sdks, apis))
+        stopping = asyncio.create_task(self._stop.wait())
+        waiting: set[asyncio.Future[Any]] = {loading, stopping}
+        await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)
+        stopping.cancel()
+        if loading.done():
+            loading.result()
+        loading.cancel()
+        return not self._stop.is_set()
 
     def _background(self) -> list[tuple[str, Coroutine[Any, Any, None]]]:
         jobs: list[tuple[str, Coroutine[Any, Any, None]]] = [
@@ -163,6 +184,7 @@ class Engine:
             ("provider board", self._board.run()),
             # Apart from the maintenance: a slow disk must hold up neither recovery nor heartbeat.
             ("dead letters", self._dead_letters.run()),
+            ("progress", self._progress.run()),
         ]
         if self._holder.current.legacy.enabled and not legacy_warnings(self._holder.current.redis.url, self._holder.current.legacy):
             jobs.append(("legacy", self._legacy()))
@@ -191,6 +213,11 @@ class Engine:
     def _shut_for_s(self, name: str) -> Callable[[], float]:
         return (lambda: 0.0) if name in STAGE_LANES else lambda: self.router.gate(name).shut_for_s
 
+    def _room(self, name: str) -> Callable[[int], tuple[int, float]] | None:
+        if name == "act":
+            return self._act.room
+        return None if name in STAGE_LANES else LaneRoom(name, self.limits, self.router, self._holder)
+
     def _start_lanes(self, running: set[asyncio.Task[None]]) -> None:
         for name, work in self._handlers().items():
             if name in self._lanes:
@@ -207,7 +234,7 @@ class Engine:
                 payloads=name != "decide",
                 repository_max=self._repository_max(name),
                 shut_for_s=self._shut_for_s(name),
-                room=None if name in STAGE_LANES else LaneRoom(name, self.limits, self.router, self._holder),
+                room=self._room(name),
             )
             self._lanes[name] = lane
             task = asyncio.create_task(lane.run(), name=f"lane {name}")
@@ -351,4 +378,5 @@ class Engine:
             except Exception:
                 logger.exception("the store did not take the engine's goodbye for a reason nobody foresaw")
         await self._github.aclose()
+        await self._webhook.aclose()
         await self.router.aclose()

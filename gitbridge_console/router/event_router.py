@@ -5,10 +5,10 @@ from __future__ import annotations
 import json
 import logging
 import time
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import replace
 
-from gitbridge_console.domain.events import EventState, Kind, Material
+from gitbridge_console.domain.events import EventFacts, EventState, Kind, Material
 from gitbridge_console.domain.facts import read_facts, supersede_version
 from gitbridge_console.domain.failures import ERROR_CODES, FailureClass
 from gitbridge_console.router.ai_router import AIRouter
@@ -39,13 +39,16 @@ class EventRouter:
         settings: Callable[[], Settings],
         overload: Callable[[], Overload] = Overload,
         changes: ChangeSource | None = None,
+        watch: Callable[[str, EventFacts, str], Awaitable[None]] | None = None,
     ) -> None:
+        """``watch`` is told of every event that is not ignored, to show on its commit how far it is."""
         self._queue = queue
         self._router = router
         self._metrics = metrics
         self._settings = settings
         self._overload = overload
         self._changes = changes
+        self._watch = watch
 
     async def fetch(self, job: ClaimedJob) -> None:
         """See to it that the reviewers get to see the change; after some attempts it goes on without, and says so."""
@@ -76,6 +79,8 @@ class EventRouter:
             await self._queue.hand_on(job, "", EventState.IGNORED, why=verdict.reason, texts={"reason": verdict.reason})
             self._metrics.count("out")
             return
+        if self._watch is not None:
+            await self._watch(job.id, facts, verdict.kind.value)
         material = material_from(facts, job.diff, settings.sources)
         risk, why_risk = risk_of(material.files, settings.kinds[verdict.kind.value], whole=all_named(material, facts))
         policy = policy_for(settings.kinds[verdict.kind.value], risk)

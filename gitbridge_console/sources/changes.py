@@ -43,13 +43,13 @@ class ChangeSource:
     def __init__(
         self,
         github: GitHubClient,
-        token: Callable[[], str | None],
+        may_ask: Callable[[], bool],
         cache: AnswerCacheStore,
         trouble: StoreTrouble,
         settings: Callable[[], Settings],
     ) -> None:
         self._github = github
-        self._token = token
+        self._may_ask = may_ask
         self._cache = cache
         self._trouble = trouble
         self._settings = settings
@@ -58,7 +58,7 @@ class ChangeSource:
         """The diff of an event, or why there is none. Raises nothing: a review without a diff is better than none."""
         settings = self._settings()
         mirror = mirror_of(settings.sources.mirrors, facts.repository)
-        by_github = settings.hosts.github.anonymous or self._token() is not None
+        by_github = settings.hosts.github.anonymous or self._may_ask()
         if mirror is None and not by_github:
             return Change()
         if not facts.head_sha:

@@ -29,13 +29,20 @@ def end_of_class(score: float) -> float:
 
 def claim_from(lane: str, reply: Sequence[Any]) -> Claim:
     """The reply of the claim script as records."""
-    paused, due_ms, now_ms, fence = int(reply[0]), int(reply[1]), int(reply[2]), text_of(reply[3])
-    jobs = []
-    for at in range(4, len(reply), 5):
-        job_id, raw, payload, diff, event = reply[at : at + 5]
-        own = Header(raw, fence)
-        jobs.append(ClaimedJob(job_id.decode(), lane, fence, own, Header(event) if event else own, payload, diff, now_ms))
-    return Claim(tuple(jobs), bool(paused), None if due_ms < 0 else due_ms / 1000)
+    paused, due_ms, now_ms = bool(reply[0]), int(reply[1]), int(reply[2])
+    next_due_s = None if due_ms < 0 else due_ms / 1000
+    if len(reply) == 3:
+        return Claim((), paused, next_due_s)
+    fence, ids, events, payloads = text_of(reply[3]), text_of(reply[4]).split(" "), reply[6], reply[7]
+    own = [Header(raw, fence) for raw in reply[5].split(b"\0")]
+    about = [Header(raw) for raw in events.split(b"\0")] if events else own
+    jobs = [
+        ClaimedJob(job_id, lane, fence, header, event, payload, b"", now_ms)
+        for job_id, header, event, payload in zip(ids, own, about, payloads or [b""] * len(ids), strict=True)
+    ]
+    for place, diff in zip(reply[8][::2], reply[8][1::2], strict=True):
+        jobs[place - 1].packed_diff = diff
+    return Claim(tuple(jobs), paused, next_due_s)
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,7 +15,7 @@ from redis.asyncio import Redis
 from gitbridge_console.store.keys import Keys
 from gitbridge_console.store.replies import text_of
 
-FIRST = ("sz", "st", "lane", "state", "pr", "ms", "dv", "rx", "rp")
+FIRST = ("sz", "st", "lane", "state", "dv", "pr", "ms", "rx", "rp")
 """Fields that stand before the JSON, in their order."""
 _RECEIVED = FIRST.index("rx")
 

@@ -19,6 +19,7 @@
 ``<tag>:a:<task>``      answer, JSON;  ``<tag>:t:<task>`` list of attempts, JSON
 ``<tag>:v:<event>``     list: events that were made from this one with an edited payload
 ``<tag>:n:<event>``     decision, JSON;  ``<tag>:o:<event>`` action, JSON;  ``<tag>:h:<event>`` list: older lines of the timeline
+``<tag>:i:<marker>``    fence of whoever may be publishing something with that marker; gone by itself
 ``<tag>:d:<day>``       hash: delivery ids of one day, with the event and when;  ``<tag>:s:<subject>`` newest head, ``id version``
 ``<tag>:ev``            stream: event log, an entry for all that a script had to say
 ``<tag>:q``             stream: quarantine;  ``<tag>:dn`` stream: decision ids
@@ -192,6 +193,10 @@ class Keys:
     def rate_limits(self, provider: str, model: str) -> str:
         """Hash of what the limits of a provider's model have left; fleet-wide."""
         return f"{{{self.namespace}:rl:{provider}}}:limits:{model}"
+
+    def host(self, host: str) -> str:
+        """Tag of what the fleet shares about a code host; its keys stand in ``host_board.py``."""
+        return f"{{{self.namespace}:host:{host}}}"
 
     @property
     def cache(self) -> str:

@@ -152,10 +152,13 @@ class QueueControls:
         """Cancel unfinished events, seats in flight included. Reply as :meth:`replay`."""
         return [text_of(word) for word in await self._each("cancel", ids, by, why[:200])]
 
-    async def approve(self, event_id: str, *, approve: bool, by: str, note: str = "", seen: str | None = None) -> str:
-        """An operator's word on an event that awaits it; returns the state it was in, ``"changed"`` where the decision is not ``seen``."""
-        word = "approve" if approve else "reject"
-        return text_of(await self._of(event_id).run("approve", event_id, word, by, note[:200], "" if seen is None else _digest(seen)))
+    async def approve(self, event_id: str, *, approve: bool, by: str, note: str = "", seen: str | None = None, action: str = "") -> str:
+        """An operator's word on an event that awaits it; returns the state it was in, ``"changed"`` where the decision is not ``seen``.
+
+        ``action`` is what is to be published exactly so.
+        """
+        word, digest = "approve" if approve else "reject", "" if seen is None else _digest(seen)
+        return text_of(await self._of(event_id).run("approve", event_id, word, by, note[:200], digest, action))
 
     async def amend(self, event_id: str, before: str, after: Decision, header: Mapping[str, str], *, only_open: bool, by: str) -> str:
         """Replace an event's decision, if it still is ``before``, and with ``only_open`` if it awaits approval.

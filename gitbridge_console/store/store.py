@@ -19,12 +19,15 @@ from gitbridge_console.store.event_log import EventLog
 from gitbridge_console.store.event_queue import RedisEventQueue
 from gitbridge_console.store.event_records import EventRecords
 from gitbridge_console.store.fleet import FleetRegistry
+from gitbridge_console.store.host_board import HostBoard
 from gitbridge_console.store.journal import AuditJournal
 from gitbridge_console.store.keys import STORE_VERSION, Keys
 from gitbridge_console.store.legacy import LegacyStore, legacy_warnings
 from gitbridge_console.store.metrics import Metrics
 from gitbridge_console.store.metrics_history import MetricsHistory
+from gitbridge_console.store.outbox import OutboxStore
 from gitbridge_console.store.outcomes import OutcomeStore
+from gitbridge_console.store.progress import ProgressStore
 from gitbridge_console.store.provider_board import ProviderBoard
 from gitbridge_console.store.quarantine import QuarantineStore
 from gitbridge_console.store.rate_limits import RateLimitStore
@@ -69,6 +72,9 @@ class Store:
         self.batches = BatchStore(self.client, self.keys, writes=writes)
         self.answers = AnswerCacheStore(self.client, self.keys.cache)
         self.diffs = AnswerCacheStore(self.client, self.keys.diffs)
+        self.outbox = OutboxStore(self.client, self.queue.partitions)
+        self.github = HostBoard(self.client, self.keys, "github", writes=writes)
+        self.progress = ProgressStore(self.client, self.keys, "github", writes=writes)
         self.outcomes = OutcomeStore(self.client, self.keys, writes=writes)
         self.rate_limits = RateLimitStore(self.keys, writes)
         self.attempts = AttemptLog(self.client, self.keys, writes)

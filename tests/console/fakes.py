@@ -24,6 +24,12 @@ from gitbridge_console.operations.errors import OperationError
 T = TypeVar("T")
 
 
+def with_body(action: dict[str, Any], text: str) -> dict[str, Any]:
+    """An action with another text in its only request."""
+    (request,) = action["requests"]
+    return {**action, "requests": [{**request, "body": {**request["body"], "body": text}}]}
+
+
 class FakeDoor:
     """Answers like ``Operations``; ``writes`` holds every write as (name, arguments)."""
 
@@ -132,8 +138,12 @@ class FakeDoor:
     async def replay_edited(self, event_id: str, payload: bytes, reason: str) -> ChangeReport:
         return self._note("replay_edited", event_id, payload, reason)
 
-    async def approve(self, event_id: str, note: str = "", *, seen: Decision | None = None) -> ChangeReport:
-        return self._note("approve", event_id)
+    async def approve(self, event_id: str, note: str = "", *, seen: Decision | None = None, text: str | None = None) -> ChangeReport:
+        return self._note("approve", event_id, *(() if text is None else (text,)))
+
+    async def draft(self, event_id: str, *, text: str) -> dict[str, Any]:
+        self._ask("draft")
+        return with_body(self.event(event_id).action or {}, f"{text.strip()}\n\n<!-- gitbridge:x -->")
 
     async def preview(self, event: EventDetail) -> Decision | None:
         return self.growing

@@ -540,7 +540,7 @@ def test_every_action_has_a_method_and_no_key_twice_on_a_screen() -> None:
     """What Textual itself does not check."""
     from gitbridge_console.console.app import ConsoleApp
 
-    classes: dict[str, type[Widget] | object] = {mode: ConsoleApp.MODES[mode] for mode in MODES}
+    classes: dict[str, type[Widget] | object] = {mode: type(ConsoleApp.MODES[mode]()) for mode in MODES}
     classes |= {"event": EventScreen, "help": HelpScreen}
     assert len({action.id for action in ACTIONS}) == len(ACTIONS)
     for scope, screen in classes.items():

@@ -5,15 +5,20 @@ from __future__ import annotations
 import base64
 import json
 from pathlib import Path
+from typing import Any
 
 import pytest
-from driving import driving
+from driving import Driver, driving
+from fakes import FakeDoor, with_body
 from sample import calm, fleet
 from textual.app import App
 
 from gitbridge_console.console import outside
 from gitbridge_console.console.clipboard import OSC52_MAX, for_clipboard, write_text
 from gitbridge_console.console.outside import NoTerminal
+from gitbridge_console.console.widgets.lines import Page
+from gitbridge_console.domain.event_views import EventDetail
+from gitbridge_console.operations.errors import Usage
 from gitbridge_console.settings.model import ConsoleSettings, Settings
 
 pytestmark = pytest.mark.anyio
@@ -149,6 +154,61 @@ async def test_a_payload_left_as_it_was_writes_nothing(monkeypatch: pytest.Monke
         await d.press("5", "enter", "e")
         assert "the payload is as it was" in d.bottom
         assert d.writes == []
+
+
+def page_text(d: Driver) -> str:
+    """The whole page, beyond what fits on the screen too."""
+    page = d.screen.query_one(Page)
+    return "\n".join("".join(segment.text for segment in page.render_line(n)) for n in range(page.virtual_size.height))
+
+
+def awaiting(door: FakeDoor) -> None:
+    """What approving the event would post is shown with it."""
+    shown = door.event
+
+    def event(event_id: str, **more: Any) -> EventDetail:
+        found = shown(event_id, **more)
+        return found.model_copy(update={"action": with_body(found.action or {}, "As *is*.\n\n<!-- gitbridge:x -->") | {"draft": True}})
+
+    door.event = event  # type: ignore[assignment]
+
+
+async def test_what_would_be_posted_is_edited_shown_and_approved_so(monkeypatch: pytest.MonkeyPatch) -> None:
+    found: list[str] = []
+
+    def edit(app: object, command: list[str], note: str = "") -> int:
+        path = Path(command[-1])
+        found.append(path.read_text("utf-8"))
+        path.write_text("Kinder.\n", "utf-8")
+        return 0
+
+    monkeypatch.setattr(outside, "run_on_terminal", edit)
+    async with driving() as d:
+        awaiting(d.fleet.door)
+        await d.press("5", "enter")
+        await d.press("e")
+        assert found == ["As *is*."], "without the marker, which is not the operator's"
+        assert "O approves and posts it so" in d.bottom
+        await d.press("G")
+        assert "│ Kinder." in page_text(d)
+        await d.press("O")
+        assert "and post the changed text" in d.bottom
+        await d.press("y")
+        ((name, _, text),) = d.writes
+        assert (name, text) == ("approve", "Kinder.\n")
+
+
+async def test_what_cannot_be_posted_is_said_when_it_is_edited(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(outside, "run_on_terminal", lambda app, command, note="": Path(command[-1]).write_text("", "utf-8") * 0)
+    async with driving() as d:
+        awaiting(d.fleet.door)
+        await d.press("5", "enter")
+        d.fleet.door.refuse = Usage("the text is empty")
+        await d.press("e")
+        assert "the text is empty" in d.bottom
+        d.fleet.door.refuse = None
+        await d.press("O", "y")
+        assert [len(write) for write in d.writes] == [2], "approved as it was"
 
 
 async def test_an_editor_that_fails_changes_nothing(monkeypatch: pytest.MonkeyPatch) -> None:

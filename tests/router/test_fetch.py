@@ -10,6 +10,7 @@ import pytest
 from gitbridge_console.domain.events import EventFacts, IncomingEvent
 from gitbridge_console.hosts.base import HostDiff, HostProblem
 from gitbridge_console.hosts.github import GitHubClient
+from gitbridge_console.hosts.github_api import GitHubApi
 from gitbridge_console.router.ai_router import AIRouter
 from gitbridge_console.router.event_router import EventRouter
 from gitbridge_console.settings.model import GitHubSettings, HostSettings, Settings, SourceSettings
@@ -42,7 +43,7 @@ class Host(GitHubClient):
     """A host that says what it is told to."""
 
     def __init__(self) -> None:
-        super().__init__(GitHubSettings, lambda: None)
+        super().__init__(GitHubApi(GitHubSettings, lambda: None))
         self.asked = 0
         self.says: HostDiff | HostProblem = HostDiff(DIFF.encode())
 
@@ -74,7 +75,7 @@ class Fetch:
         return EventRouter(self.queue, self.router, self.metrics, lambda: self.settings, changes=source)
 
     def source(self) -> ChangeSource:
-        return ChangeSource(self.host, lambda: None, self.cache, StoreTrouble(), lambda: self.settings)
+        return ChangeSource(self.host, lambda: False, self.cache, StoreTrouble(), lambda: self.settings)
 
     async def submit(self, delivery: str = "d1", diff: str | None = None) -> str:
         event = IncomingEvent(delivery, "pull_request", json.dumps(PULL).encode(), "test", diff=diff)

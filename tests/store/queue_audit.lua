@@ -7,7 +7,7 @@ local function header(id)
   if not raw then return h end
   local at = string.find(raw, '\n', 1, true)
   local text = at and string.sub(raw, 1, at - 1) or raw
-  local sz, st, lane, state, pr, ms, dv, rx, rp, json = string.match(text, '^(%S+) (%S+) (%S*) (%S*) (%S+) (%S+) (%S+) (%S*) (%S*) ({.*})$')
+  local sz, st, lane, state, dv, pr, ms, rx, rp, json = string.match(text, '^(%S+) (%S+) (%S*) (%S*) (%S+) (%S+) (%S+) (%S*) (%S*) ({.*})$')
   h = cjson.decode(json)
   h.sz, h.st, h.lane, h.state, h.pr, h.ms, h.rp = sz, st, lane, state, pr, ms, rp
   if lease then

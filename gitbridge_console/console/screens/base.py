@@ -14,7 +14,6 @@ from textual.widget import Widget
 
 from gitbridge_console.console.actions import Action, actions_for
 from gitbridge_console.console.clipboard import for_clipboard, write_text
-from gitbridge_console.console.commands import Unusable, completions, run_command
 from gitbridge_console.console.text import safe
 from gitbridge_console.console.undo import UNDO_S, Undo
 from gitbridge_console.console.views.cells import Cell, Line, line
@@ -23,12 +22,12 @@ from gitbridge_console.console.views.header import HeaderState
 from gitbridge_console.console.widgets.bottom_row import BottomRow, Question
 from gitbridge_console.console.widgets.header import Header
 from gitbridge_console.console.widgets.lines import Lines
-from gitbridge_console.domain.event_views import ChangeReport
-from gitbridge_console.domain.provider_health import HealthFinding
-from gitbridge_console.domain.snapshots import FleetSnapshot
 
 if TYPE_CHECKING:
     from gitbridge_console.console.app import ConsoleApp
+    from gitbridge_console.domain.event_views import ChangeReport
+    from gitbridge_console.domain.provider_health import HealthFinding
+    from gitbridge_console.domain.snapshots import FleetSnapshot
     from gitbridge_console.operations.operations import Operations
 
 T = TypeVar("T")
@@ -207,11 +206,15 @@ class FleetScreen(Screen[None]):
 
     def ask_command(self, text: str = "") -> None:
         """Ask for a command, of which ``text`` was given already."""
+        from gitbridge_console.console.commands import completions
+
         history = self.console.command_history
         self.bottom.ask(Question(":", self.command, text=text, complete=lambda typed: completions(self, typed), history=history))
 
     def command(self, text: str) -> None:
         """Do what was typed after ``:``."""
+        from gitbridge_console.console.commands import Unusable, run_command
+
         try:
             run_command(self, text, self.console.actions)
         except Unusable as error:

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import TYPE_CHECKING
 
 from textual.app import ComposeResult
 
 from gitbridge_console.console import steering
-from gitbridge_console.console.commands import filter_words
 from gitbridge_console.console.screens.base import FleetScreen
 from gitbridge_console.console.screens.pages import PageScreen
 from gitbridge_console.console.views.cells import Row
@@ -16,7 +16,9 @@ from gitbridge_console.console.widgets.bottom_row import Question
 from gitbridge_console.console.widgets.lines import Page
 from gitbridge_console.console.widgets.row_table import RowTable
 from gitbridge_console.domain.events import Priority
-from gitbridge_console.domain.snapshots import FleetSnapshot
+
+if TYPE_CHECKING:
+    from gitbridge_console.domain.snapshots import FleetSnapshot
 
 
 class TableScreen(PageScreen):
@@ -77,6 +79,8 @@ class TableScreen(PageScreen):
         self.bottom.ask(Question("/", self.set_filter, text=self.filter, complete=self._filter_words))
 
     def _filter_words(self, text: str) -> list[str]:
+        from gitbridge_console.console.commands import filter_words
+
         before, space, last = text.removeprefix("!").rpartition(" ")
         sign, providers = "!" if text.startswith("!") else "", list(self.console.snapshot.providers) if self.console.snapshot else []
         return [f"{sign}{before}{space}{word}" for word in filter_words(last, providers)] if last else []

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from typing import Any
 
 from gitbridge_console.console.text import fit, safe
 from gitbridge_console.console.views.cells import Cell, Line, clock, cut, line, millis, money, wrap
@@ -118,7 +119,9 @@ def _tokens(count: int | None) -> str:
 def action_lines(event: EventDetail) -> list[Line]:
     """What was, or in a dry run would be, sent."""
     action = event.action or {}
-    note = "dry run: this is what would be sent" if action.get("dry_run") else "sent"
+    note = "dry run: this is what would be sent" if action.get("dry_run") else _went(action)
+    if action.get("draft"):
+        note = "approving it " + ("keeps" if action.get("dry_run") else "posts") + " exactly this: O approves, e edits the text"
     lines = [
         line(Cell("ACTION ", "head"), f"{safe(str(action.get('type', '')))}  ", Cell(safe(str(action.get("reason") or note)), "accent"))
     ]
@@ -128,11 +131,20 @@ def action_lines(event: EventDetail) -> list[Line]:
         lines.append(line(name, f"→ {safe(str(conflict.get('resolution', '')))}", Cell(f"  or: {ways}" if ways else "", "dim")))
     for request in action.get("requests", []):
         lines.append(line("  ", Cell(f"{safe(str(request.get('method', '')))} {safe(str(request.get('path', '')))}", "strong")))
-        lines += [
-            line(f"    {safe(text)}")
-            for text in json.dumps(request.get("body"), indent=2, ensure_ascii=False).split("\n")[:PAYLOAD_LINES_MAX]
-        ]
+        body = request.get("body")
+        if action.get("draft") and isinstance(body, dict) and isinstance(body.get("body"), str):
+            # What an operator is to approve is read as it will stand there.
+            lines += [line(Cell("    │ ", "dim"), safe(text)) for text in body["body"].split("\n")[:PAYLOAD_LINES_MAX]]
+            body = {name: value for name, value in body.items() if name != "body"}
+        lines += [line(f"    {safe(text)}") for text in json.dumps(body, indent=2, ensure_ascii=False).split("\n")[:PAYLOAD_LINES_MAX]]
     return lines
+
+
+def _went(action: Mapping[str, Any]) -> str:
+    """How far its writes have come, with the addresses of what was posted."""
+    writes = [write for write in action.get("writes", ()) if isinstance(write, dict)]
+    told = [" ".join(filter(None, (str(write.get("note") or write.get("state")), str(write.get("url") or "")))) for write in writes]
+    return "; ".join(told) or "sent"
 
 
 def payload_lines(text: str) -> list[Line]:

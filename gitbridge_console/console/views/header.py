@@ -4,13 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from rich.cells import cell_len
 
 from gitbridge_console.console.text import safe
 from gitbridge_console.console.views.cells import Cell, Line, age, clock, line, millis, percent
 from gitbridge_console.console.views.fleet import errors_of, slowest_p95, undecided
-from gitbridge_console.domain.snapshots import FleetSnapshot
+
+if TYPE_CHECKING:
+    from gitbridge_console.domain.snapshots import FleetSnapshot
 
 MODES = ("pulse", "queue", "providers", "failures", "consensus", "log", "fleet", "docs")
 SHORT = {"providers": "Prov", "failures": "Fail", "consensus": "Cons"}

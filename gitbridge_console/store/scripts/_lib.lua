@@ -5,7 +5,7 @@ local UNDECIDED = {received = 1, routed = 1, parked = 1, consensus_pending = 1}
 
 local function event_of(id) return match(id, '^[^.]+') end
 
-local woken, known_lanes = {}, {}
+local woken, known_lanes, entered
 local fence, seq, undecided
 
 -- Monotone even after a failover to a replica with a stale counter: never below the clock in microseconds. What one claim gives out
@@ -30,10 +30,10 @@ end
 
 -- The one way back into a lane: priority and age come from the header and so survive every detour.
 local function push(id, lane)
-  local h = record(id)
+  local h = whole(record(id))
   h.st, h.lane = 'ready', lane
   changed[id] = true
-  zput(T .. ':r:' .. lane, id, int(h.pr * BAND + h.ms))
+  zput(key(':r:', lane), id, int(h.pr * BAND + h.ms))
   lane_is_known(lane)
   woken[lane] = true
 end
@@ -73,7 +73,7 @@ local function end_lease(id, h)
   local counted = h.k
   unlease(id, h)
   if counted then
-    call('SREM', T .. ':k:' .. h.lane .. ':' .. h.rp, id)
+    call('SREM', T .. ':k:' .. h.lane .. ':' .. whole(h).rp, id)
     let_one_go(h.lane, h.rp)
   end
 end
@@ -103,7 +103,7 @@ local function lift(id)
   elseif st == 'waiting' then
     zdrop(T .. ':w:' .. lane, id)
   elseif st == 'held' then
-    local key = T .. ':g:' .. lane .. ':' .. h.rp
+    local key = T .. ':g:' .. lane .. ':' .. whole(h).rp
     zdrop(key, id)
     if look('EXISTS', key) == 0 then call('SREM', T .. ':held', lane .. ' ' .. h.rp) end
   end
@@ -122,15 +122,15 @@ local function rest(event) hset(event, 'st', 'settled') end
 -- An event's state, its index, its counter and the bytes counted for its state change together or not at all.
 local function enter_state(event, old, state, size, by, why)
   if old then
-    zdrop(T .. ':e:' .. old, event)
+    zdrop(key(':e:', old), event)
     tally(B, old, -size)
   end
-  zput(T .. ':e:' .. state, event, NOW_MS)
-  tally(C, 'to:' .. state, 1)
+  zput(key(':e:', state), event, NOW_MS)
+  entered[state] = (entered[state] or 0) + 1
   tally(B, state, size)
   if undecided then undecided = undecided + (UNDECIDED[state] or 0) - (UNDECIDED[old] or 0) end
   -- That it was received is known from its header; the timeline begins with what follows.
-  if old then note(event, state .. ((why and why ~= '') and (': ' .. why) or ''), by) end
+  if old then note(event, (why and why ~= '') and (state .. ': ' .. why) or state, by) end
 end
 
 local function set_state(event, state, by, why)
@@ -374,9 +374,8 @@ end
 -- for together, and days that are over go whole. A field says the event and when.
 local DAY_MS = 86400000
 local remembered_ms, home, undecided_max, bytes_soft, bytes_hard, shed_from
-local deliveries, delivered_now = {}, {}
-local expected = {} -- ids of deliveries that this script will ask for
-local RECEIVED = T .. ':e:received'
+local deliveries, delivered_now
+local expected -- ids of deliveries that this script will ask for
 
 local function day_of(ms) return T .. ':d:' .. int(math.floor(ms / DAY_MS)) end
 
@@ -385,7 +384,8 @@ local function ask_deliveries(names)
   for day = 0, math.ceil(remembered_ms / DAY_MS) do
     local found = call('HMGET', day_of(NOW - day * DAY_MS), unpack(names))
     for n = 1, #names do
-      local id, ms = match(found[n] or '', '^(%S+) (%d+)$')
+      local id, ms
+      if found[n] then id, ms = match(found[n], '^(%S+) (%d+)$') end
       if id and not deliveries[names[n]] and NOW - ms < remembered_ms then
         deliveries[names[n]] = id
         known[#known + 1] = id
@@ -439,10 +439,43 @@ local function forget_event(event)
   discard(event)
 end
 
+-- Of what nobody works on yet, the newest of the least urgent class; an older or more urgent event is never put aside for a newer one.
+local function least_urgent()
+  local found, worst = nil, -1
+  for _, name in ipairs(call('SMEMBERS', T .. ':lanes')) do
+    local tail = look('ZREVRANGEBYSCORE', T .. ':r:' .. name, '+inf', int(shed_from * BAND), 'WITHSCORES', 'LIMIT', 0, 10)
+    for i = 1, #tail, 2 do
+      local event, score = event_of(tail[i]), tonumber(tail[i + 1])
+      local state = hget(event, 'state')
+      if score > worst and (state == 'received' or state == 'routed' or state == 'parked') then found, worst = event, score end
+    end
+  end
+  return found, worst
+end
+
+-- The place in line of what comes now; the same for all of a class that one script takes in.
+local places_now
+local function place_now(priority)
+  local place = places_now[priority]
+  if not place then
+    place = int(priority * BAND + NOW)
+    places_now[priority] = place
+  end
+  return place
+end
+
+local function begin(tag)
+  begin_work(tag)
+  woken, known_lanes, entered = {}, {}, {}
+  fence, seq, undecided, bytes_before = nil, nil, nil, nil
+  deliveries, delivered_now, expected, places_now = {}, {}, {}, {}
+end
+
 local function finish()
   write_deliveries()
   write_records()
   write_sets()
+  for state, n in pairs(entered) do tally(C, 'to:' .. state, n) end
   for key, fields in pairs(tallies) do
     for field, n in pairs(fields) do
       if n ~= 0 then call('HINCRBY', key, field, int(n)) end

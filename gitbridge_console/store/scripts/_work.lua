@@ -1,26 +1,34 @@
 -- The unit of work of a script: what it reads is asked for together, what it changes is kept here and written once, at its end, with a
 -- few commands however many jobs it is about. A command of its own for each change would cost more than the change, here, in the
--- append-only file and on replicas. Every script begins with this file and `_lib.lua`; KEYS[1] is the partition's tag, all keys start
--- with it. A script is the body of a function of its own ARGV: several of them can run in one round trip, see `commit` in
--- scripts_loader.py.
-local T = KEYS[1]
-local call = redis.call
-local J, L, M, C, B = T .. ':j:', T .. ':fences', T .. ':m', T .. ':c', T .. ':b'
-local clock = call('TIME')
-local NOW = clock[1] * 1000 + math.floor(clock[2] / 1000)
+-- append-only file and on replicas. `T` is the partition's tag, all keys start with it. A script is the body of a function of its own
+-- ARGV: several of them can run in one round trip, see scripts_loader.py, which also says why nothing here may run while this is loaded.
+local call
+local T, J, L, M, C, B, RECEIVED
+local clock, NOW, NOW_MS
 local VALUES_MAX = 4000 -- arguments of one command, well below what Lua can unpack
 local EXACT = 1e14 -- below it Lua's own notation of whole numbers has all digits, and is the quicker one
-local match, find, sub, concat = string.match, string.find, string.sub, table.concat
+local match, find, sub, concat
 
 local function int(n)
   if n < EXACT and n > -EXACT and n == math.floor(n) then return tostring(n) end
   return string.format('%.0f', n)
 end
-local NOW_MS = int(NOW)
 
 local function of(tables, key)
   local found = tables[key]
   if not found then found = {} tables[key] = found end
+  return found
+end
+
+-- A key's name, put together once a script: that costs more than to look it up.
+local key_names
+local function key(kind, name)
+  local names = of(key_names, kind)
+  local found = names[name]
+  if not found then
+    found = T .. kind .. name
+    names[name] = found
+  end
   return found
 end
 
@@ -29,7 +37,7 @@ local function write(command, key, values)
 end
 
 -- Sorted sets: what is put in and taken out, by key. `look` reads one as if all of it were written.
-local sets, pending_sets = {}, false
+local sets, pending_sets
 local function zput(key, id, score) of(sets, key)[id] = score pending_sets = true end
 local function zdrop(key, id) of(sets, key)[id] = false pending_sets = true end
 
@@ -59,22 +67,28 @@ end
 -- Records: one string a job, of fields that are read or changed all the time, each followed by a space, then JSON with all other fields,
 -- then the newest lines of an event's timeline, each after a line feed. A job is leased while the hash of fences has it; so a claim
 -- changes no record, and `st`, `dv` and a task's `state` are what the record says as seen through that.
-local RECORD = '^(%d+) (%S+) (%S*) (%S*) (%d+) (%d+) (%-?%d+) (%d*) (%S*) ()'
-local FIRST = {sz = true, st = true, lane = true, state = true, pr = true, ms = true, dv = true, rx = true, rp = true, f = true, k = true}
+local RECORD, LATER = '^(%d+) (%S+) (%S*) (%S*) ()', '^(%-?%d+) (%d+) (%d+) (%d*) (%S*) ()'
+local FIRST = {sz = true, st = true, lane = true, state = true, dv = true, pr = true, ms = true, rx = true, rp = true, f = true, k = true}
 local INLINE_MAX = 600 -- bytes of timeline kept in a record; what is over that goes to a list of its own, many lines at once
 local TIMELINE_MAX = 200
-local records, changed, fresh, fences, values, gone, older = {}, {}, {}, {}, {}, {}, {}
+local records, changed, fresh, fences, values, gone, older
 
 local function is_task(id) return find(id, '.', 1, true) ~= nil end
 
 local function parse(id, raw, lease)
-  local sz, st, lane, state, pr, ms, dv, rx, rp, at = match(raw, RECORD)
-  local h = {sz = sz, st = st, lane = lane, state = state, pr = pr, ms = ms, dv = dv, rx = rx, rp = rp, rest = sub(raw, at)}
-  if lease then
-    h.f, h.k = match(lease, '^(%d+) ?(1?)$')
-    if h.k == '' then h.k = nil end
-    h.st, h.dv = 'leased', tostring(dv + 1)
-    if is_task(id) then h.state = 'in_progress' end
+  local sz, st, lane, state, at = match(raw, RECORD)
+  if not lease then return {sz = sz, st = st, lane = lane, state = state, rest = sub(raw, at)} end
+  if is_task(id) then state = 'in_progress' end
+  local h = {sz = sz, st = 'leased', lane = lane, state = state, f = lease, delivered = true, rest = sub(raw, at)}
+  if find(lease, ' ', 1, true) then h.f, h.k = match(lease, '^(%d+)'), '1' end
+  return h
+end
+
+-- What few transitions ask for is read when one does.
+local function whole(h)
+  if not h.pr then
+    local dv, pr, ms, rx, rp, at = match(h.rest, LATER)
+    h.dv, h.pr, h.ms, h.rx, h.rp, h.rest = h.delivered and tostring(dv + 1) or dv, pr, ms, rx, rp, sub(h.rest, at)
   end
   return h
 end
@@ -116,6 +130,7 @@ end
 
 local function more(h)
   if not h.more then
+    whole(h)
     local at = find(h.rest, '\n', 1, true)
     h.more = cjson.decode(at and sub(h.rest, 1, at - 1) or h.rest)
     h.lines = at and sub(h.rest, at) or ''
@@ -127,7 +142,10 @@ local function hget(id, name)
   local h = record(id)
   if not h then return false end
   local value = h[name]
-  if FIRST[name] then return value and value ~= '' and value or false end
+  if FIRST[name] then
+    if value == nil then value = whole(h)[name] end
+    return value and value ~= '' and value or false
+  end
   return more(h)[name] or false
 end
 
@@ -141,13 +159,13 @@ end
 local function hset(id, ...)
   local h, pairs_of = record(id), {...}
   if not h then
-    h = {sz = '0', st = 'moving', lane = '', state = '', pr = '0', ms = '0', dv = '0', rx = '', rp = '', rest = '{}'}
+    h = {sz = '0', st = 'moving', lane = '', state = '', dv = '0', pr = '0', ms = '0', rx = '', rp = '', rest = '{}'}
     records[id] = h
   end
   for i = 1, #pairs_of, 2 do
     local name, value = pairs_of[i], pairs_of[i + 1]
     if type(value) == 'number' then value = int(value) end
-    if FIRST[name] then h[name] = value else more(h)[name] = value end
+    if FIRST[name] then whole(h)[name] = value else more(h)[name] = value end
   end
   changed[id] = true
 end
@@ -171,7 +189,7 @@ end
 
 -- A lease ends or begins: the fence is in force as long as it stands here.
 local function unlease(id, h)
-  zdrop(T .. ':l:' .. h.lane, id)
+  zdrop(key(':l:', h.lane), id)
   fences[id] = false
   h.f, h.k, h.st = nil, nil, 'moving'
   changed[id] = true
@@ -183,16 +201,21 @@ local function discard(id)
   gone[#gone + 1] = J .. id
 end
 
-local known_lines = {}
+local known_lines
+local function timeline_line(what, by)
+  local lines_by = of(known_lines, by or '')
+  local line = lines_by[what]
+  if not line then
+    line = '\n' .. cjson.encode({NOW_MS, what, by})
+    lines_by[what] = line
+  end
+  return line
+end
+
 local function note(event, what, by)
   local h = record(event)
   if not h then return end
-  local lines = of(known_lines, by or '')
-  local line = lines[what]
-  if not line then
-    line = '\n' .. cjson.encode({NOW_MS, what, by})
-    lines[what] = line
-  end
+  local line = timeline_line(what, by)
   if h.more then h.lines = h.lines .. line else h.rest = h.rest .. line end
   changed[event] = true
   if #(h.lines or h.rest) <= INLINE_MAX then return end
@@ -205,10 +228,13 @@ local function note(event, what, by)
 end
 
 local function stored(h)
-  local st, dv = h.st, h.dv
-  if st == 'leased' then st, dv = 'ready', tostring(dv - 1) end
-  local rest = h.more and cjson.encode(h.more) .. h.lines or h.rest
-  return h.sz .. ' ' .. st .. ' ' .. h.lane .. ' ' .. h.state .. ' ' .. h.pr .. ' ' .. h.ms .. ' ' .. dv .. ' ' .. h.rx .. ' ' .. h.rp .. ' ' .. rest
+  local st = h.st == 'leased' and 'ready' or h.st
+  local first = h.sz .. ' ' .. st .. ' ' .. h.lane .. ' ' .. h.state .. ' '
+  -- How often an event was delivered that is at rest says nothing to anybody.
+  if not h.pr and (st == 'settled' or h.st == 'leased' or not h.delivered) then return first .. h.rest end
+  local dv = whole(h).dv
+  if h.st == 'leased' then dv = tostring(dv - 1) end
+  return first .. dv .. ' ' .. h.pr .. ' ' .. h.ms .. ' ' .. h.rx .. ' ' .. h.rp .. ' ' .. (h.more and cjson.encode(h.more) .. h.lines or h.rest)
 end
 
 -- Write all records that changed and forget them: what comes next reads them anew.
@@ -243,7 +269,7 @@ local function write_records()
 end
 
 -- What was counted, by hash and field.
-local tallies = {}
+local tallies
 local function tally(key, field, n)
   local fields = of(tallies, key)
   fields[field] = (fields[field] or 0) + n
@@ -251,15 +277,18 @@ end
 
 -- The log of a partition: one entry a script, `x` a JSON list of {level, what, text, id…}, `n` how many lines came before the end of it,
 -- by which the oldest entries go once the lines after them are enough.
-local lines, lines_at, line_count = {}, {}, 0
-local function log(level, what, id, text)
-  local place = level .. '\n' .. what .. '\n' .. (text or '')
-  local line = lines_at[place]
-  if not line then
-    line = {level, what, text or ''}
-    lines_at[place] = line
+local lines, line_count
+local function log_line(level, what, text)
+  local line = lines[#lines]
+  if not line or line[2] ~= what or line[3] ~= text or line[1] ~= level then
+    line = {level, what, text}
     lines[#lines + 1] = line
   end
+  return line
+end
+
+local function log(level, what, id, text)
+  local line = log_line(level, what, text or '')
   line[#line + 1] = id
   line_count = line_count + 1
 end
@@ -270,7 +299,7 @@ local function write_log()
   local kept, total = tonumber(h[1]) or 10000, (tonumber(h[2]) or 0) + line_count
   call('XADD', key, '*', 'n', int(total), 'x', cjson.encode(lines))
   call('HSET', M, 'log_lines', int(total))
-  lines, lines_at, line_count = {}, {}, 0
+  lines, line_count = {}, 0
   if total <= kept then return end
   -- One entry came, so two that go are enough, but where fewer lines are to be kept than before.
   for _, count in ipairs({2, 50}) do
@@ -279,4 +308,18 @@ local function write_log()
       call('XDEL', key, entry[1])
     end
   end
+end
+
+local function begin_work(tag)
+  call, match, find, sub, concat = redis.call, string.match, string.find, string.sub, table.concat
+  T, J, L, M, C, B = tag, tag .. ':j:', tag .. ':fences', tag .. ':m', tag .. ':c', tag .. ':b'
+  RECEIVED = tag .. ':e:received'
+  clock = call('TIME')
+  NOW = clock[1] * 1000 + math.floor(clock[2] / 1000)
+  NOW_MS = int(NOW)
+  sets, pending_sets = {}, false
+  records, changed, fresh, fences, values, gone, older = {}, {}, {}, {}, {}, {}, {}
+  known_lines, tallies = {}, {}
+  lines, line_count = {}, 0
+  key_names = {}
 end

@@ -1,8 +1,9 @@
 -- Claim up to N jobs of a lane under a lease. ARGV: lane, n, lease ms, bytes of payloads to send along (-1: none), most jobs of one
 -- repository at once (0: any), highest score to claim or "".
--- Returns {paused, ms until the next waiting job is due or -1, now, fence, then for each job its id, record, payload, diff and, of a
--- task, the record of its event}; a payload over the budget is sent as "" and fetched by itself. No record is written: a claim stands in
--- the lease set and in the hash of fences, and what was leased and never ended counts as delivered when it is taken back.
+-- Returns {paused, ms until the next waiting job is due or -1, now}; with jobs also {…, fence, ids with a space between, records with a
+-- zero byte between (none has one), those of their events likewise where they are tasks, payloads, then pairs of a place and a diff}. A
+-- payload over the budget is sent as "" and fetched by itself. No record is written: a claim stands in the lease set and in the hash of
+-- fences, and what was leased and never ended counts as delivered when it is taken back.
 local lane, n, lease, room, cap, bound = ARGV[1], tonumber(ARGV[2]), tonumber(ARGV[3]), tonumber(ARGV[4]), tonumber(ARGV[5]), ARGV[6]
 local ready, waiting = T .. ':r:' .. lane, T .. ':w:' .. lane
 local due = look('ZRANGEBYSCORE', waiting, '-inf', NOW_MS, 'LIMIT', 0, 100)
@@ -12,7 +13,7 @@ for _, id in ipairs(due) do
   push(id, lane)
 end
 local first = look('ZRANGE', waiting, 0, 0, 'WITHSCORES')
-local out = {0, first[2] and math.max(0, tonumber(first[2]) - NOW) or -1, NOW_MS, ''}
+local out = {0, first[2] and math.max(0, tonumber(first[2]) - NOW) or -1, NOW_MS}
 
 local until_ms = call('HGET', M, 'until:' .. lane)
 if until_ms then
@@ -61,48 +62,64 @@ local function records_of(ids)
   return call('MGET', unpack(keys))
 end
 
+local payloads, diffs, wants_payloads = {}, {}, room >= 0
+
 -- The payloads of these jobs as far as there is room for them; the first claimed is always sent. `about` has the records of their events.
-local function payloads_of(ids, about, is_first)
-  local payloads, diffs, keys, places = {}, {}, {}, {}
-  if room < 0 then return payloads, diffs end
+local function send_payloads(ids, about)
+  local keys, places, first = {}, {}, #payloads
   for i = 1, #ids do
+    payloads[first + i] = ''
     room = room - (tonumber(match(about[i], '^%d+')) or 0)
-    if room >= 0 or (is_first and i == 1) then
+    if room >= 0 or first + i == 1 then
       local event = event_of(ids[i])
       keys[#keys + 1] = T .. ':p:' .. event
-      places[#places + 1] = i
-      if find(about[i], '"df":', 1, true) then diffs[i] = call('GET', T .. ':f:' .. event) end
+      places[#places + 1] = first + i
+      if find(about[i], '"df":', 1, true) then
+        diffs[#diffs + 1] = first + i
+        diffs[#diffs + 1] = call('GET', T .. ':f:' .. event) or ''
+      end
     end
   end
   local found = #keys > 0 and call('MGET', unpack(keys)) or {}
-  for n = 1, #keys do payloads[places[n]] = found[n] end
-  return payloads, diffs
+  for at = 1, #keys do payloads[places[at]] = found[at] or '' end
 end
 
-local until_when, leased, looked, sent = int(NOW + lease), T .. ':l:' .. lane, 0, 0
+local until_when, leased, looked = int(NOW + lease), T .. ':l:' .. lane, 0
+local its_fence, all_ids, all_records, all_events = nil, {}, {}, {}
 while n > 0 and looked < 200 do
   local popped = pop(n)
   if #popped == 0 then break end
   looked = looked + #popped / 2
   local ids, counted = let_through(popped)
   if #ids > 0 then
-    if sent == 0 then out[4] = next_fence() end
-    local tasks, events = is_task(ids[1]), {}
-    for i = 1, #ids do
-      zput(leased, ids[i], until_when)
-      fences[ids[i]] = counted[ids[i]] and out[4] .. ' 1' or out[4]
-      if tasks then events[i] = event_of(ids[i]) end
-    end
+    its_fence = its_fence or next_fence()
+    local tasks, lease_set, before = is_task(ids[1]), of(sets, leased), #all_ids
     local own = records_of(ids)
-    local about = tasks and records_of(events) or own
-    for i = 1, #ids do own[i], about[i] = own[i] or '', about[i] or '' end
-    local payloads, diffs = payloads_of(ids, about, sent == 0)
     for i = 1, #ids do
-      local at = #out
-      out[at + 1], out[at + 2], out[at + 3], out[at + 4] = ids[i], own[i], payloads[i] or '', diffs[i] or ''
-      out[at + 5] = tasks and about[i] or ''
+      local id = ids[i]
+      lease_set[id] = until_when
+      fences[id] = counted[id] and its_fence .. ' 1' or its_fence
+      own[i] = own[i] or ''
+      all_ids[before + i], all_records[before + i] = id, own[i]
     end
-    n, sent = n - #ids, sent + #ids
+    pending_sets = true
+    local about = own
+    if tasks then
+      about = {}
+      for i = 1, #ids do about[i] = event_of(ids[i]) end
+      about = records_of(about)
+      for i = 1, #ids do
+        about[i] = about[i] or ''
+        all_events[before + i] = about[i]
+      end
+    end
+    if wants_payloads then send_payloads(ids, about) end
+    n = n - #ids
   end
+end
+if its_fence then
+  out[4], out[5], out[6] = its_fence, concat(all_ids, ' '), concat(all_records, '\0')
+  out[7] = concat(all_events, '\0')
+  out[8], out[9] = payloads, diffs
 end
 return out

@@ -17,20 +17,6 @@ if bytes_hard > 0 and bytes >= bytes_hard then
   return {'', 'over budget', bytes}
 end
 
--- Of what nobody works on yet, the newest of the least urgent class; an older or more urgent event is never put aside for a newer one.
-local function least_urgent()
-  local found, worst = nil, -1
-  for _, name in ipairs(call('SMEMBERS', T .. ':lanes')) do
-    local tail = look('ZREVRANGEBYSCORE', T .. ':r:' .. name, '+inf', int(shed_from * BAND), 'WITHSCORES', 'LIMIT', 0, 10)
-    for i = 1, #tail, 2 do
-      local event, score = event_of(tail[i]), tonumber(tail[i + 1])
-      local state = hget(event, 'state')
-      if score > worst and (state == 'received' or state == 'routed' or state == 'parked') then found, worst = event, score end
-    end
-  end
-  return found, worst
-end
-
 local why
 local may_be_shed = shed_from > 0 and priority >= shed_from and not dead
 if bytes_soft > 0 and bytes >= bytes_soft and may_be_shed then
@@ -75,18 +61,18 @@ end
 if texts then call('HSET', T .. ':x:' .. id, unpack(texts)) end
 values[#values + 1] = T .. ':p:' .. id
 values[#values + 1] = payload
-fresh[id] = size .. ' ready ' .. lane .. ' received ' .. ARGV[3] .. ' ' .. NOW_MS .. ' 0 ' .. NOW_MS .. ' ' .. ARGV[4] .. ' ' .. ARGV[5]
+fresh[id] = size .. ' ready ' .. lane .. ' received 0 ' .. ARGV[3] .. ' ' .. NOW_MS .. ' ' .. NOW_MS .. ' ' .. ARGV[4] .. ' ' .. ARGV[5]
 deliver(delivery, id)
 -- As `set_state` and `push` would, for an event of which nothing is there to be read.
 zput(RECEIVED, id, NOW_MS)
-tally(C, 'to:received', 1)
+entered.received = (entered.received or 0) + 1
 tally(B, 'received', size)
 if undecided then undecided = undecided + 1 end
 if why then
   shed(id, why)
   return {id, 'shed', 0}
 end
-zput(T .. ':r:' .. lane, id, int(priority * BAND + NOW))
+zput(key(':r:', lane), id, place_now(ARGV[3]))
 lane_is_known(lane)
 woken[lane] = true
 return {id, 'new', 0}
