@@ -152,6 +152,7 @@ def test_the_console_wants_a_terminal(bare) -> None:
 def test_docs_lists_and_prints_topics(bare) -> None:
     topics = [line.split()[0] for line in bare("docs").out.splitlines()]
     assert topics == [
+        "actions",
         "architecture",
         "commands",
         "configuration",

@@ -61,7 +61,11 @@ def opened(valkey_url: str, namespace: str, tmp_path: Path, monkeypatch: pytest.
     """``async with opened(engine=True) as session``."""
     monkeypatch.setenv("GITBRIDGE_WEBHOOK_SECRET", SECRET)
     settings = Settings(
-        namespace=namespace, state_dir=str(tmp_path), redis=RedisSettings(url=valkey_url), legacy=LegacySettings(enabled=False)
+        namespace=namespace,
+        state_dir=str(tmp_path),
+        redis=RedisSettings(url=valkey_url),
+        legacy=LegacySettings(enabled=False),
+        ingress=IngressSettings(store_patience_s=8),  # what is not about patience must not depend on how busy the machine is
     )
     return lambda **how: open_session(SettingsHolder(settings), role="worker", **how)
 

@@ -21,6 +21,8 @@ from tests.ingress.door import Door, body_of, running
 
 SHORT_S, LONG_S = 4.0, 30.0
 NAMESPACE = "away"
+PATIENT = "store_patience_s = 5\n"
+"""For tests of something else: a busy machine is no store that is away."""
 
 
 @contextmanager
@@ -105,7 +107,7 @@ async def test_the_same_for_half_a_minute(tmp_path: Path, start_server: Callable
 async def test_a_full_store_is_spooled_for(tmp_path: Path, start_server: Callable[..., str]) -> None:
     """BACKPRESSURE is no reason to turn a sender away who does not come again."""
     url = start_server()
-    settings = "[queue]\nmax_waiting = 5\n[shedding]\nenabled = false\n"
+    settings = f"{PATIENT}[queue]\nmax_waiting = 5\n[shedding]\nenabled = false\n"
     with running(Door(tmp_path, "--redis", url, "--namespace", NAMESPACE, settings=settings)) as door:
         door.wait_ready(lambda parts: parts["store"] == "ok")
         answers = [door.post(body_of(n), f"d{n}") for n in range(12)]
@@ -137,7 +139,7 @@ def test_a_second_receiver_of_one_folder_is_refused_in_one_line(tmp_path: Path, 
 
 def test_it_starts_without_a_store_and_waits_for_it(tmp_path: Path, start_server: Callable[..., str]) -> None:
     socket = tmp_path / "late.sock"
-    with running(Door(tmp_path, "--redis", f"unix://{socket}", "--namespace", NAMESPACE)) as door:
+    with running(Door(tmp_path, "--redis", f"unix://{socket}", "--namespace", NAMESPACE, settings=PATIENT)) as door:
         assert door.post(body_of(1), "early")[1] == {"status": "spooled"}
         assert "deliveries are spooled until it can be used" in door.said()
         socket.symlink_to(start_server().removeprefix("unix://").partition("?")[0])
@@ -147,7 +149,7 @@ def test_it_starts_without_a_store_and_waits_for_it(tmp_path: Path, start_server
 
 
 def test_a_worker_listens_with_the_same_door(tmp_path: Path, start_server: Callable[..., str]) -> None:
-    with running(Door(tmp_path, "--redis", start_server(), "--namespace", NAMESPACE, words=("worker",))) as door:
+    with running(Door(tmp_path, "--redis", start_server(), "--namespace", NAMESPACE, settings=PATIENT, words=("worker",))) as door:
         door.wait_ready(lambda parts: parts["store"] == "ok" and parts["engines"] == 1)
         assert door.post(body_of(1), "d1")[:2] == (202, {"id": "0000000100", "status": "new"})
         assert (tmp_path / "state" / "spool" / "lock").exists()
@@ -155,7 +157,7 @@ def test_a_worker_listens_with_the_same_door(tmp_path: Path, start_server: Calla
 
 
 def test_an_embedded_store_that_is_killed_is_started_again_by_a_receiver_alone(tmp_path: Path) -> None:
-    with running(Door(tmp_path)) as door:
+    with running(Door(tmp_path, settings=PATIENT)) as door:
         door.wait_ready(lambda parts: parts["store"] == "ok")
         assert door.post(body_of(1), "before")[1]["status"] == "new"
         pid = int((tmp_path / "state" / "store" / "server.pid").read_text())
