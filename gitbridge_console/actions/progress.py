@@ -11,7 +11,7 @@ from typing import Any, Literal
 
 from gitbridge_console.actions.outside_text import clean
 from gitbridge_console.actions.requests import DESCRIPTION_MAX, ActionRequest
-from gitbridge_console.domain.events import FINISHED_STATES, EventFacts, EventState
+from gitbridge_console.domain.events import FINISHED_STATES, GITHUB, EventFacts, EventState
 from gitbridge_console.domain.names import REPOSITORY, SHA
 
 Stage = Literal["queued", "running", "waiting", "done"]
@@ -22,6 +22,8 @@ _WORDS: Mapping[Stage, str] = {"queued": "queued", "running": "reviewers are ask
 
 def watchable(facts: EventFacts, kind: str) -> dict[str, Any] | None:
     """What is kept of an event to tell its host how far it is; ``None`` where it has no commit that could show it."""
+    if facts.host != GITHUB:
+        return None  # nobody writes to other hosts, and a repository there may bear the name of one here
     if not REPOSITORY.fullmatch(facts.repository) or not SHA.fullmatch(facts.head_sha) or not re.fullmatch(r"[a-z_]{1,40}", kind):
         return None
     number = facts.number if facts.number is not None and facts.number > 0 else 0

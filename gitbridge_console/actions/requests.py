@@ -15,7 +15,8 @@ from gitbridge_console.actions.body import BODY_MAX, finding_text, fit, summary_
 from gitbridge_console.actions.caps import ReviewWord, commit_state, conclusion, review_event
 from gitbridge_console.actions.outside_text import clean, code, plain
 from gitbridge_console.domain.decisions import Cluster, Decision, DecisionState
-from gitbridge_console.domain.events import ChangedFile, EventFacts
+from gitbridge_console.domain.events import GITHUB, ChangedFile, EventFacts
+from gitbridge_console.domain.loops import MARKER_START
 from gitbridge_console.domain.names import REPOSITORY, SHA
 from gitbridge_console.settings.model import ActionSettings
 from gitbridge_console.settings.routing import KindSettings
@@ -75,7 +76,7 @@ class _Target:
     @property
     def marker(self) -> str:
         """The same for every run of an event, so that a replay updates instead of repeating."""
-        return f"<!-- gitbridge:{self.key} -->"
+        return f"{MARKER_START}{self.key} -->"
 
     @property
     def key(self) -> str:
@@ -104,6 +105,8 @@ def plan_action(
         return NoAction("this kind has no action")
     if decision.state is DecisionState.FAILED or decision.verdict in {"", "none"}:
         return NoAction("nothing was decided")
+    if facts.host != GITHUB and policy.action != "webhook":
+        return NoAction(f"nothing is published on {facts.host}: there is no client that writes there")
     if not REPOSITORY.fullmatch(facts.repository):
         return NoAction("the event names no usable repository")
     if not re.fullmatch(r"[a-z_]{1,40}", decision.kind):
@@ -136,7 +139,8 @@ def _review(target: _Target, event_type: str) -> ActionPlan | NoAction:
         "commit_id": target.sha,
         "event": review_event(target.decision, target.settings, target.word),
         "body": summary_body(target.decision, target.marker, findings=rest),
-        "comments": [{"path": c.path, "line": c.line, "side": "RIGHT", "body": finding_text(c)} for c in beside],
+        # Each comes back as an event of its own: the marker tells that it is ours.
+        "comments": [{"path": c.path, "line": c.line, "side": "RIGHT", "body": f"{finding_text(c)}\n\n{target.marker}"} for c in beside],
     }
     request = ActionRequest("POST", f"/repos/{target.repository}/pulls/{target.number}/reviews", body)
     return ActionPlan("review", (request,), target.marker)
@@ -216,7 +220,8 @@ def _webhook(target: _Target) -> ActionPlan | NoAction:
 def with_comments_in_body(request: ActionRequest) -> ActionRequest:
     """A review the host refused for one of its lines: the same with its comments in the text, cut at whole comments to fit."""
     text, _, marker = str(request.body["body"]).rpartition("\n\n")
-    moved = [f"{code('{path}:{line}'.format(**one), 300)} · {one['body']}" for one in request.body["comments"]]
+    ending = f"\n\n{marker}"
+    moved = [f"{code('{path}:{line}'.format(**one), 300)} · {one['body'].removesuffix(ending)}" for one in request.body["comments"]]
     body = fit([text, *moved], marker)
     return ActionRequest(request.method, request.path, {**request.body, "comments": [], "body": body})
 

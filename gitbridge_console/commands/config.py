@@ -18,6 +18,7 @@ from gitbridge_console.settings.files import FILE_NAME, user_file
 from gitbridge_console.settings.model import Settings
 from gitbridge_console.settings.reload import fingerprint
 from gitbridge_console.settings.shown import as_toml, shown
+from gitbridge_console.store.acl import ROLES, acl_lines
 
 
 @click.group()
@@ -82,3 +83,17 @@ def show(ctx: click.Context, origins: bool, as_json: bool) -> None:
 def schema() -> None:
     """The JSON schema of the settings file, for editors."""
     click.echo(json.dumps(Settings.model_json_schema(), indent=2))
+
+
+@config.command()
+@click.argument("role", required=False, type=click.Choice(ROLES), metavar="[viewer|operator|admin]")
+@click.pass_context
+def acl(ctx: click.Context, role: str | None) -> None:
+    """Print the store's users of the roles as lines of an ACL file, for the namespace of the settings; all of them, or one.
+
+    They are off and have no password: `ACL SETUSER NAME on >PASSWORD` on the server switches one on.
+    """
+    settings = options_of(ctx).load().settings
+    lines = acl_lines(settings.namespace, (settings.legacy.events_key, settings.legacy.processing_key) if settings.legacy.enabled else ())
+    for name in (role,) if role else ROLES:
+        click.echo(lines[name])

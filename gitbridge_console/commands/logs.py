@@ -40,6 +40,8 @@ def known_secrets(settings: Settings, env: Mapping[str, str] | None = None) -> f
     names = {name for name in env if _SECRET_VARIABLE.search(name)}
     names.update(settings.ingress.secret_env)
     names.update(provider.api_key_env for provider in settings.providers.values() if provider.api_key_env)
+    for webhook in settings.alerts.webhooks.values():
+        names.update(name for name in (webhook.url_env, webhook.secret_env, webhook.routing_key_env) if name)
     files = [provider.api_key_file for provider in settings.providers.values() if provider.api_key_file]
     found = {env.get(name, "").strip() for name in names}
     found.update(_file_secret(name) for name in (*files, *settings.ingress.secret_files))

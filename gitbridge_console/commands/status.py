@@ -79,6 +79,10 @@ def _parts(snapshot: FleetSnapshot) -> Iterable[str]:
     )
     events = ", ".join(f"{state} {count}" for state, count in snapshot.events.items() if count)
     yield f"events: {events or 'none'}; quarantined {snapshot.quarantined}, duplicates {snapshot.duplicates}, refused {snapshot.refused}"
+    if (last := snapshot.reconcile) is not None:
+        yield f"reconcile {last.at}: {last.missed} missed, {last.asked} asked for again" + (f"; {last.problem}" if last.problem else "")
+    if snapshot.legacy is not None and (snapshot.legacy.waiting or snapshot.legacy.processing):
+        yield f"legacy list: {snapshot.legacy.waiting:,} of {snapshot.legacy.max_waiting:,} wait, {snapshot.legacy.processing} under way"
     if snapshot.receivers:
         yield table(("RECEIVER", "SPOOLED", "BYTES", "OLDEST", "BEAT"), map(_receiver_row, snapshot.receivers))
     if snapshot.cache.hit_rate is not None:

@@ -17,6 +17,7 @@ from textual.events import Event, Key, Paste
 from textual.screen import Screen
 
 from gitbridge_console.console.actions import ACTIONS, Action, hints_for
+from gitbridge_console.console.alerting import GIVE_TITLE_BACK, SAVE_TITLE, rings, title_of
 from gitbridge_console.console.app_actions import AppActions
 from gitbridge_console.console.bridge import Fleet
 from gitbridge_console.console.keymap import lay_over
@@ -31,6 +32,7 @@ from gitbridge_console.console.undo import Undo
 from gitbridge_console.console.views.charts import FEWEST_STEPS, steps_known
 from gitbridge_console.console.views.fleet import flow_point, flow_rates
 from gitbridge_console.operations.errors import OperationError
+from gitbridge_console.operations.roles import Role
 from gitbridge_console.settings.opening import Opening
 
 if TYPE_CHECKING:
@@ -65,6 +67,7 @@ class ConsoleApp(AppActions):
         settings: Settings | Opening,
         *,
         read_only: bool = False,
+        role: Role = Role.ADMIN,
         demo: bool = False,
         ascii_mode: bool = False,
         no_color: bool = False,
@@ -81,6 +84,7 @@ class ConsoleApp(AppActions):
         self.fleet = fleet
         self.settings: Settings | None = None
         self.read_only = read_only
+        self.given_role = role
         self.demo = demo
         self.ascii_mode = ascii_mode or settings.console.ascii
         self.no_color = no_color
@@ -111,6 +115,7 @@ class ConsoleApp(AppActions):
         self.actions: tuple[Action, ...] = ACTIONS
         self.keymap_problems: list[str] = []
         self._leaving: int | None = None
+        self._title = ""
         self._painting = painting
         self._timer_generation = 0
         self._seen_at = clock()
@@ -198,8 +203,8 @@ class ConsoleApp(AppActions):
         await super().on_event(event)
 
     def hints(self, scope: str) -> list[tuple[str, str, bool]]:
-        """Keys and words for the bottom row of a screen, and whether they are out of use: writes are where all is read-only."""
-        return [(key, word, write and self.read_only) for key, word, write in hints_for(scope, self.actions)]
+        """Keys and words for the bottom row of a screen, and whether they are out of use for this operator."""
+        return [(key, word, bool(self.why_not(action))) for key, word, action in hints_for(scope, self.actions)]
 
     def backlog(self) -> int:
         """Frames the terminal has not taken yet; while there are any, painting is skipped so that this loop never blocks."""
@@ -229,10 +234,25 @@ class ConsoleApp(AppActions):
             screen.paint(self.snapshot)
 
     def _ring(self, newest: FleetSnapshot) -> None:
-        """The terminal's bell for an alert that was not there before, where that is wanted."""
-        before = {alert.code for alert in self.snapshot.alerts} if self.snapshot else set()
-        if self.rings and any(alert.level == "critical" and alert.code not in before for alert in newest.alerts):
+        """The terminal's bell for an alert that was not there before, and its title, where they are wanted."""
+        if self.rings and rings(self.snapshot, newest):
             self.bell()
+        if (
+            self.settings is not None
+            and self.settings.console.title
+            and (title := title_of(newest.namespace, newest.alerts)) != self._title
+        ):
+            self._to_terminal(title if self._title else SAVE_TITLE + title)
+            self._title = title
+
+    def on_unmount(self) -> None:
+        """The terminal's title is given back."""
+        if self._title:
+            self._to_terminal(GIVE_TITLE_BACK)
+
+    def _to_terminal(self, sequence: str) -> None:
+        if self._driver is not None:
+            self._driver.write(sequence)
 
     def look_back(self, screen: FleetScreen) -> History:
         """What charts are drawn from, asked for anew every few seconds: the fleet's own history, or at first what was seen here."""

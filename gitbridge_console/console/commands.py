@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from gitbridge_console.console import steering
+from gitbridge_console.console import alerting, steering
 from gitbridge_console.console.actions import ACTIONS, Action
 from gitbridge_console.console.spans import SPANS
 from gitbridge_console.console.text import safe
@@ -209,6 +209,7 @@ COMMANDS: tuple[Command, ...] = (
     Command("cancel", "[ID...] [REASON]", "end it", "event.cancel", _cancel),
     Command("approve", "[ID] [NOTE]", "approve and post", "decision.approve", _judge(True)),
     Command("reject", "[ID] [NOTE]", "end it without posting", "decision.reject", _judge(False)),
+    Command("alerts", "[ack|silence] [ALERT] [1h] [REASON]", "see them all, say one was seen, hush it", "mode.fleet", alerting.by_words),
     Command("theme", "[NAME]", "another look", "view.themes", _theme, ("theme",)),
     Command("span", "|".join(SPANS), "how far back charts go", "chart.longer", _span, ("span",)),
     Command("refresh", "SECONDS", "how often is painted", "view.slower", _refresh),
@@ -238,8 +239,8 @@ def run_command(screen: FleetScreen, text: str, actions: Sequence[Action] = ACTI
     if action is None:
         near = difflib.get_close_matches(word, [*BY_WORD, *WORDS, *by_id], 1)
         raise Unusable(f"no command {safe(word)}" + (f", did you mean {near[0]}?" if near else ": ctrl+p finds them"))
-    if action.write and not screen.may_write():
-        return
+    if refusal := screen.console.why_not(action):
+        raise Unusable(refusal)
     if command is not None:
         command.run(screen, rest)
     elif "all" not in action.scope and screen.scope not in action.scope:

@@ -206,6 +206,11 @@ class Alert(View):
     text: str
     since: str
     jump: str = "pulse"
+    about: str = ""
+    """The lane or provider, where there may be several conditions of that code."""
+    acked_by: str = ""
+    """Who has said that they saw it."""
+    silenced_until: str = ""
 
 
 class OverloadStatus(View):
@@ -222,6 +227,30 @@ class OverloadStatus(View):
     stored_bytes: int = 0
     soft_bytes: int = 0
     hard_bytes: int = 0
+
+
+class LegacyStatus(View):
+    """The list of older producers as an engine saw it last: entries that wait, those being taken over, how many may wait.
+
+    ``problem`` says why it could not be read; the numbers are not known then.
+    """
+
+    at: str
+    waiting: int = 0
+    processing: int = 0
+    max_waiting: int = 0
+    problem: str = ""
+
+
+class ReconcileStatus(View):
+    """The last look for deliveries that never arrived: how many were missed, how many of them were asked for again or given up."""
+
+    at: str
+    applied: bool = False
+    missed: int = 0
+    asked: int = 0
+    given_up: int = 0
+    problem: str = ""
 
 
 class EngineStatus(View):
@@ -296,3 +325,7 @@ class FleetSnapshot(View):
     """Decisions of the retained history by state: complete, partial, degraded, failed; and ``split``: verdicts differed."""
     log: tuple[LogLine, ...] = ()
     max_waiting: int = 0
+    legacy: LegacyStatus | None = None
+    """``None`` where no engine reads such a list."""
+    reconcile: ReconcileStatus | None = None
+    """``None`` before there was a look."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any, Literal, Protocol
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,3 +53,20 @@ class HostProblem(Exception):
 
 class TooLarge(HostProblem):
     """The host makes no diff of that size."""
+
+
+class DiffHost(Protocol):
+    """Whom a diff may be asked of."""
+
+    @property
+    def available(self) -> bool:
+        """Whether it may be asked at all, as the settings stand."""
+        ...
+
+    async def pull_diff(self, repository: str, number: int, max_bytes: int) -> HostDiff:
+        """The diff of a pull request against its merge base. Raises :class:`HostProblem`."""
+        ...
+
+    async def compare_diff(self, repository: str, base: str, head: str, max_bytes: int) -> HostDiff:
+        """The diff from one commit to another. Raises :class:`HostProblem`."""
+        ...

@@ -24,6 +24,11 @@ class GitHubClient:
     def __init__(self, api: GitHubApi) -> None:
         self._api = api
 
+    @property
+    def available(self) -> bool:
+        """Whether it may be asked at all."""
+        return self._api.may_read
+
     async def pull_diff(self, repository: str, number: int, max_bytes: int) -> HostDiff:
         """The diff of a pull request against its merge base.
 

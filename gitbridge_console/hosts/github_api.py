@@ -38,6 +38,11 @@ class GitHubApi:
         self._login: tuple[str, str] = ("", "")
         self._client: httpx2.AsyncClient | None = None
 
+    @property
+    def may_read(self) -> bool:
+        """Whether it may be asked for what is public: with a credential, or without where the settings say so."""
+        return self._settings().anonymous or self.auth.available
+
     async def call(self, method: str, path: str, body: Mapping[str, Any] | None = None, *, as_for: str = "") -> HostReply:
         """Ask once; a token of an App that ended meanwhile is renewed and the question repeated.
 
@@ -140,7 +145,7 @@ class GitHubApi:
                 if response.status_code not in (301, 302, 307, 308):
                     yield response
                     return
-                url = _same_origin(base, url.join(response.headers.get("location", "")))
+                url = same_origin(base, url.join(response.headers.get("location", "")))
         raise HostProblem("the host redirects in a circle")
 
     async def _as_app(self, method: str, path: str, jwt: str) -> HostReply:
@@ -204,11 +209,16 @@ def _next_page(response: httpx2.Response, base: httpx2.URL) -> str:
     url = response.links.get("next", {}).get("url", "")
     if not url:
         return ""
-    target = _same_origin(base, response.url.join(url))
+    target = same_origin(base, response.url.join(url))
     return "/" + target.raw_path.decode("ascii").removeprefix(base.raw_path.decode("ascii"))
 
 
-def _same_origin(base: httpx2.URL, url: httpx2.URL) -> httpx2.URL:
+def same_origin(base: httpx2.URL, url: httpx2.URL) -> httpx2.URL:
+    """The address, if it is at home.
+
+    Raises:
+        HostProblem: it is elsewhere.
+    """
     if (url.scheme, url.host, url.port) != (base.scheme, base.host, base.port):
         raise HostProblem("the host redirects elsewhere, where the token must not go")
     return url

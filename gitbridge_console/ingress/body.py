@@ -54,6 +54,7 @@ class BodyReader:
             raise Rejected(413, f"the body is over {max_bytes:,} bytes", "too_large")
         chunks: list[bytes] = []
         size, complete = 0, False
+        request.state.body_was_begun = True
         try:
             async with asyncio.timeout(timeout_s):
                 async for chunk in request.stream():
@@ -76,7 +77,7 @@ class BodyReader:
 
     async def discard(self, request: Request) -> None:
         """Read a refused body and keep nothing of it, within limits: a sender that is still writing would not read the answer."""
-        if "expect" in request.headers:
+        if "expect" in request.headers and not getattr(request.state, "body_was_begun", False):
             return  # it waits to be told to write, and is not
         size = 0
         try:

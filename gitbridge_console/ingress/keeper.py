@@ -191,7 +191,10 @@ class Keeper:
         if done:
             self._faults = 0
             self._replayed += done
-            await spool.forget(records[:done])
+            try:
+                await spool.forget(records[:done])
+            except OSError as error:
+                self._report(f"how far replay has come cannot be noted ({_line(error)}): a crash now would repeat some of it")
         if failure is not None:
             await self._stuck(spool, records[done], failure)
         return failure is not None

@@ -12,6 +12,7 @@ import os
 import time
 from collections import deque
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 
 from gitbridge_console.domain.events import IncomingEvent
@@ -100,6 +101,8 @@ class Spool:
         # Beyond the cursor too: it must never point into a segment that is written anew.
         self._appender = Appender(self.folder, max([cursor.segment, *numbers]) + 1, self._segment_max)
         self._set_start(cursor)
+        with suppress(OSError):
+            write_cursor(self.folder, self._start)  # so that it has its place when the disk is full
         if self.records:
             logger.warning("spool: %d deliveries of an earlier run wait to be stored", self.records)
 
@@ -166,7 +169,6 @@ class Spool:
                 # Whatever it was, those who wait for an answer must get one.
                 self.bytes -= sum(map(len, packed))
                 self.failure = getattr(error, "strerror", None) or str(error) or type(error).__name__
-                logger.error("spool: the disk took none of %d deliveries: %s", len(packed), self.failure)
                 for _, _, written in together:
                     if not written.done():
                         written.set_exception(SpoolFailed(f"the spool could not be written: {self.failure}"))
@@ -266,6 +268,8 @@ class Spool:
         self.bytes -= segment.end
         self._appender.close_if(segment.number)
         self._set_start(position)
+        if not self._segments:
+            self.failure = ""  # what was true of the disk before room was made says nothing
         # First: on a full disk there is no room for a cursor before the segment is gone, and without it none is needed.
         await asyncio.to_thread(remove_segment, self.folder, segment.number)
         await asyncio.to_thread(write_cursor, self.folder, self._start)

@@ -37,7 +37,10 @@ class Appender:
         except OSError:
             # After a failed sync nobody knows what is on disk; readers stop at the end that was known before.
             with suppress(OSError):
-                self._file.truncate(start)
+                if start == len(MAGIC):
+                    segment_path(self._folder, self._number).unlink()
+                else:
+                    self._file.truncate(start)
             self.close()
             raise
         self._end += sum(map(len, packed))

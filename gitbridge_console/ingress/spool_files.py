@@ -6,6 +6,7 @@ Everything here blocks. A segment begins with :data:`MAGIC`; a record is its len
 
 from __future__ import annotations
 
+import errno
 import json
 import logging
 import os
@@ -25,7 +26,8 @@ MAGIC = b"GBSPOOL1"
 HEAD = struct.Struct(">II")
 SEGMENT_NAME = re.compile(r"(\d{10})\.spool")
 CURSOR = "cursor"
-CURSOR_FORM = re.compile(r"(\d{1,10}) (\d{1,15}) ([0-9a-f]{8})\n")
+CURSOR_BYTES = 48
+CURSOR_FORM = re.compile(r"(\d{1,10}) (\d{1,15}) ([0-9a-f]{8}) *\n")
 DAMAGED = ".damaged"
 RECORD_MAX_BYTES = 1 << 30
 """A length beyond this is no length but damage."""
@@ -199,19 +201,20 @@ def read_cursor(folder: Path) -> Position | None:
 
 
 def write_cursor(folder: Path, position: Position) -> None:
-    """Say, durably, how far replay has come.
+    """Say, durably, how far replay has come: in place, so that a full disk takes it too. A torn one is seen by its checksum.
 
     Raises:
         OSError: it cannot be written.
     """
     text = f"{position.segment} {position.offset}"
-    beside = folder / f".{CURSOR}"
-    descriptor = os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
-    with os.fdopen(descriptor, "wb") as file:
-        file.write(f"{text} {zlib.crc32(text.encode()):08x}\n".encode())
-        file.flush()
-        os.fsync(file.fileno())
-    beside.replace(folder / CURSOR)
+    line = f"{text} {zlib.crc32(text.encode()):08x}".encode().ljust(CURSOR_BYTES - 1) + b"\n"
+    descriptor = os.open(folder / CURSOR, os.O_WRONLY | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
+    try:
+        if os.pwrite(descriptor, line, 0) != len(line):
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
 
 
 def remove_segment(folder: Path, number: int) -> None:

@@ -32,6 +32,7 @@ from gitbridge_console.settings.model import Settings
 logger = logging.getLogger(__name__)
 
 PROBE_TIMEOUT_S = 5.0
+FLOOD_REPORT_EVERY_S = 60.0
 METRICS_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 ENDS_THE_CONNECTION = {"Connection": "close"}
 """What is left of a body that was not read must not be taken for the next request."""
@@ -72,6 +73,7 @@ class _Door:
         self._metrics_text = metrics_text
         self._bodies = BodyReader()
         self._limits = SourceLimits()
+        self._flood_said_at: float | None = None
         self._secrets = SecretSource(lambda: settings().ingress)
 
     async def webhook(self, request: Request) -> Response:
@@ -80,10 +82,7 @@ class _Door:
             return await self._take(request)
         except Rejected as refusal:
             self._counters.refused.labels(str(refusal.status), refusal.reason).inc()
-            level = logging.WARNING if refusal.status >= 500 else logging.INFO
-            detail = f" ({refusal.detail})" if refusal.detail else ""
-            sender = request.client.host if request.client else "unknown"
-            logger.log(level, "delivery from %s refused: %d %s%s", sender, refusal.status, refusal.message, detail)
+            self._say(request, refusal)
             headers = {} if refusal.retry_after_s is None else {"Retry-After": str(refusal.retry_after_s)}
             if not getattr(request.state, "body_was_read", False):
                 headers |= ENDS_THE_CONNECTION
@@ -92,6 +91,18 @@ class _Door:
             return JSONResponse({"error": refusal.message}, refusal.status, headers)
         finally:
             self._counters.seconds.observe(time.perf_counter() - began)
+
+    def _say(self, request: Request, refusal: Rejected) -> None:
+        """One line in the log; of those who send too much, one a minute, or they would fill it."""
+        if refusal.status == 429:
+            now = time.monotonic()
+            if self._flood_said_at is not None and now - self._flood_said_at < FLOOD_REPORT_EVERY_S:
+                return
+            self._flood_said_at = now
+        level = logging.WARNING if refusal.status >= 500 else logging.INFO
+        detail = f" ({refusal.detail})" if refusal.detail else ""
+        sender = request.client.host if request.client else "unknown"
+        logger.log(level, "delivery from %s refused: %d %s%s", sender, refusal.status, refusal.message, detail)
 
     async def _take(self, request: Request) -> Response:
         settings = self._settings().ingress

@@ -12,13 +12,17 @@ from gitbridge_console.domain.snapshots import (
     BudgetStatus,
     EngineStatus,
     LaneStatus,
+    LegacyStatus,
     ProviderStatus,
     ReceiverStatus,
+    ReconcileStatus,
 )
 from gitbridge_console.domain.timestamps import iso_from_ms
+from gitbridge_console.operations.inbox_status import legacy_alerts, reconcile_alerts
 from gitbridge_console.operations.spool_alerts import spool_alerts
 from gitbridge_console.router.overload import UNDECIDED, Overload, Step
-from gitbridge_console.settings.model import AlertSettings, Settings
+from gitbridge_console.settings.model import Settings
+from gitbridge_console.settings.operators import AlertSettings
 from gitbridge_console.store.host_board import EVERYWHERE, NOTHING_HELD, Publishing
 from gitbridge_console.store.records import QueueStats
 from gitbridge_console.store.server_watch import ServerState
@@ -44,6 +48,8 @@ def alerts_of(
     at: str,
     *,
     receivers: Sequence[ReceiverStatus] = (),
+    legacy: LegacyStatus | None = None,
+    reconcile: ReconcileStatus | None = None,
     publishing: Publishing = NOTHING_HELD,
 ) -> Iterable[Alert]:
     """What wants the operator, worst first."""
@@ -52,6 +58,8 @@ def alerts_of(
         *spool_alerts(receivers, at),
         *_store_alerts(server, at),
         *_queue_alerts(settings, stats, lanes, quarantined, overload, at),
+        *legacy_alerts(legacy, settings.alerts.queue_fill, at),
+        *reconcile_alerts(reconcile),
         *_parked_alerts(stats, providers, at),
         *_overload_alerts(settings, stats, overload, at),
         *_dead_letter_alerts(*dead),
@@ -112,15 +120,20 @@ def _queue_alerts(
     for name, lane in lanes.items():
         if lane.paused is None and lane.oldest_age_s is not None and lane.oldest_age_s > settings.alerts.oldest_age_s:
             yield Alert(
-                level="warning", code="old_work", text=f"{name}: oldest has waited {lane.oldest_age_s:.0f} s", since=at, jump="queue"
+                level="warning",
+                code="old_work",
+                text=f"{name}: oldest has waited {lane.oldest_age_s:.0f} s",
+                since=at,
+                jump="queue",
+                about=name,
             )
     for name, lane in lanes.items():
         if lane.paused is not None:
             text = f"{name} paused by {lane.paused.by}: {lane.paused.reason} ({lane.depth + lane.waiting} wait)"
-            yield Alert(level="warning", code="paused", text=text, since=lane.paused.since, jump="queue")
+            yield Alert(level="warning", code="paused", text=text, since=lane.paused.since, jump="queue", about=name)
         if (drain := lane.draining) is not None:
             text = f"{name} draining by {drain.by}: {drain.reason} ({lane.depth + lane.waiting + lane.leased + lane.held} left)"
-            yield Alert(level="warning", code="draining", text=text, since=drain.since, jump="queue")
+            yield Alert(level="warning", code="draining", text=text, since=drain.since, jump="queue", about=name)
     if quarantined:
         yield Alert(
             level="warning", code="quarantine", text=f"{quarantined} in quarantine: could not be read as events", since=at, jump="failures"
@@ -178,9 +191,11 @@ def _overload_alerts(settings: Settings, stats: QueueStats, overload: Overload, 
 def _health_alerts(name: str, finding: HealthFinding) -> Iterable[Alert]:
     if not finding.ok:
         text = f"{name} cannot be reached: {finding.reason}; gitbridge-console health {name} asks again"
-        yield Alert(level="critical", code="provider_unreachable", text=text, since=finding.at, jump="providers")
+        yield Alert(level="critical", code="provider_unreachable", text=text, since=finding.at, jump="providers", about=name)
     elif finding.model == "not_listed":
-        yield Alert(level="warning", code="model_not_listed", text=f"{name}: {finding.reason}", since=finding.at, jump="providers")
+        yield Alert(
+            level="warning", code="model_not_listed", text=f"{name}: {finding.reason}", since=finding.at, jump="providers", about=name
+        )
 
 
 def _budget_alert(name: str, budget: BudgetStatus, at: str) -> Alert:
@@ -190,21 +205,25 @@ def _budget_alert(name: str, budget: BudgetStatus, at: str) -> Alert:
     used = ", ".join(filter(None, (money, tokens, unknown)))
     if budget.state == "spent":
         text = f"{name}: budget of the day is spent ({used}): raise budgets.{name}, or it waits for midnight UTC"
-        return Alert(level="critical", code="budget_spent", text=text, since=at, jump="providers")
-    return Alert(level="warning", code="budget", text=f"{name}: budget of the day is nearly spent ({used})", since=at, jump="providers")
+        return Alert(level="critical", code="budget_spent", text=text, since=at, jump="providers", about=name)
+    return Alert(
+        level="warning", code="budget", text=f"{name}: budget of the day is nearly spent ({used})", since=at, jump="providers", about=name
+    )
 
 
 def _provider_alerts(thresholds: AlertSettings, providers: Mapping[str, ProviderStatus], at: str) -> Iterable[Alert]:
     for name, provider in providers.items():
         if provider.state in SERIOUS and provider.reason != "no engine is running":
             text = f"{name} {provider.state}: {provider.reason}"
-            yield Alert(level="critical", code=f"provider_{provider.state}", text=text, since=provider.since or at, jump="providers")
+            yield Alert(
+                level="critical", code=f"provider_{provider.state}", text=text, since=provider.since or at, jump="providers", about=name
+            )
         if provider.health is not None and provider.state not in SERIOUS:
             yield from _health_alerts(name, provider.health)
         if provider.budget is not None and provider.budget.state != "ok":
             yield _budget_alert(name, provider.budget, at)
         if provider.state == "no_key":
-            yield Alert(level="warning", code="provider_no_key", text=f"{name}: {provider.reason}", since=at, jump="providers")
+            yield Alert(level="warning", code="provider_no_key", text=f"{name}: {provider.reason}", since=at, jump="providers", about=name)
         if provider.errors.rate > thresholds.error_rate and provider.calls["15m"] >= FEWEST_CALLS_FOR_A_RATE:
             text = f"{name}: {100 * provider.errors.rate:.0f} % of {provider.calls['15m']} calls failed in 15 min"
-            yield Alert(level="warning", code="error_rate", text=text, since=at, jump="providers")
+            yield Alert(level="warning", code="error_rate", text=text, since=at, jump="providers", about=name)

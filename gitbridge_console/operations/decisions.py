@@ -71,7 +71,7 @@ class DecisionOperations(Drafts):
         """
         event = expand_id(decision_id.partition("-")[0])
         target = " ".join([event, *(f"#{number}" for number in numbers), value]).strip()
-        async with self._writing(f"decision {word}", target, note) as record:
+        async with self._writing(f"decision {word}", target, note, planned=max(1, len(numbers))) as record:
             for _ in range(TRIES):
                 stored = await self._store.reader.decision_text(event)
                 before = _read(stored, decision_id)
@@ -93,7 +93,8 @@ class DecisionOperations(Drafts):
                     raise Refused(f"event {event} is {reply}: what was decided and acted on can only be judged, by accept or dismiss")
                 await self._store.queue.log_record(event, edit_record(after, edit))
                 await self._learn(before, after)
-                record.result = f"{word} {', '.join(edit.findings) or value}"
+                record.result, record.affected = f"{word} {', '.join(edit.findings) or value}", max(1, len(numbers))
+                record.before, record.after = {"verdict": before.verdict}, {"verdict": after.verdict}
                 return after
         raise Refused(f"the decision on {event} is changed by others all the time: try again")
 
@@ -153,7 +154,7 @@ class DecisionOperations(Drafts):
         word: ReviewWord = "",
     ) -> ChangeReport:
         name = expand_id(event_id.partition("-")[0])
-        async with self._writing("approve" if approve else "reject", name, note) as record:
+        async with self._writing("approve" if approve else "reject", name, note, planned=1) as record:
             stored = await self._store.reader.decision_text(name) if approve else None
             decision = _read(stored, event_id) if stored is not None else None
             if seen is not None and decision != seen:
@@ -170,6 +171,8 @@ class DecisionOperations(Drafts):
             await self._store.queue.log_record(name, approval_record(name, at=at, by=self._actor.who, approved=approve, note=note))
             how = f"{f', posted as {word}' if word else ''}{', with another text' if text is not None else ''}"
             record.result = f"approved{how}" if approve else "rejected"
+            record.affected = 1
+            record.before, record.after = {name: before}, {name: record.result}
         return ChangeReport(changed=1, ids=(name,))
 
     async def _approved(self, event: str, decision: Decision, text: str | None, word: ReviewWord) -> str:

@@ -148,7 +148,7 @@ class Receiver:
         return "this receiver is read-only" if self._holder.current.read_only else ""
 
     async def _submit(self, event: IncomingEvent) -> SubmitResult:
-        return await self._open_session().operations.submit(event)
+        return await self._open_session().operations.take_in(event)
 
     async def _heal(self) -> None:
         """Start the embedded server again if it died: where only a receiver runs, nobody else would."""

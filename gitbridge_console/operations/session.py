@@ -9,6 +9,7 @@ from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
 
 from gitbridge_console.domain.snapshots import FleetSnapshot
+from gitbridge_console.operations.alert_keeper import AlertKeeper
 from gitbridge_console.operations.errors import EndedEarly, OperationError, StoreAway
 from gitbridge_console.operations.operations import Operations
 from gitbridge_console.operations.places import state_dir
@@ -62,8 +63,13 @@ async def open_session(
             return
         machine = Engine(store, holder, state_dir=state_dir(holder.current), role=role)
         at_start = await operations.status()
-        async with _running(machine):
-            yield Session(holder, store, operations, machine, at_start)
+        teller = asyncio.create_task(AlertKeeper(store, holder, operations.conditions).run(), name="alerts")
+        try:
+            async with _running(machine):
+                yield Session(holder, store, operations, machine, at_start)
+        finally:
+            teller.cancel()
+            await asyncio.wait({teller})
     finally:
         await opened.__aexit__(None, None, None)
 

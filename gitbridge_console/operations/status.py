@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from types import MappingProxyType
+from typing import Any
 
 from gitbridge_console.domain.dead_letters import DeadExports, DeadTrouble
 from gitbridge_console.domain.events import STAGE_LANES, EventState, Priority
@@ -20,6 +21,7 @@ from gitbridge_console.domain.snapshots import (
 )
 from gitbridge_console.domain.timestamps import iso_from_ms
 from gitbridge_console.operations.alerts import alerts_of, next_chance
+from gitbridge_console.operations.inbox_status import legacy_status, reconcile_status
 from gitbridge_console.operations.provider_status import ProviderBooks, batched_tasks, provider_status
 from gitbridge_console.router.overload import Overload, measure
 from gitbridge_console.settings.model import Settings
@@ -43,6 +45,7 @@ def build_snapshot(
     dead: tuple[DeadExports | None, DeadTrouble | None] = (None, None),
     cached: tuple[int, int] = (0, 0),
     books: Mapping[str, ProviderBooks] = MappingProxyType({}),
+    inbox: Mapping[str, Mapping[str, Any]] = MappingProxyType({}),
     receivers: tuple[ReceiverStatus, ...] = (),
     publishing: Publishing = NOTHING_HELD,
 ) -> FleetSnapshot:
@@ -65,6 +68,7 @@ def build_snapshot(
     }
     at = iso_from_ms(stats.now_ms)
     pace = {name: provider.calls_1m / 60 for name, provider in window.providers.items()}
+    legacy, reconcile = legacy_status(settings.legacy, inbox, stats.now_ms), reconcile_status(inbox)
     overload = measure(settings.queue, settings.shedding, stats, pace)
     engines = tuple(
         EngineStatus(
@@ -108,6 +112,8 @@ def build_snapshot(
                 overload,
                 at,
                 receivers=receivers,
+                legacy=legacy,
+                reconcile=reconcile,
                 publishing=publishing,
             )
         ),
@@ -115,6 +121,8 @@ def build_snapshot(
         consensus={name: stats.counters.get(f"decided:{name}", 0) for name in ("complete", "partial", "degraded", "failed", "split")},
         log=log,
         max_waiting=settings.queue.max_waiting,
+        legacy=legacy,
+        reconcile=reconcile,
     )
 
 

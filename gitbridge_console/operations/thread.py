@@ -11,8 +11,10 @@ import time
 from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING, TypeVar
 
+from gitbridge_console.operations.actor import current_actor
 from gitbridge_console.operations.ending import CLOSE_S, Ending, leave_store_later, limit_s
 from gitbridge_console.operations.errors import EndedEarly, OperationError, StoreAway
+from gitbridge_console.operations.roles import Role, role_of
 from gitbridge_console.settings.errors import SettingsError
 from gitbridge_console.settings.holder import SettingsHolder
 
@@ -56,6 +58,7 @@ class EngineThread:
         self._role = role
         self._with_engine = engine
         self._read_only = read_only
+        self._actor = current_actor()
         self._loop: asyncio.AbstractEventLoop | None = None
         self._session: Session | None = None
         self._stop: asyncio.Event | None = None
@@ -114,6 +117,12 @@ class EngineThread:
         if self._error is not None:
             self._thread.join()
             raise self._error
+
+    @property
+    def role(self) -> Role | None:
+        """The role of whoever runs this process, by the settings as they are now; ``None`` while nobody has read them."""
+        known = self.holder.known
+        return role_of(self._actor, known.roles) if known is not None else None
 
     @property
     def session(self) -> Session:

@@ -14,15 +14,23 @@ from typing import Any
 from gitbridge_console import __version__
 from gitbridge_console.actions.outbox import Outbox
 from gitbridge_console.actions.outgoing_webhook import OutgoingWebhook
-from gitbridge_console.domain.events import STAGE_LANES
+from gitbridge_console.domain.audit import Actor, Intent, Outcome
+from gitbridge_console.domain.events import GITEA, GITHUB, GITLAB, STAGE_LANES
+from gitbridge_console.hosts.base import DiffHost
+from gitbridge_console.hosts.gitea import GiteaClient
 from gitbridge_console.hosts.github import GitHubClient
 from gitbridge_console.hosts.github_api import GitHubApi
+from gitbridge_console.hosts.gitlab import GitLabClient
 from gitbridge_console.hosts.tokens import TokenSource
 from gitbridge_console.ingress.legacy_list import pump
+from gitbridge_console.ingress.legacy_watch import watch
+from gitbridge_console.ingress.reconcile import Reconciler
+from gitbridge_console.ingress.reconcile_keeper import ReconcileKeeper
 from gitbridge_console.providers.registry import import_sdks
 from gitbridge_console.router.act_stage import ActionStage
 from gitbridge_console.router.ai_router import AIRouter
 from gitbridge_console.router.answer_cache import AnswerCache
+from gitbridge_console.router.audit_keeper import AuditKeeper
 from gitbridge_console.router.batch_keeper import BatchKeeper
 from gitbridge_console.router.batches import BatchDesk
 from gitbridge_console.router.board_keeper import BoardKeeper, ProbeGuard
@@ -97,7 +105,10 @@ class Engine:
         self.overload = Overload()
         token = TokenSource(lambda: holder.current.hosts.github)
         self._github = GitHubApi(lambda: holder.current.hosts.github, token)
-        changes = ChangeSource(GitHubClient(self._github), lambda: self._github.auth.available, store.diffs, store.trouble, holder)
+        self._gitlab = GitLabClient(lambda: holder.current.hosts.gitlab)
+        self._gitea = GiteaClient(lambda: holder.current.hosts.gitea)
+        hosts: dict[str, DiffHost] = {GITHUB: GitHubClient(self._github), GITLAB: self._gitlab, GITEA: self._gitea}
+        changes = ChangeSource(hosts, store.diffs, store.trouble, holder)
         self._progress = ProgressTeller(store.progress, store.reader, store.github, self._github, store.trouble, holder, engine=self.id)
         self._events = EventRouter(store.queue, self.router, store.metrics, holder, lambda: self.overload, changes, self._progress.watch)
         cache = AnswerCache(store.answers, store.metrics, store.trouble, lambda: holder.current.cache)
@@ -122,7 +133,10 @@ class Engine:
         self._webhook = OutgoingWebhook(lambda: holder.current.actions)
         outbox = Outbox(self._github, self._webhook, store.outbox, store.github, holder)
         self._act = ActionStage(store.queue, store.reader, store.metrics, holder, store.outbox, outbox)
+        reconciler = Reconciler(self._github, store.reconcile, lambda: holder.current.reconcile)
+        self._reconcile = ReconcileKeeper(reconciler, store.inbox, store.trouble, lambda: holder.current.reconcile, self._audit_reconcile)
         self._dead_letters = DeadLetterKeeper(store, state_dir, lambda: holder.current.retention, engine=self.id)
+        self._audit = AuditKeeper(store, state_dir, lambda: holder.current.retention, engine=self.id)
         self._lanes: dict[str, Lane] = {}
         self._stop = asyncio.Event()
         self._drained = asyncio.Event()
@@ -184,7 +198,9 @@ class Engine:
             ("provider board", self._board.run()),
             # Apart from the maintenance: a slow disk must hold up neither recovery nor heartbeat.
             ("dead letters", self._dead_letters.run()),
+            ("reconcile", self._reconcile.run(self._stop)),
             ("progress", self._progress.run()),
+            ("audit", self._audit.run()),
         ]
         if self._holder.current.legacy.enabled and not legacy_warnings(self._holder.current.redis.url, self._holder.current.legacy):
             jobs.append(("legacy", self._legacy()))
@@ -346,12 +362,19 @@ class Engine:
             providers={name: self.router.describe(name) | {"rate_limits": self.limits.describe(name)} for name in self.router.states},
         )
 
+    async def _audit_reconcile(self) -> Callable[[str], Awaitable[None]]:
+        journal = self.store.journal
+        by = Actor("engine", self.id)
+        entry = await journal.begin(Intent(by, "reconcile", "missed deliveries", "reconcile.every_s, reconcile.apply"))
+        return lambda result: journal.end(entry, Outcome(result))
+
     def _has_room(self) -> bool:
         return self.overload.fill < LEGACY_FILL
 
     async def _legacy(self) -> None:
-        async with open_legacy(self._holder.current, self.store) as legacy:
-            await pump(legacy, self.intake.submit, self.store.queue.quarantine, self._stop, has_room=self._has_room)
+        async with open_legacy(self._holder.current, self.store) as legacy, asyncio.TaskGroup() as tasks:
+            tasks.create_task(watch(legacy, self.store.inbox, self.store.trouble, self._stop))
+            tasks.create_task(pump(legacy, self.intake.submit, self.store.queue.quarantine, self._stop, has_room=self._has_room))
 
     async def _drain(self, lanes: set[asyncio.Task[None]]) -> None:
         for lane in self._lanes.values():
@@ -377,6 +400,7 @@ class Engine:
                 self.store.trouble.report(error)
             except Exception:
                 logger.exception("the store did not take the engine's goodbye for a reason nobody foresaw")
-        await self._github.aclose()
+        for host in (self._github, self._gitlab, self._gitea):
+            await host.aclose()
         await self._webhook.aclose()
         await self.router.aclose()

@@ -7,7 +7,9 @@ from typing import Literal
 
 from pydantic import Field, field_validator, model_validator
 
+from gitbridge_console.settings.hosts import GiteaSettings, GitLabSettings, OurselvesSettings, ReconcileSettings
 from gitbridge_console.settings.ingress import IngressSettings
+from gitbridge_console.settings.operators import AlertSettings, RoleSettings
 from gitbridge_console.settings.routing import (
     BatchSettings,
     BreakerSettings,
@@ -117,6 +119,7 @@ class RetentionSettings(Table):
     delivery_ids_s: PositiveSeconds = 4 * 86_400.0
     event_log_max: int = Field(10_000, ge=100)
     audit_max: int = Field(100_000, ge=1000)
+    audit_s: float = Field(365 * 86_400.0, ge=0, le=3650 * 86_400.0)
     decision_log_max: int = Field(10_000, ge=10)
     decision_log_bytes: int = Field(64 * 1024**2, ge=1024**2)
     quarantine_max: int = Field(1_000, ge=10)
@@ -130,6 +133,7 @@ class LegacySettings(Table):
     url: str | None = None
     events_key: str = "gitbridge:events"
     processing_key: str = "gitbridge:processing"
+    max_waiting: int = Field(10_000, ge=1)
     max_entry_bytes: int = Field(25 * 1024 * 1024, ge=1024)
 
 
@@ -157,7 +161,7 @@ class SourceSettings(Table):
         return mirrors
 
 
-class GitHubSettings(Table):
+class GitHubSettings(OurselvesSettings):
     """GitHub, or a GitHub Enterprise server. The token, or the key of an App, is named, never written here; see ``docs actions``."""
 
     base_url: str = Field("https://api.github.com", pattern=r"^https?://[^\s@]+$")
@@ -181,6 +185,8 @@ class HostSettings(Table):
     """Code hosts."""
 
     github: GitHubSettings = GitHubSettings()
+    gitlab: GitLabSettings = GitLabSettings()
+    gitea: GiteaSettings = GiteaSettings()
 
 
 class ConsoleSettings(Table):
@@ -191,14 +197,7 @@ class ConsoleSettings(Table):
     mouse: bool = False
     ascii: bool = False
     bell: bool = False
-
-
-class AlertSettings(Table):
-    """Thresholds of the alerts row."""
-
-    queue_fill: Fraction = 0.8
-    oldest_age_s: PositiveSeconds = 300.0
-    error_rate: Fraction = 0.25
+    title: bool = False
 
 
 class RuleMatch(Table):
@@ -263,9 +262,11 @@ class Settings(Table):
     legacy: LegacySettings = LegacySettings()
     sources: SourceSettings = SourceSettings()
     hosts: HostSettings = HostSettings()
+    reconcile: ReconcileSettings = ReconcileSettings()
     console: ConsoleSettings = ConsoleSettings()
     keymap: dict[str, str] = Field(default_factory=dict)
     alerts: AlertSettings = AlertSettings()
+    roles: RoleSettings = RoleSettings()
     rules: tuple[Rule, ...] = ()
 
     @field_validator("keymap", mode="before")

@@ -6,6 +6,8 @@ from collections.abc import Iterator
 from typing import Any
 
 from gitbridge_console.settings.model import Rule, RuleMatch, Settings
+from gitbridge_console.settings.operator_notes import OPERATOR_NOTES
+from gitbridge_console.settings.operators import AlertWebhookSettings
 from gitbridge_console.settings.routing import BudgetSettings
 
 TABLES: dict[str, str] = {
@@ -28,12 +30,31 @@ TABLES: dict[str, str] = {
     "ingress": "The HTTP receiver of webhooks; see `docs ingress`",
     "legacy": "The Redis list older producers push to",
     "sources": "What a provider is shown of a change, and where the diff comes from; see `docs consensus`",
+    "reconcile": "Asking GitHub which deliveries never arrived, and for these again; see `docs hosts`",
+    "hosts.gitlab": "GitLab: diffs of changes that came without one; see `docs hosts`",
+    "hosts.gitea": "Gitea or Forgejo: the same; without `base_url` no server is asked",
     "hosts.github": "GitHub or GitHub Enterprise: where diffs come from and reviews go to, as a token or as an App; see `docs actions`",
     "console": "The screen",
     "keymap": "Other keys for the console: the action's name, as ? shows it, and its keys apart by commas",
-    "alerts": "When the alerts row speaks",
+    "alerts": "When the alerts row speaks, and who is told outside the terminal",
+    "alerts.webhooks.NAME": "One receiver of alerts over HTTP",
+    "roles": "Who may do what: accounts, and system groups with % in front; see `docs roles`",
     "rules": "Routing rules, tried in order before the built-in ones; the first match wins",
     "rules.when": "Conditions of a rule; all that are given must hold",
+}
+
+OURSELVES = {
+    "own_logins": "logins we act under; what they say is not answered. Leave it empty where a person uses the same account",
+    "own_apps": "ids or slugs of Apps we act as; what they say and run is not answered",
+    "answered_bots": "bots whose comments and reviews are answered, such as dependabot[bot]; other bots' are not",
+}
+
+READING = {
+    "token_env": "environment variable with a token that may read repositories",
+    "token_file": "or a file with it",
+    "anonymous": "whether diffs of public repositories are asked for without a token",
+    "timeout_connect_s": "seconds to connect",
+    "timeout_s": "seconds of silence",
 }
 
 NOTES: dict[str, dict[str, str]] = {
@@ -195,7 +216,8 @@ NOTES: dict[str, dict[str, str]] = {
         "dead_s": "Seconds failed and shed events are kept before they go to such a file; 0: for ever",
         "delivery_ids_s": "Seconds a delivery id is remembered, so that a second delivery is a duplicate",
         "event_log_max": "Lines of the fleet's log kept, about",
-        "audit_max": "Entries of the audit kept",
+        "audit_max": "Entries of the audit kept, two a write; older ones are exported to files before they go",
+        "audit_s": "How long entries of the audit are kept, in seconds; 0: as long as there is room for them",
         "decision_log_max": "records of the log of decisions; beyond that the oldest go, and an anchor stays",
         "decision_log_bytes": "and bytes of it",
         "quarantine_max": "Entries of the quarantine kept",
@@ -223,6 +245,7 @@ NOTES: dict[str, dict[str, str]] = {
         "url": "Its server; not set: the store's",
         "events_key": "Key of the list producers push to",
         "processing_key": "Key of the list of what is being taken over",
+        "max_waiting": "Entries its producers may leave there; at `alerts.queue_fill` of it an alert speaks. Nothing is dropped",
         "max_entry_bytes": "Largest entry, in bytes; larger ones go to the quarantine",
     },
     "sources": {
@@ -244,9 +267,34 @@ NOTES: dict[str, dict[str, str]] = {
         "app_id": "id or client id of a GitHub App, which then is used instead of a token",
         "app_key_file": "file with the App's private key, in PEM form",
         "anonymous": "whether diffs are asked for without a token, of public repositories",
+        **OURSELVES,
         "timeout_connect_s": "seconds to connect",
         "timeout_s": "seconds of silence",
         "timeout_total_s": "seconds for one question and its whole answer",
+    },
+    "reconcile": {
+        "repositories": "repositories whose webhook is ours, as OWNER/NAME",
+        "organizations": "organisations whose webhook is ours",
+        "app": "whether to look at the webhook of the App of hosts.github",
+        "hook_url": "address of our webhook there, to know it from others; * stands for anything",
+        "every_s": "seconds between looks of the engines, the first at the start; 0: only by the command",
+        "apply": "whether these looks ask for what is missing again; off, an alert tells of it",
+        "max_age_s": "seconds back at most; GitHub forgets deliveries after three days, an Enterprise server after seven",
+        "settle_s": "seconds a delivery is left alone, for it may be under way",
+        "pages_max": "pages of a hundred deliveries read of one webhook in one run; the next run goes on there",
+        "redeliveries_max": "deliveries asked for again in one run",
+        "attempts_max": "times one delivery is asked for again before it is given up",
+        "spacing_s": "seconds between two requests for a delivery",
+    },
+    "hosts.gitlab": {
+        "base_url": "address of the REST API, ending in /api/v4",
+        **READING,
+        **OURSELVES,
+    },
+    "hosts.gitea": {
+        "base_url": "address of the REST API, ending in /api/v1",
+        **READING,
+        **OURSELVES,
     },
     "console": {
         "theme": "Name of a theme",
@@ -254,14 +302,10 @@ NOTES: dict[str, dict[str, str]] = {
         "mouse": "Take the mouse; off, the terminal's own selection works",
         "ascii": "Draw with ASCII characters only",
         "bell": "Ring the terminal's bell when a critical alert appears",
+        "title": "Say the first alert in the title of the terminal's window",
     },
     "keymap": {
         "ACTION": "Keys of an action instead of those it has, such as ctrl+x; several are apart by commas",
-    },
-    "alerts": {
-        "queue_fill": "Share of queue.max_waiting, from 0 to 1",
-        "oldest_age_s": "Age of the oldest job of a lane, in seconds",
-        "error_rate": "Share of failed calls of a provider in 15 minutes, from 0 to 1",
     },
     "rules": {
         "when": "Conditions; none: always",
@@ -282,13 +326,14 @@ NOTES: dict[str, dict[str, str]] = {
         "min_changed_lines": "Changed lines at least",
         "max_changed_lines": "Changed lines at most",
     },
-}
+} | OPERATOR_NOTES
 
 EXAMPLES: dict[str, str] = {
     "state_dir": '"/var/lib/gitbridge"',
     "redis.url": '"rediss://ops@redis-1:6380/0"',
     "legacy.url": '"redis://redis-2:6379/0"',
     "api_key_file": '"/run/secrets/NAME"',
+    "roles.default": '"viewer"',
     "usd_per_day": "20.0",
     "tokens_per_day": "5_000_000",
     "price_input_usd_per_mtok": "3.0",
@@ -312,7 +357,9 @@ def model_keys() -> Iterator[tuple[str, str]]:
     yield from (("kinds.KIND", key) for key in type(defaults.kinds["general"]).model_fields)
     yield from (("budgets.NAME", key) for key in BudgetSettings.model_fields)
     yield "keymap", "ACTION"
-    yield from (("hosts.github", key) for key in type(defaults.hosts.github).model_fields)
+    yield from (("alerts.webhooks.NAME", key) for key in AlertWebhookSettings.model_fields)
+    for name in type(defaults.hosts).model_fields:
+        yield from ((f"hosts.{name}", key) for key in type(getattr(defaults.hosts, name)).model_fields)
     yield from (("rules", key) for key in Rule.model_fields)
     yield from (("rules.when", key) for key in RuleMatch.model_fields)
 

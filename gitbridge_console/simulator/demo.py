@@ -89,7 +89,7 @@ def running_demo(settings: Settings, options: DemoOptions, ending: Ending) -> It
 def _feed(fleet: EngineThread, host: CodeHost, options: DemoOptions, stop: threading.Event) -> None:
     def submit(event: IncomingEvent) -> Awaitable[SubmitResult]:
         know_head(host, event)
-        return asyncio.wrap_future(fleet.call(lambda door: door.submit(event)))
+        return asyncio.wrap_future(fleet.call(lambda door: door.take_in(event)))
 
     async def run() -> None:
         ended = asyncio.Event()

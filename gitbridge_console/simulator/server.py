@@ -13,6 +13,7 @@ from concurrent.futures import Future
 from pathlib import Path
 
 from gitbridge_console.settings.model import ActionSettings, GitHubSettings, HostSettings, LegacySettings, RedisSettings, Settings
+from gitbridge_console.settings.operators import RoleSettings
 from gitbridge_console.settings.routing import ProviderSettings, default_kinds
 from gitbridge_console.simulator.code_host import CodeHost
 from gitbridge_console.simulator.profiles import Profiles, named_profiles
@@ -150,7 +151,8 @@ def demo_settings(settings: Settings, urls: dict[str, str], state_dir: Path, hos
 
     The providers are the simulated ones, with a dummy key in a file of ``state_dir`` (so that no key of the environment is
     ever read) and short limits to match their short latencies; the store is the embedded one in ``state_dir``; no legacy
-    list is read; actions publish to the simulated code host at ``host_url``, and only pretend where there is none.
+    list is read; actions publish to the simulated code host at ``host_url``, and only pretend where there is none; whoever runs it may do
+    everything in it.
     """
     key_file = _write_key(state_dir)
     providers = {name: _demo_provider(name, url, key_file) for name, url in urls.items()}
@@ -159,6 +161,7 @@ def demo_settings(settings: Settings, urls: dict[str, str], state_dir: Path, hos
             "state_dir": str(state_dir),
             "redis": RedisSettings(),
             "legacy": LegacySettings(enabled=False),
+            "roles": RoleSettings(),
             "providers": providers,
             "kinds": default_kinds(),
             "actions": ActionSettings(dry_run=not host_url, spacing_s=0.0, writes_per_minute=10_000, writes_per_hour=50_000),

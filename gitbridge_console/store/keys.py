@@ -158,6 +158,16 @@ class Keys:
         return f"{{{self.namespace}:ctl}}:engines"
 
     @property
+    def reconcile(self) -> str:
+        """Hash of how far reconciling has come; fleet-wide."""
+        return f"{{{self.namespace}:ctl}}:reconcile"
+
+    @property
+    def inbox(self) -> str:
+        """Hash of what is known of the ways in beside the webhook; fleet-wide."""
+        return f"{{{self.namespace}:ctl}}:inbox"
+
+    @property
     def receivers(self) -> str:
         """Hash of the processes that receive webhooks, id to JSON; fleet-wide."""
         return f"{{{self.namespace}:ctl}}:receivers"
@@ -214,9 +224,14 @@ class Keys:
         return f"{{{self.namespace}:outcomes}}"
 
     @property
+    def alerts(self) -> str:
+        """Tag of the alerts; fleet-wide. Their keys stand in ``alert_book.py``."""
+        return f"{{{self.namespace}:alerts}}"
+
+    @property
     def audit(self) -> str:
-        """Stream of operators' writes; fleet-wide."""
-        return f"{{{self.namespace}:audit}}:log"
+        """Stream: the chain of operators' writes; fleet-wide. What stands beside it is named in ``journal.py``."""
+        return f"{{{self.namespace}:audit}}:chain"
 
 
 def partition_of(job_id: str, count: int) -> int:

@@ -91,6 +91,10 @@ class LegacyStore:
         """How many entries producers have pushed that nobody took yet."""
         return int(await self._client.llen(self._events))
 
+    async def depths(self) -> tuple[int, int]:
+        """How many entries wait, and how many are being taken over."""
+        return await self.waiting(), int(await self._client.llen(self._processing))
+
     async def sweep(self) -> int:
         """Return to the list what has been in processing for too long; returns how many. One process at a time does it.
 

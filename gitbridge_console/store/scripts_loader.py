@@ -8,7 +8,7 @@ written together. A transition that fails in a group fails alone.
 All of them are one library of functions, loaded once a server (``FUNCTION LOAD``) and called by ``FCALL``: as a script the
 text would define its hundred functions anew at every call, which takes longer than most transitions. Its name holds the
 hash of its text, so programs of several versions get along. Where a server has no functions (before version 7) or does
-not let us load any, the same text runs as a script, by ``EVALSHA``.
+not let us load any, and in a Cluster, the same text runs as a script, by ``EVALSHA``.
 """
 
 from __future__ import annotations
@@ -24,6 +24,7 @@ from typing import Any
 from redis.asyncio import Redis
 from redis.exceptions import NoScriptError, OutOfMemoryError, ResponseError
 
+from gitbridge_console.store.clients import cluster_of
 from gitbridge_console.store.durability import DiskWait
 
 logger = logging.getLogger(__name__)
@@ -99,7 +100,8 @@ class ScriptRunner:
         self._client: Any = client  # execute_command has no types
         self._tag = tag
         self._major = server_major
-        self._functions = server_major >= FIRST_WITH_FLAGS
+        # In a Cluster the client would ask a server for the keys of each FCALL; those of a script it knows by itself.
+        self._functions = server_major >= FIRST_WITH_FLAGS and cluster_of(client) is None
 
     async def run(self, name: str, *args: str | bytes | int | float) -> Any:
         """Run a script and return its raw reply.

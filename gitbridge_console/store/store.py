@@ -7,6 +7,7 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 
 from gitbridge_console.settings.model import Settings
+from gitbridge_console.store.alert_book import AlertStore
 from gitbridge_console.store.answer_cache import AnswerCacheStore
 from gitbridge_console.store.attempt_log import AttemptLog
 from gitbridge_console.store.batches import BatchStore
@@ -20,6 +21,7 @@ from gitbridge_console.store.event_queue import RedisEventQueue
 from gitbridge_console.store.event_records import EventRecords
 from gitbridge_console.store.fleet import FleetRegistry
 from gitbridge_console.store.host_board import HostBoard
+from gitbridge_console.store.inbox_board import InboxBoard
 from gitbridge_console.store.journal import AuditJournal
 from gitbridge_console.store.keys import STORE_VERSION, Keys
 from gitbridge_console.store.legacy import LegacyStore, legacy_warnings
@@ -33,6 +35,7 @@ from gitbridge_console.store.quarantine import QuarantineStore
 from gitbridge_console.store.rate_limits import RateLimitStore
 from gitbridge_console.store.reader import EventReader
 from gitbridge_console.store.receivers import ReceiverRegistry
+from gitbridge_console.store.reconcile_store import ReconcileStore
 from gitbridge_console.store.replies import text_of
 from gitbridge_console.store.server_watch import ServerWatch
 from gitbridge_console.store.trouble import StoreTrouble
@@ -63,9 +66,12 @@ class Store:
         self.dead_letters = DeadLetterStore(self.client, keys, server_major=connection.info.major)
         self.quarantine = QuarantineStore(self.client, self.keys)
         writes = BoundedWrites(self.client, connection.info.major)
-        self.journal = AuditJournal(self.client, self.keys, keep=settings.retention.audit_max, writes=writes, disk=self.disk)
+        self.journal = AuditJournal(self.client, self.keys, keep=lambda: self.queue.retention.audit_max, writes=writes, disk=self.disk)
+        self.alerts = AlertStore(self.client, self.keys, writes)
         self.event_log = EventLog(self.client, keys, writes=writes)
         self.fleet = FleetRegistry(self.client, self.keys, writes=writes)
+        self.reconcile = ReconcileStore(self.client, keys, writes=writes)
+        self.inbox = InboxBoard(self.client, self.keys, writes=writes)
         self.receivers = ReceiverRegistry(self.client, self.keys, writes=writes)
         self.providers = ProviderBoard(self.client, self.keys, writes=writes)
         self.budgets = BudgetStore(self.client, self.keys, writes=writes)

@@ -15,6 +15,7 @@ from gitbridge_console.actions.outside_text import clean, code, one_line, quoted
 from gitbridge_console.actions.requests import ActionPlan, NoAction, build_action, commentable_lines, plan_action
 from gitbridge_console.domain.decisions import Agreement, Answer, AnswerStatus, Cluster, Conflict, Decision, DecisionState
 from gitbridge_console.domain.events import ChangedFile, EventFacts
+from gitbridge_console.domain.loops import is_marked
 from gitbridge_console.settings.model import ActionSettings
 from gitbridge_console.settings.routing import KindSettings
 
@@ -86,6 +87,7 @@ def test_a_review_is_one_request_with_agreed_findings_beside_their_lines() -> No
     assert body["body"].endswith(MARKER)
     assert "1 of 2 findings are beside their lines" in body["body"]
     assert "claude, grok; 2 of 2" in body["comments"][0]["body"]
+    assert is_marked(body["comments"][0]["body"]), "it comes back as an event, and is known as ours"
     assert "| claude |" in body["body"]
     assert "| abstained |" in body["body"]
 

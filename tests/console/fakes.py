@@ -11,6 +11,7 @@ from sample import audit, decisions, event, failures, fleet, jobs
 from sample_decisions import decision
 from sample_history import history, story
 
+from gitbridge_console.domain.audit import AuditFilter
 from gitbridge_console.domain.decisions import Decision
 from gitbridge_console.domain.event_views import AuditEntry, ChangeReport, DecisionSummary, EventDetail, EventSummary, JobSummary
 from gitbridge_console.domain.events import Priority
@@ -91,9 +92,9 @@ class FakeDoor:
             tuple(row for row in part if row in found), looked, len(rows), None if looked == len(rows) else Bookmark({}, looked)
         )
 
-    async def list_audit(self, limit: int = 100) -> list[AuditEntry]:
+    async def list_audit(self, limit: int = 100, wanted: AuditFilter | None = None) -> list[AuditEntry]:
         self._ask("audit")
-        return audit()
+        return [entry for entry in audit() if wanted is None or wanted.matches(entry)]
 
     async def history(self, span_s: int) -> History:
         self._ask("history")
@@ -116,6 +117,12 @@ class FakeDoor:
     async def health(self, providers: Sequence[str] = ()) -> dict[str, HealthFinding]:
         self._ask("health")
         return {name: HealthFinding(ok=True, at="2026-11-22T21:00:00Z", ms=123.4, model="offered", models=3) for name in providers}
+
+    async def ack_alert(self, code: str, reason: str = "") -> ChangeReport:
+        return self._note("ack", code, reason)
+
+    async def silence_alert(self, code: str, for_s: float, reason: str) -> ChangeReport:
+        return self._note("silence", code, for_s, reason)
 
     async def breaker(self, provider: str, word: BreakerWord, reason: str) -> ChangeReport:
         return self._note("breaker", provider, word, reason)

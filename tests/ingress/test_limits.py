@@ -137,12 +137,15 @@ async def post(port: int, delivery: str = "d", **more: str) -> httpx2.Response:
 
 
 @pytest.mark.anyio
-async def test_too_much_from_one_source_is_told_when_to_come_again() -> None:
+async def test_too_much_from_one_source_is_told_when_to_come_again(caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level("INFO")
     async with served(source_requests_per_s=0.01, trusted_proxies=("127.0.0.1",)) as (port, events):
         first = await post(port, "a", **{"X-Forwarded-For": "192.0.2.1"})
         second = await post(port, "b", **{"X-Forwarded-For": "192.0.2.1"})
         other = await post(port, "c", **{"X-Forwarded-For": "192.0.2.2"})
         assert [first.status_code, second.status_code, other.status_code] == [202, 429, 202]
+        assert (await post(port, "d", **{"X-Forwarded-For": "192.0.2.2"})).status_code == 429
+        assert caplog.text.count("too many requests from this source") == 1, "a flood does not fill the log"
         assert 90 <= int(second.headers["retry-after"]) <= 100
     assert [event.delivery for event in events] == ["a", "c"]
 

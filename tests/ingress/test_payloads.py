@@ -17,6 +17,7 @@ import pytest
 from gitbridge_console.domain.events import EventState, IncomingEvent
 from gitbridge_console.domain.filters import EventFilter
 from gitbridge_console.ingress.server import serve_ingress
+from gitbridge_console.operations.checks import check_settings
 from gitbridge_console.operations.receiver import Receiver, open_spool
 from gitbridge_console.operations.session import Session, open_session
 from gitbridge_console.settings.holder import SettingsHolder
@@ -172,3 +173,16 @@ async def test_a_spool_that_is_switched_off_with_deliveries_in_it_is_said(tmp_pa
     off = settings.model_copy(update={"ingress": IngressSettings(spool_max_bytes=0)})
     assert await open_spool(off) is None
     assert f"deliveries wait in {tmp_path}/spool, but ingress.spool_max_bytes is 0" in caplog.text
+
+
+async def test_doctor_looks_at_the_spool(tmp_path: Path) -> None:
+    def finding(**changes: object) -> tuple[str, str]:
+        settings = Settings(state_dir=str(tmp_path), ingress=IngressSettings(**changes))
+        (check,) = [check for check in check_settings(settings) if check.name == "spool"]
+        return check.level, check.text
+
+    assert finding() == ("ok", f"{tmp_path}/spool, 1,073,741,824 bytes at most")
+    assert finding(spool_max_bytes=0)[1] == "off: deliveries get 503 while the store is away"
+    level, text = finding(spool_max_bytes=10**18)
+    assert level == "warn"
+    assert f"bytes are free in {tmp_path}, ingress.spool_max_bytes is" in text

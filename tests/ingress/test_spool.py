@@ -84,7 +84,7 @@ async def test_without_a_usable_cursor_everything_is_replayed(tmp_path: Path, ca
         for n in range(3):
             await spool.append(event(f"d{n}"))
         await spool.forget(await spool.read(1, 1000))
-    (tmp_path / CURSOR).write_text("2 99 00000000\n")
+    (tmp_path / CURSOR).write_text("2 99 00000000" + " " * 34 + "\n")
     async with opened(tmp_path) as spool:
         assert await names(spool) == ["d0", "d1", "d2"]
     assert "the cursor cannot be read" in caplog.text
@@ -164,6 +164,30 @@ async def test_a_full_disk_leaves_nothing_half_written(tmp_path: Path, monkeypat
         await spool.append(event("after"))
         assert (spool.records, spool.status().failure) == (2, "")
         assert await names(spool) == ["before", "after"]
+
+
+@pytest.mark.anyio
+async def test_tries_on_a_full_disk_leave_no_files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    async with opened(tmp_path) as spool:
+        real = os.write
+        monkeypatch.setattr(spool_appender.os, "write", lambda descriptor, data: real(descriptor, data) if len(data) < 20 else _no_space())
+        for n in range(5):
+            with pytest.raises(SpoolFailed):
+                await spool.append(event(f"lost{n}"))
+        assert not files(tmp_path, "*.spool")
+        assert (spool.records, spool.bytes) == (0, 0)
+
+
+@pytest.mark.anyio
+async def test_the_cursor_is_moved_in_its_place(tmp_path: Path) -> None:
+    """So that a full disk, which has no room for a second file, can be emptied."""
+    async with opened(tmp_path, segment_max_bytes=ROOM) as spool:
+        place = (tmp_path / CURSOR).stat()
+        for n in range(3):
+            await spool.append(event(f"d{n}"))
+        await spool.forget(await spool.read(2, 9000))
+        now = (tmp_path / CURSOR).stat()
+        assert (now.st_ino, now.st_size) == (place.st_ino, place.st_size)
 
 
 def _no_space() -> int:

@@ -144,3 +144,25 @@ def test_it_starts_without_a_store_and_waits_for_it(tmp_path: Path, start_server
         door.wait_ready(lambda parts: parts["store"] == "ok" and parts["spool"]["records"] == 0)
         assert door.post(body_of(1), "early")[1]["status"] == "duplicate"
         assert door.stop() == 0
+
+
+def test_a_worker_listens_with_the_same_door(tmp_path: Path, start_server: Callable[..., str]) -> None:
+    with running(Door(tmp_path, "--redis", start_server(), "--namespace", NAMESPACE, words=("worker",))) as door:
+        door.wait_ready(lambda parts: parts["store"] == "ok" and parts["engines"] == 1)
+        assert door.post(body_of(1), "d1")[:2] == (202, {"id": "0000000100", "status": "new"})
+        assert (tmp_path / "state" / "spool" / "lock").exists()
+        assert door.stop() == 0
+
+
+def test_an_embedded_store_that_is_killed_is_started_again_by_a_receiver_alone(tmp_path: Path) -> None:
+    with running(Door(tmp_path)) as door:
+        door.wait_ready(lambda parts: parts["store"] == "ok")
+        assert door.post(body_of(1), "before")[1]["status"] == "new"
+        pid = int((tmp_path / "state" / "store" / "server.pid").read_text())
+        os.kill(pid, signal.SIGKILL)
+        answers = [door.post(body_of(n), f"d{n}") for n in range(5)]
+        assert [answer[0] for answer in answers] == [202] * 5
+        door.wait_ready(lambda parts: parts["store"] == "ok" and parts["spool"]["records"] == 0)
+        assert [door.post(body_of(n), f"d{n}")[1]["status"] for n in range(5)] == ["duplicate"] * 5
+        assert door.post(body_of(1), "before")[1]["status"] == "duplicate"
+        assert door.stop() == 0

@@ -12,7 +12,7 @@ from textual.binding import Binding, BindingType
 from textual.screen import Screen
 from textual.widget import Widget
 
-from gitbridge_console.console.actions import Action, actions_for
+from gitbridge_console.console.actions import Action, action_called, actions_for
 from gitbridge_console.console.clipboard import for_clipboard, write_text
 from gitbridge_console.console.text import safe
 from gitbridge_console.console.undo import UNDO_S, Undo
@@ -93,7 +93,8 @@ class FleetScreen(Screen[None]):
     def paint(self, snapshot: FleetSnapshot | None) -> None:
         """Show the newest picture; called on the timer, for the screen in front only."""
         app = self.console
-        state = HeaderState(app.current_mode, app.demo, app.read_only, app.frozen, app.data_age_s, app.refresh_s, app.rates)
+        role = app.role.word if app.shows_role else ""
+        state = HeaderState(app.current_mode, app.demo, app.read_only, app.frozen, app.data_age_s, app.refresh_s, app.rates, role)
         self.query_one(Header).show(snapshot, state)
         if self.size.width < MIN_WIDTH or self.size.height < MIN_HEIGHT:
             self.query_one("#too-small", Lines).set_lines(_card(snapshot, self.size.width, self.size.height))
@@ -145,6 +146,12 @@ class FleetScreen(Screen[None]):
         if self.console.read_only:
             self.bottom.say("read-only: not done", "warn")
         return not self.console.read_only
+
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
+        """``None``, which greys a binding, for what this operator may not do."""
+        method = f"{action}({', '.join(map(repr, parameters))})" if parameters else action
+        known = action_called(self.scope, method, self.console.actions)
+        return None if known is not None and self.console.why_not(known) else True
 
     def step_back(self) -> bool:
         """Go up one level inside the screen; ``False`` where there is none, and the screen is left."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from textual.app import ComposeResult
 
@@ -44,11 +44,13 @@ class HelpScreen(PageScreen):
     def on_mount(self) -> None:
         """Fill in."""
         ids = self.app.size.width >= WIDE
-        self.query_one(Page).set_lines(help_lines(self._about, self.console.actions, read_only=self.console.read_only, ids=ids))
+        self.query_one(Page).set_lines(help_lines(self._about, self.console.actions, off=self.console.why_not, ids=ids))
         self.query_one(Page).focus()
 
 
-def help_lines(scope: str, actions: Sequence[Action] = ACTIONS, *, read_only: bool = False, ids: bool = True) -> list[Line]:
+def help_lines(
+    scope: str, actions: Sequence[Action] = ACTIONS, *, off: Callable[[Action], str] = lambda _: "", ids: bool = True
+) -> list[Line]:
     """Keys, words and commands of a scope, those few screens have first; writes are marked, and grey where they would be refused.
 
     ``ids``: with the name by which ``:`` knows each.
@@ -59,11 +61,11 @@ def help_lines(scope: str, actions: Sequence[Action] = ACTIONS, *, read_only: bo
         if _screens(action) == EVERY and not everywhere:
             everywhere = True
             lines += [line(""), line(Cell(" EVERYWHERE", "head")), line("")]
-        off = action.write and read_only
+        grey = bool(off(action))
         lines.append(
             line(
-                Cell(f"  {fit(action.shown_keys, 17)}", "dim" if off else "accent"),
-                Cell(fit(action.title, 58), "dim" if off else ""),
+                Cell(f"  {fit(action.shown_keys, 17)}", "dim" if grey else "accent"),
+                Cell(fit(action.title, 58), "dim" if grey else ""),
                 Cell("W " if action.write else "  ", "warn"),
                 Cell(f":{action.id}" if ids else "", "dim"),
             )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
 from gitbridge_console.console.text import safe
@@ -10,6 +11,7 @@ from gitbridge_console.domain.timestamps import ms_from_iso
 
 if TYPE_CHECKING:
     from gitbridge_console.domain.snapshots import (
+        Alert,
         CacheStatus,
         FleetSnapshot,
         LaneStatus,
@@ -143,6 +145,7 @@ def alert_lines(snapshot: FleetSnapshot, limit: int) -> list[Line]:
         line(
             Cell("!! " if alert.level == "critical" else "!  ", LEVEL_TONES.get(alert.level, "")),
             Cell(safe(alert.text), LEVEL_TONES.get(alert.level, "")),
+            *_words_of(alert),
         )
         for alert in snapshot.alerts[:limit]
     ]
@@ -150,6 +153,14 @@ def alert_lines(snapshot: FleetSnapshot, limit: int) -> list[Line]:
         sign, *text = lines[0].parts
         lines[0] = line(sign, Cell(f"1 of {len(snapshot.alerts)}  ", "dim"), *text)
     return lines
+
+
+def _words_of(alert: Alert) -> Iterable[Cell]:
+    """Who has seen it, and that it is silenced."""
+    if alert.acked_by:
+        yield Cell(f"  (seen by {safe(alert.acked_by)})", "dim")
+    if alert.silenced_until:
+        yield Cell(f"  (silenced until {clock(alert.silenced_until)} UTC)", "dim")
 
 
 def first_run_lines(snapshot: FleetSnapshot) -> list[Line]:

@@ -34,13 +34,14 @@ class HeaderState:
     age_s: float = 0.0
     refresh_s: float = 1.0
     rates: tuple[float, float] | None = None
+    role: str = ""
+    """The operator's role, where the settings give roles at all."""
 
 
 def header_line(snapshot: FleetSnapshot | None, state: HeaderState, width: int) -> Line:
     """The vital numbers; what matters least is left out where there is no room."""
-    flags = [
-        Cell(f" {word} ", "head") for word, on in (("DEMO", state.demo), ("READ-ONLY", state.read_only), ("FROZEN", state.frozen)) if on
-    ]
+    words = (("DEMO", state.demo), (state.role.upper(), state.role), ("READ-ONLY", state.read_only), ("FROZEN", state.frozen))
+    flags = [Cell(f" {word} ", "head") for word, on in words if on]
     if snapshot is None:
         return line(Cell("GitBridge", "head"), *flags, Cell("  starting…", "dim"))
     if not snapshot.store.ok:

@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from gitbridge_console.ingress.dialects.base import Dialect
+from gitbridge_console.ingress.dialects.gitea import GiteaDialect
 from gitbridge_console.ingress.dialects.github import GitHubDialect
+from gitbridge_console.ingress.dialects.gitlab import GitLabDialect
 
-DIALECTS: tuple[Dialect, ...] = (GitHubDialect(),)
+DIALECTS: tuple[Dialect, ...] = (GitLabDialect(), GiteaDialect(), GitHubDialect())
 """Asked in this order. GitHub comes last: hosts that imitate it send its headers beside their own."""
 
 
