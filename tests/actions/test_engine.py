@@ -21,7 +21,7 @@ from tests.actions.desk import SHA
 pytestmark = pytest.mark.anyio
 
 DIFF = "diff --git a/x.py b/x.py\n--- a/x.py\n+++ b/x.py\n@@ -1 +1,2 @@\n-x = 1\n+x = 2\n+y = None\n"
-PATIENCE_S = 60.0
+PATIENCE_S = 180.0
 
 
 def pull(number: int) -> dict[str, Any]:
