@@ -27,7 +27,9 @@ local function run_group(KEYS, ARGV)
       end
     end
     local id = args[1]
-    if name == 'claim' then
+    if name == 'enqueue_all' then
+      for i = 5, #args, 2 do expected[#expected + 1] = args[i] end
+    elseif name == 'claim' then
       claims[#claims + 1] = n
     elseif name == 'enqueue' then
       expected[#expected + 1] = id
