@@ -52,24 +52,29 @@ def _is_plain(event: IncomingEvent) -> bool:
     return not (event.diff or event.priority) and len(name) <= DELIVERY_INLINE and len(json.dumps(name)) == len(name) + 2
 
 
+def _json(value: Any) -> str:
+    """JSON without escapes for what is not ASCII: scripts cannot read that of half a surrogate pair, which is replaced when it is sent."""
+    return json.dumps(value, ensure_ascii=False)
+
+
 @lru_cache(maxsize=256)
 def _lasting(kind: str, action: str, source: str) -> str:
     """What many events have in common of the JSON in their records."""
     fields = {"ty": kind, "ac": action, "src": source} if action else {"ty": kind, "src": source}
-    return json.dumps(fields)[:-1]
+    return _json(fields)[:-1]
 
 
 def _fields(event: IncomingEvent, action: str, edited_from: str) -> str:
     """The fields of a new event's header that say nothing to the queue, as JSON; every value is text."""
     text = _lasting(event.type[:60], action[:60], event.source[:60])
     if len(event.delivery) <= DELIVERY_INLINE:
-        text += f', "dl": {json.dumps(event.delivery)}'
+        text += f', "dl": {_json(event.delivery)}'
     if event.priority:
         text += ', "pin": "1"'
     if event.diff:
         text += ', "df": "1"'
     if edited_from:
-        text += f', "from": {json.dumps(edited_from)}'
+        text += f', "from": {_json(edited_from)}'
     return text + "}"
 
 

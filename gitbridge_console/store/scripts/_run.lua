@@ -38,7 +38,7 @@ local function run_group(KEYS, ARGV)
       if is_task(id) then ids[#ids + 1] = event_of(id) end
     end
   end
-  if #ids > 0 then load(ids) end
+  load(ids)
   for n = 1, #names do
     if names[n] ~= 'claim' then replies[n] = reply_of(names[n], asked[n + 1]) end
   end
