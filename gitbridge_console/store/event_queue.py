@@ -46,24 +46,35 @@ def _named(kind: str, pairs: Mapping[str, str]) -> list[str]:
     return [part for name, value in pairs.items() for part in (kind + name, value)]
 
 
+def _is_plain(event: IncomingEvent) -> bool:
+    """Whether an event has nothing but delivery and payload of its own, and JSON nothing to escape in its delivery id."""
+    name = event.delivery
+    return not (event.diff or event.priority) and len(name) <= DELIVERY_INLINE and len(json.dumps(name)) == len(name) + 2
+
+
+def _json(value: Any) -> str:
+    """JSON without escapes for what is not ASCII: scripts cannot read that of half a surrogate pair, which is replaced when it is sent."""
+    return json.dumps(value, ensure_ascii=False)
+
+
 @lru_cache(maxsize=256)
 def _lasting(kind: str, action: str, source: str) -> str:
     """What many events have in common of the JSON in their records."""
     fields = {"ty": kind, "ac": action, "src": source} if action else {"ty": kind, "src": source}
-    return json.dumps(fields)[:-1]
+    return _json(fields)[:-1]
 
 
 def _fields(event: IncomingEvent, action: str, edited_from: str) -> str:
     """The fields of a new event's header that say nothing to the queue, as JSON; every value is text."""
     text = _lasting(event.type[:60], action[:60], event.source[:60])
     if len(event.delivery) <= DELIVERY_INLINE:
-        text += f', "dl": {json.dumps(event.delivery)}'
+        text += f', "dl": {_json(event.delivery)}'
     if event.priority:
         text += ', "pin": "1"'
     if event.diff:
         text += ', "df": "1"'
     if edited_from:
-        text += f', "from": {json.dumps(edited_from)}'
+        text += f', "from": {_json(edited_from)}'
     return text + "}"
 
 
@@ -109,17 +120,23 @@ class RedisEventQueue(QueueControls):
             PayloadTooLarge: one is over the configured size; nothing was stored.
             redis.exceptions.RedisError: the store is away; some may be stored. All may be handed in again: ids are accepted once.
         """
-        by_home: dict[int, tuple[list[int], list[Sequence[Any]]]] = {}
-        for place, event in enumerate(events):
-            home, args = self._handed_in(event, lane, priority, "", "", "", None)
-            places, own = by_home.setdefault(home, ([], []))
-            places.append(place)
-            own.append(args)
-        found: dict[int, Enqueued | BackPressure] = {}
-        for home, (places, own) in by_home.items():
-            replies = await self.partitions[home].accept_many(self._bounds(home), own)
-            found.update(zip(places, map(self._outcome, replies), strict=True))
-        return [found[place] for place in range(len(events))]
+        urgency = str(int(priority))
+        handed_in: list[Sequence[Any]] = []
+        for event in events:
+            if _is_plain(event):
+                self._check_size(event)
+                common = (lane, urgency, "", _lasting(event.type[:60], "", event.source[:60]) + ', "dl": "')
+                handed_in.append((common, event.delivery, pack(event.payload)))
+            else:
+                handed_in.append(self._handed_in(event, lane, priority, "", "", "", None)[1])
+        # Without a repository all of them belong to the first partition.
+        replies = await self.partitions[0].accept_many(self._bounds(0), handed_in)
+        return [Enqueued(reply.decode(), "new") if type(reply) is bytes else self._outcome(reply) for reply in replies]
+
+    def _check_size(self, event: IncomingEvent) -> None:
+        if len(event.payload) > self.settings.payload_max_bytes:
+            limit = f"queue.payload_max_bytes = {self.settings.payload_max_bytes:,}"
+            raise PayloadTooLarge(f"payload of {len(event.payload):,} bytes is over {limit}")
 
     def _handed_in(
         self,
@@ -132,9 +149,7 @@ class RedisEventQueue(QueueControls):
         texts: Mapping[str, str] | None,
     ) -> tuple[int, list[Any]]:
         """The partition an event belongs to and the arguments of its script."""
-        if len(event.payload) > self.settings.payload_max_bytes:
-            limit = f"queue.payload_max_bytes = {self.settings.payload_max_bytes:,}"
-            raise PayloadTooLarge(f"payload of {len(event.payload):,} bytes is over {limit}")
+        self._check_size(event)
         count = len(self.partitions)
         key = f"{zlib.crc32(repository.encode('utf-8', 'replace')):08x}" if repository else ""
         home = partition_of(edited_from, count) if edited_from else int(key or "0", 16) % count

@@ -27,7 +27,7 @@ def size_of(args: Sequence[Any]) -> int:
     try:
         return sum(map(len, args))
     except TypeError:
-        return sum(len(arg) for arg in args if isinstance(arg, str | bytes))
+        return sum(len(arg) for arg in args if isinstance(arg, str | bytes | tuple))
 
 
 def loads_of(items: Sequence[Sequence[Any]], most: int) -> Iterator[Sequence[Sequence[Any]]]:

@@ -65,14 +65,34 @@ class Partition:
         return self._accepts.submit("enqueue", args)
 
     async def accept_many(self, bounds: Sequence[Any], events: Sequence[Sequence[Any]]) -> list[Any]:
-        """Enqueue events given as for :meth:`accept`, in their order, as many in a call as is good; a reply or an exception for each."""
+        """Enqueue events in their order, as many in a call as is good; a reply or an exception for each.
+
+        An event is given as for :meth:`accept`, or, plain, as what it has in common with others, its delivery id and its payload.
+        """
         replies: list[Any] = []
         for load in loads_of(events, MANY_MAX):
+            merged: list[Transition] = [("bounds", bounds)]
+            counts: list[int] = []
+            for args in load:
+                if not isinstance(args, tuple):
+                    merged.append(("enqueue", args))
+                    counts.append(0)
+                elif counts and counts[-1] and merged[-1][1][:4] == args[0]:
+                    merged[-1][1].extend(args[1:])  # type: ignore[attr-defined]  # a list, made below
+                    counts[-1] += 1
+                else:
+                    merged.append(("enqueue_all", [*args[0], *args[1:]]))
+                    counts.append(1)
             try:
-                found = await self._scripts.run_group("accept", [("bounds", bounds), *(("enqueue", args) for args in load)], self._disk)
-                replies += found[1:]
+                found = await self._scripts.run_group("accept", merged, self._disk)
             except OutOfMemoryError as error:
                 replies += [error] * len(load)
+                continue
+            for reply, count in zip(found[1:], counts, strict=True):
+                if count == 0:
+                    replies.append(reply)
+                else:
+                    replies += [reply] * count if isinstance(reply, Exception) else reply
         return replies
 
     def commit(self, transition: str, *args: Any) -> Awaitable[Any]:

@@ -398,6 +398,15 @@ async def client_len(queue: RedisEventQueue) -> int:
     return int(await queue.client.xlen(queue.keys.quarantine))
 
 
+async def test_text_that_is_none_does_not_stand_in_the_way_of_an_event(queue: RedisEventQueue) -> None:
+    odd = "\ud800 \x00 \n \u2028 \x7f"
+    enqueued = await queue.enqueue(event(odd, source=odd), action=odd, texts={"title": odd})
+    job = await one(queue, "route")
+    assert job.header["ac"] == "? \x00 \n \u2028 \x7f"
+    assert (await queue.route(job, PLAN))[0] == "routed"
+    assert (await header(queue, enqueued.id))["dl"] == job.header["ac"]
+
+
 async def test_the_timeline_tells_what_happened(queue: RedisEventQueue) -> None:
     event_id = await routed(queue)
     entries = [json.loads(raw)[1] for raw in timeline_of(await queue.client.get(queue.keys.job(event_id)))]

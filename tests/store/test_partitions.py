@@ -119,6 +119,15 @@ async def test_the_number_is_fixed_at_first_use_and_another_is_refused(
             pass
 
 
+@pytest.mark.parametrize("version", [STORE_VERSION - 1, STORE_VERSION + 1])
+async def test_a_store_of_another_layout_is_refused(client: Redis, namespace: str, valkey_url: str, tmp_path: Path, version: int) -> None:
+    await client.hset(Keys(namespace).meta, mapping={"store_version": version, "partitions": 1})
+    settings = Settings(namespace=namespace, redis=RedisSettings(url=valkey_url))
+    with pytest.raises(StoreUnavailable, match=f"has store version {version}, this program reads {STORE_VERSION}"):
+        async with open_store(settings, tmp_path):
+            pass
+
+
 async def test_a_refusal_names_the_share_of_the_partition_that_is_full(client: Redis, namespace: str) -> None:
     bounds, never = QueueSettings(partitions=4, max_waiting=8), SheddingSettings(enabled=False)
     queue = RedisEventQueue(client, Keys(namespace), queue=bounds, shedding=never)

@@ -5,6 +5,22 @@ local UNDECIDED = {received = 1, routed = 1, parked = 1, consensus_pending = 1}
 
 local function event_of(id) return match(id, '^[^.]+') end
 
+-- Have the records of jobs and of their events at hand, and of all the seats of these.
+local function load_all(ids)
+  local wanted, seats = {}, {}
+  for _, id in ipairs(ids) do
+    wanted[#wanted + 1] = id
+    if is_task(id) then wanted[#wanted + 1] = event_of(id) end
+  end
+  load(wanted)
+  for _, id in ipairs(wanted) do
+    if not is_task(id) then
+      for n = 1, tonumber(hget(id, 'tasks')) or 0 do seats[#seats + 1] = id .. '.' .. n end
+    end
+  end
+  load(seats)
+end
+
 local woken, known_lanes, entered
 local fence, seq, undecided
 
@@ -182,6 +198,7 @@ local function tasks_of_run(event)
   local h = hmget(event, 'first', 'tasks')
   local ids = {}
   for n = tonumber(h[1]) or 1, tonumber(h[2]) or 0 do ids[#ids + 1] = event .. '.' .. n end
+  load(ids)
   return ids
 end
 

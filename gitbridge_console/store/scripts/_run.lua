@@ -27,7 +27,9 @@ local function run_group(KEYS, ARGV)
       end
     end
     local id = args[1]
-    if name == 'claim' then
+    if name == 'enqueue_all' then
+      for i = 5, #args, 2 do expected[#expected + 1] = args[i] end
+    elseif name == 'claim' then
       claims[#claims + 1] = n
     elseif name == 'enqueue' then
       expected[#expected + 1] = id
@@ -36,7 +38,7 @@ local function run_group(KEYS, ARGV)
       if is_task(id) then ids[#ids + 1] = event_of(id) end
     end
   end
-  if #ids > 0 then load(ids) end
+  load(ids)
   for n = 1, #names do
     if names[n] ~= 'claim' then replies[n] = reply_of(names[n], asked[n + 1]) end
   end

@@ -95,6 +95,7 @@ end
 
 -- Have the records of these jobs at hand.
 local function load(ids)
+  if #ids == 0 then return end
   local asked, keys = {}, {}
   for i = 1, #ids do
     local id = ids[i]

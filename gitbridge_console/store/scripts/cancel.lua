@@ -1,6 +1,7 @@
 -- Cancel events that are not finished. ARGV: by, why, then event ids. Holders lose their fence at once.
 -- Returns the state each was in, "" for unknown ones, "-state" for those left alone.
 local out = {}
+load_all({unpack(ARGV, 3)})
 for i = 3, #ARGV do
   local id = ARGV[i]
   local state = hget(id, 'state')

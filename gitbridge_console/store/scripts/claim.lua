@@ -7,7 +7,7 @@
 local lane, n, lease, room, cap, bound = ARGV[1], tonumber(ARGV[2]), tonumber(ARGV[3]), tonumber(ARGV[4]), tonumber(ARGV[5]), ARGV[6]
 local ready, waiting = T .. ':r:' .. lane, T .. ':w:' .. lane
 local due = look('ZRANGEBYSCORE', waiting, '-inf', NOW_MS, 'LIMIT', 0, 100)
-if #due > 0 then load(due) end
+load(due)
 for _, id in ipairs(due) do
   zdrop(waiting, id)
   push(id, lane)

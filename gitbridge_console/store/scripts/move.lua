@@ -35,7 +35,9 @@ local function free_lane(id)
 end
 
 local moved, kept, start = 0, 0, tonumber(ARGV[3])
-for _, id in ipairs(call('ZRANGE', key, start, start + tonumber(ARGV[4]) - 1)) do
+local found = call('ZRANGE', key, start, start + tonumber(ARGV[4]) - 1)
+load_all(found)
+for _, id in ipairs(found) do
   local paid = why ~= '' and kind == 'w' and waits_for_batch(id)
   local made_for_it = why ~= '' and hget(id, 'q')
   local looked_at = is_task(id) and not paid and not made_for_it and not (late and can_wait(id))

@@ -1,5 +1,6 @@
 -- Start events over. ARGV: by, why, then event ids. Returns the state each was in, "" for unknown ones, "-state" for those left alone.
 local out = {}
+load_all({unpack(ARGV, 3)})
 for i = 3, #ARGV do
   local id = ARGV[i]
   local state = hget(id, 'state')

@@ -16,6 +16,7 @@ local function set(id)
   return 1
 end
 local out = {}
+load_all({unpack(ARGV, 4)})
 for i = 4, #ARGV do
   local id = ARGV[i]
   local changed = set(id)

@@ -4,7 +4,7 @@ local limit, most_bytes = tonumber(ARGV[4]), tonumber(ARGV[3])
 local finished, forgotten = {'ignored', 'superseded', 'cancelled', 'resolved'}, 0
 local function forget(key, first, last)
   local ids = look('ZRANGE', key, first, last)
-  load(ids)
+  load_all(ids)
   for _, id in ipairs(ids) do
     forget_event(id)
     forgotten = forgotten + 1
