@@ -8,7 +8,6 @@ from gitbridge_console.commands.output import JSON_OPTION, plain, print_changes,
 from gitbridge_console.commands.running import with_operations
 from gitbridge_console.commands.words import DURATION
 from gitbridge_console.domain.alert_views import AlertsReport
-from gitbridge_console.domain.alerting import key_of
 from gitbridge_console.domain.timestamps import iso_from_ms
 
 
@@ -29,7 +28,7 @@ def alerts(ctx: click.Context, as_json: bool) -> None:
 def _print(report: AlertsReport) -> None:
     rows = []
     for alert in report.alerts:
-        key = key_of(alert)
+        key = alert.key
         words = [
             f"seen by {alert.acked_by}" if alert.acked_by else "",
             f"silenced until {alert.silenced_until}" if alert.silenced_until else "",

@@ -17,7 +17,6 @@ from gitbridge_console.commands.logs import set_up_logging
 from gitbridge_console.commands.options import Options
 from gitbridge_console.commands.output import say
 from gitbridge_console.operations.places import state_dir
-from gitbridge_console.settings.model import Settings
 
 if TYPE_CHECKING:
     from gitbridge_console.operations.operations import Operations

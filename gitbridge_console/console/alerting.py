@@ -7,12 +7,11 @@ from typing import TYPE_CHECKING
 
 from gitbridge_console.console.text import safe
 from gitbridge_console.console.widgets.bottom_row import Question
-from gitbridge_console.domain.alerting import key_of
 from gitbridge_console.domain.filters import duration_s
-from gitbridge_console.domain.snapshots import Alert, FleetSnapshot
 
 if TYPE_CHECKING:
     from gitbridge_console.console.screens.base import FleetScreen
+    from gitbridge_console.domain.snapshots import Alert, FleetSnapshot
 
 SILENCE = "1h"
 """How long, where nobody says otherwise."""
@@ -29,7 +28,7 @@ def alert_here(screen: FleetScreen, name: str = "") -> str | None:
     if not alerts:
         screen.bottom.say("no alert: all is well", "good")
         return None
-    return key_of(alerts[max(0, screen.console.alert_seen - 1) % len(alerts)])
+    return alerts[max(0, screen.console.alert_seen - 1) % len(alerts)].key
 
 
 def acknowledge(screen: FleetScreen, name: str = "", reason: str = "") -> None:
@@ -84,8 +83,8 @@ def by_words(screen: FleetScreen, words: list[str]) -> None:
 
 def rings(before: FleetSnapshot | None, now: FleetSnapshot) -> bool:
     """Whether a critical alert is there that was not, and that nobody has seen or silenced."""
-    known = {key_of(alert) for alert in before.alerts} if before is not None else set()
-    return any(alert.level == "critical" and key_of(alert) not in known and not hushed(alert) for alert in now.alerts)
+    known = {alert.key for alert in before.alerts} if before is not None else set()
+    return any(alert.level == "critical" and alert.key not in known and not hushed(alert) for alert in now.alerts)
 
 
 def hushed(alert: Alert) -> bool:

@@ -93,11 +93,6 @@ class Silence(View):
     reason: str = ""
 
 
-def key_of(alert: Alert) -> str:
-    """What a condition is called: its code and, where there may be several, what it is about: ``provider_open:grok``."""
-    return f"{alert.code}:{alert.about}" if alert.about else alert.code
-
-
 def named_by(name: str, key: str) -> bool:
     """Whether an operator who says ``name`` means that condition: by its whole name, or by its code."""
     return name in (key, key.partition(":")[0])
@@ -125,8 +120,8 @@ def step(
     told; where there are none, conditions are only followed, and told once there are some. One that is silenced is not opened; a close
     is told all the same, for somebody may wait for it. Of ``acked`` conditions only that is told.
     """
-    begins = {key_of(alert): alert for alert in strict}
-    holds = {key_of(alert): alert for alert in relaxed} | begins
+    begins = {alert.key: alert for alert in strict}
+    holds = {alert.key: alert for alert in relaxed} | begins
     known = {condition.key: condition for condition in book.conditions}
     room = CONDITIONS_MAX - len(known)
     new = [Condition(key=key, level=a.level, text=a.text[:TEXT_MAX], since_ms=now_ms) for key, a in begins.items() if key not in known]

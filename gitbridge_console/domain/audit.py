@@ -12,11 +12,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from fnmatch import fnmatchcase
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from gitbridge_console.domain.event_views import AuditEntry
 from gitbridge_console.domain.filters import moment_ms
 from gitbridge_console.domain.timestamps import ms_from_iso
+
+if TYPE_CHECKING:
+    from gitbridge_console.domain.event_views import AuditEntry
 
 FORMAT = "gitbridge-audit/1"
 STATE_MAX = 4_000
@@ -114,6 +116,9 @@ def entry_of(number: int, at: str, intent: Mapping[str, Any], outcome: Mapping[s
     """Both records of a write as one row."""
     by = intent.get("by") or {}
     done = outcome or {"result": UNFINISHED}
+    # Who may do what is asked before the first frame, when no model is built yet: this one is imported where it is.
+    from gitbridge_console.domain.event_views import AuditEntry
+
     return AuditEntry(
         n=number,
         at=at,

@@ -212,6 +212,11 @@ class Alert(View):
     """Who has said that they saw it."""
     silenced_until: str = ""
 
+    @property
+    def key(self) -> str:
+        """What the condition is called: its code and, where there may be several, what it is about: ``provider_open:grok``."""
+        return f"{self.code}:{self.about}" if self.about else self.code
+
 
 class OverloadStatus(View):
     """Which step of cutting work down is in force: normal, smaller_panels, single_seats or shedding, and why.

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from gitbridge_console.domain.alert_views import AlertsReport, AlertTarget
-from gitbridge_console.domain.alerting import Message, Silence, key_of, named_by, silenced
+from gitbridge_console.domain.alerting import Message, Silence, named_by, silenced
 from gitbridge_console.domain.event_views import ChangeReport
 from gitbridge_console.domain.snapshots import Alert, FleetSnapshot
 from gitbridge_console.domain.timestamps import iso_from_ms, ms_from_iso
@@ -60,9 +60,9 @@ class AlertOperations(Door):
     async def ack_alert(self, code: str, reason: str = "") -> ChangeReport:
         """Say that somebody has seen a condition, by its name or its code: no reminders and no bell for it until it is over."""
         snapshot = await self.status()
-        keys = [key_of(alert) for alert in snapshot.alerts if named_by(code, key_of(alert))]
+        keys = [alert.key for alert in snapshot.alerts if named_by(code, alert.key)]
         if not keys:
-            there = ", ".join(key_of(alert) for alert in snapshot.alerts) or "none"
+            there = ", ".join(alert.key for alert in snapshot.alerts) or "none"
             raise NotFound(f"no alert {code[:60]}; there are {there}")
         async with self._writing("alerts ack", ", ".join(keys), reason, planned=len(keys)) as record:
             at = iso_from_ms(await server_now_ms(self._store.client))
@@ -136,7 +136,7 @@ def with_words(snapshot: FleetSnapshot, acked: Acked, silences: Mapping[str, Sil
         for name, why in trouble.items()
     ]
     for alert in snapshot.alerts:
-        key = key_of(alert)
+        key = alert.key
         hush = silenced(key, silences, at_ms)
         more = {"acked_by": str(acked.get(key, {}).get("by", "")), "silenced_until": iso_from_ms(hush.until_ms) if hush else ""}
         found.append(alert.model_copy(update=more))

@@ -13,8 +13,12 @@ from gitbridge_console.store.keys import Keys
 
 ROLES = ("viewer", "operator", "admin")
 LEGACY_KEYS = (LegacySettings().events_key, LegacySettings().processing_key)
-_COMMON = "+@connection -@dangerous -@admin -@scripting +info +time +eval +evalsha +script|load +subscribe +unsubscribe"
-"""Views are partly scripts. A script may do what its caller may, so a viewer's change nothing."""
+_COMMON = "+@connection -@dangerous -@admin -@scripting +info +time +eval +evalsha +script|load +fcall +subscribe +unsubscribe"
+"""Views are partly scripts. A script may do what its caller may, so a viewer's change nothing.
+
+Functions are called by all and loaded by the admin's user only: whoever may replace them has others run what he wrote, with their rights.
+Where none are loaded, the same runs as scripts.
+"""
 
 _LOOK = f"+@read {_COMMON}"
 _CHANGE = f"+@read +@write +publish +multi +exec +discard {_COMMON}"
@@ -35,6 +39,7 @@ def acl_lines(namespace: str = "gitbridge", legacy: tuple[str, ...] = LEGACY_KEY
         f"{{{namespace}:metrics:*}}:*",
         f"{{{namespace}:ctl}}:*",
         f"{keys.alerts}:*",
+        f"{keys.host('*')}*",
     ]
     user = {role: f"user {namespace}-{role} off resetpass resetkeys resetchannels -@all" for role in ROLES}
     return {
@@ -53,7 +58,7 @@ def acl_lines(namespace: str = "gitbridge", legacy: tuple[str, ...] = LEGACY_KEY
                 user["admin"],
                 f"~{all_keys}",
                 *(f"~{key}" for key in legacy),
-                f"{wake} {_CHANGE} +config|get",
+                f"{wake} {_CHANGE} +config|get +function|load",
             ]
         ),
     }

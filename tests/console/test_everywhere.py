@@ -20,7 +20,6 @@ from gitbridge_console.console.clipboard import OSC52_MAX, for_clipboard, write_
 from gitbridge_console.console.outside import NoTerminal
 from gitbridge_console.console.views.fleet import alert_lines
 from gitbridge_console.console.widgets.lines import Page
-from gitbridge_console.domain.alerting import key_of
 from gitbridge_console.domain.event_views import EventDetail
 from gitbridge_console.operations.errors import Usage
 from gitbridge_console.settings.model import ConsoleSettings, Settings
@@ -249,7 +248,7 @@ async def test_the_audit_is_searched_on_screen_and_enter_shows_all_of_a_write() 
 
 async def test_the_alert_that_was_jumped_to_is_acknowledged_and_silenced() -> None:
     async with driving() as d:
-        first, second = (key_of(alert) for alert in fleet().alerts[:2])
+        first, second = (alert.key for alert in fleet().alerts[:2])
         await d.press("K")
         await d.press("a")
         await d.press("a")

@@ -19,7 +19,6 @@ from gitbridge_console.domain.alerting import (
     Silence,
     delivered,
     failed,
-    key_of,
     step,
     without,
 )
@@ -227,7 +226,7 @@ def message(kind: str = "open", text: str = "grok <!channel> & co open") -> Mess
 
 
 def test_bodies_are_what_receivers_know() -> None:
-    assert key_of(alert()) == "provider_open:grok"
+    assert alert().key == "provider_open:grok"
     plain = json.loads(body_of(message(), "prod", "plain"))
     assert (plain["condition"], plain["kind"], plain["since"]) == ("provider_open:grok", "open", "1970-01-01T00:00:00.000Z")
     slack = json.loads(body_of(message(), "prod", "slack"))

@@ -47,5 +47,5 @@ WORDS: dict[str, tuple[str, ...]] = {
     "quarantine drop": ("quarantine", "drop", "1-1", "--reason", "matrix"),
 }
 
-NO_DEED_YET = {"undo", "bulk", "bulk flush", "flush", "backup", "restore"}
-"""Of the table: names of families and of what is only asked for on the screen, where the deeds above are what it does."""
+NO_DEED_YET = {"undo", "bulk", "bulk flush", "flush", "backup", "restore", "reconcile"}
+"""Of the table: names of families, what is only asked for on the screen, where the deeds above are what it does, and what needs a code host."""
