@@ -167,6 +167,7 @@ def test_every_line_of_the_commented_file_is_true() -> None:
     tree = tomllib.loads("\n".join(line for line in lines if "# (not set)" not in line))
     assert tree["providers"].pop("local")["api"] == "chat"
     assert tree.pop("budgets") == {"claude": {"warn_fraction": 0.8}}, "an example: there is none by default"
+    assert tree["alerts"].pop("webhooks") == {"ops": {"url_env": "GITBRIDGE_ALERTS_URL", "format": "slack"}}, "an example, too"
     assert Settings.model_validate(tree) == Settings()
     assert tree["queue"] == Settings().queue.model_dump()
 
