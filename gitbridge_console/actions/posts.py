@@ -29,7 +29,7 @@ class Post:
 
 @dataclass(frozen=True, slots=True)
 class _Shelf:
-    """Where posts of one sort are listed, how one is changed, and where in an item its list, text and author are."""
+    """Where posts of one sort are listed, how and where one is changed, and under which name a page holds its list, if it does."""
 
     listed: str
     change: Literal["PUT", "PATCH"]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import contextlib
 import json
 from collections.abc import AsyncIterator, Callable
@@ -44,13 +43,12 @@ FORBIDDEN = Fault("answer", status=403, body={"message": "Resource not accessibl
 
 
 class WiredHost:
-    """The host and its weather. ``fault`` is asked about each request; ``written`` has the times of writes it took."""
+    """The host and its weather. ``fault`` is asked about each request, ``seen`` is told of what was done."""
 
     def __init__(self, server: ScriptedServer) -> None:
         self.url = f"{server.origin}{PREFIX}"
         self.host = CodeHost(self.url, {TOKEN: "bridge"})
         self.asked: list[tuple[str, str]] = []
-        self.written: list[float] = []
         self.fault: Callable[[str, str], Fault | None] = lambda method, path: None
         self.seen: Callable[[str, str], None] = lambda method, path: None
         server.script = self._serve
@@ -70,8 +68,6 @@ class WiredHost:
         fault = self.fault(request.method, path)
         if fault is None or fault.done:
             answer = self.host.answer(request.method, path, request.headers.get("authorization", ""), request.raw_body)
-            if request.method != "GET" and answer.status < 300:
-                self.written.append(asyncio.get_running_loop().time())
             self.seen(request.method, path)
             if fault is None:
                 await connection.json(answer.status, answer.data, answer.headers)

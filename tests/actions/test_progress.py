@@ -12,6 +12,7 @@ from gitbridge_console.store.progress import ProgressStore
 from gitbridge_console.store.trouble import StoreTrouble
 from tests.actions.desk import SHA, Desk
 from tests.actions.github_wire import BROKEN_BEFORE, LIMITED, TOKEN, WiredHost
+from tests.headers import set_fields
 
 pytestmark = pytest.mark.anyio
 
@@ -30,7 +31,7 @@ def teller(desk: Desk) -> ProgressTeller:
 
 
 async def in_state(desk: Desk, event_id: str, state: EventState) -> None:
-    await desk.client.hset(desk.queue.keys.job(event_id), "state", state)  # type: ignore[misc]
+    await set_fields(desk.queue, event_id, state=state)
 
 
 def said(github: WiredHost) -> list[tuple[str, str]]:
@@ -42,7 +43,7 @@ async def test_each_stage_is_told_once_and_the_end_with_its_verdict(desk: Desk, 
     await teller.watch(one, PULL, "code_review")
     for state in (EventState.ROUTED, EventState.ROUTED, EventState.CONSENSUS_PENDING, EventState.AWAITING_APPROVAL, EventState.RESOLVED):
         await in_state(desk, one, state)
-        await desk.client.hset(desk.queue.keys.job(one), "verdict", "comment")  # type: ignore[misc]
+        await set_fields(desk.queue, one, verdict="comment")
         await teller.turn()
     assert said(github) == [
         ("pending", "queued"),
