@@ -13,7 +13,10 @@ from gitbridge_console.store.keys import Keys
 
 ROLES = ("viewer", "operator", "admin")
 LEGACY_KEYS = (LegacySettings().events_key, LegacySettings().processing_key)
-_COMMON = "+@connection -@dangerous -@admin -@scripting +info +time +eval +evalsha +script|load +fcall +subscribe +unsubscribe"
+_COMMON = (
+    "+@connection -@dangerous -@admin -@scripting +info +time +eval +evalsha +script|load +fcall +multi +exec +discard"
+    " +subscribe +unsubscribe"
+)
 """Views are partly scripts. A script may do what its caller may, so a viewer's change nothing.
 
 Functions are called by all and loaded by the admin's user only: whoever may replace them has others run what he wrote, with their rights.
@@ -21,7 +24,7 @@ Where none are loaded, the same runs as scripts.
 """
 
 _LOOK = f"+@read {_COMMON}"
-_CHANGE = f"+@read +@write +publish +multi +exec +discard {_COMMON}"
+_CHANGE = f"+@read +@write +publish {_COMMON}"
 _APPEND = "+eval +xadd +xlen +xrange +xrevrange +hmget +hset"
 
 

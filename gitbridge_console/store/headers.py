@@ -81,7 +81,8 @@ class Header(Mapping[str, str]):
 
 def ask_headers(pipe: Any, keys: Keys, job_ids: Sequence[str]) -> None:
     """Put into a pipe what :func:`headers_from` reads: two commands, one reply each."""
-    pipe.mget([keys.job(job_id) for job_id in job_ids])
+    # By its name: the method of a Cluster's pipe would take it for one that goes to several nodes, and refuses.
+    pipe.execute_command("MGET", *(keys.job(job_id) for job_id in job_ids))
     pipe.hmget(keys.fences, list(job_ids))
 
 

@@ -48,4 +48,5 @@ WORDS: dict[str, tuple[str, ...]] = {
 }
 
 NO_DEED_YET = {"undo", "bulk", "bulk flush", "flush", "backup", "restore", "reconcile"}
-"""Of the table: names of families, what is only asked for on the screen, where the deeds above are what it does, and what needs a code host."""
+"""Of the table: names of families, what is only asked for on the screen, where
+the deeds above are what it does, and what needs a code host."""
