@@ -199,7 +199,7 @@ class HostBoard:
             redis.exceptions.RedisError: the store is away.
         """
         async with self._client.pipeline(transaction=False) as pipe:
-            pipe.time()
+            pipe.execute_command("TIME")
             pipe.hgetall(f"{self._tag}:faults")
             pipe.hgetall(f"{self._tag}:closed")
             clock, faults, closed = await pipe.execute()
