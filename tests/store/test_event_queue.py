@@ -398,6 +398,14 @@ async def client_len(queue: RedisEventQueue) -> int:
     return int(await queue.client.xlen(queue.keys.quarantine))
 
 
+async def test_ending_in_the_state_it_is_in_already_enters_no_state(queue: RedisEventQueue) -> None:
+    await queue.enqueue(event())
+    job = await one(queue, "route")
+    assert await queue.hand_on(job, "", EventState.RECEIVED)
+    assert (await queue.stats()).counters["to:received"] == 1
+    assert (await header(queue, job.id))["st"] == "settled"
+
+
 async def test_text_that_is_none_does_not_stand_in_the_way_of_an_event(queue: RedisEventQueue) -> None:
     odd = "\ud800 \x00 \n \u2028 \x7f"
     enqueued = await queue.enqueue(event(odd, source=odd), action=odd, texts={"title": odd})

@@ -2,6 +2,7 @@
 -- for each. The most frequent way of an event's end, so it is written out for many at once; what is not plain goes the common way.
 local state, by, why, out = ARGV[1], ARGV[2], ARGV[3], {}
 local level = state == 'failed' and 'error' or state == 'shed' and 'warning' or 'info'
+local plain = '^%d+ %S+ %S* ' .. state .. ' '
 local line = timeline_line(why ~= '' and (state .. ': ' .. why) or state, by)
 local asked, keys, into, said = {}, {}, of(sets, T .. ':e:' .. state), log_line(level, state, why)
 for i = 4, #ARGV, 2 do
@@ -12,7 +13,7 @@ local raws, held = call('MGET', unpack(keys)), call('HMGET', L, unpack(asked))
 local ended, lanes, froms, sizes = 0, {}, {}, {}
 for n = 1, #asked do
   local id, raw, fence = asked[n], raws[n], ARGV[3 + 2 * n]
-  if raw and records[id] == nil and fences[id] == nil and not undecided and #raw < INLINE_MAX and held[n] == fence then
+  if raw and records[id] == nil and fences[id] == nil and not undecided and #raw < INLINE_MAX and held[n] == fence and not find(raw, plain) then
     local sz, _, lane, old, at = match(raw, RECORD)
     local leased, from = lanes[lane], froms[old]
     if not leased then leased = of(sets, T .. ':l:' .. lane) lanes[lane] = leased end
