@@ -20,6 +20,7 @@ from gitbridge_console.domain.events import FINISHED_STATES, STAGE_LANES, EventS
 from gitbridge_console.domain.filters import EventFilter
 from gitbridge_console.domain.provider_health import HealthFinding
 from gitbridge_console.domain.snapshots import BreakerWord, FleetSnapshot
+from gitbridge_console.operations.bulk import BulkOperations
 from gitbridge_console.operations.decision_chains import ChainOperations
 from gitbridge_console.operations.decisions import DecisionOperations
 from gitbridge_console.operations.errors import NotFound, OperationError, Refused, Usage
@@ -41,7 +42,7 @@ REPLAY_MAX = 200
 WAIT_POLL_S = 0.1
 
 
-class Operations(DecisionOperations, ChainOperations, Previews, Listings, HistoryOperations):
+class Operations(DecisionOperations, ChainOperations, BulkOperations, Previews, Listings, HistoryOperations):
     """The door. All methods raise only :class:`~gitbridge_console.operations.errors.OperationError`."""
 
     async def status(self) -> FleetSnapshot:

@@ -23,6 +23,7 @@ from gitbridge_console.router.batch_keeper import BatchKeeper
 from gitbridge_console.router.batches import BatchDesk
 from gitbridge_console.router.board_keeper import BoardKeeper, ProbeGuard
 from gitbridge_console.router.budgets import BudgetGuard
+from gitbridge_console.router.bulk_runner import BulkRunner
 from gitbridge_console.router.dead_letters import DeadLetterKeeper
 from gitbridge_console.router.decision_stage import ActionStage, DecisionStage
 from gitbridge_console.router.discovery import Discovery
@@ -113,6 +114,7 @@ class Engine:
         self._decide = DecisionStage(store.queue, store.reader, self.router, store.outcomes, store.metrics, holder)
         self._act = ActionStage(store.queue, store.reader, store.metrics, holder)
         self._dead_letters = DeadLetterKeeper(store, state_dir, lambda: holder.current.retention, engine=self.id)
+        self._bulk = BulkRunner(store.bulk, store.trouble, engine=self.id)
         self._lanes: dict[str, Lane] = {}
         self._stop = asyncio.Event()
         self._drained = asyncio.Event()
@@ -162,6 +164,7 @@ class Engine:
             ("provider board", self._board.run()),
             # Apart from the maintenance: a slow disk must hold up neither recovery nor heartbeat.
             ("dead letters", self._dead_letters.run()),
+            ("bulk operations", self._bulk.run()),
         ]
         if self._holder.current.legacy.enabled:
             jobs.append(("legacy", self._legacy()))

@@ -100,6 +100,15 @@ class RetentionSettings(Table):
     metrics_s: PositiveSeconds = 26 * 3600.0
 
 
+class BulkSettings(Table):
+    """Bounds of bulk operations."""
+
+    rate_per_s: float = Field(50.0, gt=0, le=500)
+    rate_max_per_s: float = Field(500.0, gt=0, le=500)
+    events_max: int = Field(250_000, ge=1, le=1_000_000)
+    plan_keep_s: float = Field(900.0, ge=10, le=86_400)
+
+
 class IngressSettings(Table):
     """The HTTP door. Secrets are named, never written here."""
 
@@ -238,6 +247,7 @@ class Settings(Table):
     queue: QueueSettings = QueueSettings()
     shedding: SheddingSettings = SheddingSettings()
     retention: RetentionSettings = RetentionSettings()
+    bulk: BulkSettings = BulkSettings()
     ingress: IngressSettings = IngressSettings()
     legacy: LegacySettings = LegacySettings()
     sources: SourceSettings = SourceSettings()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import zlib
 from collections.abc import AsyncIterator, Sequence
 
@@ -9,7 +10,9 @@ from pydantic import ValidationError
 from redis.asyncio import Redis
 
 from gitbridge_console.domain.event_records import EventRecord
+from gitbridge_console.domain.event_views import EventSummary
 from gitbridge_console.domain.events import EventState
+from gitbridge_console.domain.facts import supersede_version
 from gitbridge_console.domain.filters import EventFilter
 from gitbridge_console.store.keys import Keys, home_of
 from gitbridge_console.store.reader import EventReader
@@ -17,6 +20,9 @@ from gitbridge_console.store.replies import server_now_ms, text_of, unpack
 
 IDS_AT_ONCE = 5_000
 EVENTS_AT_ONCE = 200
+HEADS_MAX = 500
+"""Most events whose payload is read to see whether a newer head came; of more, some from everywhere are."""
+PAYLOADS_AT_ONCE = 20
 
 
 class UnreadableEvent(Exception):
@@ -69,3 +75,40 @@ class EventRecords:
             for summary, providers in await self._reader.summaries(ordered[start : start + EVENTS_AT_ONCE], now):
                 if wanted.matches(summary, providers):
                     yield summary.id
+
+    async def newer_heads(self, events: Sequence[EventSummary]) -> tuple[int, int]:
+        """How many of events that move a head have a newer one that is open or resolved, and of how many that was looked up.
+
+        Run again they end superseded, without a question to anybody.
+        """
+        moving = [event for event in events if event.type in ("pull_request", "push")]
+        looked = moving[:: -(-len(moving) // HEADS_MAX) or 1]
+        newer = 0
+        for start in range(0, len(looked), PAYLOADS_AT_ONCE):
+            some = looked[start : start + PAYLOADS_AT_ONCE]
+            pipe = self._client.pipeline(transaction=False)
+            for event in some:
+                pipe.get(home_of(event.id, self._partitions).payload(event.id))
+            heads = {event.id: _head(event.type, raw) for event, raw in zip(some, await pipe.execute(), strict=True)}
+            newer += sum([await self._is_older(event_id, *head) for event_id, head in heads.items() if head is not None])
+        return newer, len(looked)
+
+    async def _is_older(self, event_id: str, subject: str, version: int) -> bool:
+        keys = home_of(event_id, self._partitions)
+        other, _, its_version = text_of(await self._client.get(keys.newest_head(subject))).partition(" ")
+        if not other or other == event_id or int(its_version or 0) <= version:
+            return False
+        state = text_of(await self._client.hget(keys.job(other), "state"))
+        return state in NEWER_STANDS
+
+
+NEWER_STANDS = frozenset({"received", "routed", "parked", "consensus_pending", "awaiting_approval", "resolved"})
+"""States in which a newer head has an older one superseded, as ``route.lua`` has it."""
+
+
+def _head(type: str, raw: bytes | None) -> tuple[str, int] | None:
+    """Supersede key and version of a stored payload; ``None`` for what moves no head or cannot be read."""
+    try:
+        return supersede_version(type, json.loads(unpack(raw)))
+    except (ValueError, RecursionError, zlib.error):
+        return None

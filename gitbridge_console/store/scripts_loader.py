@@ -2,7 +2,8 @@
 
 Each file in ``scripts/`` is one transition: the body of a function of its own ``ARGV``, with the functions of ``_lib.lua``
 in scope. A script that runs alone is that function, called once; a *group* is several of them in one script, which runs
-any number of transitions of one partition in one round trip. What fails in a group fails alone.
+any number of transitions of one partition in one round trip. What fails in a group fails alone. A bulk operation is one
+script that calls other transitions, event by event.
 """
 
 from __future__ import annotations
@@ -24,7 +25,10 @@ GROUPS = {
 }
 """Transitions that are sent together. Operators' scripts run alone: they are rare and some are long."""
 
-GROWING = frozenset({"accept", "replay"})
+BULK = {"bulk": ("cancel", "reprioritize", "reseat"), "bulk_replay": ("replay",)}
+"""Transitions that ``bulk.lua`` calls: replays apart from the others, for they alone need room."""
+
+GROWING = frozenset({"accept", "replay", "bulk_replay"})
 """What may be refused when the server is at ``maxmemory``; all else must work there, to let what was accepted move on."""
 
 FIRST_WITH_FLAGS = 7
@@ -60,10 +64,12 @@ def _text(name: str) -> str:
 def script_source(name: str, server_major: int) -> str:
     """Full text of a script or group for a server of that major version."""
     flags = "" if server_major < FIRST_WITH_FLAGS else "#!lua\n" if name in GROWING else "#!lua flags=allow-oom\n"
+    parts = GROUPS.get(name) or BULK.get(name, ())
+    bodies = [f"transitions.{part} = function(ARGV)\n{_text(part)}end\n" for part in parts]
+    head = "".join([flags, _text("_lib"), "local transitions = {}\n" if parts else "", *bodies])
     if name in GROUPS:
-        bodies = [f"transitions.{part} = function(ARGV)\n{_text(part)}end\n" for part in GROUPS[name]]
-        return "".join([flags, _text("_lib"), "local transitions = {}\n", *bodies, _RUN_GROUP])
-    return f"{flags}{_text('_lib')}local function {name}(ARGV)\n{_text(name)}end\n{_RUN_ONE % name}"
+        return head + _RUN_GROUP
+    return f"{head}local function {name}(ARGV)\n{_text('bulk' if name in BULK else name)}end\n{_RUN_ONE % name}"
 
 
 class ScriptRunner:

@@ -12,6 +12,7 @@ from gitbridge_console.store.attempt_log import AttemptLog
 from gitbridge_console.store.batches import BatchStore
 from gitbridge_console.store.bounded_writes import BoundedWrites
 from gitbridge_console.store.budgets import BudgetStore
+from gitbridge_console.store.bulk_operations import BulkStore
 from gitbridge_console.store.connection import StoreConnection, StoreUnavailable, connect, make_client
 from gitbridge_console.store.dead_letters import DeadLetterStore
 from gitbridge_console.store.durability import DiskWait
@@ -60,6 +61,7 @@ class Store:
         self.quarantine = QuarantineStore(self.client, self.keys)
         writes = BoundedWrites(self.client, connection.info.major)
         self.journal = AuditJournal(self.client, self.keys, keep=settings.retention.audit_max, writes=writes, disk=self.disk)
+        self.bulk = BulkStore(self.client, self.queue.partitions, writes)
         self.event_log = EventLog(self.client, keys, writes=writes)
         self.fleet = FleetRegistry(self.client, self.keys, writes=writes)
         self.providers = ProviderBoard(self.client, self.keys, writes=writes)

@@ -1,0 +1,142 @@
+"""An engine's part in bulk operations: it takes those nobody holds and does them at their rate, piece by piece."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import secrets
+import time
+from collections.abc import Callable
+
+from gitbridge_console.domain.bulk import TICK_S, BulkState, chunk, waits_for
+from gitbridge_console.store.bulk_operations import BulkStore
+from gitbridge_console.store.bulk_records import BulkRecord
+from gitbridge_console.store.trouble import STORE_AWAY, StoreTrouble, is_full
+
+logger = logging.getLogger(__name__)
+
+HOLD_S = 5.0
+"""An engine that was not heard of for so long has lost its operation to another."""
+LOOK_EVERY_S = 0.5
+RETRY_S = 1.0
+SPEED_OVER_S = 5.0
+"""How fast it goes is said of the last so many seconds."""
+
+
+class BulkRunner:
+    """Looks for operations and runs each in a task of its own; of one scope one at a time, in the order they were planned."""
+
+    def __init__(self, bulk: BulkStore, trouble: StoreTrouble, *, engine: str, clock: Callable[[], float] = time.monotonic) -> None:
+        self._bulk = bulk
+        self._trouble = trouble
+        self._clock = clock
+        # A process that comes back with the number of a dead one is not taken for it.
+        self._owner = f"{engine}/{secrets.token_hex(4)}"
+        self._running: dict[str, asyncio.Task[None]] = {}
+
+    async def run(self) -> None:
+        """Look now and then until cancelled; what is held then is left to others at once."""
+        try:
+            while True:
+                try:
+                    await self._look()
+                except STORE_AWAY as error:
+                    self._trouble.report(error)
+                except Exception:
+                    logger.exception("bulk operations could not be looked for, for a reason nobody foresaw; it goes on")
+                await asyncio.sleep(LOOK_EVERY_S)
+        finally:
+            for task in self._running.values():
+                task.cancel()
+            await asyncio.gather(*self._running.values(), return_exceptions=True)
+
+    async def _look(self) -> None:
+        records = await self._bulk.records()
+        states = {record.id: record.state for record in records}
+        waiting = waits_for([(record.id, record.deed.scope) for record in records], states)
+        for record in records:
+            if record.state is BulkState.RUNNING and record.id not in waiting and record.id not in self._running:
+                state, fence = await self._bulk.hold(record.id, self._owner, HOLD_S)
+                if state == BulkState.RUNNING:
+                    self._start(record, fence)
+
+    def _start(self, record: BulkRecord, fence: int) -> None:
+        task = asyncio.create_task(self._guarded(record, fence), name=f"bulk {record.id}")
+        self._running[record.id] = task
+        task.add_done_callback(lambda _: self._running.pop(record.id, None))
+
+    async def _guarded(self, record: BulkRecord, fence: int) -> None:
+        """A fault ends our part of it, not the operation: another look takes it up again."""
+        try:
+            await self._work(record, fence)
+        except Exception:
+            logger.exception("bulk operation %s stopped for a reason nobody foresaw; it is taken up again", record.id)
+        finally:
+            try:
+                await self._bulk.leave(record.id, self._owner)
+            except STORE_AWAY as error:
+                self._trouble.report(error)
+
+    async def _work(self, record: BulkRecord, fence: int) -> None:
+        logger.info("bulk operation %s: %s, %d planned, at %g/s", record.id, record.deed.words, record.planned, record.rate_per_s)
+        pace, note, due = _Pace(self._clock), "", self._clock()
+        while True:
+            try:
+                state, ours = await self._bulk.hold(record.id, self._owner, HOLD_S, speed_per_s=pace.per_s, note=note)
+                if state != BulkState.RUNNING:
+                    logger.info("bulk operation %s: %s", record.id, "another engine has it" if state == "held" else state or "it is gone")
+                    return
+                # Taken back after a stall in which another engine had it: its fence is a new one.
+                done = await self._piece(record, ours, pace)
+            except STORE_AWAY as error:
+                self._trouble.report(error)
+                note = "the store is full: it waits for room" if is_full(error) else ""
+                await asyncio.sleep(RETRY_S)
+                due = self._clock()
+                continue
+            if done is None:
+                return
+            note = ""
+            due = max(due + done / record.rate_per_s, self._clock() - TICK_S)
+            await asyncio.sleep(max(0.0, due - self._clock()))
+
+    async def _piece(self, record: BulkRecord, fence: int, pace: _Pace) -> int | None:
+        """Do what is due now; returns how many entries that were, ``None`` once nothing is left or it is not ours any more."""
+        sums, _ = await self._bulk.sums(record.id)
+        most_left = None if record.most is None else record.most - sums.over
+        if not sums.left or (most_left is not None and most_left <= 0):
+            note = f"its maximum of {record.most:,} was reached" if sums.left and record.most is not None else ""
+            await self._bulk.turn(record.id, BulkState.FINISHED, BulkState.RUNNING, note=note)
+            logger.info("bulk operation %s is over: %d done, %d skipped, %d failed", record.id, sums.done, sums.skipped, sums.failed)
+            return None
+        wanted = chunk(record.rate_per_s, sums.left, most_left)
+        looked = 0
+        for place, left in enumerate(sums.lefts):
+            if left and looked < wanted:
+                came, held = await self._bulk.step(record, fence, place, wanted - looked)
+                if not held:
+                    return None
+                looked += came.over
+        pace.note(looked)
+        return looked
+
+
+class _Pace:
+    """How many entries a second over the last seconds."""
+
+    def __init__(self, clock: Callable[[], float]) -> None:
+        self._clock = clock
+        self._marks: list[tuple[float, int]] = [(clock(), 0)]
+
+    def note(self, count: int) -> None:
+        """So many were just looked at."""
+        now = self._clock()
+        self._marks.append((now, self._marks[-1][1] + count))
+        while len(self._marks) > 2 and now - self._marks[1][0] > SPEED_OVER_S:
+            del self._marks[0]
+
+    @property
+    def per_s(self) -> float:
+        """Entries a second."""
+        (start, before), (end, total) = self._marks[0], self._marks[-1]
+        return (total - before) / (end - start) if end > start else 0.0
