@@ -51,7 +51,7 @@ async def serve_webhooks(session: Session, host: str, port: int, stop: asyncio.E
     async def metrics() -> bytes:
         return exposition(await operations.status())
 
-    app = build_ingress_app(session.holder, operations.submit, ready, metrics, come_again=(OperationError,))
+    app = build_ingress_app(session.holder, operations.take_in, ready, metrics, come_again=(OperationError,))
     settings = session.holder.current.ingress
     warning = check_ingress(settings)
     if warning:

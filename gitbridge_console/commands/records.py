@@ -11,11 +11,10 @@ import click
 
 from gitbridge_console.commands.output import JSON_OPTION, REASON, plain, print_changes, print_json, print_json_line, say, table
 from gitbridge_console.commands.running import with_operations
+from gitbridge_console.domain.chain_lines import ChainReport, verify_lines
 from gitbridge_console.domain.filters import moment_ms
 from gitbridge_console.domain.timestamps import ms_from_iso
-from gitbridge_console.operations.decision_chains import verify_lines
 from gitbridge_console.operations.errors import OperationError
-from gitbridge_console.store.decision_log import ChainReport
 
 
 @click.group()

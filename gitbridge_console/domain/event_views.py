@@ -146,15 +146,30 @@ class DecisionSummary(View):
 
 
 class AuditEntry(View):
-    """One operator's write, recorded before it ran."""
+    """One operator's write, recorded before it ran, with what came of it."""
 
+    n: int = 0
+    """Its number in the chain."""
     at: str
     who: str
     host: str
+    account: str = ""
+    """Whose rights the process had, as the kernel says."""
+    login: str = ""
+    """Who logged in, as the kernel says; empty where it does not know."""
+    sudo_user: str = ""
+    ssh: str = ""
+    tty: str = ""
+    role: str = ""
     what: str
     target: str
     reason: str
+    filter: str = ""
+    planned: int | None = None
     result: str = ""
+    affected: int | None = None
+    before: dict[str, Any] = Field(default_factory=dict)
+    after: dict[str, Any] = Field(default_factory=dict)
 
 
 class QuarantineEntry(View):

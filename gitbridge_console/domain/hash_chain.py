@@ -55,17 +55,23 @@ class ChainCheck:
         self.last = anchor
         self.count = 0
         self.problem = ""
+        self._gap: tuple[str, int] | None = None
+        """Where a link is missing: the hash it would follow, and the number found in its place."""
 
     def add(self, link: Link) -> None:
         """The next link in the order in which they are kept."""
         self.count += 1
         if not self.problem:
             self.problem = self._look(link)
+        elif self._gap is not None and link.prev == self._gap[0]:
+            first, second = sorted((self._gap[1], link.seq))
+            self.problem, self._gap = f"entries {first} and {second} stand in the wrong order", None
         self.last = End(link.seq, link.hash)
 
     def _look(self, link: Link) -> str:
         wanted = self.last.seq + 1
         if link.seq > wanted:
+            self._gap = (self.last.hash, link.seq)
             gone = f"entry {wanted} is" if link.seq == wanted + 1 else f"entries {wanted} to {link.seq - 1} are"
             return f"{gone} missing"
         if link.seq < wanted:
@@ -73,6 +79,7 @@ class ChainCheck:
         if link_hash(link.prev, link.body) != link.hash:
             return f"entry {link.seq} was altered: its hash is not that of what it says"
         if link.prev != self.last.hash:
+            self._gap = (self.last.hash, link.seq)
             return f"entry {link.seq} does not follow the entry before it: one of the two was replaced"
         return ""
 

@@ -16,7 +16,8 @@ from gitbridge_console.domain.snapshots import (
 )
 from gitbridge_console.domain.timestamps import iso_from_ms
 from gitbridge_console.router.overload import UNDECIDED, Overload, Step
-from gitbridge_console.settings.model import AlertSettings, Settings
+from gitbridge_console.settings.model import Settings
+from gitbridge_console.settings.operators import AlertSettings
 from gitbridge_console.store.records import QueueStats
 from gitbridge_console.store.server_watch import ServerState
 

@@ -13,6 +13,7 @@ from gitbridge_console.operations.bulk_cost import expected_calls, expected_cost
 from gitbridge_console.operations.bulk_selection import SAMPLE, Finder, Progress, Selection
 from gitbridge_console.operations.door import Door
 from gitbridge_console.operations.errors import NotFound, Refused, Usage
+from gitbridge_console.operations.roles import least_role
 from gitbridge_console.store.bulk_records import BulkRecord
 
 
@@ -30,7 +31,7 @@ class BulkOperations(Door):
     ) -> BulkPlan:
         """Count what would be done, changing nothing; what is found is kept for a while under the plan's token.
 
-        Where nothing may be written it is not kept, and the token is empty. Of more than ``most`` the oldest are taken.
+        Who may not apply it gets it without a token, and nothing is kept. Of more than ``most`` the oldest are taken.
         """
         self._check(deed, chosen)
         settings = self._settings()
@@ -46,7 +47,7 @@ class BulkOperations(Door):
             kinds = Counter(event.kind or "not routed" for event in events)
             calls = expected_calls(settings, deed, kinds, len(names), pointless)
             token = ""
-            if names and not self.read_only:
+            if names and self._may(f"bulk {deed.kind}"):
                 entries = [found.entries[name] for name in names]
                 token = await self._store.bulk.plan(
                     deed, chosen.words, entries, by=self._actor.who, host=self._actor.host, keep_s=settings.bulk.plan_keep_s
@@ -71,6 +72,9 @@ class BulkOperations(Door):
                 rate_per_s=rate,
                 takes_s=round(len(names) / rate, 1),
             )
+
+    def _may(self, what: str) -> bool:
+        return not self.read_only and self.role >= least_role(what)
 
     def _check(self, deed: Deed, chosen: Selection) -> None:
         if deed.kind is BulkKind.PRIORITIZE:
@@ -106,11 +110,9 @@ class BulkOperations(Door):
         if most is not None and most < 1:
             raise Usage("the maximum is one event at least")
         rate = self._rate(rate_per_s)
-        if self.read_only:
-            raise Refused(f"read-only: plan {token[:60]} was not applied")
         planned = await self._bulk(token)
-        about = f"{planned.id}: {planned.deed.words}, {planned.filter}, {planned.planned} planned"
-        async with self._writing(f"bulk {planned.deed.kind}", about, reason) as record:
+        what, about = f"bulk {planned.deed.kind}", f"{planned.id}: {planned.deed.words}"
+        async with self._writing(what, about, reason, filter=planned.filter, planned=planned.planned) as record:
             before = await self._store.bulk.apply(
                 planned.id, by=self._actor.who, host=self._actor.host, reason=reason, rate_per_s=rate, most=most
             )
@@ -154,12 +156,14 @@ class BulkOperations(Door):
 
     async def _turn(self, op_id: str, word: str, to: BulkState, *of: BulkState, reason: str = "") -> ChangeReport:
         record = await self._bulk(op_id)
-        async with self._writing(f"bulk {word}", f"{record.id}: {record.deed.words}, {record.filter}", reason) as entry:
+        about = f"{record.id}: {record.deed.words}"
+        async with self._writing(f"bulk {word}", about, reason, filter=record.filter, planned=record.planned) as entry:
             note = f"by {self._actor.who}" + (f": {reason}" if reason else "")
             before = await self._store.bulk.turn(record.id, to, *of, note=note if to is not BulkState.RUNNING else "")
             if before not in of:
                 raise Refused(f"{record.id} is {before or 'gone'}: nothing to {word}")
             sums, _ = await self._store.bulk.sums(record.id)
+            entry.affected, entry.before, entry.after = sums.done, {record.id: before}, {record.id: to.value}
             entry.result = f"{to}: {sums.done} done, {sums.skipped} skipped, {sums.failed} failed, {sums.left + sums.dropped} not done"
         return ChangeReport(changed=1, ids=(record.id,), notes=(entry.result,))
 

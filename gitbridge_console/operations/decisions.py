@@ -69,7 +69,7 @@ class DecisionOperations(Door):
         """
         event = expand_id(decision_id.partition("-")[0])
         target = " ".join([event, *(f"#{number}" for number in numbers), value]).strip()
-        async with self._writing(f"decision {word}", target, note) as record:
+        async with self._writing(f"decision {word}", target, note, planned=max(1, len(numbers))) as record:
             for _ in range(TRIES):
                 stored = await self._store.reader.decision_text(event)
                 before = _read(stored, decision_id)
@@ -91,7 +91,8 @@ class DecisionOperations(Door):
                     raise Refused(f"event {event} is {reply}: what was decided and acted on can only be judged, by accept or dismiss")
                 await self._store.queue.log_record(event, edit_record(after, edit))
                 await self._learn(before, after)
-                record.result = f"{word} {', '.join(edit.findings) or value}"
+                record.result, record.affected = f"{word} {', '.join(edit.findings) or value}", max(1, len(numbers))
+                record.before, record.after = {"verdict": before.verdict}, {"verdict": after.verdict}
                 return after
         raise Refused(f"the decision on {event} is changed by others all the time: try again")
 
@@ -138,7 +139,7 @@ class DecisionOperations(Door):
     async def _settle_approval(self, event_id: str, note: str, *, approve: bool, seen: Decision | None = None) -> ChangeReport:
         name = expand_id(event_id.partition("-")[0])
         word = "approve" if approve else "reject"
-        async with self._writing(word, name, note) as record:
+        async with self._writing(word, name, note, planned=1) as record:
             stored = await self._store.reader.decision_text(name) if seen is not None else None
             changed = stored is not None and Decision.model_validate_json(stored) != seen
             before = "changed"
@@ -152,7 +153,8 @@ class DecisionOperations(Door):
                 raise Refused(f"event {name} is {before}, not awaiting approval")
             at = iso_from_ms(await server_now_ms(self._store.client))
             await self._store.queue.log_record(name, approval_record(name, at=at, by=self._actor.who, approved=approve, note=note))
-            record.result = "approved" if approve else "rejected"
+            record.result, record.affected = "approved" if approve else "rejected", 1
+            record.before, record.after = {name: before}, {name: record.result}
         return ChangeReport(changed=1, ids=(name,))
 
     async def _waits(self, event: str) -> bool:

@@ -2,26 +2,38 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
+from typing import Any
 
+from gitbridge_console.domain.audit import Intent, Outcome
 from gitbridge_console.domain.events import STAGE_LANES
 from gitbridge_console.operations.actor import Actor, current_actor
-from gitbridge_console.operations.errors import BackPressure, NotConfirmed, NotFound, Refused, StoreAway, Usage
+from gitbridge_console.operations.errors import BackPressure, NotConfirmed, NotFound, OperationError, Refused, StoreAway, Usage
+from gitbridge_console.operations.roles import Role, least_role, role_of
 from gitbridge_console.router.intake import Intake
 from gitbridge_console.settings.model import Settings
 from gitbridge_console.store.durability import NotDurable
+from gitbridge_console.store.journal import AuditContended
 from gitbridge_console.store.records import BackPressure as QueueBackPressure
 from gitbridge_console.store.store import Store
-from gitbridge_console.store.trouble import STORE_AWAY, is_full
+from gitbridge_console.store.trouble import STORE_AWAY, STORE_REFUSES, is_forbidden, is_full
 
 
 @dataclass(slots=True)
-class _Record:
-    """What a write came to, for the audit."""
+class WriteRecord:
+    """What a write came to, for the audit: filled by whoever makes it. ``entry`` is its number in the audit."""
 
+    entry: str
     result: str = "done"
+    affected: int | None = None
+    before: dict[str, Any] = field(default_factory=dict)
+    after: dict[str, Any] = field(default_factory=dict)
+
+    def outcome(self, result: str | None = None) -> Outcome:
+        """As the audit keeps it."""
+        return Outcome(self.result if result is None else result, self.affected, self.before, self.after)
 
 
 class Door:
@@ -39,6 +51,22 @@ class Door:
         """Whether every write is refused."""
         return self._read_only or self._settings().read_only
 
+    @property
+    def role(self) -> Role:
+        """The role of whoever uses this door, by the settings as they are now."""
+        return role_of(self._actor, self._settings().roles)
+
+    def _allow(self, what: str, target: str) -> None:
+        """Let a write pass.
+
+        Raises:
+            Refused: all is read-only here, or the role is not enough.
+        """
+        if self.read_only:
+            raise Refused(f"read-only: {what} {target} was not done")
+        if (role := self.role) < (least := least_role(what)):
+            raise Refused(f"{self._actor.who} is {role.word} here and {what} needs {least.word}: {target} was left as it is")
+
     @asynccontextmanager
     async def _asking(self) -> AsyncIterator[None]:
         try:
@@ -50,23 +78,44 @@ class Door:
         except STORE_AWAY as error:
             what = "is full" if is_full(error) else "does not answer"
             raise StoreAway(f"the store {what}: {' '.join(str(error).split())[:200]}") from error
+        except AuditContended as error:
+            raise OperationError(f"{error}: try again") from error
+        except STORE_REFUSES as error:
+            if is_forbidden(error):
+                raise Refused(f"the store's user may not do this: {' '.join(str(error).split())[:200]}") from error
+            raise
 
     @asynccontextmanager
-    async def _writing(self, what: str, target: str, reason: str = "") -> AsyncIterator[_Record]:
-        if self.read_only:
-            raise Refused(f"read-only: {what} {target} was not done")
+    async def _writing(
+        self,
+        what: str,
+        target: str,
+        reason: str = "",
+        *,
+        filter: str = "",
+        planned: int | None = None,
+        before: Mapping[str, Any] | None = None,
+    ) -> AsyncIterator[WriteRecord]:
+        """A write: refused where it may not be made, in the audit before it runs, and after it with what the block noted.
+
+        ``what`` is looked up in :data:`~gitbridge_console.operations.roles.LEAST`. ``filter`` is what the things were found by,
+        ``planned`` how many they are, ``before`` what is known of them already; the block adds to ``before`` what only the
+        write itself can tell.
+        """
+        self._allow(what, target)
         async with self._asking():
             journal = self._store.journal
-            entry = await journal.begin(who=self._actor.who, host=self._actor.host, what=what, target=target, reason=reason)
-            record = _Record()
+            by = replace(self._actor, role=self.role.word)
+            entry = await journal.begin(Intent(by, what, target, reason, filter, planned, before or {}))
+            record = WriteRecord(entry)
             try:
                 yield record
             except Exception as error:
                 # Why it failed is the news; that the audit could not be completed is not.
-                with suppress(NotDurable, *STORE_AWAY):
-                    await journal.end(entry, f"failed: {' '.join(str(error).split())}")
+                with suppress(NotDurable, AuditContended, *STORE_AWAY):
+                    await journal.end(entry, record.outcome(f"failed: {' '.join(str(error).split())}"))
                 raise
-            await journal.end(entry, record.result)
+            await journal.end(entry, record.outcome())
 
     @property
     def lanes(self) -> tuple[str, ...]:

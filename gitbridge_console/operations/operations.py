@@ -10,7 +10,6 @@ from dataclasses import replace
 
 from gitbridge_console.domain.event_records import EventRecord, encode
 from gitbridge_console.domain.event_views import (
-    AuditEntry,
     ChangeReport,
     EventDetail,
     EventSummary,
@@ -20,6 +19,7 @@ from gitbridge_console.domain.events import FINISHED_STATES, STAGE_LANES, EventS
 from gitbridge_console.domain.filters import EventFilter
 from gitbridge_console.domain.provider_health import HealthFinding
 from gitbridge_console.domain.snapshots import BreakerWord, FleetSnapshot
+from gitbridge_console.operations.audit import AuditOperations
 from gitbridge_console.operations.bulk import BulkOperations
 from gitbridge_console.operations.decision_chains import ChainOperations
 from gitbridge_console.operations.decisions import DecisionOperations
@@ -30,7 +30,7 @@ from gitbridge_console.operations.listings import Listings
 from gitbridge_console.operations.preview import Previews
 from gitbridge_console.operations.provider_status import read_books
 from gitbridge_console.operations.quarantine import as_event, hand_in, look_up
-from gitbridge_console.operations.reports import change_report, full_ids
+from gitbridge_console.operations.reports import change_report, full_ids, held, states
 from gitbridge_console.operations.status import build_snapshot
 from gitbridge_console.router.intake import NotAnEvent, SubmitResult
 from gitbridge_console.store.event_records import UnreadableEvent
@@ -42,7 +42,7 @@ REPLAY_MAX = 200
 WAIT_POLL_S = 0.1
 
 
-class Operations(DecisionOperations, ChainOperations, BulkOperations, Previews, Listings, HistoryOperations):
+class Operations(DecisionOperations, ChainOperations, AuditOperations, BulkOperations, Previews, Listings, HistoryOperations):
     """The door. All methods raise only :class:`~gitbridge_console.operations.errors.OperationError`."""
 
     async def status(self) -> FleetSnapshot:
@@ -112,7 +112,7 @@ class Operations(DecisionOperations, ChainOperations, BulkOperations, Previews, 
         async with self._writing("quarantine drop", entry_id[:60], reason) as record:
             if not await self._store.quarantine.drop(entry_id):
                 raise NotFound(f"nothing in quarantine has the id {entry_id[:60]}")
-            record.result = "dropped"
+            record.result, record.affected = "dropped", 1
         return ChangeReport(changed=1, ids=(entry_id,))
 
     async def export_events(self, wanted: EventFilter, on_unreadable: Callable[[str], None]) -> AsyncIterator[bytes]:
@@ -130,13 +130,13 @@ class Operations(DecisionOperations, ChainOperations, BulkOperations, Previews, 
                 if record is not None:
                     yield encode(record, at_ms=round(time.time() * 1000), by=self._actor.who)
 
-    async def list_audit(self, limit: int = 100) -> list[AuditEntry]:
-        """Operators' writes, newest first."""
-        async with self._asking():
-            return await self._store.journal.newest(limit)
-
     async def submit(self, event: IncomingEvent) -> SubmitResult:
-        """Store an event. Not an operator's write: it is not audited, but refused when read-only."""
+        """Store an event a person hands in. It is not audited, for the event itself says where it came from."""
+        self._allow("submit", event.delivery[:60])
+        return await self.take_in(event)
+
+    async def take_in(self, event: IncomingEvent) -> SubmitResult:
+        """Store an event that a program received for us, whoever's account that runs under; refused when read-only."""
         if self.read_only:
             raise Refused("read-only: nothing was submitted")
         async with self._asking():
@@ -165,9 +165,11 @@ class Operations(DecisionOperations, ChainOperations, BulkOperations, Previews, 
         names = self._known_lanes(lanes)
         if not reason.strip():
             raise Usage("say why: a pause needs a reason")
-        async with self._writing("pause", ", ".join(names), reason):
+        async with self._writing("pause", ", ".join(names), reason, planned=len(names)) as record:
             for lane in names:
-                await self._store.queue.pause(lane, by=self._actor.who, reason=reason, for_s=for_s)
+                record.before[lane] = held(await self._store.queue.pause(lane, by=self._actor.who, reason=reason, for_s=for_s))
+                record.after[lane] = "paused" if for_s is None else f"paused for {for_s:g} s"
+            record.affected = len(names)
         return ChangeReport(changed=len(names), ids=tuple(names))
 
     async def drain(self, provider: str, reason: str) -> ChangeReport:
@@ -177,16 +179,19 @@ class Operations(DecisionOperations, ChainOperations, BulkOperations, Previews, 
             raise Usage(f"{name} is a stage: only providers are drained, stages are paused")
         if not reason.strip():
             raise Usage("say why: a drain needs a reason")
-        async with self._writing("drain", name, reason):
-            await self._store.queue.drain(name, by=self._actor.who, reason=reason)
+        async with self._writing("drain", name, reason, planned=1) as record:
+            record.before[name] = held(await self._store.queue.drain(name, by=self._actor.who, reason=reason))
+            record.after[name], record.affected = "draining", 1
         return ChangeReport(changed=1, ids=(name,))
 
     async def resume(self, lanes: Sequence[str]) -> ChangeReport:
         """Let lanes go on, paused or draining."""
         names = self._known_lanes(lanes)
-        async with self._writing("resume", ", ".join(names)) as record:
+        async with self._writing("resume", ", ".join(names), planned=len(names)) as record:
             before = [await self._store.queue.resume(lane, by=self._actor.who) for lane in names]
             changed = tuple(lane for lane, pause in zip(names, before, strict=True) if pause)
+            record.before = {lane: held(pause) for lane, pause in zip(names, before, strict=True)}
+            record.after, record.affected = dict.fromkeys(changed, "open"), len(changed)
             record.result = f"resumed {', '.join(changed) or 'nothing'}"
         notes = tuple(f"{lane} was neither paused nor draining" for lane in names if lane not in changed)
         return ChangeReport(changed=len(changed), unchanged=len(names) - len(changed), ids=changed, notes=notes)
@@ -194,10 +199,13 @@ class Operations(DecisionOperations, ChainOperations, BulkOperations, Previews, 
     async def prioritize(self, ids: Sequence[str], to: Priority, *, front: bool = False) -> ChangeReport:
         """Give events or single tasks another priority; their age is kept."""
         names = full_ids(ids)
-        async with self._writing("prioritize", ", ".join(names), f"to {to.label}{', front' if front else ''}") as record:
+        async with self._writing(
+            "prioritize", ", ".join(names), f"to {to.label}{', front' if front else ''}", planned=len(names)
+        ) as record:
             counts = await self._store.queue.reprioritize(names, to, front=front, by=self._actor.who)
             changed = tuple(name for name, count in zip(names, counts, strict=True) if count)
-            record.result = f"{len(changed)} of {len(names)} changed"
+            record.result, record.affected = f"{len(changed)} of {len(names)} changed", len(changed)
+            record.after = dict.fromkeys(changed, to.label)
         notes = tuple(f"{name}: finished, unknown, or {to.label} already" for name in names if name not in changed)
         return ChangeReport(changed=len(changed), unchanged=len(notes), ids=changed, notes=notes)
 
@@ -206,10 +214,11 @@ class Operations(DecisionOperations, ChainOperations, BulkOperations, Previews, 
         names = full_ids(ids)
         if len(names) > REPLAY_MAX:
             raise Usage(f"{len(names)} events at once, at most {REPLAY_MAX}")
-        async with self._writing("replay", ", ".join(names), reason) as record:
+        async with self._writing("replay", ", ".join(names), reason, planned=len(names)) as record:
             before = await self._store.queue.replay(names, by=self._actor.who, why=reason)
             report = change_report(names, before, "only failed, shed, cancelled and resolved events can be replayed")
-            record.result = f"{report.changed} of {len(names)} replayed"
+            record.result, record.affected = f"{report.changed} of {len(names)} replayed", report.changed
+            record.before, record.after = states(names, before), dict.fromkeys(report.ids, "received")
         return report
 
     async def replay_edited(self, event_id: str, payload: bytes, reason: str) -> ChangeReport:
@@ -230,7 +239,8 @@ class Operations(DecisionOperations, ChainOperations, BulkOperations, Previews, 
                 made = await self._intake.accept(event, edited_from=name)
             except NotAnEvent as error:
                 raise Usage(f"the edited payload cannot be handed in: {error}") from None
-            record.result = f"{made.id}, {made.status}"
+            record.result, record.affected = f"{made.id}, {made.status}", int(made.status != "duplicate")
+            record.before, record.after = {name: old.detail.state}, {made.id: made.status}
         return ChangeReport(changed=int(made.status != "duplicate"), ids=(made.id,), notes=(f"{made.id} ({made.status}) made from {name}",))
 
     async def _record(self, event_id: str) -> EventRecord:
@@ -245,10 +255,11 @@ class Operations(DecisionOperations, ChainOperations, BulkOperations, Previews, 
     async def cancel(self, ids: Sequence[str], reason: str) -> ChangeReport:
         """Cancel unfinished events and their seats, those in flight included."""
         names = full_ids(ids)
-        async with self._writing("cancel", ", ".join(names), reason) as record:
+        async with self._writing("cancel", ", ".join(names), reason, planned=len(names)) as record:
             before = await self._store.queue.cancel(names, by=self._actor.who, why=reason)
             report = change_report(names, before, "it is finished already")
-            record.result = f"{report.changed} of {len(names)} cancelled"
+            record.result, record.affected = f"{report.changed} of {len(names)} cancelled", report.changed
+            record.before, record.after = states(names, before), dict.fromkeys(report.ids, "cancelled")
         return report
 
     async def failover(self, provider: str, to: str, reason: str) -> ChangeReport:
@@ -260,7 +271,7 @@ class Operations(DecisionOperations, ChainOperations, BulkOperations, Previews, 
             raise Usage("say why: a failover needs a reason")
         async with self._writing("failover", f"{source} to {target}", reason) as record:
             moved, kept = await self._store.queue.move(source, target, by=self._actor.who)
-            record.result = f"{moved} moved, {kept} stay"
+            record.result, record.affected = f"{moved} moved, {kept} stay", moved
         notes = (f"{kept} stay: {target} has a seat on the same panel",) if kept else ()
         return ChangeReport(changed=moved, unchanged=kept, notes=notes)
 
@@ -278,5 +289,6 @@ class Operations(DecisionOperations, ChainOperations, BulkOperations, Previews, 
                 # First: an engine that has heard the word asks for the limits at once.
                 await self._store.rate_limits.reopen(provider, self._settings().providers[provider].model)
             before = await self._store.providers.say(provider, word, by=self._actor.who, why=reason)
-            record.result = f"it was {before}"
+            record.result, record.affected = f"it was {before}", 1
+            record.before, record.after = {provider: before}, {provider: word}
         return ChangeReport(changed=1, ids=(provider,), notes=(f"it was {before}",))

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
+from typing import Any
 
 from gitbridge_console.domain.event_views import ChangeReport
 from gitbridge_console.operations.errors import NotFound, Usage
@@ -35,3 +37,13 @@ def change_report(names: Sequence[str], before: Sequence[str], why_not: str) -> 
         if not state or state.startswith("-")
     )
     return ChangeReport(changed=len(changed), unchanged=len(notes), ids=changed, notes=notes)
+
+
+def held(before: str) -> Any:
+    """How a lane was held, as the store describes it: by whom, why and since when, or ``open``."""
+    return json.loads(before) if before else "open"
+
+
+def states(names: Sequence[str], before: Sequence[str]) -> dict[str, str]:
+    """The state each of them was in, from the replies of a script; ``unknown`` for what is not there."""
+    return {name: state.removeprefix("-") or "unknown" for name, state in zip(names, before, strict=True)}

@@ -8,9 +8,12 @@ import secrets
 import time
 from collections.abc import Callable
 
+from gitbridge_console.domain.audit import Actor, Intent, Outcome
 from gitbridge_console.domain.bulk import TICK_S, BulkState, chunk, waits_for
 from gitbridge_console.store.bulk_operations import BulkStore
 from gitbridge_console.store.bulk_records import BulkRecord
+from gitbridge_console.store.durability import NotDurable
+from gitbridge_console.store.journal import AuditContended, AuditJournal
 from gitbridge_console.store.trouble import STORE_AWAY, StoreTrouble, is_full
 
 logger = logging.getLogger(__name__)
@@ -26,8 +29,17 @@ SPEED_OVER_S = 5.0
 class BulkRunner:
     """Looks for operations and runs each in a task of its own; of one scope one at a time, in the order they were planned."""
 
-    def __init__(self, bulk: BulkStore, trouble: StoreTrouble, *, engine: str, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(
+        self,
+        bulk: BulkStore,
+        journal: AuditJournal,
+        trouble: StoreTrouble,
+        *,
+        engine: str,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
         self._bulk = bulk
+        self._journal = journal
         self._trouble = trouble
         self._clock = clock
         # A process that comes back with the number of a dead one is not taken for it.
@@ -106,8 +118,8 @@ class BulkRunner:
         most_left = None if record.most is None else record.most - sums.over
         if not sums.left or (most_left is not None and most_left <= 0):
             note = f"its maximum of {record.most:,} was reached" if sums.left and record.most is not None else ""
-            await self._bulk.turn(record.id, BulkState.FINISHED, BulkState.RUNNING, note=note)
-            logger.info("bulk operation %s is over: %d done, %d skipped, %d failed", record.id, sums.done, sums.skipped, sums.failed)
+            if await self._bulk.turn(record.id, BulkState.FINISHED, BulkState.RUNNING, note=note) == BulkState.RUNNING:
+                await self._tell(record)
             return None
         wanted = chunk(record.rate_per_s, sums.left, most_left)
         looked = 0
@@ -119,6 +131,19 @@ class BulkRunner:
                 looked += came.over
         pace.note(looked)
         return looked
+
+    async def _tell(self, record: BulkRecord) -> None:
+        """What it came to, for the log and the audit, by whoever brought it to its end."""
+        sums, _ = await self._bulk.sums(record.id)
+        result = f"{sums.done} done, {sums.skipped} skipped, {sums.failed} failed, {sums.dropped} not done"
+        logger.info("bulk operation %s is over: %s", record.id, result)
+        by = Actor(record.by, f"engine {self._owner.partition('/')[0]}")
+        about = f"{record.id}: {record.deed.words}"
+        try:
+            entry = await self._journal.begin(Intent(by, "bulk end", about, record.reason, record.filter, record.planned))
+            await self._journal.end(entry, Outcome(result, sums.done))
+        except (AuditContended, NotDurable) as error:
+            logger.warning("the end of bulk operation %s is not in the audit: %s", record.id, error)
 
 
 class _Pace:

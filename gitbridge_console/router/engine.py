@@ -114,7 +114,7 @@ class Engine:
         self._decide = DecisionStage(store.queue, store.reader, self.router, store.outcomes, store.metrics, holder)
         self._act = ActionStage(store.queue, store.reader, store.metrics, holder)
         self._dead_letters = DeadLetterKeeper(store, state_dir, lambda: holder.current.retention, engine=self.id)
-        self._bulk = BulkRunner(store.bulk, store.trouble, engine=self.id)
+        self._bulk = BulkRunner(store.bulk, store.journal, store.trouble, engine=self.id)
         self._lanes: dict[str, Lane] = {}
         self._stop = asyncio.Event()
         self._drained = asyncio.Event()

@@ -6,6 +6,7 @@ from typing import Literal
 
 from pydantic import Field, field_validator, model_validator
 
+from gitbridge_console.settings.operators import AlertSettings, RoleSettings
 from gitbridge_console.settings.routing import (
     BatchSettings,
     BreakerSettings,
@@ -94,6 +95,7 @@ class RetentionSettings(Table):
     delivery_ids_s: PositiveSeconds = 4 * 86_400.0
     event_log_max: int = Field(10_000, ge=100)
     audit_max: int = Field(100_000, ge=1000)
+    audit_s: float = Field(365 * 86_400.0, ge=0, le=3650 * 86_400.0)
     decision_log_max: int = Field(10_000, ge=10)
     decision_log_bytes: int = Field(64 * 1024**2, ge=1024**2)
     quarantine_max: int = Field(1_000, ge=10)
@@ -181,14 +183,6 @@ class ConsoleSettings(Table):
     bell: bool = False
 
 
-class AlertSettings(Table):
-    """Thresholds of the alerts row."""
-
-    queue_fill: Fraction = 0.8
-    oldest_age_s: PositiveSeconds = 300.0
-    error_rate: Fraction = 0.25
-
-
 class RuleMatch(Table):
     """Conditions of a routing rule; all that are given must hold. ``paths`` holds when *every* changed file matches one."""
 
@@ -255,6 +249,7 @@ class Settings(Table):
     console: ConsoleSettings = ConsoleSettings()
     keymap: dict[str, str] = Field(default_factory=dict)
     alerts: AlertSettings = AlertSettings()
+    roles: RoleSettings = RoleSettings()
     rules: tuple[Rule, ...] = ()
 
     @field_validator("keymap", mode="before")

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from gitbridge_console.settings.model import Rule, RuleMatch, Settings
+from gitbridge_console.settings.operator_notes import OPERATOR_NOTES
 from gitbridge_console.settings.routing import BudgetSettings
 
 TABLES: dict[str, str] = {
@@ -33,6 +34,7 @@ TABLES: dict[str, str] = {
     "console": "The screen",
     "keymap": "Other keys for the console: the action's name, as ? shows it, and its keys apart by commas",
     "alerts": "When the alerts row speaks",
+    "roles": "Who may do what: accounts, and system groups with % in front; see `docs roles`",
     "rules": "Routing rules, tried in order before the built-in ones; the first match wins",
     "rules.when": "Conditions of a rule; all that are given must hold",
 }
@@ -180,7 +182,8 @@ NOTES: dict[str, dict[str, str]] = {
         "dead_s": "Seconds failed and shed events are kept before they go to such a file; 0: for ever",
         "delivery_ids_s": "Seconds a delivery id is remembered, so that a second delivery is a duplicate",
         "event_log_max": "Lines of the fleet's log kept, about",
-        "audit_max": "Entries of the audit kept",
+        "audit_max": "Entries of the audit kept, two a write; older ones are exported to files before they go",
+        "audit_s": "How long entries of the audit are kept, in seconds; 0: as long as there is room for them",
         "decision_log_max": "records of the log of decisions; beyond that the oldest go, and an anchor stays",
         "decision_log_bytes": "and bytes of it",
         "quarantine_max": "Entries of the quarantine kept",
@@ -237,11 +240,6 @@ NOTES: dict[str, dict[str, str]] = {
     "keymap": {
         "ACTION": "Keys of an action instead of those it has, such as ctrl+x; several are apart by commas",
     },
-    "alerts": {
-        "queue_fill": "Share of queue.max_waiting, from 0 to 1",
-        "oldest_age_s": "Age of the oldest job of a lane, in seconds",
-        "error_rate": "Share of failed calls of a provider in 15 minutes, from 0 to 1",
-    },
     "rules": {
         "when": "Conditions; none: always",
         "kind": "The kind it makes of the event",
@@ -261,7 +259,7 @@ NOTES: dict[str, dict[str, str]] = {
         "min_changed_lines": "Changed lines at least",
         "max_changed_lines": "Changed lines at most",
     },
-}
+} | OPERATOR_NOTES
 
 EXAMPLES: dict[str, str] = {
     "state_dir": '"/var/lib/gitbridge"',

@@ -22,7 +22,7 @@ FIXED = ("namespace", "state_dir", "redis")
 NEEDS_RESTART = (*FIXED, "legacy", "ingress", "queue", "retention")
 """What is (at least in part) read once at the start; an edit is taken, and the log says so."""
 
-_LOCAL = {"namespace", "state_dir", "redis", "legacy", "log_level", "read_only", "console"}
+_LOCAL = {"namespace", "state_dir", "redis", "legacy", "log_level", "read_only", "console", "roles"}
 """What may differ between processes of one fleet without being drift; also where a URL may hold a password."""
 _LOCAL_IN_PROVIDERS = {"api_key_env", "api_key_file", "base_url"}
 

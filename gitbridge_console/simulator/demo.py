@@ -79,7 +79,7 @@ def _feed(fleet: EngineThread, options: DemoOptions, stop: threading.Event) -> N
         watcher = asyncio.create_task(_set_when(stop, ended))
         try:
             await feed(
-                lambda event: asyncio.wrap_future(fleet.call(lambda door: door.submit(event))),
+                lambda event: asyncio.wrap_future(fleet.call(lambda door: door.take_in(event))),
                 options.rate_per_s,
                 options.seed,
                 options.duration_s,

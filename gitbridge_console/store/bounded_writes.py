@@ -40,6 +40,17 @@ return redis.call('EXPIRE', KEYS[1], ARGV[1])
 SET = "return redis.call('HSET', KEYS[1], ARGV[1], ARGV[2])"
 """Set one field of a hash that is there for good. ``ARGV``: field and value."""
 
+LOCK = """
+local owner = redis.call('GET', KEYS[1])
+if ARGV[1] == 'leave' then
+  return owner == ARGV[2] and redis.call('DEL', KEYS[1]) or 0
+end
+if owner and owner ~= ARGV[2] then return 0 end
+redis.call('SET', KEYS[1], ARGV[2], 'PX', ARGV[3])
+return owner and tonumber(redis.call('GET', KEYS[1] .. ':fence')) or redis.call('INCR', KEYS[1] .. ':fence')
+"""
+"""A lock that goes by itself. ``ARGV``: "hold" or "leave", owner's token, ms. Returns the holder's fence, or 0: somebody else has it."""
+
 BEAT = """
 local now = redis.call('TIME')
 local oldest = now[1] * 1000 + math.floor(now[2] / 1000) - ARGV[3]

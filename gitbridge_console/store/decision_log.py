@@ -11,20 +11,18 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 from redis.asyncio import Redis
 
-from gitbridge_console.domain.hash_chain import ChainCheck, End, Link, canonical, link_hash
+from gitbridge_console.domain.chain_lines import ChainReport
+from gitbridge_console.domain.hash_chain import Link, canonical, link_hash
 from gitbridge_console.store.partition import Partition
-from gitbridge_console.store.replies import pack, text_of, unpack
+from gitbridge_console.store.replies import pack, text_of
+from gitbridge_console.store.stored_chain import StoredChain
 
 TRIES = 100
 """How often a record is hashed anew because another engine's came first."""
-
-PAGE = 200
-"""Links read at once."""
 
 
 class ChainContended(RuntimeError):
@@ -65,17 +63,6 @@ class Chain:
         return text_of(await self._client.hget(self._partition.keys.meta, "dc:hash") or b"")
 
 
-@dataclass(frozen=True, slots=True)
-class ChainReport:
-    """What checking one chain came to; ``problem`` is empty where it holds."""
-
-    name: str
-    entries: int
-    anchor: End
-    head: End
-    problem: str
-
-
 class DecisionLog:
     """All partitions' chains."""
 
@@ -104,42 +91,26 @@ class DecisionLog:
         entries, size = self._bounds()
         return await self._chains[partition.keys.tag].append(record, lambda head, own, packed: write(head, own, packed, entries, size))
 
-    async def links(self, partition: Partition) -> AsyncIterator[Link]:
-        """The links of one chain in the order in which they are kept, some at a time.
-
-        Raises:
-            zlib.error: one is damaged.
-        """
-        start = "-"
-        while page := await self._client.xrange(f"{partition.keys.tag}:dc", start, "+", count=PAGE):
-            for entry_id, raw in page:
-                fields: Any = raw
-                seq = int(text_of(entry_id).partition("-")[0])
-                yield Link(seq, text_of(fields[b"p"]), text_of(fields[b"h"]), unpack(fields[b"r"]))
-            start = f"({text_of(page[-1][0])}"
+    def chain_of(self, partition: Partition) -> StoredChain:
+        """Where a partition's chain is kept."""
+        keys = partition.keys
+        return StoredChain(self._client, keys.tag, f"{keys.tag}:dc", keys.meta, "dc:")
 
     async def verify(self) -> list[ChainReport]:
         """Check every chain, a page at a time."""
-        return [await self._verify(partition) for partition in self._partitions]
+        return [await self.chain_of(partition).verify() for partition in self._partitions]
 
-    async def _verify(self, partition: Partition) -> ChainReport:
-        anchor, _ = await self._ends(partition)
-        check = ChainCheck(anchor)
-        async for link in self.links(partition):
-            check.add(link)
-        now, head = await self._ends(partition)
-        if now != anchor:  # trimmed while it was read: the first pages may be gone, and once more is enough
-            return await self._verify(partition)
-        problem = check.end(head)
-        return ChainReport(partition.keys.tag, check.count, anchor, head, problem)
-
-    async def _ends(self, partition: Partition) -> tuple[End, End]:
-        fields = ("dc:aseq", "dc:ahash", "dc:seq", "dc:hash")
-        found = [text_of(raw or b"") for raw in await self._client.hmget(partition.keys.meta, fields)]
-        return End(int(found[0] or 0), found[1]), End(int(found[2] or 0), found[3])
+    async def links(self) -> AsyncIterator[tuple[str, Link]]:
+        """Every link with the name of its chain, chain by chain."""
+        for partition in self._partitions:
+            async for link in self.chain_of(partition).links():
+                yield partition.keys.tag, link
 
     async def records(self) -> AsyncIterator[tuple[str, Link, dict[str, Any]]]:
-        """Every record with its link and the name of its chain, chain by chain."""
-        for partition in self._partitions:
-            async for link in self.links(partition):
-                yield partition.keys.tag, link, json.loads(link.body)
+        """Every record with its link and the name of its chain.
+
+        Raises:
+            ValueError: one is damaged.
+        """
+        async for name, link in self.links():
+            yield name, link, json.loads(link.body)

@@ -222,8 +222,8 @@ class Keys:
 
     @property
     def audit(self) -> str:
-        """Stream of operators' writes; fleet-wide."""
-        return f"{{{self.namespace}:audit}}:log"
+        """Stream: the chain of operators' writes; fleet-wide. What stands beside it is named in ``journal.py``."""
+        return f"{{{self.namespace}:audit}}:chain"
 
 
 def partition_of(job_id: str, count: int) -> int:

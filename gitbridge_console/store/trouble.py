@@ -8,7 +8,7 @@ import time
 from collections.abc import Awaitable, Callable
 from typing import TypeVar
 
-from redis.exceptions import OutOfMemoryError
+from redis.exceptions import OutOfMemoryError, ResponseError
 
 from gitbridge_console.store.unavailable import STORE_AWAY_ERRORS
 
@@ -16,6 +16,9 @@ logger = logging.getLogger(__name__)
 
 STORE_AWAY: tuple[type[Exception], ...] = (*STORE_AWAY_ERRORS, OutOfMemoryError, OSError)
 """Errors that mean "not now" rather than "wrong"."""
+
+STORE_REFUSES: tuple[type[Exception], ...] = (ResponseError,)
+"""Errors of a store that answers; :func:`is_forbidden` tells what this process's user may not do."""
 
 REPORT_EVERY_S = 60.0
 
@@ -28,6 +31,11 @@ T = TypeVar("T")
 def is_full(error: BaseException) -> bool:
     """Whether the store answers, but is at its memory limit."""
     return isinstance(error, OutOfMemoryError)
+
+
+def is_forbidden(error: BaseException) -> bool:
+    """Whether the store's ACL does not let this process's user do it, called by itself or by a script."""
+    return isinstance(error, ResponseError) and ("NOPERM" in str(error) or "no permissions" in str(error) or "ACL failure" in str(error))
 
 
 class _Spell:

@@ -65,7 +65,8 @@ def test_what_is_altered_and_hashed_anew_breaks_the_next() -> None:
         ((0, 1, 3, 4), "entry 3 is missing"),
         ((0, 4), "entries 2 to 4 are missing"),
         ((1, 2, 3, 4), "entry 1 is missing"),
-        ((0, 2, 1, 3, 4), "entry 2 is missing"),
+        ((0, 2, 1, 3, 4), "entries 2 and 3 stand in the wrong order"),
+        ((0, 4, 2, 3, 1), "entries 2 and 5 stand in the wrong order"),
         ((0, 1, 1, 2, 3, 4), "entry 2 stands behind entry 2"),
         ((0, 1, 2), "entries 4 to 5 are missing at the end"),
         ((), "entries 1 to 5 are missing at the end"),
@@ -74,6 +75,12 @@ def test_what_is_altered_and_hashed_anew_breaks_the_next() -> None:
 def test_what_is_gone_or_moved_is_found_and_where(kept: tuple[int, ...], problem: str) -> None:
     links, anchor, head = chain(*FIVE)
     assert check_chain([links[n] for n in kept], anchor, head) == problem
+
+
+def test_two_that_took_each_others_place_are_named() -> None:
+    links, anchor, head = chain(*FIVE)
+    links[1], links[2] = replace(links[2], seq=2), replace(links[1], seq=3)
+    assert check_chain(links, anchor, head) == "entries 2 and 3 stand in the wrong order"
 
 
 def test_a_chain_goes_on_from_where_it_was_trimmed() -> None:

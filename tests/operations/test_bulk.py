@@ -53,7 +53,7 @@ async def failed(door: Operations, store: Store, count: int, start: int = 0, err
 @asynccontextmanager
 async def engine(store: Store, name: str = "one") -> AsyncIterator[BulkRunner]:
     """What an engine does for bulk operations, and nothing else of it."""
-    runner = BulkRunner(store.bulk, store.trouble, engine=name)
+    runner = BulkRunner(store.bulk, store.journal, store.trouble, engine=name)
     task = asyncio.create_task(runner.run())
     try:
         yield runner
@@ -91,10 +91,10 @@ async def test_what_was_planned_is_done_once_and_accounted_for(door: Operations,
         ended = await over(door, plan.token)
     assert (ended.state, ended.done, ended.skipped, ended.failed, ended.left, ended.dropped) == ("finished", 7, 0, 0, 0, 0)
     assert await runs(door, dead) == [2] * 7
-    entry = (await door.list_audit(1))[0]
+    end, entry = await door.list_audit(2)
     assert (entry.what, entry.who, entry.reason) == ("bulk replay", "ana", "the provider is back")
-    assert "error=silent" in entry.target
-    assert "7 planned" in entry.result
+    assert (entry.filter, entry.planned, entry.result) == ("error=silent", 7, "7 planned, at 500/s")
+    assert (end.what, end.who, end.host, end.affected) == ("bulk end", "ana", "engine one", 7)
     assert any(line.what.startswith(f"replay, run 2: {plan.token}") for line in (await door.show_event(dead[0])).timeline)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -280,10 +281,19 @@ async def test_waiting_for_an_event_has_an_end(door: Operations) -> None:
         await door.wait_finished(result.id, 0.0)
 
 
-def test_the_actor_is_who_came_by_sudo_and_where_ssh_came_from() -> None:
-    actor = current_actor({"SUDO_USER": "kim", "SSH_CONNECTION": "192.0.2.9 5022 192.0.2.1 22"})
+def test_the_actor_is_who_came_by_sudo_and_where_ssh_came_from(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    noted = tmp_path / "loginuid"
+    monkeypatch.setattr("gitbridge_console.operations.actor.LOGIN_UID", noted)
+    env = {"SUDO_USER": "kim", "SSH_CONNECTION": "192.0.2.9 5022 192.0.2.1 22", "USER": "eve", "LOGNAME": "eve"}
+    actor = current_actor(env)
     assert actor.who.startswith("kim as ")
+    assert (actor.login, actor.sudo_user, actor.ssh) == ("", "kim", "192.0.2.9")
     assert actor.host.endswith("(ssh from 192.0.2.9)")
+    noted.write_text("4294967295")
+    assert current_actor(env).login == "", "nobody logged in, as the kernel says it"
+    noted.write_text("0")
+    assert current_actor(env).login == "root"
+    assert not current_actor(env).who.startswith("kim"), "where the kernel knows who logged in, the environment is not believed"
 
 
 async def test_an_edited_payload_makes_a_new_event_once_and_each_names_the_other(door: Operations, store: Store) -> None:

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from redis.asyncio import Redis
 
+from gitbridge_console.domain.audit import Outcome
 from gitbridge_console.domain.snapshots import FleetSnapshot
 from gitbridge_console.operations.errors import BackPressure as Refusal
 from gitbridge_console.operations.errors import NotConfirmed
@@ -105,7 +106,7 @@ async def test_the_server_is_asked_once_a_second_however_many_look_and_what_was_
 async def test_a_write_that_is_not_confirmed_on_disk_is_done_and_said(
     door: Operations, store: Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    async def end(entry: str, result: str) -> None:
+    async def end(entry: str, outcome: Outcome) -> None:
         raise NotDurable("stored, but not confirmed on disk within 3 s; look first")
 
     monkeypatch.setattr(store.journal, "end", end)

@@ -99,7 +99,7 @@ def cut(entries: list[Any]) -> list[Any]:
     [
         (altered, "entry 3 was altered"),
         (removed, "entry 3 is missing"),
-        (swapped, "entry 2 does not follow"),
+        (swapped, "entries 2 and 3 stand in the wrong order"),
         (cut, "entries 4 to 5 are missing at the end"),
     ],
 )

@@ -11,6 +11,7 @@ import pytest
 from redis.asyncio import Redis
 from redis.exceptions import ResponseError
 
+from gitbridge_console.domain.audit import Actor, Intent, Outcome
 from gitbridge_console.domain.events import IncomingEvent
 from gitbridge_console.settings.model import Durability, RedisSettings
 from gitbridge_console.store.connection import connect
@@ -173,13 +174,13 @@ def test_the_wait_ends_before_the_connection_gives_up() -> None:
 async def test_an_operators_write_is_acknowledged_only_once_it_is_on_disk(start_server: Start, connect_to: ConnectTo) -> None:
     for options, confirmed in ((ON_DISK, True), (NEVER_SYNCED, False)):
         client = connect_to(start_server(*options))
-        journal = AuditJournal(client, Keys("t"), keep=1000, disk=DiskWait("waitaof", timeout_s=0.05))
-        entry = await journal.begin(who="ana", host="h", what="pause", target="claude", reason="test")
+        journal = AuditJournal(client, Keys("t"), keep=lambda: 1000, disk=DiskWait("waitaof", timeout_s=0.05))
+        entry = await journal.begin(Intent(Actor("ana", "h"), "pause", "claude", "test"))
         if confirmed:
-            await journal.end(entry, "done")
+            await journal.end(entry, Outcome("done"))
         else:
             with pytest.raises(NotDurable, match="look before doing it again"):
-                await journal.end(entry, "done")
+                await journal.end(entry, Outcome("done"))
         (line,) = await journal.newest()
         assert (line.what, line.result) == ("pause", "done")
 

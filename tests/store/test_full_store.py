@@ -12,6 +12,7 @@ from redis.asyncio import Redis
 from redis.exceptions import ConnectionError as RedisConnectionError
 from redis.exceptions import OutOfMemoryError
 
+from gitbridge_console.domain.audit import Intent, Outcome
 from gitbridge_console.domain.events import IncomingEvent
 from gitbridge_console.operations.actor import Actor
 from gitbridge_console.operations.errors import BackPressure
@@ -67,8 +68,8 @@ async def test_heartbeats_metrics_and_audit_go_through(full: tuple[Store, Settin
     assert await store.metrics.flush() == 2
     window = await store.metrics.read()
     assert window.providers["claude"].calls_15m == 1
-    entry = await store.journal.begin(who="ana", host="h", what="pause", target="claude", reason="full")
-    await store.journal.end(entry, "done")
+    entry = await store.journal.begin(Intent(Actor("ana", "h"), "pause", "claude", "full"))
+    await store.journal.end(entry, Outcome("done"))
     assert [line.result for line in await store.journal.newest()] == ["done"]
 
 
