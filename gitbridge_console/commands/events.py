@@ -1,4 +1,4 @@
-"""``events list``, ``events show`` and ``events export``."""
+"""``events list``, ``events show``, ``events diff`` and ``events export``."""
 
 from __future__ import annotations
 
@@ -10,12 +10,13 @@ from gitbridge_console.commands.exporting import export_lines
 from gitbridge_console.commands.filters import event_filter, filter_options
 from gitbridge_console.commands.output import JSON_OPTION, plain, print_json, print_json_line, say, seconds, table
 from gitbridge_console.commands.running import with_operations
+from gitbridge_console.domain.event_diff import differences
 from gitbridge_console.domain.event_views import EventDetail, TaskDetail
 
 
 @click.group()
 def events() -> None:
-    """List events, show one, or export them."""
+    """List events, show one, compare two, or export them."""
 
 
 @events.command("list")
@@ -61,6 +62,21 @@ def show(ctx: click.Context, event_id: str, payload: bool, as_json: bool) -> Non
         print_json(event)
     else:
         click.echo("\n".join(_lines(event)))
+
+
+@events.command()
+@click.argument("event_id", metavar="ID")
+@click.argument("other", metavar="[OTHER]", default="")
+@click.pass_context
+def diff(ctx: click.Context, event_id: str, other: str) -> int:
+    """What differs between an event and the one it was made from, or OTHER; as diff(1) prints it. Exit code 1 when something does."""
+    before, after = with_operations(ctx, lambda operations: operations.compare_events(event_id, other))
+    lines = list(differences(before, after))
+    for line in lines:
+        click.echo(plain(line))
+    if not lines:
+        say(f"{before.id} and {after.id} do not differ")
+    return int(bool(lines))
 
 
 @events.command()

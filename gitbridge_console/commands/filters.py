@@ -31,14 +31,18 @@ def filter_options(command: F) -> F:
     return command
 
 
+def filter_line(words: Sequence[str], options: dict[str, str | None]) -> str:
+    """Free words (``state=failed repo=acme/*``) and options as one line."""
+    return " ".join([*words, *(f"{name}={shlex.quote(value)}" for name, value in options.items() if value)])
+
+
 def event_filter(words: Sequence[str], options: dict[str, str | None]) -> EventFilter:
-    """The filter of free words (``state=failed repo=acme/*``) and options together.
+    """The filter of free words and options together.
 
     Raises:
         click.UsageError: a word means nothing.
     """
-    given = [f"{name}={shlex.quote(value)}" for name, value in options.items() if value]
     try:
-        return EventFilter.parse(" ".join([*words, *given]))
+        return EventFilter.parse(filter_line(words, options))
     except ValueError as error:
         raise click.UsageError(str(error)) from None

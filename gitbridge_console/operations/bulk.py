@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import secrets
 from collections import Counter
 from collections.abc import Sequence
+from contextlib import suppress
 
 from gitbridge_console.domain.bulk import OF_LANES, BulkKind, BulkPlan, BulkState, BulkStatus, Deed, waits_for
 from gitbridge_console.domain.event_views import ChangeReport
@@ -14,7 +16,9 @@ from gitbridge_console.operations.bulk_selection import SAMPLE, Finder, Progress
 from gitbridge_console.operations.door import Door
 from gitbridge_console.operations.errors import NotFound, Refused, Usage
 from gitbridge_console.operations.roles import least_role
+from gitbridge_console.router.bulk_steps import do_now
 from gitbridge_console.store.bulk_records import BulkRecord
+from gitbridge_console.store.trouble import STORE_AWAY
 
 
 class BulkOperations(Door):
@@ -122,6 +126,21 @@ class BulkOperations(Door):
                 raise Refused(f"{planned.id} was applied already: it is {before}")
             record.result = f"{planned.planned} planned, at {rate:g}/s" + ("" if most is None else f", {most} at most")
         return await self.show_bulk(planned.id)
+
+    async def do_bulk_now(self, op_id: str) -> BulkStatus:
+        """Do a small one here and now; nothing of it where an engine has it already.
+
+        Whoever applied it may do it. Should this process die meanwhile, an engine does the rest.
+        """
+        record = await self._bulk(op_id)
+        owner = f"{self._actor.host} ({self._actor.who})/{secrets.token_hex(4)}"
+        async with self._asking():
+            try:
+                await do_now(self._store.bulk, self._store.journal, record, owner)
+            finally:
+                with suppress(*STORE_AWAY):
+                    await self._store.bulk.leave(record.id, owner)
+        return await self.show_bulk(op_id)
 
     async def list_bulk(self) -> list[BulkStatus]:
         """Operations that are kept, newest first: planned, under way and ended ones."""

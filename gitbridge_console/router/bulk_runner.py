@@ -8,18 +8,15 @@ import secrets
 import time
 from collections.abc import Callable
 
-from gitbridge_console.domain.audit import Actor, Intent, Outcome
-from gitbridge_console.domain.bulk import TICK_S, BulkState, chunk, waits_for
+from gitbridge_console.domain.bulk import TICK_S, BulkState, waits_for
+from gitbridge_console.router.bulk_steps import HOLD_S, finish, piece, tell
 from gitbridge_console.store.bulk_operations import BulkStore
 from gitbridge_console.store.bulk_records import BulkRecord
-from gitbridge_console.store.durability import NotDurable
-from gitbridge_console.store.journal import AuditContended, AuditJournal
+from gitbridge_console.store.journal import AuditJournal
 from gitbridge_console.store.trouble import STORE_AWAY, StoreTrouble, is_full
 
 logger = logging.getLogger(__name__)
 
-HOLD_S = 5.0
-"""An engine that was not heard of for so long has lost its operation to another."""
 LOOK_EVERY_S = 0.5
 RETRY_S = 1.0
 SPEED_OVER_S = 5.0
@@ -99,51 +96,21 @@ class BulkRunner:
                     logger.info("bulk operation %s: %s", record.id, "another engine has it" if state == "held" else state or "it is gone")
                     return
                 # Taken back after a stall in which another engine had it: its fence is a new one.
-                done = await self._piece(record, ours, pace)
+                done = await piece(self._bulk, record, ours, record.rate_per_s)
+                if done is None:
+                    if await finish(self._bulk, record):
+                        await tell(self._bulk, self._journal, record, f"engine {self._owner.partition('/')[0]}")
+                    return
             except STORE_AWAY as error:
                 self._trouble.report(error)
                 note = "the store is full: it waits for room" if is_full(error) else ""
                 await asyncio.sleep(RETRY_S)
                 due = self._clock()
                 continue
-            if done is None:
-                return
+            pace.note(done)
             note = ""
             due = max(due + done / record.rate_per_s, self._clock() - TICK_S)
             await asyncio.sleep(max(0.0, due - self._clock()))
-
-    async def _piece(self, record: BulkRecord, fence: int, pace: _Pace) -> int | None:
-        """Do what is due now; returns how many entries that were, ``None`` once nothing is left or it is not ours any more."""
-        sums, _ = await self._bulk.sums(record.id)
-        most_left = None if record.most is None else record.most - sums.over
-        if not sums.left or (most_left is not None and most_left <= 0):
-            note = f"its maximum of {record.most:,} was reached" if sums.left and record.most is not None else ""
-            if await self._bulk.turn(record.id, BulkState.FINISHED, BulkState.RUNNING, note=note) == BulkState.RUNNING:
-                await self._tell(record)
-            return None
-        wanted = chunk(record.rate_per_s, sums.left, most_left)
-        looked = 0
-        for place, left in enumerate(sums.lefts):
-            if left and looked < wanted:
-                came, held = await self._bulk.step(record, fence, place, wanted - looked)
-                if not held:
-                    return None
-                looked += came.over
-        pace.note(looked)
-        return looked
-
-    async def _tell(self, record: BulkRecord) -> None:
-        """What it came to, for the log and the audit, by whoever brought it to its end."""
-        sums, _ = await self._bulk.sums(record.id)
-        result = f"{sums.done} done, {sums.skipped} skipped, {sums.failed} failed, {sums.dropped} not done"
-        logger.info("bulk operation %s is over: %s", record.id, result)
-        by = Actor(record.by, f"engine {self._owner.partition('/')[0]}")
-        about = f"{record.id}: {record.deed.words}"
-        try:
-            entry = await self._journal.begin(Intent(by, "bulk end", about, record.reason, record.filter, record.planned))
-            await self._journal.end(entry, Outcome(result, sums.done))
-        except (AuditContended, NotDurable) as error:
-            logger.warning("the end of bulk operation %s is not in the audit: %s", record.id, error)
 
 
 class _Pace:

@@ -9,6 +9,9 @@ from dataclasses import dataclass, field
 from gitbridge_console.domain.events import Priority
 from gitbridge_console.store.replies import unpack
 
+ASKED = "asked"
+"""Name under which the panel an operator asked for is kept with an event's texts."""
+
 
 class BackPressure(Exception):
     """The store takes no new work now; everything already accepted keeps moving. Try again later."""

@@ -49,6 +49,11 @@ class Process:
         self.started = time.monotonic()
 
     @property
+    def number(self) -> int:
+        """Its process number."""
+        return self._child.pid
+
+    @property
     def ended(self) -> bool:
         """Whether it is gone, for whatever reason."""
         return self._child.poll() is not None
