@@ -18,7 +18,7 @@ from gitbridge_console.commands.bulk_plans import (
 from gitbridge_console.commands.output import JSON_OPTION, REASON, plain, print_changes, print_json, print_json_line, say
 from gitbridge_console.commands.running import with_operations
 from gitbridge_console.commands.words import RATE
-from gitbridge_console.domain.bulk import BulkKind, Deed
+from gitbridge_console.domain.bulk import BulkKind, Deed, Selection
 
 
 @click.group()
@@ -124,8 +124,6 @@ def flush(
     as_json: bool,
 ) -> int:
     """Cancel every event of which a job waits in a lane. They stay, are listed by `state=cancelled`, and can be replayed."""
-    from gitbridge_console.operations.bulk_selection import Selection
-
     if not plan:
         need_reason(reason)
     if yes or (typed is not None and typed != lane):

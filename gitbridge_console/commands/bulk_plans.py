@@ -12,11 +12,10 @@ import click
 from gitbridge_console.commands.output import plain, print_json, print_json_line, say, seconds, table
 from gitbridge_console.commands.running import with_operations
 from gitbridge_console.commands.words import RATE
-from gitbridge_console.domain.bulk import CHUNK_MAX, ENDED, BulkPlan, BulkState, BulkStatus, Deed, bar
+from gitbridge_console.domain.bulk import CHUNK_MAX, ENDED, BulkPlan, BulkState, BulkStatus, Deed, Selection, bar
 from gitbridge_console.operations.errors import Refused
 
 if TYPE_CHECKING:
-    from gitbridge_console.operations.bulk_selection import Selection
     from gitbridge_console.operations.operations import Operations
 
 F = TypeVar("F", bound=Callable[..., Any])

@@ -15,7 +15,7 @@ from gitbridge_console.commands.bulk_plans import apply, bulk_options, confirm, 
 from gitbridge_console.commands.filters import event_filter, filter_line, filter_options
 from gitbridge_console.commands.output import JSON_OPTION, print_changes, say
 from gitbridge_console.commands.running import with_operations
-from gitbridge_console.domain.bulk import BulkKind, Deed
+from gitbridge_console.domain.bulk import BulkKind, Deed, Selection
 from gitbridge_console.domain.event_views import ChangeReport
 from gitbridge_console.domain.events import Priority
 from gitbridge_console.operations.errors import OperationError
@@ -95,8 +95,6 @@ def failover(
     as_json: bool,
 ) -> int:
     """Move a provider's waiting tasks to another one, all or those a FILTER finds; priority and age are kept."""
-    from gitbridge_console.operations.bulk_selection import Selection
-
     if not plan:
         need_reason(reason)
     target = to or _least_busy(ctx, provider)
@@ -138,8 +136,6 @@ Doing = Callable[["Operations", list[str], str], Awaitable[ChangeReport]]
 
 def _change(ctx: click.Context, deed: Deed, words: tuple[str, ...], given: dict[str, Any], done: str, at_once: Doing) -> int:
     """Do it at once to a few ids; plan, confirm and hand over what a filter finds, or what is too much for one call."""
-    from gitbridge_console.operations.bulk_selection import Selection
-
     options = {name: given.pop(name) for name in ("state", "kind", "provider", "error", "repo", "subject", "since", "until")}
     plan, yes, rate, most, watch = (given[name] for name in ("plan", "yes", "rate", "most", "watch"))
     as_json, by_filter = given["as_json"], is_filter(words, options)

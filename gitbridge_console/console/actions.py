@@ -54,7 +54,7 @@ class Action:
         return " ".join(NAMES.get(key, key) for key in self.keys.split(","))
 
 
-TABLES = ("queue", "providers", "failures", "consensus", "log", "pulse", "fleet", "docs")
+TABLES = ("queue", "providers", "failures", "consensus", "log", "pulse", "fleet", "docs", "bulk")
 PAGES = ("event", "provider", "help")
 ALL = (*TABLES, *PAGES, "themes", "palette")
 LISTS = ("queue", "failures", "consensus")
@@ -71,6 +71,7 @@ ACTIONS: tuple[Action, ...] = (
     Action("mode.fleet", "Fleet: engines, store, settings", "7", "app.mode('fleet')"),
     Action("mode.docs", "Docs: the documentation", "8", "app.mode('docs')"),
     Action("alert.jump", "To what the first alert is about; again: the next one", "a", "app.alert", hint="alert"),
+    Action("app.bulk", "Bulk operations: plans, bars, what came of them", "b", "app.bulk"),
     Action("row.open", "Open the row under the cursor", "enter", "open", (*TABLES, "palette"), hint="open"),
     Action("theme.keep", "Keep the theme; esc takes it off", "enter", "open", ("themes",), hint="keep"),
     Action("row.down", "Down", "j,down", "cursor(1)", ALL),
@@ -126,6 +127,11 @@ ACTIONS: tuple[Action, ...] = (
         write=True,
         hint="breaker",
     ),
+    Action("lane.flush", "Flush: cancel all that waits in the lane", "X", "flush", ("queue", "pulse"), danger=2, write=True),
+    Action("queue.failover", "Move the marked tasks to another provider", "M", "move", ("queue",), danger=1, write=True),
+    Action("bulk.apply", "Set a planned operation to work", "A", "apply", ("bulk",), danger=1, write=True, hint="apply"),
+    Action("bulk.pause", "Pause the operation, or let it go on", "P", "pause", ("bulk",), write=True, hint="pause"),
+    Action("bulk.cancel", "End the operation where it stands", "C", "cancel", ("bulk",), danger=1, write=True, hint="cancel"),
     Action("finding.accept", "Accept the finding, or the marked ones", "A", "edit('accept')", ("event",), write=True, hint="accept"),
     Action("finding.dismiss", "Dismiss the finding, or the marked ones", "D", "edit('dismiss')", ("event",), write=True, hint="dismiss"),
     Action("finding.undo", "Undo: take accept or dismiss back", "U", "edit('restore')", ("event",), write=True),
@@ -141,6 +147,15 @@ ACTIONS: tuple[Action, ...] = (
     Action("priority.lower", "Lower the priority", "minus", "priority(1)", ("queue", "event"), write=True, hint="lower"),
     Action("priority.set", "Set the priority by name", "equals_sign", "priority_set", ("queue", "event"), write=True),
     Action("app.undo", "Undo the last reversible write", "u", "app.undo", write=True),
+    Action(
+        "event.edit",
+        "Hand it in again with another panel or priority",
+        "H",
+        "hand_in",
+        ("event",),
+        danger=1,
+        write=True,
+    ),
     Action("event.payload", "Show the payload as received", "p", "payload", ("event",), hint="payload"),
     Action("event.editor", "Payload in $EDITOR; a change can be handed in again", "e", "editor", ("event",)),
     Action("chart.shorter", "Charts over a shorter time", "less_than_sign,comma", "app.span(-1)"),

@@ -8,10 +8,11 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from gitbridge_console.console import steering
+from gitbridge_console.console import planning, steering
 from gitbridge_console.console.actions import ACTIONS, Action
 from gitbridge_console.console.spans import SPANS
 from gitbridge_console.console.text import safe
+from gitbridge_console.domain.bulk import Selection
 from gitbridge_console.domain.events import STAGE_LANES, EventState, Kind, Priority
 from gitbridge_console.domain.filters import KEYS
 from gitbridge_console.domain.snapshots import BreakerWord, FleetSnapshot
@@ -129,14 +130,34 @@ def _prioritize(screen: FleetScreen, words: list[str]) -> None:
     steering.set_priority(screen, before, to)
 
 
+def _chosen(screen: FleetScreen, words: list[str]) -> tuple[Selection, str]:
+    """What a filter at the beginning finds, or else ids that are named or marked; and the rest as one text."""
+    count = next((n for n, word in enumerate(words) if "=" not in word), len(words))
+    if count:
+        return Selection(shlex.join(words[:count])), " ".join(words[count:])
+    if not words and (marked := screen.selection_here()) is not None:
+        return marked, ""
+    ids, rest = _ids(screen, words)
+    return Selection(ids=tuple(ids)), rest
+
+
 def _replay(screen: FleetScreen, words: list[str]) -> None:
-    ids, reason = _ids(screen, words)
-    steering.replay(screen, ids, screen.console.snapshot, reason)
+    chosen, reason = _chosen(screen, words)
+    steering.replay(screen, chosen, screen.console.snapshot, reason)
 
 
 def _cancel(screen: FleetScreen, words: list[str]) -> None:
-    ids, reason = _ids(screen, words)
-    steering.cancel(screen, ids, reason)
+    chosen, reason = _chosen(screen, words)
+    steering.cancel(screen, chosen, reason)
+
+
+def _flush(screen: FleetScreen, words: list[str]) -> None:
+    lane, reason, snapshot = _lane(screen, words)
+    planning.flush(screen, lane, snapshot, reason)
+
+
+def _bulk(screen: FleetScreen, words: list[str]) -> None:
+    screen.console.action_bulk()
 
 
 def _judge(approve: bool) -> Callable[[FleetScreen, list[str]], None]:
@@ -205,8 +226,10 @@ COMMANDS: tuple[Command, ...] = (
     Command("breaker", "[PROVIDER] open|close|reset", "its circuit breaker", "provider.breaker", _breaker, ("provider", "breaker")),
     Command("health", "[PROVIDER]", "ask it now", "provider.check", _health, ("provider",)),
     Command("prioritize", "[ID...] [PRIORITY]", "another priority, the same age", "priority.set", _prioritize, ("priority",)),
-    Command("replay", "[ID...] [REASON]", "run again", "event.replay", _replay),
-    Command("cancel", "[ID...] [REASON]", "end it", "event.cancel", _cancel),
+    Command("replay", "[ID...|FILTER] [REASON]", "run again", "event.replay", _replay, ("filter",)),
+    Command("cancel", "[ID...|FILTER] [REASON]", "end it", "event.cancel", _cancel, ("filter",)),
+    Command("flush", "[LANE] [REASON]", "cancel all that waits", "lane.flush", _flush, ("lane",)),
+    Command("bulk", "", "plans, bars, what came of them", "app.bulk", _bulk),
     Command("approve", "[ID] [NOTE]", "approve and post", "decision.approve", _judge(True)),
     Command("reject", "[ID] [NOTE]", "end it without posting", "decision.reject", _judge(False)),
     Command("theme", "[NAME]", "another look", "view.themes", _theme, ("theme",)),

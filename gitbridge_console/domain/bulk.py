@@ -66,6 +66,27 @@ class Deed:
 
 
 @dataclass(frozen=True, slots=True)
+class Selection:
+    """What an operation is about: ids, or what a filter finds among events in ``states``, or among the jobs of lanes.
+
+    ``lane`` is a lane's name, or ``*`` for the jobs of all of them.
+    """
+
+    filter: str = ""
+    ids: tuple[str, ...] = ()
+    states: tuple[str, ...] = ()
+    lane: str = ""
+
+    @property
+    def words(self) -> str:
+        """As it is kept and shown."""
+        if self.ids:
+            return f"{len(self.ids)} ids"
+        among = f" among {', '.join(self.states)}" if self.states else f" in {'all lanes' if self.lane == '*' else self.lane}"
+        return (self.filter or "everything") + (among if self.states or self.lane else "")
+
+
+@dataclass(frozen=True, slots=True)
 class Entry:
     """One job that was planned. It is left alone if its event is in another run by then, or, where ``state`` says one, in another state."""
 

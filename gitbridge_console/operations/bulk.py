@@ -7,12 +7,12 @@ from collections import Counter
 from collections.abc import Sequence
 from contextlib import suppress
 
-from gitbridge_console.domain.bulk import OF_LANES, BulkKind, BulkPlan, BulkState, BulkStatus, Deed, waits_for
+from gitbridge_console.domain.bulk import OF_LANES, BulkKind, BulkPlan, BulkState, BulkStatus, Deed, Selection, waits_for
 from gitbridge_console.domain.event_views import ChangeReport
 from gitbridge_console.domain.events import STAGE_LANES, Priority
 from gitbridge_console.domain.filters import EventFilter
 from gitbridge_console.operations.bulk_cost import expected_calls, expected_cost
-from gitbridge_console.operations.bulk_selection import SAMPLE, Finder, Progress, Selection
+from gitbridge_console.operations.bulk_selection import SAMPLE, Finder, Progress
 from gitbridge_console.operations.door import Door
 from gitbridge_console.operations.errors import NotFound, Refused, Usage
 from gitbridge_console.operations.roles import least_role

@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import AsyncIterator, Callable, Sequence
 from dataclasses import dataclass, field
 
-from gitbridge_console.domain.bulk import OF_LANES, BulkKind, Deed, Entry, plan_event, plan_job
+from gitbridge_console.domain.bulk import OF_LANES, BulkKind, Deed, Entry, Selection, plan_event, plan_job
 from gitbridge_console.domain.event_views import EventSummary, JobSummary
 from gitbridge_console.domain.events import EventState
 from gitbridge_console.domain.filters import EventFilter
@@ -22,27 +22,6 @@ SAMPLE = 5
 
 Progress = Callable[[int, int], None]
 """Told how many of about how many were looked at."""
-
-
-@dataclass(frozen=True, slots=True)
-class Selection:
-    """What an operation is about: ids, or what a filter finds among events in ``states``, or among the jobs of lanes.
-
-    ``lane`` is a lane's name, or ``*`` for the jobs of all of them.
-    """
-
-    filter: str = ""
-    ids: tuple[str, ...] = ()
-    states: tuple[str, ...] = ()
-    lane: str = ""
-
-    @property
-    def words(self) -> str:
-        """As it is kept and shown."""
-        if self.ids:
-            return f"{len(self.ids)} ids"
-        among = f" among {', '.join(self.states)}" if self.states else f" in {'all lanes' if self.lane == '*' else self.lane}"
-        return (self.filter or "everything") + (among if self.states or self.lane else "")
 
 
 @dataclass(slots=True)

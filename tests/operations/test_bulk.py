@@ -11,10 +11,9 @@ from dataclasses import replace
 
 import pytest
 
-from gitbridge_console.domain.bulk import BulkKind, BulkState, BulkStatus, Deed
+from gitbridge_console.domain.bulk import CHUNK_MAX, BulkKind, BulkState, BulkStatus, Deed, Selection
 from gitbridge_console.domain.events import EventState, IncomingEvent, Priority
 from gitbridge_console.operations.actor import Actor
-from gitbridge_console.operations.bulk_selection import Selection
 from gitbridge_console.operations.errors import NotFound, Refused, Usage
 from gitbridge_console.operations.operations import Operations
 from gitbridge_console.router.bulk_runner import BulkRunner
@@ -373,3 +372,22 @@ async def test_what_is_applied_outlives_the_time_of_a_plan(door: Operations, sto
     await door.apply_bulk(plan.token, "later")
     for key in (store.keys.bulk(plan.token), store.keys.bulk_todo(plan.token)):
         assert await store.client.ttl(key) == -1
+
+
+async def test_a_whole_chunk_keeps_the_server_for_less_than_five_milliseconds(door: Operations, store: Store) -> None:
+    """Of several the fastest tells: the others waited for the processor, which others want, too."""
+    await failed(door, store, 5 * CHUNK_MAX)
+    plan = await door.plan_bulk(REPLAY, Selection("state=failed"))
+    await door.apply_bulk(plan.token, "all")
+    record = await store.bulk.record(plan.token)
+    assert record is not None
+    _, fence = await store.bulk.hold(plan.token, "here", 60.0)
+    before = (await store.client.config_get("slowlog-log-slower-than"))["slowlog-log-slower-than"]
+    await store.client.config_set("slowlog-log-slower-than", 0)
+    await store.client.slowlog_reset()
+    for _ in range(5):
+        assert (await store.bulk.step(record, fence, 0, CHUNK_MAX))[0].done == CHUNK_MAX
+    took = [entry["duration"] for entry in await store.client.slowlog_get(100) if record.id.encode() in entry["command"]]
+    await store.client.config_set("slowlog-log-slower-than", before)
+    assert len(took) == 5
+    assert min(took) < 5_000

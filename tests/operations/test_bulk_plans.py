@@ -14,10 +14,9 @@ from hypothesis import HealthCheck, example, given
 from hypothesis import settings as examples
 from hypothesis import strategies as st
 
-from gitbridge_console.domain.bulk import BulkKind, Deed
+from gitbridge_console.domain.bulk import BulkKind, Deed, Selection
 from gitbridge_console.domain.events import FINISHED_STATES, EventState, IncomingEvent, Priority
 from gitbridge_console.operations.actor import Actor
-from gitbridge_console.operations.bulk_selection import Selection
 from gitbridge_console.operations.operations import Operations
 from gitbridge_console.settings.model import LegacySettings, QueueSettings, RedisSettings, Settings
 from gitbridge_console.store.connection import connect

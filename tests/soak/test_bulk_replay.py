@@ -6,16 +6,16 @@ The short form runs with the other tests. The long one is behind the marker: ``p
 from __future__ import annotations
 
 import asyncio
+import os
 import time
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 
 import pytest
 
-from gitbridge_console.domain.bulk import BulkKind, BulkStatus, Deed
+from gitbridge_console.domain.bulk import BulkKind, BulkStatus, Deed, Selection
 from gitbridge_console.domain.events import EventState, IncomingEvent, Priority
 from gitbridge_console.operations.actor import Actor
-from gitbridge_console.operations.bulk_selection import Selection
 from gitbridge_console.operations.operations import Operations
 from gitbridge_console.settings.model import LegacySettings, QueueSettings, RedisSettings, Settings
 from gitbridge_console.settings.shown import as_toml
@@ -98,8 +98,10 @@ async def stalls(store: Store) -> list[int]:
 
 @pytest.mark.parametrize("count", LARGE)
 async def test_replayed_once_each_though_the_engine_at_it_is_killed_twice(
-    count: int, store: Store, door: Operations, engines: Engines, request: pytest.FixtureRequest
+    count: int, store: Store, door: Operations, engines: Engines
 ) -> None:
+    # The server's slow log tells wall time: where others want the processor, too, it tells of them.
+    quiet_before = os.getloadavg()[0] <= (os.cpu_count() or 1) / 2
     dead = await failures(store, door, count)
     await door.pause(["route"], "so that what comes back can be counted")
     plan = await door.plan_bulk(Deed(BulkKind.REPLAY), Selection("error=silent"), rate_per_s=RATE)
@@ -126,8 +128,9 @@ async def test_replayed_once_each_though_the_engine_at_it_is_killed_twice(
                 assert (run, int(priority)) == (b"2", dead.pop(text_of(raw)))
     assert not dead, "every one of them is back, once"
     assert engines.killed == 2
-    if "long" in request.node.name:
-        assert await stalls(store) == []
+    slow = await stalls(store)
+    if quiet_before and os.getloadavg()[0] <= (os.cpu_count() or 1):
+        assert slow == [], "no command kept the server for over 5 ms"
 
 
 @pytest.mark.parametrize("count", LARGE)

@@ -9,5 +9,6 @@ EMPTY = {
     "failures": "nothing failed. What fails, is parked or shed stands here; enter opens it, R runs it again",
     "consensus": "no decisions yet. Each one stands here with how far the reviewers agree; enter opens the differences",
     "log": "nothing happened yet. The fleet's events and every operator's write will stand here, newest first",
+    "bulk": "no bulk operation yet: / narrows a list, * marks all that match, R, C, F or = plans it for all of them",
     "fleet": "no engine is running: start one with gitbridge-console worker",
 }
