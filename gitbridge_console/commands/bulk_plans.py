@@ -12,7 +12,7 @@ import click
 from gitbridge_console.commands.output import plain, print_json, print_json_line, say, seconds, table
 from gitbridge_console.commands.running import with_operations
 from gitbridge_console.commands.words import RATE
-from gitbridge_console.domain.bulk import CHUNK_MAX, ENDED, BulkPlan, BulkState, BulkStatus, Deed, Selection, bar
+from gitbridge_console.domain.bulk import AT_ONCE_MAX, ENDED, BulkPlan, BulkState, BulkStatus, Deed, Selection, bar
 from gitbridge_console.operations.errors import Refused
 
 if TYPE_CHECKING:
@@ -114,7 +114,7 @@ def apply(ctx: click.Context, plan: BulkPlan, reason: str, *, rate: float | None
     if not plan.count:
         show_plan(plan, as_json=as_json)
         return 0
-    at_once = rate is None and plan.count <= CHUNK_MAX
+    at_once = rate is None and plan.count <= AT_ONCE_MAX
 
     async def run(operations: Operations) -> BulkStatus:
         if not plan.token:

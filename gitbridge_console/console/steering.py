@@ -13,7 +13,7 @@ from gitbridge_console.console.undo import Undo
 from gitbridge_console.console.views.stakes import healthy_providers, replay_cost, waiting_in
 from gitbridge_console.console.views.tables import short_id
 from gitbridge_console.console.widgets.bottom_row import Question
-from gitbridge_console.domain.bulk import CHUNK_MAX, BulkKind, Deed, Selection
+from gitbridge_console.domain.bulk import AT_ONCE_MAX, BulkKind, Deed, Selection
 from gitbridge_console.domain.events import STAGE_LANES, Priority
 from gitbridge_console.domain.snapshots import BreakerWord, FleetSnapshot
 
@@ -215,7 +215,7 @@ def move(screen: FleetScreen, lane: str, chosen: Selection, snapshot: FleetSnaps
 
 def is_bulk(chosen: Selection) -> bool:
     """Whether the fleet has to do it: what a filter finds, or more than is done in one call."""
-    return not chosen.ids or len(chosen.ids) > CHUNK_MAX
+    return not chosen.ids or len(chosen.ids) > AT_ONCE_MAX
 
 
 def next_priority(now: str, step: int) -> Priority | None:

@@ -88,6 +88,9 @@ async def test_what_was_planned_is_done_once_and_accounted_for(door: Operations,
         status = await door.apply_bulk(plan.token, "the provider is back", rate_per_s=FAST)
         assert (status.planned, status.reason, status.by) == (7, "the provider is back", "ana")
         ended = await over(door, plan.token)
+        async with asyncio.timeout(PATIENCE_S):
+            while (await door.list_audit(1))[0].what != "bulk end":
+                await asyncio.sleep(0.02)
     assert (ended.state, ended.done, ended.skipped, ended.failed, ended.left, ended.dropped) == ("finished", 7, 0, 0, 0, 0)
     assert await runs(door, dead) == [2] * 7
     end, entry = await door.list_audit(2)
@@ -374,20 +377,18 @@ async def test_what_is_applied_outlives_the_time_of_a_plan(door: Operations, sto
         assert await store.client.ttl(key) == -1
 
 
-async def test_a_whole_chunk_keeps_the_server_for_less_than_five_milliseconds(door: Operations, store: Store) -> None:
-    """Of several the fastest tells: the others waited for the processor, which others want, too."""
-    await failed(door, store, 5 * CHUNK_MAX)
+async def test_a_whole_chunk_takes_the_server_less_than_five_milliseconds(door: Operations, store: Store) -> None:
+    """Of processor time, the mean of several: what else wants the processor makes it no longer."""
+    chunks = 10
+    await failed(door, store, chunks * CHUNK_MAX)
     plan = await door.plan_bulk(REPLAY, Selection("state=failed"))
     await door.apply_bulk(plan.token, "all")
     record = await store.bulk.record(plan.token)
     assert record is not None
     _, fence = await store.bulk.hold(plan.token, "here", 60.0)
-    before = (await store.client.config_get("slowlog-log-slower-than"))["slowlog-log-slower-than"]
-    await store.client.config_set("slowlog-log-slower-than", 0)
-    await store.client.slowlog_reset()
-    for _ in range(5):
+    before = await store.client.info("cpu")
+    for _ in range(chunks):
         assert (await store.bulk.step(record, fence, 0, CHUNK_MAX))[0].done == CHUNK_MAX
-    took = [entry["duration"] for entry in await store.client.slowlog_get(100) if record.id.encode() in entry["command"]]
-    await store.client.config_set("slowlog-log-slower-than", before)
-    assert len(took) == 5
-    assert min(took) < 5_000
+    after = await store.client.info("cpu")
+    used_s = sum(after[name] - before[name] for name in ("used_cpu_user_main_thread", "used_cpu_sys_main_thread"))
+    assert 1000 * used_s / chunks < 5.0

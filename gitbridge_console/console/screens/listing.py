@@ -15,7 +15,7 @@ from gitbridge_console.console.views.filtering import filter_rows
 from gitbridge_console.console.widgets.bottom_row import Question
 from gitbridge_console.console.widgets.lines import Page
 from gitbridge_console.console.widgets.row_table import RowTable
-from gitbridge_console.domain.bulk import CHUNK_MAX, Selection
+from gitbridge_console.domain.bulk import AT_ONCE_MAX, Selection
 from gitbridge_console.domain.events import Priority
 from gitbridge_console.domain.snapshots import FleetSnapshot
 
@@ -215,7 +215,7 @@ class TableScreen(PageScreen):
         if not self.may_write():
             return
         chosen, now = self.table.chosen(), self.priorities_here()
-        if len(chosen) > CHUNK_MAX:
+        if len(chosen) > AT_ONCE_MAX:
             self.bottom.say("so many at once get a priority by its name: =", "warn")
             return
         moved: dict[Priority, dict[str, str]] = {}

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Generic, TypeVar
 from gitbridge_console.console.screens.detail import DetailScreen
 from gitbridge_console.console.views.cells import Row
 from gitbridge_console.console.widgets.row_table import RowTable
-from gitbridge_console.domain.bulk import CHUNK_MAX, Selection
+from gitbridge_console.domain.bulk import AT_ONCE_MAX, Selection
 from gitbridge_console.domain.filters import EventFilter
 from gitbridge_console.domain.snapshots import FleetSnapshot
 from gitbridge_console.domain.windows import Bookmark, SearchStep, Window
@@ -66,7 +66,7 @@ class PagedScreen(DetailScreen, Generic[T]):
 
     def selection_here(self) -> Selection | None:
         """What is marked, or under the cursor; all that match where that was asked for and is more than one call takes."""
-        if self.all_marked and self.filter and (len(self._all_of) > CHUNK_MAX or self.gathering):
+        if self.all_marked and self.filter and (len(self._all_of) > AT_ONCE_MAX or self.gathering):
             return self.everything()
         return super().selection_here()
 

@@ -13,7 +13,7 @@ from gitbridge_console.console.views.cells import Row
 from gitbridge_console.console.views.tables import DECISION_COLUMNS, EVENT_COLUMNS, JOB_COLUMNS, decision_rows, event_rows, job_rows
 from gitbridge_console.console.views.tours import EMPTY
 from gitbridge_console.console.widgets.row_table import RowTable
-from gitbridge_console.domain.bulk import CHUNK_MAX, Selection
+from gitbridge_console.domain.bulk import AT_ONCE_MAX, Selection
 from gitbridge_console.domain.event_views import EventSummary, JobSummary
 from gitbridge_console.domain.events import EventState
 from gitbridge_console.domain.filters import EventFilter
@@ -62,7 +62,7 @@ class QueueScreen(PagedScreen[JobSummary]):
         """Move the marked tasks of the lane under the cursor to another provider, planned first."""
         lane, snapshot, chosen = self.lane_here(), self.console.snapshot, self.table.chosen()
         if lane is not None and snapshot is not None and chosen and self.may_write():
-            every = self.all_marked and self.filter and (len(chosen) > CHUNK_MAX or self.gathering)
+            every = self.all_marked and self.filter and (len(chosen) > AT_ONCE_MAX or self.gathering)
             steering.move(self, lane, Selection(self.filter) if every else Selection(ids=tuple(chosen)), snapshot)
 
     def where(self) -> str:
