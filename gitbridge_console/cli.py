@@ -42,6 +42,8 @@ COMMANDS = {
     "flush": (f"{_AT}.bulk", "flush", "Cancel all that waits in a lane; it can be replayed."),
     "quarantine": (f"{_AT}.records", "quarantine", "What came in and could not be read as an event; hand it in again or drop it."),
     "audit": (f"{_AT}.records", "audit", "Who changed what, and why."),
+    "backup": (f"{_AT}.backup", "backup", "Write the namespace to a file."),
+    "restore": (f"{_AT}.backup", "restore", "Put a backup into an empty namespace."),
     "config": (f"{_AT}.config", "config", "Write, check or show the settings."),
     "doctor": (f"{_AT}.doctor", "doctor", "Check this installation and say what to do."),
     "paths": (f"{_AT}.about", "paths", "Where files are kept."),

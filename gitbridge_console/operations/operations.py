@@ -18,6 +18,7 @@ from gitbridge_console.domain.filters import EventFilter
 from gitbridge_console.domain.provider_health import HealthFinding
 from gitbridge_console.domain.snapshots import BreakerWord, FleetSnapshot
 from gitbridge_console.operations.audit import AuditOperations
+from gitbridge_console.operations.backup import BackupOperations
 from gitbridge_console.operations.bulk import BulkOperations
 from gitbridge_console.operations.decision_chains import ChainOperations
 from gitbridge_console.operations.decisions import DecisionOperations
@@ -30,6 +31,7 @@ from gitbridge_console.operations.preview import Previews
 from gitbridge_console.operations.provider_status import read_books
 from gitbridge_console.operations.quarantine import as_event, hand_in, look_up
 from gitbridge_console.operations.reports import change_report, full_ids, held, states
+from gitbridge_console.operations.searching import SearchOperations
 from gitbridge_console.operations.status import build_snapshot
 from gitbridge_console.router.intake import SubmitResult
 from gitbridge_console.store.event_records import UnreadableEvent
@@ -42,7 +44,16 @@ WAIT_POLL_S = 0.1
 
 
 class Operations(
-    DecisionOperations, ChainOperations, AuditOperations, BulkOperations, EditOperations, Previews, Listings, HistoryOperations
+    DecisionOperations,
+    ChainOperations,
+    AuditOperations,
+    BulkOperations,
+    EditOperations,
+    BackupOperations,
+    SearchOperations,
+    Previews,
+    Listings,
+    HistoryOperations,
 ):
     """The door. All methods raise only :class:`~gitbridge_console.operations.errors.OperationError`."""
 

@@ -59,8 +59,11 @@ class EventRecords:
         except (ValidationError, ValueError, TypeError, zlib.error) as error:
             raise UnreadableEvent(f"event {event_id}: {' '.join(str(error).split())[:200]}") from error
 
-    async def matching(self, wanted: EventFilter) -> AsyncIterator[str]:
-        """Ids of the events that match, newest first, as of when it began; only ids are held, however many there are."""
+    async def matching(self, wanted: EventFilter, *, before: str = "") -> AsyncIterator[str]:
+        """Ids of the events that match, newest first, as of when it began; only ids are held, however many there are.
+
+        ``before``: only those that came in before the event of that id.
+        """
         ids: set[str] = set()
         states = [EventState(wanted.state)] if wanted.state else list(EventState)
         for index in (keys.state(state) for keys in self._partitions for state in states):
@@ -70,7 +73,8 @@ class EventRecords:
                 page = await self._client.zrevrange(index, start, start + IDS_AT_ONCE - 1)
                 ids.update(text_of(raw) for raw in page)
                 start, more = start + IDS_AT_ONCE, len(page) == IDS_AT_ONCE
-        ordered, now = sorted(ids, reverse=True), await server_now_ms(self._client)
+        ordered = sorted((event_id for event_id in ids if not before or event_id < before), reverse=True)
+        now = await server_now_ms(self._client)
         for start in range(0, len(ordered), EVENTS_AT_ONCE):
             for summary, providers in await self._reader.summaries(ordered[start : start + EVENTS_AT_ONCE], now):
                 if wanted.matches(summary, providers):

@@ -169,6 +169,11 @@ class Keys:
         return f"{{{self.namespace}:ctl}}:bulk-number"
 
     @property
+    def saved_filters(self) -> str:
+        """Hash of the filters operators saved, by name; fleet-wide."""
+        return f"{{{self.namespace}:saved}}:filters"
+
+    @property
     def engines(self) -> str:
         """Hash of the fleet's heartbeats, engine id to JSON; fleet-wide, so under a tag of its own."""
         return f"{{{self.namespace}:ctl}}:engines"

@@ -28,7 +28,7 @@ GROUPS = {
 BULK = {"bulk": ("cancel", "reprioritize", "reseat"), "bulk_replay": ("replay",)}
 """Transitions that ``bulk.lua`` calls: replays apart from the others, for they alone need room."""
 
-GROWING = frozenset({"accept", "replay", "bulk_replay"})
+GROWING = frozenset({"accept", "replay", "bulk_replay", "restore_event"})
 """What may be refused when the server is at ``maxmemory``; all else must work there, to let what was accepted move on."""
 
 FIRST_WITH_FLAGS = 7
