@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from gitbridge_console.commands.bulk_plans import apply, bulk_options, confirm, is_filter, need_reason, planned, show_plan
-from gitbridge_console.commands.filters import event_filter, filter_line, filter_options
+from gitbridge_console.commands.filters import event_filter, filter_line, filter_options, put_in_saved
 from gitbridge_console.commands.output import JSON_OPTION, print_changes, say
 from gitbridge_console.commands.running import with_operations
 from gitbridge_console.domain.bulk import BulkKind, Deed, Selection
@@ -97,6 +97,7 @@ def failover(
     """Move a provider's waiting tasks to another one, all or those a FILTER finds; priority and age are kept."""
     if not plan:
         need_reason(reason)
+    words = put_in_saved(ctx, words)
     target = to or _least_busy(ctx, provider)
     if words or plan or rate is not None or most is not None:
         event_filter(words, {})
@@ -136,7 +137,8 @@ Doing = Callable[["Operations", list[str], str], Awaitable[ChangeReport]]
 
 def _change(ctx: click.Context, deed: Deed, words: tuple[str, ...], given: dict[str, Any], done: str, at_once: Doing) -> int:
     """Do it at once to a few ids; plan, confirm and hand over what a filter finds, or what is too much for one call."""
-    options = {name: given.pop(name) for name in ("state", "kind", "provider", "error", "repo", "subject", "since", "until")}
+    options = {name: given.pop(name) for name in ("state", "kind", "provider", "error", "repo", "subject", "since", "until", "text")}
+    words = put_in_saved(ctx, words)
     plan, yes, rate, most, watch = (given[name] for name in ("plan", "yes", "rate", "most", "watch"))
     as_json, by_filter = given["as_json"], is_filter(words, options)
     if not words and not by_filter:

@@ -72,12 +72,20 @@ class DeadGroup:
     example: str
 
 
-def grouped(rows: Iterable[tuple[EventSummary, Sequence[str]]]) -> list[DeadGroup]:
-    """Groups of events given with their panels, what died last first; the largest group first."""
-    groups: dict[tuple[str, str, str], DeadGroup] = {}
-    for event, panel in rows:
-        key = (event.error_class or event.state, ", ".join(name for name in panel if name) or "-", event.kind or "-")
-        known = groups.get(key)
-        example = event.error_text or event.reason or event.title
-        groups[key] = DeadGroup(*key, 1, event.id, example) if known is None else replace(known, count=known.count + 1)
-    return sorted(groups.values(), key=lambda group: -group.count)
+class DeadGroups:
+    """Groups, gathered from events with their panels in the order in which they died, the last one first."""
+
+    def __init__(self) -> None:
+        self._groups: dict[tuple[str, str, str], DeadGroup] = {}
+
+    def add(self, rows: Iterable[tuple[EventSummary, Sequence[str]]]) -> None:
+        """Some more of them."""
+        for event, panel in rows:
+            key = (event.error_class or event.state, ", ".join(name for name in panel if name) or "-", event.kind or "-")
+            known = self._groups.get(key)
+            example = event.error_text or event.reason or event.title
+            self._groups[key] = DeadGroup(*key, 1, event.id, example) if known is None else replace(known, count=known.count + 1)
+
+    def largest_first(self) -> list[DeadGroup]:
+        """What was found so far."""
+        return sorted(self._groups.values(), key=lambda group: -group.count)

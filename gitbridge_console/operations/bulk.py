@@ -18,6 +18,7 @@ from gitbridge_console.operations.errors import NotFound, Refused, Usage
 from gitbridge_console.operations.roles import least_role
 from gitbridge_console.router.bulk_steps import do_now
 from gitbridge_console.store.bulk_records import BulkRecord
+from gitbridge_console.store.event_records import moves_a_head
 from gitbridge_console.store.trouble import STORE_AWAY
 
 
@@ -43,12 +44,16 @@ class BulkOperations(Door):
         wanted = _filter(chosen.filter)
         async with self._asking():
             lanes = self.lanes if chosen.lane == "*" else [chosen.lane]
-            found = await Finder(self._store, deed, wanted, settings.bulk.events_max, progress).find(chosen, lanes)
+            finder = Finder(self._store, deed, wanted, settings.bulk.events_max, progress)
+            found = await finder.find(chosen, lanes)
             names = sorted(found.entries)[: min(most or settings.bulk.events_max, settings.bulk.events_max)]
-            events = [found.events[name] for name in names if name in found.events]
-            newer, newer_of = await self._store.records.newer_heads(events) if deed.kind is BulkKind.REPLAY else (0, 0)
-            pointless = round(newer * len(events) / newer_of) if newer_of else 0
-            kinds = Counter(event.kind or "not routed" for event in events)
+            briefs = [found.briefs[name] for name in names if name in found.briefs]
+            moving = [
+                (name, found.briefs[name].type) for name in names if deed.kind is BulkKind.REPLAY and moves_a_head(found.briefs[name].type)
+            ]
+            newer, newer_of = await self._store.records.newer_heads(moving)
+            pointless = round(newer * len(moving) / newer_of) if newer_of else 0
+            kinds = Counter(brief.kind or "not routed" for brief in briefs)
             calls = expected_calls(settings, deed, kinds, len(names), pointless)
             token = ""
             if names and self._may(f"bulk {deed.kind}"):
@@ -66,11 +71,11 @@ class BulkOperations(Door):
                 exact=found.whole and len(names) == len(found.entries),
                 estimate=len(found.entries) if found.whole else round(len(found.entries) * found.total / max(1, found.looked)),
                 ineligible=dict(found.left_out.most_common()),
-                by_state=dict(Counter(event.state for event in events).most_common()),
+                by_state=dict(Counter(brief.state for brief in briefs).most_common()),
                 by_kind=dict(kinds.most_common()),
-                sample=tuple(found.lines[name] for name in names[:SAMPLE]),
+                sample=await finder.sample(names[:SAMPLE]),
                 pointless=pointless,
-                pointless_exact=newer_of == sum(event.type in ("pull_request", "push") for event in events),
+                pointless_exact=newer_of == len(moving),
                 calls=calls,
                 cost_usd=expected_cost(deed, calls, (await self._store.metrics.read()).providers) if calls else 0.0,
                 rate_per_s=rate,

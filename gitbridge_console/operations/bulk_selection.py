@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import AsyncIterator, Callable, Sequence
 from dataclasses import dataclass, field
+from sys import intern
+from typing import NamedTuple
 
 from gitbridge_console.domain.bulk import OF_LANES, BulkKind, Deed, Entry, Selection, plan_event, plan_job
 from gitbridge_console.domain.event_views import EventSummary, JobSummary
@@ -17,6 +19,7 @@ from gitbridge_console.store.replies import server_now_ms
 from gitbridge_console.store.store import Store
 
 IDS_AT_ONCE = 200
+LINE_MAX = 160
 SAMPLE = 5
 """Of a plan that many are told one by one."""
 
@@ -24,25 +27,33 @@ Progress = Callable[[int, int], None]
 """Told how many of about how many were looked at."""
 
 
+class Brief(NamedTuple):
+    """What sort of event one is."""
+
+    type: str
+    kind: str
+    state: str
+
+
 @dataclass(slots=True)
 class Found:
     """What a look over the store came to."""
 
     entries: dict[str, Entry] = field(default_factory=dict)
-    events: dict[str, EventSummary] = field(default_factory=dict)
+    briefs: dict[str, Brief] = field(default_factory=dict)
+    """Of the events among them, as little as a plan of many thousands needs."""
     left_out: Counter[str] = field(default_factory=Counter)
-    lines: dict[str, str] = field(default_factory=dict)
     looked: int = 0
     total: int = 0
     whole: bool = True
 
-    def judge(self, name: str, line: str, verdict: Entry | str) -> None:
-        """Take one in, or count why not."""
+    def judge(self, name: str, verdict: Entry | str) -> bool:
+        """Take one in, or count why not; whether it is in."""
         if isinstance(verdict, str):
             self.left_out[verdict] += 1
-        else:
-            self.entries[name] = verdict
-            self.lines[name] = line
+            return False
+        self.entries[name] = verdict
+        return True
 
 
 class Finder:
@@ -62,17 +73,24 @@ class Finder:
         if self._deed.kind in OF_LANES:
             async for job in self._jobs([self._deed.lane]):
                 if not ids or ids & {job.id, job.event_id}:
-                    found.judge(job.id, _job_line(job), plan_job(job))
+                    found.judge(job.id, plan_job(job))
             if self._deed.kind is BulkKind.FAILOVER:
                 await self._leave_out_the_immovable()
             return found
         named = self._wanted.state if not self._wanted.inverted else None
         events = self._named(sorted(ids)) if ids else self._of_jobs(lanes) if chosen.lane else self._in_states(chosen.states)
         async for event in events:
-            if event.id not in found.events:
-                found.events[event.id] = event
-                found.judge(event.id, _event_line(event), plan_event(self._deed, event, named))
+            # One that changes its state meanwhile may come by twice.
+            if event.id not in found.entries and found.judge(event.id, plan_event(self._deed, event, named)):
+                found.briefs[event.id] = Brief(intern(event.type), intern(event.kind), intern(event.state))
         return found
+
+    async def sample(self, names: Sequence[str]) -> tuple[str, ...]:
+        """A line about each of a few events or jobs."""
+        events = {name: name.partition(".")[0] for name in names}
+        now = await server_now_ms(self._store.client)
+        rows = {row.id: _line(row) for row, _ in await self._store.reader.summaries(list({*events.values()}), now)}
+        return tuple(f"{name} {rows.get(event_id, '')}"[:LINE_MAX] for name, event_id in events.items())
 
     async def _named(self, names: Sequence[str]) -> AsyncIterator[EventSummary]:
         now = await server_now_ms(self._store.client)
@@ -126,9 +144,5 @@ class Finder:
                 self._found.left_out[why] += 1
 
 
-def _event_line(event: EventSummary) -> str:
-    return f"{event.id} {event.state} {event.priority} {event.subject or event.repository} {event.error_class or event.title}"[:160]
-
-
-def _job_line(job: JobSummary) -> str:
-    return f"{job.id} {job.place} {job.priority} {job.subject or job.repository}"[:160]
+def _line(event: EventSummary) -> str:
+    return f"{event.state} {event.priority} {event.subject or event.repository} {event.error_class or event.title}"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from gitbridge_console.domain.dead_letters import DEAD_STATES, DeadGroup, grouped
+from gitbridge_console.domain.dead_letters import DEAD_STATES, DeadGroup, DeadGroups
 from gitbridge_console.domain.event_views import ChangeReport, EventSummary
 from gitbridge_console.domain.filters import EventFilter
 from gitbridge_console.domain.windows import Bookmark
@@ -35,14 +35,14 @@ class SearchOperations(Door):
 
     async def dead_groups(self, wanted: EventFilter | None = None) -> list[DeadGroup]:
         """Failed and shed events by class of error, panel and kind, the largest group first, each with its newest example."""
-        rows, mark = [], Bookmark()
+        groups = DeadGroups()
+        mark: Bookmark | None = Bookmark()
         async with self._asking():
-            while True:
+            while mark is not None and mark.looked < self._settings().bulk.events_max:
                 step = await self._store.reader.panel_search(DEAD_STATES, wanted or EventFilter(), mark, STEP_MAX)
-                rows += step.rows
-                if step.next is None or len(rows) >= self._settings().bulk.events_max:
-                    return grouped(rows)
+                groups.add(step.rows)
                 mark = step.next
+        return groups.largest_first()
 
     async def saved_filters(self) -> dict[str, str]:
         """Filters that were saved, by name."""

@@ -10,7 +10,6 @@ from pydantic import ValidationError
 from redis.asyncio import Redis
 
 from gitbridge_console.domain.event_records import EventRecord
-from gitbridge_console.domain.event_views import EventSummary
 from gitbridge_console.domain.events import EventState
 from gitbridge_console.domain.facts import supersede_version
 from gitbridge_console.domain.filters import EventFilter
@@ -80,20 +79,19 @@ class EventRecords:
                 if wanted.matches(summary, providers):
                     yield summary.id
 
-    async def newer_heads(self, events: Sequence[EventSummary]) -> tuple[int, int]:
-        """How many of events that move a head have a newer one that is open or resolved, and of how many that was looked up.
+    async def newer_heads(self, events: Sequence[tuple[str, str]]) -> tuple[int, int]:
+        """How many of the events, given as (id, type), have a newer head that is open or resolved, and of how many that was looked up.
 
         Run again they end superseded, without a question to anybody.
         """
-        moving = [event for event in events if event.type in ("pull_request", "push")]
-        looked = moving[:: -(-len(moving) // HEADS_MAX) or 1]
+        looked = events[:: -(-len(events) // HEADS_MAX) or 1]
         newer = 0
         for start in range(0, len(looked), PAYLOADS_AT_ONCE):
             some = looked[start : start + PAYLOADS_AT_ONCE]
             pipe = self._client.pipeline(transaction=False)
-            for event in some:
-                pipe.get(home_of(event.id, self._partitions).payload(event.id))
-            heads = {event.id: _head(event.type, raw) for event, raw in zip(some, await pipe.execute(), strict=True)}
+            for event_id, _ in some:
+                pipe.get(home_of(event_id, self._partitions).payload(event_id))
+            heads = {event_id: _head(type, raw) for (event_id, type), raw in zip(some, await pipe.execute(), strict=True)}
             newer += sum([await self._is_older(event_id, *head) for event_id, head in heads.items() if head is not None])
         return newer, len(looked)
 
@@ -108,6 +106,11 @@ class EventRecords:
 
 NEWER_STANDS = frozenset({"received", "routed", "parked", "consensus_pending", "awaiting_approval", "resolved"})
 """States in which a newer head has an older one superseded, as ``route.lua`` has it."""
+
+
+def moves_a_head(type: str) -> bool:
+    """Whether events of a type can have a newer one that replaces them."""
+    return type in ("pull_request", "push")
 
 
 def _head(type: str, raw: bytes | None) -> tuple[str, int] | None:
