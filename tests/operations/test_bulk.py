@@ -377,6 +377,7 @@ async def test_what_is_applied_outlives_the_time_of_a_plan(door: Operations, sto
         assert await store.client.ttl(key) == -1
 
 
+@pytest.mark.benchmark
 async def test_a_whole_chunk_takes_the_server_less_than_five_milliseconds(door: Operations, store: Store) -> None:
     """Of processor time, the mean of several: what else wants the processor makes it no longer."""
     chunks = 10
