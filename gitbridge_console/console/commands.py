@@ -10,11 +10,11 @@ from typing import TYPE_CHECKING
 
 from gitbridge_console.console import planning, steering
 from gitbridge_console.console.actions import ACTIONS, Action
+from gitbridge_console.console.completing import known_words
 from gitbridge_console.console.spans import SPANS
 from gitbridge_console.console.text import safe
 from gitbridge_console.domain.bulk import Selection
-from gitbridge_console.domain.events import STAGE_LANES, EventState, Kind, Priority
-from gitbridge_console.domain.filters import KEYS
+from gitbridge_console.domain.events import STAGE_LANES, Priority
 from gitbridge_console.domain.snapshots import BreakerWord, FleetSnapshot
 
 if TYPE_CHECKING:
@@ -184,6 +184,19 @@ def _filter(screen: FleetScreen, words: list[str]) -> None:
     screen.set_filter(" ".join(words))
 
 
+def _filters(screen: FleetScreen, words: list[str]) -> None:
+    name = words[1] if len(words) > 1 else ""
+    text = " ".join(words[2:]) or getattr(screen, "filter", "")
+    if not name or words[0] not in ("save", "drop"):
+        raise Unusable("say save NAME (what is filtered by here), or drop NAME; @NAME in a filter stands for it")
+    if words[0] == "drop":
+        screen.write(lambda door: door.drop_filter(name), f"drop filter {name}")
+    elif not text:
+        raise Unusable("nothing is filtered by here: / narrows the list first")
+    else:
+        screen.write(lambda door: door.save_filter(name, text), f"save filter {name}")
+
+
 def _theme(screen: FleetScreen, words: list[str]) -> None:
     if words:
         screen.console.choose_theme(words[0])
@@ -219,6 +232,7 @@ COMMANDS: tuple[Command, ...] = (
     Command("event", "ID", "open an event", "row.open", _event),
     Command("provider", "PROVIDER", "open a provider", "row.open", _provider, ("provider",)),
     Command("filter", "[FILTER]", "narrow this list", "list.filter", _filter, ("filter",)),
+    Command("filters", "save|drop NAME", "keep this filter under a name", "list.filter", _filters),
     Command("pause", "[LANE] [REASON]", "hold a lane", "lane.pause", _pause, ("lane",)),
     Command("resume", "[LANE]", "let it go on", "lane.pause", _resume, ("lane",)),
     Command("drain", "[PROVIDER] [REASON]", "no new seats; what waits is finished", "provider.drain", _drain, ("provider",)),
@@ -283,26 +297,4 @@ def completions(screen: FleetScreen, text: str) -> list[str]:
     what = command.takes[min(len(words) - 1, len(command.takes) - 1)]
     if len(words) - 1 >= len(command.takes) and what != "filter":
         return []
-    return [f"{before} {word}" for word in _known(screen, what, last) if word.startswith(last)]
-
-
-def _known(screen: FleetScreen, what: str, last: str) -> Sequence[str]:
-    snapshot = screen.console.snapshot
-    providers = list(snapshot.providers) if snapshot else []
-    return {
-        "provider": providers,
-        "lane": [*providers, *STAGE_LANES],
-        "priority": [priority.label for priority in Priority],
-        "breaker": ["open", "close", "reset"],
-        "theme": screen.console.theming.names,
-        "topic": screen.console.topics(),
-        "span": list(SPANS),
-        "filter": filter_words(last, providers),
-    }[what]
-
-
-def filter_words(last: str, providers: Sequence[str]) -> list[str]:
-    """What may follow in a filter: its keys, then the values of the key that was begun."""
-    values = {"state": [state.value for state in EventState], "kind": [kind.value for kind in Kind], "provider": list(providers)}
-    key, equals, _ = last.partition("=")
-    return [f"{key}={value}" for value in values.get(key, [])] if equals else [f"{name}=" for name in KEYS]
+    return [f"{before} {word}" for word in known_words(screen, what, last) if word.startswith(last)]

@@ -38,6 +38,8 @@ ERROR_ALIASES = {
     "refusal": FailureClass.POLICY,
     "invalid": FailureClass.INVALID_OUTPUT,
 }
+SAVED = re.compile(r"(?<!\S)@([a-z0-9_-]+)(?!\S)")
+"""A word that stands for a filter that was saved under that name."""
 UNITS_S = {"s": 1, "m": 60, "h": 3600, "d": 86_400, "w": 7 * 86_400}
 
 

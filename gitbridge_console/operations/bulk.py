@@ -21,6 +21,8 @@ from gitbridge_console.store.bulk_records import BulkRecord
 from gitbridge_console.store.event_records import moves_a_head
 from gitbridge_console.store.trouble import STORE_AWAY
 
+LISTED_MAX = 200
+
 
 class BulkOperations(Door):
     """One deed for many events, done by the fleet whoever looks on."""
@@ -135,9 +137,10 @@ class BulkOperations(Door):
     async def do_bulk_now(self, op_id: str) -> BulkStatus:
         """Do a small one here and now; nothing of it where an engine has it already.
 
-        Whoever applied it may do it. Should this process die meanwhile, an engine does the rest.
+        Should this process die meanwhile, an engine does the rest.
         """
         record = await self._bulk(op_id)
+        self._allow(f"bulk {record.deed.kind}", record.id)
         owner = f"{self._actor.host} ({self._actor.who})/{secrets.token_hex(4)}"
         async with self._asking():
             try:
@@ -147,11 +150,11 @@ class BulkOperations(Door):
                     await self._store.bulk.leave(record.id, owner)
         return await self.show_bulk(op_id)
 
-    async def list_bulk(self) -> list[BulkStatus]:
+    async def list_bulk(self, limit: int = LISTED_MAX) -> list[BulkStatus]:
         """Operations that are kept, newest first: planned, under way and ended ones."""
         async with self._asking():
             records = await self._store.bulk.records()
-            return [_with_line(await self._store.bulk.status(record), records) for record in reversed(records)]
+            return [_with_line(await self._store.bulk.status(record), records) for record in list(reversed(records))[:limit]]
 
     async def show_bulk(self, op_id: str) -> BulkStatus:
         """One operation, with what it skipped first."""

@@ -40,6 +40,9 @@ from gitbridge_console.store.keys import expand_id
 REPLAY_MAX = 200
 """Most events one call takes; more is a bulk operation."""
 
+FAILOVER_MAX = 500
+"""Most tasks a failover without a plan moves."""
+
 WAIT_POLL_S = 0.1
 
 
@@ -251,9 +254,11 @@ class Operations(
         if not reason.strip():
             raise Usage("say why: a failover needs a reason")
         async with self._writing("failover", f"{source} to {target}", reason) as record:
-            moved, kept = await self._store.queue.move(source, target, by=self._actor.who)
+            moved, kept = await self._store.queue.move(source, target, by=self._actor.who, limit=FAILOVER_MAX)
             record.result, record.affected = f"{moved} moved, {kept} stay", moved
         notes = (f"{kept} stay: {target} has a seat on the same panel",) if kept else ()
+        if moved >= FAILOVER_MAX:
+            notes = (*notes, f"{moved} at once are all: the others move with a rate, as a bulk operation")
         return ChangeReport(changed=moved, unchanged=kept, notes=notes)
 
     async def health(self, providers: Sequence[str] = ()) -> dict[str, HealthFinding]:

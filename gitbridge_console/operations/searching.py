@@ -6,7 +6,7 @@ import re
 
 from gitbridge_console.domain.dead_letters import DEAD_STATES, DeadGroup, DeadGroups
 from gitbridge_console.domain.event_views import ChangeReport, EventSummary
-from gitbridge_console.domain.filters import EventFilter
+from gitbridge_console.domain.filters import SAVED, EventFilter
 from gitbridge_console.domain.windows import Bookmark
 from gitbridge_console.operations.door import Door
 from gitbridge_console.operations.errors import NotFound, Usage
@@ -55,6 +55,8 @@ class SearchOperations(Door):
             raise Usage(f"{name[:40]!r} is no name: lower-case letters, digits, - and _, at most 40")
         if not text.strip() or len(text) > FILTER_TEXT_MAX:
             raise Usage(f"a filter has 1 to {FILTER_TEXT_MAX} characters")
+        if SAVED.search(text):
+            raise Usage("a saved filter cannot name another one")
         try:
             EventFilter.parse(text)
         except ValueError as error:
@@ -77,7 +79,7 @@ class SearchOperations(Door):
 
     async def expand_filter(self, text: str) -> str:
         """The filter with what its ``@name`` words stand for."""
-        if "@" not in text:
+        if SAVED.search(text) is None:
             return text
         known = await self.saved_filters()
 
@@ -86,4 +88,4 @@ class SearchOperations(Door):
                 raise NotFound(f"no filter {found[1]} is saved; there are {', '.join(known) or 'none'}")
             return known[found[1]]
 
-        return re.sub(r"(?<!\S)@([a-z0-9_-]+)(?!\S)", put_in, text)
+        return SAVED.sub(put_in, text)

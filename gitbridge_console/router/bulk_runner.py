@@ -65,19 +65,19 @@ class BulkRunner:
         waiting = waits_for([(record.id, record.deed.scope) for record in records], states)
         for record in records:
             if record.state is BulkState.RUNNING and record.id not in waiting and record.id not in self._running:
-                state, fence = await self._bulk.hold(record.id, self._owner, HOLD_S)
+                state, _ = await self._bulk.hold(record.id, self._owner, HOLD_S)
                 if state == BulkState.RUNNING:
-                    self._start(record, fence)
+                    self._start(record)
 
-    def _start(self, record: BulkRecord, fence: int) -> None:
-        task = asyncio.create_task(self._guarded(record, fence), name=f"bulk {record.id}")
+    def _start(self, record: BulkRecord) -> None:
+        task = asyncio.create_task(self._guarded(record), name=f"bulk {record.id}")
         self._running[record.id] = task
         task.add_done_callback(lambda _: self._running.pop(record.id, None))
 
-    async def _guarded(self, record: BulkRecord, fence: int) -> None:
+    async def _guarded(self, record: BulkRecord) -> None:
         """A fault ends our part of it, not the operation: another look takes it up again."""
         try:
-            await self._work(record, fence)
+            await self._work(record)
         except Exception:
             logger.exception("bulk operation %s stopped for a reason nobody foresaw; it is taken up again", record.id)
         finally:
@@ -86,17 +86,16 @@ class BulkRunner:
             except STORE_AWAY as error:
                 self._trouble.report(error)
 
-    async def _work(self, record: BulkRecord, fence: int) -> None:
+    async def _work(self, record: BulkRecord) -> None:
         logger.info("bulk operation %s: %s, %d planned, at %g/s", record.id, record.deed.words, record.planned, record.rate_per_s)
         pace, note, due = _Pace(self._clock), "", self._clock()
         while True:
             try:
-                state, ours = await self._bulk.hold(record.id, self._owner, HOLD_S, speed_per_s=pace.per_s, note=note)
+                state, fence = await self._bulk.hold(record.id, self._owner, HOLD_S, speed_per_s=pace.per_s, note=note)
                 if state != BulkState.RUNNING:
                     logger.info("bulk operation %s: %s", record.id, "another engine has it" if state == "held" else state or "it is gone")
                     return
-                # Taken back after a stall in which another engine had it: its fence is a new one.
-                done = await piece(self._bulk, record, ours, record.rate_per_s)
+                done = await piece(self._bulk, record, fence, record.rate_per_s)
                 if done is None:
                     if await finish(self._bulk, record):
                         await tell(self._bulk, self._journal, record, f"engine {self._owner.partition('/')[0]}")

@@ -140,6 +140,15 @@ class FakeDoor:
             return self._note("replay_edited", event_id, payload, reason, list(panel), priority)
         return self._note("replay_edited", event_id, payload, reason)
 
+    async def expand_filter(self, text: str) -> str:
+        return text.replace("@night", "state=failed error=silent")
+
+    async def save_filter(self, name: str, text: str) -> ChangeReport:
+        return self._note("save_filter", name, text)
+
+    async def drop_filter(self, name: str) -> ChangeReport:
+        return self._note("drop_filter", name)
+
     async def plan_bulk(self, deed: Deed, chosen: Selection, *, progress: Any = None, **options: Any) -> BulkPlan:
         self._ask("plan")
         self.planned = (deed, chosen)
@@ -149,7 +158,7 @@ class FakeDoor:
         self._note("apply_bulk", token, reason)
         return self.bulk[0]
 
-    async def list_bulk(self) -> list[BulkStatus]:
+    async def list_bulk(self, limit: int = 200) -> list[BulkStatus]:
         self._ask("bulk")
         return self.bulk
 

@@ -18,6 +18,8 @@ from gitbridge_console.domain.bulk import BulkKind, BulkPlan, BulkState, BulkSta
 from gitbridge_console.domain.snapshots import FleetSnapshot
 
 ROWS_MAX = 14
+LISTED_MAX = 40
+"""Newest operations that are fetched with every picture."""
 
 
 class BulkScreen(TableScreen):
@@ -54,7 +56,7 @@ class BulkScreen(TableScreen):
 
     def show(self, snapshot: FleetSnapshot) -> None:
         """Fetch them all; the one under the cursor with what it skipped."""
-        self.look(lambda door: door.list_bulk(), self._take, group="list")
+        self.look(lambda door: door.list_bulk(LISTED_MAX), self._take, group="list")
         self._draw()
 
     def _take(self, found: Sequence[BulkStatus]) -> None:

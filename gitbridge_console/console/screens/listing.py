@@ -7,7 +7,7 @@ from collections.abc import Callable
 from textual.app import ComposeResult
 
 from gitbridge_console.console import planning, steering
-from gitbridge_console.console.commands import filter_words
+from gitbridge_console.console.completing import filter_words
 from gitbridge_console.console.screens.base import FleetScreen
 from gitbridge_console.console.screens.pages import PageScreen
 from gitbridge_console.console.views.cells import Row

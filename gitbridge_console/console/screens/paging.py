@@ -10,7 +10,7 @@ from gitbridge_console.console.screens.detail import DetailScreen
 from gitbridge_console.console.views.cells import Row
 from gitbridge_console.console.widgets.row_table import RowTable
 from gitbridge_console.domain.bulk import AT_ONCE_MAX, Selection
-from gitbridge_console.domain.filters import EventFilter
+from gitbridge_console.domain.filters import SAVED, EventFilter
 from gitbridge_console.domain.snapshots import FleetSnapshot
 from gitbridge_console.domain.windows import Bookmark, SearchStep, Window
 
@@ -115,7 +115,10 @@ class PagedScreen(DetailScreen, Generic[T]):
         self.look(lambda door: self.window(door, first, count, follow), show, group="list", about=f"{first} {follow}")
 
     def set_filter(self, text: str) -> None:
-        """Narrow the list in the store; an empty text shows all again."""
+        """Narrow the list in the store; an empty text shows all again. ``@name`` stands for a filter that was saved."""
+        if SAVED.search(text):
+            self.fetch(lambda door: door.expand_filter(text), self.set_filter, group="saved", about=text)
+            return
         try:
             wanted = EventFilter.parse(text) if text.strip() else None
         except ValueError as error:
