@@ -134,7 +134,7 @@ def _chosen(screen: FleetScreen, words: list[str]) -> tuple[Selection, str]:
     """What a filter at the beginning finds, or else ids that are named or marked; and the rest as one text."""
     count = next((n for n, word in enumerate(words) if "=" not in word), len(words))
     if count:
-        return Selection(shlex.join(words[:count])), " ".join(words[count:])
+        return Selection(" ".join(shlex.quote(word) if " " in word else word for word in words[:count])), " ".join(words[count:])
     if not words and (marked := screen.selection_here()) is not None:
         return marked, ""
     ids, rest = _ids(screen, words)

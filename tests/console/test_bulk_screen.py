@@ -110,7 +110,7 @@ async def test_by_a_command_with_a_filter_or_the_marks() -> None:
     async with driving() as d:
         await d.press("4", "colon")
         await d.type("replay state=failed repo=acme/* the fix is out")
-        assert d.fleet.door.planned == (Deed(BulkKind.REPLAY), Selection("state=failed 'repo=acme/*'"))
+        assert d.fleet.door.planned == (Deed(BulkKind.REPLAY), Selection("state=failed repo=acme/*"))
         await d.type("10000")
         assert d.writes == [("apply_bulk", "op9", "the fix is out")], "the reason was given already"
     async with driving(read_only=True) as d:
@@ -118,6 +118,19 @@ async def test_by_a_command_with_a_filter_or_the_marks() -> None:
         await d.type("flush grok")
         assert "read-only" in d.bottom
         assert d.fleet.door.planned is None
+
+
+async def test_a_saved_filter_is_put_in_and_one_is_saved_by_name() -> None:
+    async with driving() as d:
+        await d.press("4", "slash")
+        await d.type("@night")
+        assert d.screen.filter == "state=failed error=silent"  # type: ignore[attr-defined]
+        await d.press("colon")
+        await d.type("filters save late")
+        assert d.writes == [("save_filter", "late", "state=failed error=silent")]
+        await d.press("colon")
+        await d.type("filters keep it")
+        assert "save NAME" in d.bottom
 
 
 async def test_a_look_that_takes_long_says_how_far_it_is_and_can_be_stopped() -> None:
