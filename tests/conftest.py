@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import os
 import shutil
+import signal
 import subprocess
 import tempfile
 import time
@@ -20,6 +21,7 @@ from redis.exceptions import ConnectionError as RedisConnectionError
 
 from gitbridge_console.store.event_queue import RedisEventQueue
 from gitbridge_console.store.keys import Keys
+from tests.orphans import servers_below
 
 _numbers = itertools.count(1)
 
@@ -73,6 +75,12 @@ def _running_server(*options: str) -> Iterator[str]:
 
 
 @pytest.fixture(scope="session")
+def server_binary() -> str:
+    """The server's program, for tests that start several at once."""
+    return _server_binary()
+
+
+@pytest.fixture(scope="session")
 def valkey_url() -> Iterator[str]:
     """URL of a server without persistence that lives as long as this test process."""
     with _running_server() as url:
@@ -117,3 +125,13 @@ async def client(valkey_url: str) -> AsyncIterator[Redis]:
 def queue(client: Redis, namespace: str) -> RedisEventQueue:
     """An empty queue."""
     return RedisEventQueue(client, Keys(namespace))
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _no_orphaned_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """An embedded server that a module's tests leave behind fails the module's last test, and is ended."""
+    yield
+    left = servers_below(tmp_path_factory.getbasetemp())
+    for pid in left:
+        os.kill(pid, signal.SIGKILL)
+    assert not left, f"{len(left)} embedded servers were left running"

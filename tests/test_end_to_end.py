@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -14,11 +14,13 @@ import pytest
 
 from gitbridge_console.domain.event_views import EventDetail
 from gitbridge_console.domain.events import IncomingEvent
+from gitbridge_console.domain.filters import EventFilter
 from gitbridge_console.operations.session import Session, open_session
-from gitbridge_console.settings.model import QueueSettings, RedisSettings, Settings
+from gitbridge_console.settings.model import LegacySettings, QueueSettings, RedisSettings, Settings
 from gitbridge_console.settings.routing import RetrySettings
 from gitbridge_console.simulator.profiles import FaultRates, Latency, Profiles, named_profiles
 from gitbridge_console.simulator.server import demo_settings, serve_services
+from tests.store.servers import cluster_of_three
 
 pytestmark = pytest.mark.anyio
 
@@ -193,3 +195,32 @@ async def test_an_answer_nobody_can_read_is_asked_once_more_and_then_of_another(
         event = await finished(session, await submit(session, pull_request()))
     moved = next(task for task in event.tasks if task.seat == "grok")
     assert [(a.provider, a.outcome) for a in moved.attempts] == [("grok", "invalid_output"), ("grok", "invalid_output"), ("chatgpt", "ok")]
+
+
+@pytest.fixture(scope="module")
+def cluster_url(server_binary: str) -> Iterator[str]:
+    with cluster_of_three(server_binary) as nodes:
+        yield f"redis+cluster://127.0.0.1:{nodes[0].port}"
+
+
+async def test_a_fleet_on_a_cluster_decides_and_is_steered_as_on_one_server(fleet: Opened, cluster_url: str) -> None:
+    parts = {"redis": RedisSettings(url=cluster_url), "queue": QueueSettings(partitions=4), "legacy": LegacySettings(enabled=False)}
+    async with fleet(quick(), **parts) as session:
+        ids = [await submit(session, pull_request(n, repository={"id": n, "full_name": f"acme/shop{n}"}), f"d{n}") for n in range(1, 7)]
+        events = [await finished(session, event_id) for event_id in ids]
+        await session.operations.pause(["grok"], "looked at")
+        held = await submit(session, pull_request(9), "d9")
+        await until(session, held, lambda event: any(task.provider == "grok" and task.state == "queued" for task in event.tasks))
+        status = await session.operations.status()
+        listed = await session.operations.list_events(EventFilter(), 100)
+        await session.operations.resume(["grok"])
+        await finished(session, held)
+        await session.operations.replay([ids[0]], "again")
+        again = await until(session, ids[0], lambda event: event.run == 2 and event.state == "resolved")
+        history = await session.operations.history(900)
+        assert [event.state for event in events] == ["resolved"] * 6
+    assert again.decision is not None
+    assert status.store.ok
+    assert status.lanes["grok"].paused is not None
+    assert {event.id for event in listed} >= set(ids)
+    assert history.span_s == 900

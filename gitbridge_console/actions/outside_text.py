@@ -23,9 +23,18 @@ _ENTITIES = str.maketrans({"&": "&amp;", "<": "&lt;", ">": "&gt;"})
 
 def clean(text: str, limit: int) -> str:
     """Plain text without control, direction and invisible characters, at most ``limit`` characters; lines end in LF."""
-    unified = text[: limit * 4].replace("\r\n", "\n").replace("\r", "\n").replace("\u2028", "\n").replace("\u2029", "\n").replace("\t", " ")
-    kept = "".join(char for char in unified if char == "\n" or unicodedata.category(char) not in {"Cc", "Cf", "Cs", "Co", "Cn"})
+    kept = _printable(text[: limit * 4].replace("\t", " "), "\n")
     return kept if len(kept) <= limit else kept[: limit - 1] + "…"
+
+
+def plain(text: str) -> str:
+    """An operator's own Markdown, whole: without control, direction and invisible characters; tabs stay, for code."""
+    return _printable(text, "\n\t")
+
+
+def _printable(text: str, spared: str) -> str:
+    unified = text.replace("\r\n", "\n").replace("\r", "\n").replace("\u2028", "\n").replace("\u2029", "\n")
+    return "".join(char for char in unified if char in spared or unicodedata.category(char) not in {"Cc", "Cf", "Cs", "Co", "Cn"})
 
 
 def one_line(text: str, limit: int) -> str:

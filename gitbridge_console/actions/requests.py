@@ -1,6 +1,7 @@
-"""From a decision to the exact requests that would publish it on GitHub. Pure: nothing is sent here.
+"""From a decision to the exact requests that publish it on GitHub. Pure: nothing is sent here.
 
-Approving is not among them: whatever the panel says, a review is a comment until an operator decides otherwise.
+How far they go is for :mod:`gitbridge_console.actions.caps` to say: whatever the panel says, a review is a comment until the
+settings or an operator decide otherwise.
 """
 
 from __future__ import annotations
@@ -10,11 +11,14 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from gitbridge_console.actions.body import finding_text, summary_body
-from gitbridge_console.actions.outside_text import clean
+from gitbridge_console.actions.body import BODY_MAX, finding_text, fit, summary_body
+from gitbridge_console.actions.caps import ReviewWord, commit_state, conclusion, review_event
+from gitbridge_console.actions.outside_text import clean, code, plain
 from gitbridge_console.domain.decisions import Cluster, Decision, DecisionState
-from gitbridge_console.domain.events import ChangedFile, EventFacts
+from gitbridge_console.domain.events import GITHUB, ChangedFile, EventFacts
+from gitbridge_console.domain.loops import MARKER_START
 from gitbridge_console.domain.names import REPOSITORY, SHA
+from gitbridge_console.settings.model import ActionSettings
 from gitbridge_console.settings.routing import KindSettings
 
 COMMENTS_MAX = 30
@@ -22,8 +26,9 @@ COMMENTS_MAX = 30
 LABELS_MAX = 10
 LABEL_MAX = 50
 DESCRIPTION_MAX = 140
-PASSES = frozenset({"approve", "comment", "ok", "up_to_date", "triaged"})
-FAILS = frozenset({"request_changes", "reject", "alert", "needs_update", "needs_info"})
+TEXT_LIMIT = BODY_MAX - 500
+"""Characters of a text an operator wrote: the marker has to fit in too."""
+_MARKERS = re.compile(r"<!--\s*gitbridge:[^>]*-->")
 _HUNK = re.compile(r"@@ -\d+(?:,\d+)? \+(\d+)(?:,\d+)? @@")
 
 
@@ -64,12 +69,18 @@ class _Target:
     number: int | None
     sha: str
     decision: Decision
+    settings: ActionSettings
+    word: ReviewWord = ""
     files: Sequence[ChangedFile] = field(default=())
 
     @property
     def marker(self) -> str:
         """The same for every run of an event, so that a replay updates instead of repeating."""
-        return f"<!-- gitbridge:{self.repository}#{self.number or 0}:{self.decision.kind}:{self.sha or '-'} -->"
+        return f"{MARKER_START}{self.key} -->"
+
+    @property
+    def key(self) -> str:
+        return f"{self.repository}#{self.number or 0}:{self.decision.kind}:{self.sha or '-'}"
 
 
 def build_action(policy: KindSettings, facts: EventFacts, decision: Decision, files: Sequence[ChangedFile] = ()) -> ActionPlan | None:
@@ -78,25 +89,41 @@ def build_action(policy: KindSettings, facts: EventFacts, decision: Decision, fi
     return plan if isinstance(plan, ActionPlan) else None
 
 
-def plan_action(policy: KindSettings, facts: EventFacts, decision: Decision, files: Sequence[ChangedFile] = ()) -> ActionPlan | NoAction:
-    """What the kind's action means for this event. ``files`` (default: those of the facts) tell which lines can be commented."""
+def plan_action(
+    policy: KindSettings,
+    facts: EventFacts,
+    decision: Decision,
+    files: Sequence[ChangedFile] = (),
+    settings: ActionSettings | None = None,
+    word: ReviewWord = "",
+) -> ActionPlan | NoAction:
+    """What the kind's action means for this event. ``files`` (default: those of the facts) tell which lines can be commented.
+
+    ``word`` is what an operator said a review is to be; nothing else may make it an approval.
+    """
     if policy.action == "none":
         return NoAction("this kind has no action")
     if decision.state is DecisionState.FAILED or decision.verdict in {"", "none"}:
         return NoAction("nothing was decided")
+    if facts.host != GITHUB and policy.action != "webhook":
+        return NoAction(f"nothing is published on {facts.host}: there is no client that writes there")
     if not REPOSITORY.fullmatch(facts.repository):
         return NoAction("the event names no usable repository")
     if not re.fullmatch(r"[a-z_]{1,40}", decision.kind):
         return NoAction("the decision names no usable kind")
     number = facts.number if facts.number is not None and facts.number > 0 else None
     sha = facts.head_sha if SHA.fullmatch(facts.head_sha) else ""
-    target = _Target(facts.repository, number, sha, decision, files or facts.files)
+    target = _Target(facts.repository, number, sha, decision, settings or ActionSettings(), word, files or facts.files)
     if policy.action == "review":
         return _review(target, facts.type)
     if policy.action == "comment":
         return _comment(target, facts.type)
     if policy.action == "labels":
         return _labels(target, facts.type)
+    if policy.action == "check_run":
+        return _check_run(target)
+    if policy.action == "webhook":
+        return _webhook(target)
     return _status(target)
 
 
@@ -110,9 +137,10 @@ def _review(target: _Target, event_type: str) -> ActionPlan | NoAction:
     rest = [cluster for cluster in standing if cluster not in beside]
     body = {
         "commit_id": target.sha,
-        "event": "COMMENT",
+        "event": review_event(target.decision, target.settings, target.word),
         "body": summary_body(target.decision, target.marker, findings=rest),
-        "comments": [{"path": c.path, "line": c.line, "side": "RIGHT", "body": finding_text(c)} for c in beside],
+        # Each comes back as an event of its own: the marker tells that it is ours.
+        "comments": [{"path": c.path, "line": c.line, "side": "RIGHT", "body": f"{finding_text(c)}\n\n{target.marker}"} for c in beside],
     }
     request = ActionRequest("POST", f"/repos/{target.repository}/pulls/{target.number}/reviews", body)
     return ActionPlan("review", (request,), target.marker)
@@ -143,13 +171,90 @@ def _status(target: _Target) -> ActionPlan | NoAction:
     if not target.sha:
         return NoAction("the head commit is not known")
     decision = target.decision
-    state = "success" if decision.verdict in PASSES else "failure" if decision.verdict in FAILS else "error"
+    body = {
+        "state": commit_state(decision, target.settings),
+        "context": f"gitbridge/{decision.kind}",
+        "description": " ".join(clean(_told(decision), DESCRIPTION_MAX).split()),
+    }
+    return ActionPlan("status", (ActionRequest("POST", f"/repos/{target.repository}/statuses/{target.sha}", body),))
+
+
+def _check_run(target: _Target) -> ActionPlan | NoAction:
+    if not target.sha:
+        return NoAction("the head commit is not known")
+    decision = target.decision
+    body = {
+        "name": f"gitbridge/{decision.kind}",
+        "head_sha": target.sha,
+        "external_id": target.key,
+        "status": "completed",
+        "conclusion": conclusion(decision, target.settings),
+        "output": {"title": " ".join(clean(_told(decision), DESCRIPTION_MAX).split()), "summary": summary_body(decision, target.marker)},
+    }
+    return ActionPlan("check_run", (ActionRequest("POST", f"/repos/{target.repository}/check-runs", body),), target.marker)
+
+
+def _webhook(target: _Target) -> ActionPlan | NoAction:
+    """What the configured receiver is told; where that is and how it is signed is for the sender."""
+    decision = target.decision
+    if not target.settings.webhook_url:
+        return NoAction("actions.webhook_url is not set")
+    told = {
+        "event": decision.event_id,
+        "run": decision.run,
+        "decision": decision.id,
+        "kind": decision.kind,
+        "repository": target.repository,
+        "number": target.number,
+        "head_sha": target.sha,
+        "state": decision.state.value,
+        "verdict": decision.verdict,
+        "votes": {"for": decision.agreement.verdict_k, "of": decision.agreement.verdict_n},
+        "fields": decision.fields,
+        "text": summary_body(decision, ""),
+    }
+    body = {"type": "gitbridge.decision", "timestamp": decision.created_at, "data": told}
+    return ActionPlan("webhook", (ActionRequest("POST", target.settings.webhook_url, body),))
+
+
+def with_comments_in_body(request: ActionRequest) -> ActionRequest:
+    """A review the host refused for one of its lines: the same with its comments in the text, cut at whole comments to fit."""
+    text, _, marker = str(request.body["body"]).rpartition("\n\n")
+    ending = f"\n\n{marker}"
+    moved = [f"{code('{path}:{line}'.format(**one), 300)} · {one['body'].removesuffix(ending)}" for one in request.body["comments"]]
+    body = fit([text, *moved], marker)
+    return ActionRequest(request.method, request.path, {**request.body, "comments": [], "body": body})
+
+
+def with_text(request: ActionRequest, text: str) -> ActionRequest:
+    """The same with an operator's words for text; the marker stays, and none that stands in the words does.
+
+    Raises:
+        ValueError: the request has no text, or there are no words.
+    """
+    if not isinstance(request.body.get("body"), str):
+        raise ValueError("there is no text to edit: this action posts none")
+    marker = request.body["body"].rpartition("\n\n")[2]
+    words = _MARKERS.sub("", plain(text)).strip()
+    if not words:
+        raise ValueError("the text is empty")
+    if len(words) > TEXT_LIMIT:
+        raise ValueError(f"the text has {len(words):,} characters, the host takes {TEXT_LIMIT:,}")
+    return ActionRequest(request.method, request.path, {**request.body, "body": f"{words}\n\n{marker}"})
+
+
+def text_of_request(request: ActionRequest) -> str:
+    """The text of a request as an operator edits it, without the marker; empty where it posts none."""
+    body = request.body.get("body")
+    return body.rpartition("\n\n")[0] if isinstance(body, str) else ""
+
+
+def _told(decision: Decision) -> str:
     agreement = decision.agreement
     told = f"{decision.verdict} ({agreement.verdict_k} of {agreement.verdict_n})"
     if decision.state is not DecisionState.COMPLETE:
         told += f", {decision.state.value}: {decision.answered} of {decision.seats} answered"
-    body = {"state": state, "context": f"gitbridge/{decision.kind}", "description": " ".join(clean(told, DESCRIPTION_MAX).split())}
-    return ActionPlan("status", (ActionRequest("POST", f"/repos/{target.repository}/statuses/{target.sha}", body),))
+    return told
 
 
 def _is_issue(event_type: str) -> bool:

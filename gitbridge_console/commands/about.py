@@ -13,9 +13,10 @@ from gitbridge_console.commands.lazy import options_of
 from gitbridge_console.commands.output import JSON_OPTION, print_json, say
 from gitbridge_console.commands.running import log_path
 from gitbridge_console.operations.manual import read_topic, topics
-from gitbridge_console.operations.places import state_dir
+from gitbridge_console.operations.places import spool_dir, state_dir
+from gitbridge_console.router.audit_keeper import FOLDER as AUDIT_FOLDER
 from gitbridge_console.router.dead_letter_file import FOLDER
-from gitbridge_console.settings.files import FILE_NAME, user_file
+from gitbridge_console.settings.files import FILE_NAME, SYSTEM_FILE, user_file
 
 
 @click.command()
@@ -28,13 +29,17 @@ def paths(ctx: click.Context, as_json: bool) -> None:
     state = state_dir(loaded.settings)
     found = {
         "settings read": ", ".join(str(path) for path in loaded.files) or "none",
+        "settings of this host": str(SYSTEM_FILE),
         "settings of this user": str(user_file(os.environ)),
         "settings of this folder": str(Path(FILE_NAME).absolute()),
         "state": str(state),
         "embedded store": str(state / "store"),
         "dead letters": str(state / FOLDER),
+        "spool of deliveries": str(spool_dir(loaded.settings)),
+        "exported audit": str(state / AUDIT_FOLDER),
         "log": str(log_path(options, loaded.settings) or "stderr"),
         "program": str(resources.files("gitbridge_console")),
+        "Grafana dashboard": str(resources.files("gitbridge_console") / "docs" / "grafana.json"),
     }
     if as_json:
         print_json(found)

@@ -8,7 +8,6 @@ from pathlib import Path
 
 import click
 
-from gitbridge_console.actions.outbox import check_actions
 from gitbridge_console.commands.lazy import options_of
 from gitbridge_console.commands.output import JSON_OPTION, print_json, say
 from gitbridge_console.commands.whole_file import replaced_whole
@@ -19,6 +18,7 @@ from gitbridge_console.settings.files import FILE_NAME, user_file
 from gitbridge_console.settings.model import Settings
 from gitbridge_console.settings.reload import fingerprint
 from gitbridge_console.settings.shown import as_toml, shown
+from gitbridge_console.store.acl import ROLES, acl_lines
 
 
 @click.group()
@@ -52,8 +52,6 @@ def check(ctx: click.Context, as_json: bool) -> int:
     """Read all settings as a run would; every problem on a line of its own, exit code 2 if there are any."""
     try:
         loaded = options_of(ctx).load()
-        if problem := check_actions(loaded.settings.actions):
-            raise SettingsError([problem])
     except SettingsError as error:
         if not as_json:
             raise
@@ -85,3 +83,17 @@ def show(ctx: click.Context, origins: bool, as_json: bool) -> None:
 def schema() -> None:
     """The JSON schema of the settings file, for editors."""
     click.echo(json.dumps(Settings.model_json_schema(), indent=2))
+
+
+@config.command()
+@click.argument("role", required=False, type=click.Choice(ROLES), metavar="[viewer|operator|admin]")
+@click.pass_context
+def acl(ctx: click.Context, role: str | None) -> None:
+    """Print the store's users of the roles as lines of an ACL file, for the namespace of the settings; all of them, or one.
+
+    They are off and have no password: `ACL SETUSER NAME on >PASSWORD` on the server switches one on.
+    """
+    settings = options_of(ctx).load().settings
+    lines = acl_lines(settings.namespace, (settings.legacy.events_key, settings.legacy.processing_key) if settings.legacy.enabled else ())
+    for name in (role,) if role else ROLES:
+        click.echo(lines[name])

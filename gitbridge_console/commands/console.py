@@ -3,48 +3,115 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import logging
 import os
 import sys
+from concurrent.futures import CancelledError
+from contextlib import suppress
+from typing import TYPE_CHECKING
 
 import click
 
-from gitbridge_console.commands.door import address, serve_webhooks, watch_settings
 from gitbridge_console.commands.lazy import options_of
-from gitbridge_console.commands.running import prepare, prepare_engine
+from gitbridge_console.commands.logs import hold_log
+from gitbridge_console.commands.output import say
+from gitbridge_console.commands.running import prepare
+from gitbridge_console.operations.ending import Ending, limit_s
+from gitbridge_console.operations.errors import OperationError
 from gitbridge_console.operations.thread import EngineThread
-from gitbridge_console.settings.holder import SettingsHolder
+from gitbridge_console.settings.holder import UnreadSettings
+from gitbridge_console.settings.opening import opening_settings
+
+if TYPE_CHECKING:
+    from gitbridge_console.settings.model import Settings
+    from gitbridge_console.settings.opening import Opening
 
 logger = logging.getLogger(__name__)
+
+QUIET_S = 1.0
+"""How long an ending may take before it is said."""
 
 
 def open_console(ctx: click.Context, *, observe: bool, listen: str | None, snapshot: str | None) -> int:
     """Start the engine's thread, show the screen until the operator quits, stop cleanly.
 
+    Without a door to open, the settings are read and checked after the first frame: that takes half the time of a start. What is
+    wrong with them then ends the console, and is said once the terminal is free.
+
     Raises:
         click.UsageError: there is no terminal to draw on.
+        SettingsError: the settings are wrong.
         OperationError: the store cannot be used.
     """
-    place = address(listen) if listen else None
+    place = _address(listen) if listen else None
     if snapshot is None:
         need_terminal()
-    holder = SettingsHolder(prepare(ctx) if observe else prepare_engine(ctx))
-    settings = holder.current
-    fleet = EngineThread(holder, role="console", engine=not observe, read_only=settings.read_only)
-    watcher = watch_settings(holder, options_of(ctx))
-    fleet.begin(lambda _: watcher.run())
-    try:
-        if place is not None:
-            fleet.wait_open()
-            receive(fleet, *place)
-        elif snapshot is not None:
-            fleet.wait_open()
-        code = show(fleet, snapshot)
-    finally:
-        fleet.stop()
+    remarks: list[str] = []
+
+    def read() -> Settings:
+        return prepare(ctx, tell=remarks.append)
+
+    holder, options = UnreadSettings(read), options_of(ctx)
+    if place is not None or snapshot is not None:
+        holder.read()
+        opening: Settings | Opening = holder.current
+    else:
+        opening = opening_settings(options.config, overrides=options.overrides)
+        hold_log()
+        # Nothing is thrown away before the first frame: looking for it would take a tenth of the start. The application goes on with it.
+        gc.disable()
+    with Ending(lambda: limit_s(holder.known or opening)) as ending:
+        fleet = EngineThread(holder, role="console", engine=not observe)
+        fleet.end_with(ending)
+        fleet.begin(lambda _: _watch(fleet, ctx))
+        try:
+            code = _open(fleet, ending, opening, place, snapshot)
+        finally:
+            finish(ending, fleet)
+            with suppress(OSError):  # the terminal may be gone
+                for remark in remarks:
+                    say(remark)
     if fleet.failed is not None:
         raise fleet.failed
     return code
+
+
+def _open(fleet: EngineThread, ending: Ending, opening: Settings | Opening, place: tuple[str, int] | None, snapshot: str | None) -> int:
+    try:
+        if place is not None or snapshot is not None:
+            fleet.wait_open()
+        if place is not None:
+            receive(fleet, *place)
+    except (OperationError, CancelledError):
+        if ending.asked:  # what was being opened is closed already
+            return ending.code
+        raise
+    return show(fleet, ending, opening, snapshot)
+
+
+def finish(ending: Ending, fleet: EngineThread) -> None:
+    """Stop the fleet. It is said when that takes a while, since nothing is on the screen any more."""
+    ending.ask()
+    if not fleet.stop(QUIET_S):
+        known = fleet.holder.known
+        with suppress(OSError):  # the terminal may be gone
+            if known is not None:
+                say(f"finishing what is in hand, in {known.queue.drain_s:.0f} s at most; the rest is handed back")
+        fleet.stop()
+
+
+async def _watch(fleet: EngineThread, ctx: click.Context) -> None:
+    """Take over edits of the settings files."""
+    from gitbridge_console.commands.door import watch_settings
+
+    await watch_settings(fleet.holder, options_of(ctx)).run()
+
+
+def _address(listen: str) -> tuple[str, int]:
+    from gitbridge_console.commands.door import address
+
+    return address(listen)
 
 
 def receive(fleet: EngineThread, host: str, port: int) -> None:
@@ -55,6 +122,8 @@ def receive(fleet: EngineThread, host: str, port: int) -> None:
     """
     from concurrent.futures import FIRST_COMPLETED, Future, wait
 
+    from gitbridge_console.commands.door import serve_webhooks
+
     open_now: Future[None] = Future()
 
     def note(text: str) -> None:
@@ -62,22 +131,24 @@ def receive(fleet: EngineThread, host: str, port: int) -> None:
         if text.startswith("listening") and not open_now.done():
             open_now.set_result(None)
 
-    serving = fleet.call(lambda _: serve_webhooks(fleet.session, host, port, asyncio.Event(), note))
+    session = fleet.session
+    serving = fleet.call(lambda _: serve_webhooks(fleet.holder, lambda: session, host, port, asyncio.Event(), note))
     wait({open_now, serving}, return_when=FIRST_COMPLETED)
     if serving.done():
         serving.result()
 
 
-def show(fleet: EngineThread, snapshot: str | None = None, *, demo: bool = False) -> int:
-    """The screen over a running fleet; its exit code."""
+def show(fleet: EngineThread, ending: Ending, settings: Settings | Opening, snapshot: str | None = None, *, demo: bool = False) -> int:
+    """The screen over a fleet; its exit code."""
+    if ending.asked:
+        return ending.code
     from gitbridge_console.console.run import run_console, save_snapshot
 
-    settings = fleet.holder.current
     if snapshot is not None:
-        save_snapshot(fleet, settings, snapshot)
-        click.echo(snapshot)
-        return 0
-    return run_console(fleet, settings, demo=demo)
+        if save_snapshot(fleet, fleet.holder.current, snapshot, ending):
+            click.echo(snapshot)
+        return ending.code
+    return run_console(fleet, settings, ending, demo=demo)
 
 
 def need_terminal() -> None:

@@ -2,16 +2,45 @@
 
 from __future__ import annotations
 
+import sys
+from pathlib import Path
+
 import click
 
+from gitbridge_console.actions.caps import REVIEW_WORDS, ReviewWord
 from gitbridge_console.commands.decision_text import decision_lines
 from gitbridge_console.commands.exporting import export_lines
 from gitbridge_console.commands.filters import event_filter, filter_options
 from gitbridge_console.commands.output import JSON_OPTION, print_changes, print_json, print_json_line, say, table
 from gitbridge_console.commands.running import with_operations
 from gitbridge_console.domain.filters import EventFilter
+from gitbridge_console.operations.drafts import text_in
 from gitbridge_console.operations.operations import Operations
 from gitbridge_console.operations.recompute import Recomputed
+
+TEXT_MAX_BYTES = 1_000_000
+"""Bytes read of a text; the host takes far less, and what is too long is said."""
+
+REVIEW_WORD = click.option("--as", "word", type=click.Choice(REVIEW_WORDS), help="What the review is to be. Only an operator can approve.")
+
+
+def read_text(name: str) -> str:
+    """The whole of a text file, or of stdin where it is ``-``."""
+    try:
+        raw = sys.stdin.buffer.read(TEXT_MAX_BYTES + 1) if name == "-" else _bounded(name)
+        text = raw.decode("utf-8")
+    except OSError as error:
+        raise click.UsageError(f"{name}: {error.strerror or error}") from None
+    except UnicodeDecodeError:
+        raise click.UsageError(f"{name} is no UTF-8 text") from None
+    if len(raw) > TEXT_MAX_BYTES:
+        raise click.UsageError(f"{name} has more than {TEXT_MAX_BYTES:,} bytes")
+    return text
+
+
+def _bounded(name: str) -> bytes:
+    with Path(name).open("rb") as file:
+        return file.read(TEXT_MAX_BYTES + 1)
 
 
 @click.group()
@@ -66,12 +95,34 @@ def show(ctx: click.Context, decision_id: str, as_json: bool) -> None:
 
 @decisions.command()
 @click.argument("event_id", metavar="ID")
+@REVIEW_WORD
+@JSON_OPTION
+@click.pass_context
+def draft(ctx: click.Context, event_id: str, word: ReviewWord | None, as_json: bool) -> None:
+    """The exact text that approving an event would post, for reading and for `approve --edit FILE`; --json has the whole requests."""
+    found = with_operations(ctx, lambda operations: operations.draft(event_id, word=word or ""))
+    if as_json:
+        print_json({name: found[name] for name in ("type", "dry_run", "marker", "requests", "reason")})
+    elif found["reason"]:
+        say(f"nothing would be posted: {found['reason']}")
+    elif text := text_in(found):
+        click.echo(text)
+    else:
+        say(f"a {found['type']} posts no text; --json has the requests")
+
+
+@decisions.command()
+@click.argument("event_id", metavar="ID")
+@click.option("--edit", metavar="FILE", help="Post this text instead; - is stdin.")
+@REVIEW_WORD
 @click.option("--note", default="", metavar="TEXT", help="Kept in the audit.")
 @JSON_OPTION
 @click.pass_context
-def approve(ctx: click.Context, event_id: str, note: str, as_json: bool) -> None:
-    """Let an event that awaits approval act."""
-    print_changes(with_operations(ctx, lambda operations: operations.approve(event_id, note)), "approved", as_json=as_json)
+def approve(ctx: click.Context, event_id: str, edit: str | None, word: ReviewWord | None, note: str, as_json: bool) -> None:
+    """Let an event that awaits approval act: what `draft` shows is what is posted."""
+    text = None if edit is None else read_text(edit)
+    report = with_operations(ctx, lambda operations: operations.approve(event_id, note, text=text, word=word or ""))
+    print_changes(report, "approved", as_json=as_json)
 
 
 @decisions.command()

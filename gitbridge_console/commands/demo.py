@@ -11,6 +11,7 @@ from gitbridge_console.commands.console import need_terminal, show
 from gitbridge_console.commands.output import JSON_OPTION
 from gitbridge_console.commands.running import prepare
 from gitbridge_console.commands.words import DURATION, RATE
+from gitbridge_console.operations.ending import Ending, limit_s
 from gitbridge_console.operations.errors import OperationError
 from gitbridge_console.simulator.demo import DemoOptions, run_headless, running_demo
 from gitbridge_console.simulator.profile_file import ProfileError
@@ -39,10 +40,11 @@ def demo(
     settings = prepare(ctx)
     options = DemoOptions(rate_per_s=rate, seed=seed, faults=faults, duration_s=duration)
     try:
-        if headless:
-            return run_headless(settings, options, as_json=as_json, write=lambda text: click.echo(text, nl=False))
-        with running_demo(settings, options) as fleet:
-            return show(fleet, demo=True)
+        with Ending(lambda: limit_s(settings)) as ending:
+            if headless:
+                return run_headless(settings, options, ending, as_json=as_json, write=lambda text: click.echo(text, nl=False))
+            with running_demo(settings, options, ending) as fleet:
+                return show(fleet, ending, fleet.holder.current, demo=True)
     except ProfileError as error:
         raise click.UsageError(str(error)) from None
     except ServicesError as error:

@@ -12,8 +12,10 @@ from gitbridge_console import __version__
 from gitbridge_console.commands.lazy import options_of
 from gitbridge_console.commands.options import Options
 from gitbridge_console.commands.output import JSON_OPTION, plain, print_json
+from gitbridge_console.commands.running import as_interrupt
 from gitbridge_console.operations.checks import Check, check_place, check_settings
 from gitbridge_console.operations.errors import OperationError
+from gitbridge_console.operations.host_checks import check_hosts
 from gitbridge_console.operations.session import open_session
 from gitbridge_console.settings.errors import SettingsError
 from gitbridge_console.settings.model import Settings
@@ -45,7 +47,11 @@ def _all(options: Options) -> Iterator[Check]:
         return
     yield Check("settings", "ok", ", ".join(str(path) for path in loaded.files) or "built-in defaults, no file")
     yield from check_settings(loaded.settings)
-    yield asyncio.run(_store(loaded.settings))
+    with as_interrupt():
+        hosts = asyncio.run(check_hosts(loaded.settings))
+        store = asyncio.run(_store(loaded.settings))
+    yield from hosts
+    yield store
 
 
 async def _store(settings: Settings) -> Check:

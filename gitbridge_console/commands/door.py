@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
 
@@ -31,42 +31,46 @@ def address(listen: str) -> tuple[str, int]:
         raise click.UsageError(f"--listen: {error}") from None
 
 
-async def serve_webhooks(session: Session, host: str, port: int, stop: asyncio.Event, say: Callable[[str], None]) -> None:
-    """Receive webhooks until ``stop`` is set.
+async def serve_webhooks(
+    holder: SettingsHolder, session: Callable[[], Session | None], host: str, port: int, stop: asyncio.Event, say: Callable[[str], None]
+) -> None:
+    """Receive webhooks until ``stop`` is set. While ``session`` gives none, deliveries are spooled.
 
     Raises:
-        OperationError: the address cannot be listened on.
+        OperationError: the address cannot be listened on, or the spool cannot be used.
     """
-    from gitbridge_console.ingress.exposition import exposition
     from gitbridge_console.ingress.secrets import check_ingress
     from gitbridge_console.ingress.server import CannotListen, serve_ingress
-    from gitbridge_console.ingress.webhook import build_ingress_app
+    from gitbridge_console.operations.receiver import Receiver, open_spool
 
-    operations = session.operations
-
-    async def ready() -> dict[str, Any]:
-        snapshot = await operations.status()
-        return {"ready": snapshot.store.ok, "engines": len(snapshot.engines)}
-
-    async def metrics() -> bytes:
-        return exposition(await operations.status())
-
-    app = build_ingress_app(session.holder, operations.take_in, ready, metrics, come_again=(OperationError,))
-    settings = session.holder.current.ingress
-    warning = check_ingress(settings)
-    if warning:
+    settings = holder.current.ingress
+    receiver = Receiver(holder, session, await open_spool(holder.current))
+    if warning := check_ingress(settings):
         say(warning)
+    running = asyncio.create_task(receiver.run(), name="receiver")
+    ended = asyncio.Event()
+    running.add_done_callback(lambda _: ended.set())
+    stopping = asyncio.create_task(_first(stop, ended), name="receiver-stop")
+    over = asyncio.Event()
+    stopping.add_done_callback(lambda _: over.set())
     try:
         await serve_ingress(
-            app,
-            host,
-            port,
-            stop,
-            lambda host, port: say(f"listening on http://{host}:{port}/webhook"),
-            max_connections=settings.max_connections,
+            receiver.app(), host, port, over, lambda host, port: say(f"listening on http://{host}:{port}/webhook"), settings
         )
     except CannotListen as error:
         raise OperationError(str(error)) from None
+    finally:
+        stopping.cancel()
+        await receiver.close(running)
+
+
+async def _first(*events: asyncio.Event) -> None:
+    waits = [asyncio.create_task(event.wait()) for event in events]
+    try:
+        await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
+    finally:
+        for wait in waits:
+            wait.cancel()
 
 
 def watch_settings(holder: SettingsHolder, options: Options, say: Callable[[str], None] | None = None) -> SettingsWatcher:

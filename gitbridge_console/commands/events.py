@@ -12,6 +12,7 @@ from gitbridge_console.commands.exporting import export_lines
 from gitbridge_console.commands.filters import event_filter, filter_options, put_in_saved
 from gitbridge_console.commands.output import JSON_OPTION, plain, print_json, print_json_line, say, seconds, table
 from gitbridge_console.commands.running import with_operations
+from gitbridge_console.domain.action_words import how_far
 from gitbridge_console.domain.event_diff import differences
 from gitbridge_console.domain.event_views import EventDetail, EventSummary, TaskDetail
 
@@ -151,7 +152,8 @@ def _lines(event: EventDetail) -> Iterable[str]:
             f"({agreement.verdict_k} of {agreement.verdict_n}, {event.decision.strategy}, {event.decision.state.value})"
         )
     if event.action is not None:
-        yield f"action: {plain(event.action, 200)}"
+        also = f"; decisions draft {event.id} shows it" if event.action.get("draft") else ""
+        yield f"action: {plain(event.action.get('type', ''))}, {plain(how_far(event.action), 400)}{also}"
     yield "timeline:"
     for entry in event.timeline:
         yield f"  {entry.at}  {plain(entry.what)}  {plain(entry.by)}"

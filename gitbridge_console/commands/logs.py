@@ -9,14 +9,19 @@ import os
 import re
 import sys
 import time
+from collections import deque
 from collections.abc import Iterable, Mapping
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from gitbridge_console.settings.model import Settings
 from gitbridge_console.settings.shown import without_passwords
+
+if TYPE_CHECKING:
+    from gitbridge_console.settings.model import Settings
 
 FILE_MAX_BYTES = 5 * 1024 * 1024
 FILES_KEPT = 3
+HELD_MAX = 200
 SECRET_FILE_MAX_BYTES = 4096
 SECRET_SHORTEST = 6
 """Shorter values are not looked for: replacing them would eat ordinary words."""
@@ -35,6 +40,8 @@ def known_secrets(settings: Settings, env: Mapping[str, str] | None = None) -> f
     names = {name for name in env if _SECRET_VARIABLE.search(name)}
     names.update(settings.ingress.secret_env)
     names.update(provider.api_key_env for provider in settings.providers.values() if provider.api_key_env)
+    for webhook in settings.alerts.webhooks.values():
+        names.update(name for name in (webhook.url_env, webhook.secret_env, webhook.routing_key_env) if name)
     files = [provider.api_key_file for provider in settings.providers.values() if provider.api_key_file]
     found = {env.get(name, "").strip() for name in names}
     found.update(_file_secret(name) for name in (*files, *settings.ingress.secret_files))
@@ -96,6 +103,25 @@ class JsonFormatter(PlainFormatter):
         return json.dumps(entry)
 
 
+class HeldLog(logging.Handler):
+    """Keeps what is logged before the settings are read, at most :data:`HELD_MAX` records, until :func:`set_up_logging` passes it on."""
+
+    ours = True
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.records: deque[logging.LogRecord] = deque(maxlen=HELD_MAX)
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Keep it; the oldest goes first."""
+        self.records.append(record)
+
+
+def hold_log() -> None:
+    """From now on nothing is written to stderr for want of a log: it is held."""
+    logging.getLogger().addHandler(HeldLog())
+
+
 def set_up_logging(settings: Settings, path: Path | None, *, to_stderr: bool = False) -> None:
     """Send the log to ``path`` (JSON lines when it ends in ``.jsonl``; at most four files of 5 MiB) and, where wanted, warnings to stderr.
 
@@ -104,8 +130,10 @@ def set_up_logging(settings: Settings, path: Path | None, *, to_stderr: bool = F
     """
     redact = Redactor(known_secrets(settings))
     root = logging.getLogger()
+    held: list[logging.LogRecord] = []
     for handler in root.handlers[:]:
         if getattr(handler, "ours", False):
+            held += handler.records if isinstance(handler, HeldLog) else ()
             root.removeHandler(handler)
             handler.close()
     handlers: list[logging.Handler] = []
@@ -119,6 +147,9 @@ def set_up_logging(settings: Settings, path: Path | None, *, to_stderr: bool = F
         handler.ours = True  # type: ignore[attr-defined]
         root.addHandler(handler)
     root.setLevel(settings.log_level.upper())
+    for record in held:
+        if logging.getLogger(record.name).isEnabledFor(record.levelno):
+            root.handle(record)
     for name in _LIBRARIES:
         logging.getLogger(name).setLevel(logging.WARNING)
     logging.raiseExceptions = False

@@ -3,23 +3,25 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
+import signal
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from types import FrameType
 from typing import TYPE_CHECKING, TypeVar
 
 import click
 
-from gitbridge_console.actions.outbox import check_actions
 from gitbridge_console.commands.lazy import options_of
 from gitbridge_console.commands.logs import set_up_logging
 from gitbridge_console.commands.options import Options
 from gitbridge_console.commands.output import say
 from gitbridge_console.operations.places import state_dir
-from gitbridge_console.settings.errors import SettingsError
 from gitbridge_console.settings.model import Settings
 
 if TYPE_CHECKING:
     from gitbridge_console.operations.operations import Operations
+    from gitbridge_console.settings.model import Settings
 
 T = TypeVar("T")
 
@@ -31,8 +33,8 @@ def log_path(options: Options, settings: Settings) -> Path | None:
     return Path(options.log_file).expanduser() if options.log_file else state_dir(settings) / "gitbridge.log"
 
 
-def prepare(ctx: click.Context, *, to_stderr: bool = False) -> Settings:
-    """Read the settings and start the log. A log that cannot be written is said once and does not stop the command.
+def prepare(ctx: click.Context, *, to_stderr: bool = False, tell: Callable[[str], None] = say) -> Settings:
+    """Read the settings and start the log. A log that cannot be written is told once and does not stop the command.
 
     Raises:
         SettingsError: the settings are wrong.
@@ -43,22 +45,37 @@ def prepare(ctx: click.Context, *, to_stderr: bool = False) -> Settings:
     try:
         set_up_logging(settings, path, to_stderr=to_stderr or path is None)
     except OSError as error:
-        say(f"no log: {path}: {error.strerror or error}")
+        tell(f"no log: {path}: {error.strerror or error}")
         set_up_logging(settings, None, to_stderr=to_stderr)
     return settings
 
 
-def prepare_engine(ctx: click.Context, *, to_stderr: bool = False) -> Settings:
-    """As :func:`prepare`, for a process that will work: settings no engine can follow are refused before it starts.
+@contextmanager
+def as_interrupt() -> Iterator[None]:
+    """Within the block SIGTERM and SIGHUP do what Ctrl-C does, so that whoever is the last user of an embedded server shuts it down.
 
     Raises:
-        SettingsError: the settings are wrong, or ask for what this version cannot do.
+        click.exceptions.Exit: one of them ended the block; 128 and its number.
     """
-    settings = prepare(ctx, to_stderr=to_stderr)
-    problem = check_actions(settings.actions)
-    if problem is not None:
-        raise SettingsError([problem])
-    return settings
+    received: list[int] = []
+
+    def interrupt(number: int, _: FrameType | None) -> None:
+        received.append(number)
+        signal.raise_signal(signal.SIGINT)
+
+    before = {number: signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGHUP)}
+    for number in before:
+        if before[number] is not signal.SIG_IGN:  # as under nohup
+            signal.signal(number, interrupt)
+    try:
+        yield
+    except KeyboardInterrupt:
+        if not received:
+            raise
+        raise click.exceptions.Exit(128 + received[0]) from None
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
 
 def with_operations(ctx: click.Context, errand: Callable[[Operations], Awaitable[T]]) -> T:
@@ -67,6 +84,7 @@ def with_operations(ctx: click.Context, errand: Callable[[Operations], Awaitable
     Raises:
         OperationError: what the door answered instead.
         SettingsError: the settings are wrong.
+        click.exceptions.Exit: a signal ended it.
     """
     from gitbridge_console.operations.session import open_session
 
@@ -76,4 +94,5 @@ def with_operations(ctx: click.Context, errand: Callable[[Operations], Awaitable
         async with open_session(settings, role="cli", engine=False, read_only=settings.read_only) as session:
             return await errand(session.operations)
 
-    return asyncio.run(run())
+    with as_interrupt():
+        return asyncio.run(run())

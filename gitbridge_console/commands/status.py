@@ -10,7 +10,7 @@ import click
 
 from gitbridge_console.commands.output import JSON_OPTION, plain, print_json, print_json_line, seconds, table
 from gitbridge_console.commands.running import prepare, with_operations
-from gitbridge_console.domain.snapshots import CacheStatus, FleetSnapshot, LaneStatus, ProviderStatus
+from gitbridge_console.domain.snapshots import CacheStatus, FleetSnapshot, LaneStatus, ProviderStatus, ReceiverStatus
 from gitbridge_console.operations.operations import Operations
 
 
@@ -79,10 +79,23 @@ def _parts(snapshot: FleetSnapshot) -> Iterable[str]:
     )
     events = ", ".join(f"{state} {count}" for state, count in snapshot.events.items() if count)
     yield f"events: {events or 'none'}; quarantined {snapshot.quarantined}, duplicates {snapshot.duplicates}, refused {snapshot.refused}"
+    if (last := snapshot.reconcile) is not None:
+        yield f"reconcile {last.at}: {last.missed} missed, {last.asked} asked for again" + (f"; {last.problem}" if last.problem else "")
+    if snapshot.legacy is not None and (snapshot.legacy.waiting or snapshot.legacy.processing):
+        yield f"legacy list: {snapshot.legacy.waiting:,} of {snapshot.legacy.max_waiting:,} wait, {snapshot.legacy.processing} under way"
+    if snapshot.receivers:
+        yield table(("RECEIVER", "SPOOLED", "BYTES", "OLDEST", "BEAT"), map(_receiver_row, snapshot.receivers))
     if snapshot.cache.hit_rate is not None:
         yield _cache_line(snapshot.cache)
     if snapshot.overload.step != "normal":
         yield f"overload: {snapshot.overload.step.replace('_', ' ')}: {snapshot.overload.reason}"
+
+
+def _receiver_row(receiver: ReceiverStatus) -> tuple[object, ...]:
+    spool = receiver.spool
+    if spool is None:
+        return (plain(receiver.id), "no spool", "", "", seconds(receiver.beat_age_s))
+    return (plain(receiver.id), spool.records, spool.bytes, seconds(spool.oldest_age_s), seconds(receiver.beat_age_s))
 
 
 def _cache_line(cache: CacheStatus) -> str:

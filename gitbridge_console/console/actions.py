@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from gitbridge_console.operations.roles import Role, least_role
+
 NAMES = {
     "question_mark": "?",
     "colon": ":",
@@ -53,6 +55,15 @@ class Action:
         """Keys as people write them."""
         return " ".join(NAMES.get(key, key) for key in self.keys.split(","))
 
+    def why_not(self, role: Role, *, read_only: bool) -> str:
+        """Why it is out of use for somebody with that role, in one line; empty where it is not."""
+        if not self.write:
+            return ""
+        if read_only:
+            return "read-only: not done"
+        least = least_role(OPERATIONS.get(self.id, self.id))
+        return f"needs the role {least.word}, yours is {role.word}: {self.title.partition(':')[0].lower()}" if role < least else ""
+
 
 TABLES = ("queue", "providers", "failures", "consensus", "log", "pulse", "fleet", "docs", "bulk")
 PAGES = ("event", "provider", "help")
@@ -72,6 +83,8 @@ ACTIONS: tuple[Action, ...] = (
     Action("mode.docs", "Docs: the documentation", "8", "app.mode('docs')"),
     Action("alert.jump", "To what the first alert is about; again: the next one", "a", "app.alert", hint="alert"),
     Action("app.bulk", "Bulk operations: plans, bars, what came of them", "b", "app.bulk"),
+    Action("alert.ack", "Acknowledge the alert that was jumped to: no bell, no reminder", "K", "app.acknowledge", write=True),
+    Action("alert.silence", "Silence the alert that was jumped to: nobody is told for a time", "H", "app.silence", write=True),
     Action("row.open", "Open the row under the cursor", "enter", "open", (*TABLES, "palette"), hint="open"),
     Action("theme.keep", "Keep the theme; esc takes it off", "enter", "open", ("themes",), hint="keep"),
     Action("row.down", "Down", "j,down", "cursor(1)", ALL),
@@ -150,14 +163,14 @@ ACTIONS: tuple[Action, ...] = (
     Action(
         "event.edit",
         "Hand it in again with another panel or priority",
-        "H",
+        "W",
         "hand_in",
         ("event",),
         danger=1,
         write=True,
     ),
     Action("event.payload", "Show the payload as received", "p", "payload", ("event",), hint="payload"),
-    Action("event.editor", "Payload in $EDITOR; a change can be handed in again", "e", "editor", ("event",)),
+    Action("event.editor", "In $EDITOR: what would be posted, or else the payload", "e", "editor", ("event",)),
     Action("chart.shorter", "Charts over a shorter time", "less_than_sign,comma", "app.span(-1)"),
     Action("chart.longer", "Charts over a longer time, up to 24 hours", "greater_than_sign,full_stop", "app.span(1)"),
     Action("chart.next", "Other charts", "z", "charts", ("pulse",), hint="charts"),
@@ -177,11 +190,49 @@ ACTIONS: tuple[Action, ...] = (
 )
 
 
+OPERATIONS = {
+    "alert.ack": "alerts",
+    "alert.silence": "alerts",
+    "lane.pause": "pause",
+    "provider.failover": "failover",
+    "provider.drain": "drain",
+    "provider.breaker": "breaker",
+    "finding.accept": "decision",
+    "finding.dismiss": "decision",
+    "finding.undo": "decision",
+    "finding.severity": "decision",
+    "finding.join": "decision",
+    "finding.split": "decision",
+    "decision.approve": "approve",
+    "decision.reject": "reject",
+    "decision.verdict": "decision",
+    "event.replay": "replay",
+    "event.cancel": "cancel",
+    "event.edit": "replay",
+    "lane.flush": "bulk flush",
+    "queue.failover": "bulk failover",
+    "bulk.apply": "bulk",
+    "bulk.pause": "bulk",
+    "bulk.cancel": "bulk",
+    "priority.raise": "prioritize",
+    "priority.lower": "prioritize",
+    "priority.set": "prioritize",
+    "app.undo": "undo",
+}
+"""What each writing action is called in the table of roles, :data:`~gitbridge_console.operations.roles.LEAST`; one that is not here is the
+admin's."""
+
+
 def actions_for(scope: str, actions: Sequence[Action] = ACTIONS) -> list[Action]:
     """Actions a screen has."""
     return [action for action in actions if "all" in action.scope or scope in action.scope]
 
 
-def hints_for(scope: str, actions: Sequence[Action] = ACTIONS) -> list[tuple[str, str, bool]]:
-    """Keys and words for the bottom row, and whether they write."""
-    return [(action.shown_keys.split(" ")[0], action.hint, action.write) for action in actions_for(scope, actions) if action.hint]
+def action_called(scope: str, method: str, actions: Sequence[Action] = ACTIONS) -> Action | None:
+    """The action a screen has for a method, as it stands in the table."""
+    return next((action for action in actions_for(scope, actions) if action.method == method), None)
+
+
+def hints_for(scope: str, actions: Sequence[Action] = ACTIONS) -> list[tuple[str, str, Action]]:
+    """Keys and words for the bottom row, and what they do."""
+    return [(action.shown_keys.split(" ")[0], action.hint, action) for action in actions_for(scope, actions) if action.hint]

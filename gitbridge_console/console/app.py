@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import gc
 import logging
 import math
 import time
@@ -14,17 +16,13 @@ from textual.binding import Binding, BindingType
 from textual.events import Event, Key, Paste
 from textual.screen import Screen
 
-from gitbridge_console.console.actions import ACTIONS, hints_for
+from gitbridge_console.console.actions import ACTIONS, Action, hints_for
+from gitbridge_console.console.alerting import GIVE_TITLE_BACK, SAVE_TITLE, rings, title_of
 from gitbridge_console.console.app_actions import AppActions
 from gitbridge_console.console.bridge import Fleet
 from gitbridge_console.console.keymap import lay_over
+from gitbridge_console.console.modes import MODES, import_the_rest
 from gitbridge_console.console.screens.base import FleetScreen
-from gitbridge_console.console.screens.docs import DocsScreen
-from gitbridge_console.console.screens.fleet import FleetListScreen
-from gitbridge_console.console.screens.lanes import ProvidersScreen, PulseScreen
-from gitbridge_console.console.screens.log import LogScreen
-from gitbridge_console.console.screens.themes import ThemesScreen
-from gitbridge_console.console.screens.work import ConsensusScreen, FailuresScreen, QueueScreen
 from gitbridge_console.console.seen import Seen
 from gitbridge_console.console.spans import SPANS
 from gitbridge_console.console.style import CSS
@@ -33,13 +31,15 @@ from gitbridge_console.console.theming import NO_COLOUR, Theming
 from gitbridge_console.console.undo import Undo
 from gitbridge_console.console.views.charts import FEWEST_STEPS, steps_known
 from gitbridge_console.console.views.fleet import flow_point, flow_rates
-from gitbridge_console.domain.history import History
-from gitbridge_console.domain.snapshots import FleetSnapshot
 from gitbridge_console.operations.errors import OperationError
-from gitbridge_console.settings.model import Settings
+from gitbridge_console.operations.roles import Role
+from gitbridge_console.settings.opening import Opening
 
 if TYPE_CHECKING:
+    from gitbridge_console.domain.history import History
+    from gitbridge_console.domain.snapshots import FleetSnapshot
     from gitbridge_console.operations.operations import Operations
+    from gitbridge_console.settings.model import Settings
 
 
 logger = logging.getLogger(__name__)
@@ -57,24 +57,17 @@ class ConsoleApp(AppActions):
     CSS = CSS
     TITLE = "GitBridge Console"
     ENABLE_COMMAND_PALETTE = False
-    MODES: ClassVar[dict[str, str | Callable[[], Screen[Any]]]] = {
-        "pulse": PulseScreen,
-        "queue": QueueScreen,
-        "providers": ProvidersScreen,
-        "failures": FailuresScreen,
-        "consensus": ConsensusScreen,
-        "log": LogScreen,
-        "fleet": FleetListScreen,
-        "docs": DocsScreen,
-    }
+    MODES: ClassVar[dict[str, str | Callable[[], Screen[Any]]]] = MODES
+    DEFAULT_MODE = "pulse"
     BINDINGS: ClassVar[list[BindingType]] = [Binding("ctrl+c", "quit_console", "Quit", show=False, priority=False)]
 
     def __init__(
         self,
         fleet: Fleet,
-        settings: Settings,
+        settings: Settings | Opening,
         *,
         read_only: bool = False,
+        role: Role = Role.ADMIN,
         demo: bool = False,
         ascii_mode: bool = False,
         no_color: bool = False,
@@ -83,18 +76,20 @@ class ConsoleApp(AppActions):
         clock: Callable[[], float] = time.monotonic,
         painting: bool = True,
     ) -> None:
-        """What is not given comes from the settings.
+        """What is not given comes from the settings; with :class:`Opening` those come with the fleet, after the first frame.
 
         ``clock`` gives monotonic seconds; ``painting=False`` leaves the timer off: a test paints when it wants to.
         """
         super().__init__(ansi_color=True if no_color else None)
         self.fleet = fleet
-        self.settings = settings
-        self.read_only = read_only or settings.read_only
+        self.settings: Settings | None = None
+        self.read_only = read_only
+        self.given_role = role
         self.demo = demo
         self.ascii_mode = ascii_mode or settings.console.ascii
         self.no_color = no_color
-        self.refresh_s = settings.console.refresh_s if refresh_s is None else refresh_s
+        self.refresh_s = 1.0 if refresh_s is None else refresh_s
+        self._refresh_is_given = refresh_s is not None
         self.clock = clock
         self.frozen = False
         self.snapshot: FleetSnapshot | None = None
@@ -116,28 +111,67 @@ class ConsoleApp(AppActions):
         """What takes the last write back, and until when that is offered, on :attr:`clock`."""
         self.alert_seen = 0
         """Which alert is jumped to next."""
-        self.rings = settings.console.bell
-        self.actions, self.keymap_problems = lay_over(ACTIONS, settings.keymap)
+        self.rings = False
+        self.actions: tuple[Action, ...] = ACTIONS
+        self.keymap_problems: list[str] = []
+        self._leaving: int | None = None
+        self._title = ""
         self._painting = painting
         self._timer_generation = 0
-        self._wanted_theme = theme or settings.console.theme
         self._seen_at = clock()
-        self.theming = Theming(self, no_color=no_color)
+        late = isinstance(settings, Opening)
+        self.theming = Theming(self, theme or settings.console.theme, no_color=no_color, all_at_once=not late)
+        if not isinstance(settings, Opening):
+            self._adopt(settings)
+
+    def _adopt(self, settings: Settings) -> None:
+        """Take over settings that were checked."""
+        self.settings = settings
+        self.read_only = self.read_only or settings.read_only
+        self.rings = settings.console.bell
+        self.actions, self.keymap_problems = lay_over(ACTIONS, settings.keymap)
+        if not self._refresh_is_given:
+            self.refresh_s = settings.console.refresh_s
 
     def on_mount(self) -> None:
-        """Put the theme on, open the Pulse, start painting."""
-        self.theming.start(self._wanted_theme)
-        self.set_keymap({action.id: action.keys for action in self.actions if action.keys})
-        self.switch_mode("pulse")
+        """Start painting. The theme is on already: put on now, every style would be made twice."""
+        if self._leaving is not None:
+            self.exit(self._leaving)
+            return
+        self.theming.tell()
+        if self.settings is not None:
+            self._put_keys_on()
         self.restart_timer()
-        if (shown := getattr(self.fleet, "shown", None)) is not None:
-            self.call_after_refresh(shown)
+        if self._painting:
+            self.call_after_refresh(self._go_on)
         if self._painting and not self.no_color:
             self.set_interval(WATCH_S, self.look_at_themes)
+
+    def _go_on(self) -> None:
+        """The first frame is out: what it did not need may be imported now, here and by the fleet."""
+        if (shown := getattr(self.fleet, "shown", None)) is not None:
+            shown()
+        self.theming.look()
+        if not gc.isenabled():
+            gc.freeze()
+            gc.enable()
+        self.run_worker(import_the_rest, thread=True, group="imports")
+
+    def _put_keys_on(self) -> None:
+        """The operator's own keys, and a word about those that make no sense."""
+        self.set_keymap({action.id: action.keys for action in self.actions if action.keys})
         for problem in self.keymap_problems:
             logger.warning("%s", problem)
         if self.keymap_problems:
             self.call_later(self.say, self.keymap_problems[0], "warn")
+
+    def leave(self, code: int) -> None:
+        """End with that code; from any thread, at any moment from before it runs until after it has ended."""
+        self._leaving = code
+        loop: asyncio.AbstractEventLoop | None = getattr(self, "_loop", None)
+        if loop is not None:
+            with contextlib.suppress(RuntimeError):  # it has ended by itself
+                loop.call_soon_threadsafe(self.exit, code)
 
     def restart_timer(self) -> None:
         """Paint from now on as often as is wanted now."""
@@ -169,8 +203,8 @@ class ConsoleApp(AppActions):
         await super().on_event(event)
 
     def hints(self, scope: str) -> list[tuple[str, str, bool]]:
-        """Keys and words for the bottom row of a screen, and whether they are out of use: writes are where all is read-only."""
-        return [(key, word, write and self.read_only) for key, word, write in hints_for(scope, self.actions)]
+        """Keys and words for the bottom row of a screen, and whether they are out of use for this operator."""
+        return [(key, word, bool(self.why_not(action))) for key, word, action in hints_for(scope, self.actions)]
 
     def backlog(self) -> int:
         """Frames the terminal has not taken yet; while there are any, painting is skipped so that this loop never blocks."""
@@ -184,6 +218,9 @@ class ConsoleApp(AppActions):
             # There is nothing to show and never will be: whoever started the console says why.
             self.exit(1)
             return
+        if self.settings is None and (settings := getattr(self.fleet, "settings", None)) is not None:
+            self._adopt(settings)
+            self._put_keys_on()
         if not self.frozen:
             newest = self.fleet.snapshot
             if newest is not None and newest is not self.snapshot:
@@ -197,10 +234,25 @@ class ConsoleApp(AppActions):
             screen.paint(self.snapshot)
 
     def _ring(self, newest: FleetSnapshot) -> None:
-        """The terminal's bell for an alert that was not there before, where that is wanted."""
-        before = {alert.code for alert in self.snapshot.alerts} if self.snapshot else set()
-        if self.rings and any(alert.level == "critical" and alert.code not in before for alert in newest.alerts):
+        """The terminal's bell for an alert that was not there before, and its title, where they are wanted."""
+        if self.rings and rings(self.snapshot, newest):
             self.bell()
+        if (
+            self.settings is not None
+            and self.settings.console.title
+            and (title := title_of(newest.namespace, newest.alerts)) != self._title
+        ):
+            self._to_terminal(title if self._title else SAVE_TITLE + title)
+            self._title = title
+
+    def on_unmount(self) -> None:
+        """The terminal's title is given back."""
+        if self._title:
+            self._to_terminal(GIVE_TITLE_BACK)
+
+    def _to_terminal(self, sequence: str) -> None:
+        if self._driver is not None:
+            self._driver.write(sequence)
 
     def look_back(self, screen: FleetScreen) -> History:
         """What charts are drawn from, asked for anew every few seconds: the fleet's own history, or at first what was seen here."""
@@ -262,6 +314,8 @@ class ConsoleApp(AppActions):
 
     def action_themes(self) -> None:
         """The themes, each put on while the cursor is on it; asked for again, the next one."""
+        from gitbridge_console.console.screens.themes import ThemesScreen
+
         if isinstance(self.screen, ThemesScreen):
             self.screen.action_cursor(1)
         elif self.no_color:
@@ -271,6 +325,8 @@ class ConsoleApp(AppActions):
 
     def choose_theme(self, name: str) -> bool:
         """Put a theme on by name; ``False``, with the reason in the bottom row, where that cannot be. Ends the chooser."""
+        from gitbridge_console.console.screens.themes import ThemesScreen
+
         if isinstance(self.screen, ThemesScreen) and name in self.theming.files:
             self.pop_screen()
         return self.theming.choose(name)

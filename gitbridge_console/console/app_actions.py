@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, cast
 
-from textual.app import App
+from textual.actions import ActionParseResult
+from textual.dom import DOMNode
 
+from gitbridge_console.console import alerting
+from gitbridge_console.console.actions import Action, action_called
+from gitbridge_console.console.changed_cells import FrugalApp
 from gitbridge_console.console.outside import NoTerminal, run_on_terminal, shell_command
 from gitbridge_console.console.screens.base import FleetScreen
 from gitbridge_console.console.spans import next_span
 from gitbridge_console.console.undo import UNDO_S, Undo
 from gitbridge_console.operations.manual import topics
+from gitbridge_console.operations.roles import Role
 
 if TYPE_CHECKING:
     from gitbridge_console.console.app import ConsoleApp
@@ -18,12 +24,39 @@ if TYPE_CHECKING:
 RATES_S = (0.2, 0.5, 1.0, 2.0, 4.0, 10.0)
 
 
-class AppActions(App[int]):
+class AppActions(FrugalApp):
     """Actions that belong to no screen."""
 
     @property
     def _console(self) -> ConsoleApp:
         return cast("ConsoleApp", self)
+
+    @property
+    def role(self) -> Role:
+        """The operator's role as the settings are now, or as it was given."""
+        return getattr(self._console.fleet, "role", None) or self._console.given_role
+
+    @property
+    def shows_role(self) -> bool:
+        """Whether the header says it: where the settings give roles, or it is less than all."""
+        settings = self._console.settings
+        return self.role is not Role.ADMIN or (settings is not None and settings.roles.given)
+
+    def why_not(self, action: Action) -> str:
+        """Why an action is out of use here; empty where it is not. The door decides again, whatever the screen says."""
+        return action.why_not(self.role, read_only=self._console.read_only)
+
+    async def run_action(
+        self, action: str | ActionParseResult, default_namespace: DOMNode | None = None, namespaces: Mapping[str, DOMNode] | None = None
+    ) -> bool:
+        """Keys, palette and commands all come by here: what may not be done is said instead."""
+        screen = self.screen
+        if isinstance(screen, FleetScreen) and isinstance(action, str):
+            known = action_called(screen.scope, action, self._console.actions)
+            if known is not None and (refusal := self.why_not(known)):
+                screen.bottom.say(refusal, "warn")
+                return True
+        return await super().run_action(action, default_namespace, namespaces)
 
     def say(self, text: str, tone: str = "") -> None:
         """A word in the bottom row of the screen in front."""
@@ -97,6 +130,16 @@ class AppActions(App[int]):
         # The screen in front is another one only after the switch.
         self.call_later(self._show_alert, f"alert {at + 1} of {len(alerts)}: ", alerts[at].text)
 
+    def action_acknowledge(self) -> None:
+        """Say that the alert that was jumped to has been seen."""
+        if isinstance(self.screen, FleetScreen):
+            alerting.acknowledge(self.screen)
+
+    def action_silence(self) -> None:
+        """Have nobody told of the alert that was jumped to, for a time."""
+        if isinstance(self.screen, FleetScreen):
+            alerting.silence(self.screen)
+
     def _show_alert(self, number: str, text: str) -> None:
         """Say it, with the cursor on what it is about."""
         if isinstance(self.screen, FleetScreen):
@@ -125,7 +168,8 @@ class AppActions(App[int]):
             self.push_screen(BulkScreen())
 
     def action_redraw(self) -> None:
-        """Draw everything anew."""
+        """Draw everything anew, whatever the terminal shows now."""
+        self.drawn.forget()
         self.refresh(repaint=True, layout=True)
         self.screen.refresh(repaint=True, layout=True)
 

@@ -6,9 +6,8 @@ import concurrent.futures
 from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING, Protocol, TypeVar
 
-from gitbridge_console.domain.snapshots import FleetSnapshot
-
 if TYPE_CHECKING:
+    from gitbridge_console.domain.snapshots import FleetSnapshot
     from gitbridge_console.operations.operations import Operations
 
 
@@ -18,8 +17,8 @@ T = TypeVar("T")
 class Fleet(Protocol):
     """Satisfied by :class:`gitbridge_console.operations.thread.EngineThread`.
 
-    A fleet that also has ``request_stop()``, safe from a signal handler, is told to drain when a signal ends the console; one with
-    ``shown()`` is told of the first frame, and one whose ``failed`` is set before its first picture ends the console.
+    A fleet that also has ``shown()`` is told of the first frame, and one whose ``failed`` is set before its first picture ends the
+    console. One that reads the settings itself has them in ``settings``, ``None`` until then.
     """
 
     @property

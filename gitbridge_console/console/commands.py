@@ -8,17 +8,17 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from gitbridge_console.console import planning, steering
+from gitbridge_console.console import alerting, planning, steering
 from gitbridge_console.console.actions import ACTIONS, Action
 from gitbridge_console.console.completing import known_words
 from gitbridge_console.console.spans import SPANS
 from gitbridge_console.console.text import safe
 from gitbridge_console.domain.bulk import Selection
 from gitbridge_console.domain.events import STAGE_LANES, Priority
-from gitbridge_console.domain.snapshots import BreakerWord, FleetSnapshot
 
 if TYPE_CHECKING:
     from gitbridge_console.console.screens.base import FleetScreen
+    from gitbridge_console.domain.snapshots import BreakerWord, FleetSnapshot
 
 
 class Unusable(Exception):
@@ -246,6 +246,7 @@ COMMANDS: tuple[Command, ...] = (
     Command("bulk", "", "plans, bars, what came of them", "app.bulk", _bulk),
     Command("approve", "[ID] [NOTE]", "approve and post", "decision.approve", _judge(True)),
     Command("reject", "[ID] [NOTE]", "end it without posting", "decision.reject", _judge(False)),
+    Command("alerts", "[ack|silence] [ALERT] [1h] [REASON]", "see them all, say one was seen, hush it", "mode.fleet", alerting.by_words),
     Command("theme", "[NAME]", "another look", "view.themes", _theme, ("theme",)),
     Command("span", "|".join(SPANS), "how far back charts go", "chart.longer", _span, ("span",)),
     Command("refresh", "SECONDS", "how often is painted", "view.slower", _refresh),
@@ -275,8 +276,8 @@ def run_command(screen: FleetScreen, text: str, actions: Sequence[Action] = ACTI
     if action is None:
         near = difflib.get_close_matches(word, [*BY_WORD, *WORDS, *by_id], 1)
         raise Unusable(f"no command {safe(word)}" + (f", did you mean {near[0]}?" if near else ": ctrl+p finds them"))
-    if action.write and not screen.may_write():
-        return
+    if refusal := screen.console.why_not(action):
+        raise Unusable(refusal)
     if command is not None:
         command.run(screen, rest)
     elif "all" not in action.scope and screen.scope not in action.scope:

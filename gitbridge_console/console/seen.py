@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable
+from typing import TYPE_CHECKING
 
-from gitbridge_console.domain.history import FleetHistory, History, ProviderHistory, Series
-from gitbridge_console.domain.snapshots import FleetSnapshot
+if TYPE_CHECKING:
+    from gitbridge_console.domain.history import History, ProviderHistory, Series
+    from gitbridge_console.domain.snapshots import FleetSnapshot
+
 
 POINTS_MAX = 300
 
@@ -26,6 +29,8 @@ class Seen:
 
     def history(self, step_s: float) -> History:
         """As the fleet would tell it, a step for each picture; rates of calls are those of the last 15 minutes."""
+        from gitbridge_console.domain.history import FleetHistory, History
+
         newest = self._pictures[-1] if self._pictures else None
         names = list(newest.providers) if newest else []
         lanes = list(newest.lanes) if newest else []
@@ -50,6 +55,8 @@ class Seen:
         return tuple(None if status is None else status.depth + status.waiting + status.leased + status.held for status in found)
 
     def _provider(self, name: str) -> ProviderHistory:
+        from gitbridge_console.domain.history import ProviderHistory
+
         found = [picture.providers.get(name) for picture in self._pictures]
         return ProviderHistory(
             calls=tuple(None if p is None else p.calls.get("15m", 0) for p in found),

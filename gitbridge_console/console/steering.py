@@ -15,11 +15,11 @@ from gitbridge_console.console.views.tables import short_id
 from gitbridge_console.console.widgets.bottom_row import Question
 from gitbridge_console.domain.bulk import AT_ONCE_MAX, BulkKind, Deed, Selection
 from gitbridge_console.domain.events import STAGE_LANES, Priority
-from gitbridge_console.domain.snapshots import BreakerWord, FleetSnapshot
 
 if TYPE_CHECKING:
     from gitbridge_console.console.screens.base import FleetScreen
     from gitbridge_console.console.undo import Write
+    from gitbridge_console.domain.snapshots import BreakerWord, FleetSnapshot
 
 
 def pause_or_resume(screen: FleetScreen, lane: str, snapshot: FleetSnapshot, reason: str = "") -> None:

@@ -2,70 +2,57 @@
 
 from __future__ import annotations
 
+import contextlib
 import difflib
+import re
 import stat
 import tomllib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, fields
 from importlib import resources
 from pathlib import Path
-from typing import Annotated
 
 import platformdirs
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
-from pydantic_core import ErrorDetails, PydanticCustomError
 from textual.color import ColorParseError
 from textual.theme import BUILTIN_THEMES, Theme
 
 from gitbridge_console.console.text import clip, safe
 
-COLOUR = (
-    r"^(?:#[0-9a-fA-F]{6}|ansi_(?:black|red|green|yellow|blue|magenta|cyan|white)"
-    r"|ansi_bright_(?:black|red|green|yellow|blue|magenta|cyan|white))$"
+COLOUR = re.compile(
+    r"#[0-9a-fA-F]{6}|ansi_(?:black|red|green|yellow|blue|magenta|cyan|white)"
+    r"|ansi_bright_(?:black|red|green|yellow|blue|magenta|cyan|white)"
 )
-NAME = r"^[a-z][a-z0-9-]{1,40}$"
+NAME = re.compile(r"[a-z][a-z0-9-]{1,40}")
 MAX_BYTES = 64 * 1024
 GROUNDS = ("background", "surface", "panel")
 TEXTS = ("foreground", "dim", "accent", "good", "warn", "bad")
 RESERVED = ("ansi-", "textual-")
 """How the toolkit's own themes begin that the console falls back on; a file may not replace those."""
 
-Colour = Annotated[str, Field(pattern=COLOUR)]
-
 
 class ThemeError(ValueError):
     """Why a file is no theme: one line that names the key."""
 
 
-class ThemeFile(BaseModel):
-    """What a theme file holds: colours as ``#rrggbb``, or all of them ``ansi_...``, the terminal's own sixteen."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ThemeFile:
+    """What a theme file holds: colours as ``#rrggbb``, or all of them ``ansi_...``, the terminal's own sixteen.
 
-    model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
+    Checked by hand in :func:`checked`: a theme is on before the first frame, and the library that checks the settings is not
+    imported yet then.
+    """
 
-    name: Annotated[str, Field(pattern=NAME)]
+    name: str
     dark: bool = True
-    background: Colour
-    surface: Colour
-    panel: Colour
-    foreground: Colour
-    dim: Colour
-    accent: Colour
-    good: Colour
-    warn: Colour
-    bad: Colour
-
-    @field_validator("name")
-    @classmethod
-    def _is_free(cls, name: str) -> str:
-        if name.startswith(RESERVED):
-            raise PydanticCustomError("reserved", "{name} is reserved", {"name": name})
-        return name
-
-    @model_validator(mode="after")
-    def _is_of_one_kind(self) -> ThemeFile:
-        own = [key for key in (*GROUNDS, *TEXTS) if getattr(self, key).startswith("ansi_")]
-        if own and len(own) < len(GROUNDS) + len(TEXTS):
-            odd = next(key for key in (*GROUNDS, *TEXTS) if key not in own)
-            raise PydanticCustomError("mixed", "{odd}: all colours are ansi_... or none, and {own} is", {"odd": odd, "own": own[0]})
-        return self
+    background: str
+    surface: str
+    panel: str
+    foreground: str
+    dim: str
+    accent: str
+    good: str
+    warn: str
+    bad: str
 
     @property
     def sixteen(self) -> bool:
@@ -127,12 +114,10 @@ def read_theme(path: Path) -> ThemeFile:
             data = file.read(MAX_BYTES + 1)
         if len(data) > MAX_BYTES:
             raise ThemeError(f"larger than {MAX_BYTES:,} bytes")
-        file_theme = ThemeFile.model_validate(tomllib.loads(data.decode("utf-8")))
+        file_theme = checked(tomllib.loads(data.decode("utf-8")))
         file_theme.theme()
     except ThemeError:
         raise
-    except ValidationError as error:
-        raise ThemeError(_one_fault(error)) from error
     except OSError as error:
         raise ThemeError(f"cannot be read: {error.strerror}") from error
     except UnicodeDecodeError as error:
@@ -146,39 +131,63 @@ def read_theme(path: Path) -> ThemeFile:
     return file_theme
 
 
+def named_like(name: str, folders: Sequence[Path]) -> ThemeFile | None:
+    """The theme of the first file that is named like it, ``None`` where there is none that can be used."""
+    if NAME.fullmatch(name):
+        for path in (folder / f"{name}.toml" for folder in folders):
+            with contextlib.suppress(ThemeError):  # it is read again, with all others, and told of then
+                if path.exists() and (found := read_theme(path)).name == name:
+                    return found
+    return None
+
+
 def nearest(word: str, known: list[str]) -> str:
     """The known word most like this one, ``""`` where none is like it."""
     return next(iter(difflib.get_close_matches(word, known, n=1, cutoff=0.5)), "")
 
 
-def _one_fault(error: ValidationError) -> str:
-    """The first fault, unknown keys before what is missing: a key written wrongly is both."""
-    faults = sorted(error.errors(include_url=False), key=lambda fault: fault["type"] != "extra_forbidden")
-    more = f" (and {len(faults) - 1} more)" if len(faults) > 1 else ""
-    return _fault(faults[0]) + more
+def checked(table: Mapping[str, object]) -> ThemeFile:
+    """The theme a table describes.
+
+    Raises:
+        ThemeError: the first fault, unknown keys before what is missing: a key written wrongly is both.
+    """
+    keys = [field.name for field in fields(ThemeFile)]
+    faults = [_unknown(key, keys) for key in table if key not in keys]
+    faults += [fault for key in keys if (fault := _fault(key, table)) is not None]
+    if not faults:
+        own = [key for key in (*GROUNDS, *TEXTS) if str(table[key]).startswith("ansi_")]
+        if own and len(own) < len(GROUNDS) + len(TEXTS):
+            odd = next(key for key in (*GROUNDS, *TEXTS) if key not in own)
+            faults.append(f"{odd}: all colours are ansi_... or none, and {own[0]} is")
+    if faults:
+        raise ThemeError(faults[0] + (f" (and {len(faults) - 1} more)" if len(faults) > 1 else ""))
+    return ThemeFile(**table)  # type: ignore[arg-type]  # every key and the kind of its value was looked at
 
 
-def _fault(fault: ErrorDetails) -> str:
-    key = _short(".".join(str(part) for part in fault["loc"]))
+def _unknown(key: str, keys: list[str]) -> str:
+    like = nearest(key, keys)
+    return f"{_short(key)}: no such key, " + (f"is {like} meant?" if like else f"there are {', '.join(keys)}")
+
+
+def _fault(key: str, table: Mapping[str, object]) -> str | None:
+    """What is wrong with the value of a key, ``None`` when nothing is."""
+    if key not in table:
+        return None if key == "dark" else f"{key}: missing"
+    value = table[key]
     # Of what is no text only the kind is named: a number may have more digits than Python writes out.
-    given = _short(repr(fault["input"]) if isinstance(fault["input"], str) else f"a value of the kind {type(fault['input']).__name__}")
-    keys = list(ThemeFile.model_fields)
-    match fault["type"]:
-        case "extra_forbidden":
-            like = nearest(key, keys)
-            return f"{key}: no such key, " + (f"is {like} meant?" if like else f"there are {', '.join(keys)}")
-        case "missing":
-            return f"{key}: missing"
-        case "string_pattern_mismatch" if key == "name":
-            return f"name: {given} is not 2 to 41 of a-z, 0-9 and -, a letter first"
-        case "string_pattern_mismatch":
-            return f"{key}: {given} is no colour, wanted is #rrggbb or ansi_ with a name"
-        case "string_type":
-            return f"{key}: {given} is no text in quotes"
-        case "bool_type":
-            return f"{key}: {given} is neither true nor false"
-        case _:
-            return f"{key}: {_short(fault['msg'])}" if key else _short(fault["msg"])
+    given = _short(repr(value) if isinstance(value, str) else f"a value of the kind {type(value).__name__}")
+    if key == "dark":
+        return None if isinstance(value, bool) else f"dark: {given} is neither true nor false"
+    if not isinstance(value, str):
+        return f"{key}: {given} is no text in quotes"
+    if key == "name" and not NAME.fullmatch(value):
+        return f"name: {given} is not 2 to 41 of a-z, 0-9 and -, a letter first"
+    if key == "name" and value.startswith(RESERVED):
+        return f"name: {value} is reserved"
+    if key != "name" and not COLOUR.fullmatch(value):
+        return f"{key}: {given} is no colour, wanted is #rrggbb or ansi_ with a name"
+    return None
 
 
 def _short(what: object) -> str:

@@ -12,7 +12,7 @@ from textual.app import App
 from gitbridge_console.console.screens.base import FleetScreen
 from gitbridge_console.console.text import safe
 from gitbridge_console.console.theme_watch import ThemeWatch
-from gitbridge_console.console.themes import ThemeFile, nearest, shipped_folder, user_folder
+from gitbridge_console.console.themes import ThemeFile, named_like, nearest, shipped_folder, user_folder
 
 logger = logging.getLogger(__name__)
 
@@ -22,7 +22,11 @@ NO_COLOUR = "no colour is wanted (NO_COLOR or --no-color): there is no theme to 
 class Theming:
     """Puts themes on the application, those shipped and the operator's own. With ``no_color`` nothing is ever put on."""
 
-    def __init__(self, app: App[Any], *, no_color: bool) -> None:
+    def __init__(self, app: App[Any], wanted: str, *, no_color: bool, all_at_once: bool = True) -> None:
+        """Puts ``wanted`` on, else the first one there is.
+
+        Unless ``all_at_once`` only the file named like it is read, where there is one; the next :meth:`look` reads the others.
+        """
         self._app = app
         self.no_color = no_color
         self.files: dict[str, ThemeFile] = {}
@@ -33,27 +37,39 @@ class Theming:
         """The theme that is on, perhaps only tried; it stays when its file goes."""
         self.kept: ThemeFile | None = None
         """The theme that was asked for and stays on when the trial of another ends."""
+        self._wanted = wanted
+        self._all_read = False
+        if no_color:
+            app.theme = "ansi-dark"
+        elif not all_at_once and (theme := named_like(wanted, (user_folder(), shipped_folder()))) is not None:
+            self.kept = theme
+            self.wear(theme)
+            return
+        self._read_all()
+
+    def _read_all(self) -> None:
+        """The first look at the folders."""
+        self._all_read = True
         if (found := self._watch.check()) is not None:
             self.files, self.problems = dict(found.themes), found.problems
+        theme = self.files.get(self._wanted) or next((self.files[name] for name in self.names), None)
+        if theme is not None and not self.no_color:
+            self.kept = theme
+            self.wear(theme)
 
     @property
     def names(self) -> list[str]:
         """Names of the themes there are, in the order of the alphabet."""
         return sorted(self.files)
 
-    def start(self, wanted: str) -> None:
-        """Put the wanted theme on, else the first one there is; say what is wrong with files."""
+    def tell(self) -> None:
+        """Say what is wrong with the files that were read."""
         for problem in self.problems:
             logger.warning("%s", problem)
         if self.no_color:
-            self._app.theme = "ansi-dark"
             return
-        if wanted not in self.files:
-            logger.warning("no theme %s: there are %s", safe(wanted), ", ".join(self.names))
-        theme = self.files.get(wanted) or next((self.files[name] for name in self.names), None)
-        if theme is not None:
-            self.kept = theme
-            self.wear(theme)
+        if self.files and self._wanted not in self.files:
+            logger.warning("no theme %s: there are %s", safe(self._wanted), ", ".join(self.names))
         if self.problems:
             self._app.call_after_refresh(self._tell, self.problems)
 
@@ -100,6 +116,10 @@ class Theming:
 
         A changed theme that is on is put on anew; a broken or a removed one stays as it is.
         """
+        if not self._all_read:
+            self._read_all()
+            self.tell()
+            return True
         found = self._watch.check()
         if found is None:
             return False

@@ -6,9 +6,8 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from gitbridge_console.domain.event_views import ChangeReport
-
 if TYPE_CHECKING:
+    from gitbridge_console.domain.event_views import ChangeReport
     from gitbridge_console.operations.operations import Operations
 
     Write = Callable[[Operations], Awaitable[ChangeReport]]
@@ -27,6 +26,8 @@ class Undo:
 
     async def run(self, door: Operations) -> ChangeReport:
         """Do all steps; what they come to together."""
+        from gitbridge_console.domain.event_views import ChangeReport
+
         reports = [await step(door) for step in self.steps]
         return ChangeReport(
             changed=sum(report.changed for report in reports),

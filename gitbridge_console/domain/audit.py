@@ -145,11 +145,11 @@ KEYS = {name: name for name in FIELDS} | {"provider": "target", "subject": "targ
 class AuditFilter:
     """Conditions that must all hold, in the tone of the FILTER language: ``who=ana what=pause since=2h words anywhere``.
 
-    A value is looked for anywhere in its field, ``*`` stands for anything; ``!`` in front inverts the whole.
+    A value is looked for anywhere in its field, a word anywhere, ``*`` stands for anything; ``!`` in front inverts the whole.
     """
 
     fields: tuple[tuple[str, str], ...] = ()
-    words: str = ""
+    words: tuple[str, ...] = ()
     since_ms: int | None = None
     until_ms: int | None = None
     inverted: bool = False
@@ -173,7 +173,7 @@ class AuditFilter:
         for part in parts:
             key, equals, value = part.partition("=")
             if not equals or key == "text":
-                words.append(value if equals else part)
+                words.append((value if equals else part).lower())
             elif key in ("since", "until"):
                 times[f"{key}_ms"] = moment_ms(value, now)
             elif key in KEYS:
@@ -182,7 +182,7 @@ class AuditFilter:
                 near = difflib.get_close_matches(key, [*KEYS, "since", "until", "text"], 1)
                 hint = f", did you mean {near[0]!r}" if near else ""
                 raise ValueError(f"unknown filter key {key!r}{hint}; the audit is asked for {', '.join(KEYS)}, since, until, text")
-        return cls(tuple(found), " ".join(words).lower(), inverted=line.startswith("!"), **times)
+        return cls(tuple(found), tuple(words), inverted=line.startswith("!"), **times)
 
     def matches(self, entry: AuditEntry) -> bool:
         """Whether an entry passes."""
@@ -190,9 +190,10 @@ class AuditFilter:
 
     def _holds(self, entry: AuditEntry) -> bool:
         at = ms_from_iso(entry.at)
+        whole = " ".join(str(getattr(entry, name)) for name in FIELDS).lower()
         return (
             (self.since_ms is None or at >= self.since_ms)
             and (self.until_ms is None or at <= self.until_ms)
             and all(fnmatchcase(str(getattr(entry, name)).lower(), f"*{value}*") for name, value in self.fields)
-            and self.words in " ".join(str(getattr(entry, name)) for name in FIELDS).lower()
+            and all(fnmatchcase(whole, f"*{word}*") for word in self.words)
         )

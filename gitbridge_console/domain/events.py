@@ -64,6 +64,12 @@ FINISHED_STATES = frozenset(
 REPLAYABLE_STATES = frozenset({EventState.FAILED, EventState.SHED, EventState.CANCELLED, EventState.RESOLVED})
 
 
+GITHUB, GITLAB, GITEA = "github", "gitlab", "gitea"
+"""Code hosts by the name their settings have; Forgejo is a ``gitea``."""
+OTHER_HOST = "other"
+"""A host nobody here knows: nothing is fetched from it and nothing published there."""
+
+
 class Kind(StrEnum):
     """The sort of question an event asks of the AI services."""
 
@@ -120,6 +126,8 @@ class EventFacts:
 
     type: str
     action: str = ""
+    host: str = GITHUB
+    """The code host it comes from: github, gitlab, gitea or other."""
     repository: str = ""
     repository_id: int = 0
     subject: str = ""
@@ -128,6 +136,12 @@ class EventFacts:
     body: str = ""
     author: str = ""
     author_is_bot: bool = False
+    sender: str = ""
+    """Who caused the event, which need not be the author of what it is about."""
+    apps: tuple[str, ...] = ()
+    """Ids and slugs of the Apps through which it was caused."""
+    marked: bool = False
+    """Whether what was said in it carries our own marker, see :mod:`gitbridge_console.domain.loops`."""
     labels: tuple[str, ...] = ()
     files: tuple[ChangedFile, ...] = ()
     additions: int | None = None

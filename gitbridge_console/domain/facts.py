@@ -7,7 +7,8 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
-from gitbridge_console.domain.events import ChangedFile, EventFacts
+from gitbridge_console.domain.events import GITEA, GITHUB, GITLAB, OTHER_HOST, ChangedFile, EventFacts
+from gitbridge_console.domain.loops import is_marked
 
 TITLE_MAX, BODY_MAX, NAME_MAX, EXTRA_MAX, EXTRA_COUNT, FILES_MAX = 500, 20_000, 300, 1_000, 50, 3_000
 
@@ -52,7 +53,7 @@ def read_facts(type: str, payload: Any, diff: str | None = None) -> EventFacts:
     body = table(payload)
     if "event_type" in body and "repository" not in body:
         return _flat(type, body)
-    thing = _thing(type, body)
+    thing, host = _thing(type, body), _host(body)
     repository = table(body.get("repository"))
     full_name = text(repository.get("full_name")) or text(table(body.get("organization")).get("login"))
     sender = table(body.get("sender"))
@@ -64,14 +65,18 @@ def read_facts(type: str, payload: Any, diff: str | None = None) -> EventFacts:
     return EventFacts(
         type=type,
         action=text(body.get("action"), 60),
+        host=host,
         repository=full_name,
         repository_id=number(repository.get("id")) or 0,
-        subject=_subject(full_name, subject_number, ref),
+        subject=_subject(full_name, subject_number, ref, "!" if host == GITLAB and _is_pull(type, thing) else "#"),
         number=subject_number,
         title=_title(type, body, thing),
         body=text(thing.get("body"), BODY_MAX) or text(thing.get("description"), BODY_MAX),
         author=text(author.get("login")) or text(table(body.get("pusher")).get("name")),
         author_is_bot=text(sender.get("type")) == "Bot" or text(sender.get("login")).endswith("[bot]"),
+        sender=text(sender.get("login")),
+        apps=_apps(said or thing),
+        marked=is_marked(said["body"]) if isinstance(said.get("body"), str) else False,
         labels=tuple(name for label in rows(thing.get("labels"))[:100] if (name := text(table(label).get("name")))),
         files=_files(body) or _files_of_diff(diff or "") or _listed(table(body.get("legacy")).get("files")),
         additions=number(thing.get("additions")),
@@ -87,6 +92,12 @@ def read_facts(type: str, payload: Any, diff: str | None = None) -> EventFacts:
     )
 
 
+def _apps(made: Mapping[str, Any]) -> tuple[str, ...]:
+    """Ids and slug of the App through which something was said or run."""
+    app = table(made.get("performed_via_github_app")) or table(made.get("app"))
+    return tuple(name for key in ("id", "client_id", "slug") if (name := text(app.get(key))))
+
+
 def supersede_version(type: str, payload: Any) -> tuple[str, int] | None:
     """Key and version (ms) of the head an event is about, or ``None`` when it does not move a head.
 
@@ -94,9 +105,11 @@ def supersede_version(type: str, payload: Any) -> tuple[str, int] | None:
     """
     body = table(payload)
     repository = table(body.get("repository"))
-    place = number(repository.get("id")) or text(repository.get("full_name"))
+    place: int | str = number(repository.get("id")) or text(repository.get("full_name"))
     if not place:
         return None
+    if (host := _host(body)) != GITHUB:
+        place = f"{host}:{place}"  # each host counts its repositories from one
     if type == "pull_request" and text(body.get("action")) in HEAD_CHANGING:
         pull = table(body.get("pull_request"))
         own, version = number(pull.get("number")) or number(body.get("number")), _time_ms(pull.get("updated_at"))
@@ -132,9 +145,20 @@ def _thing(type: str, body: Mapping[str, Any]) -> Mapping[str, Any]:
     return {}
 
 
-def _subject(repository: str, subject_number: int | None, ref: str) -> str:
+def _host(body: Mapping[str, Any]) -> str:
+    """The host a payload is from, as the receiver wrote into it; GitHub's are kept as they came."""
+    host = text(table(body.get("gitbridge")).get("host")) or GITHUB
+    return host if host in (GITHUB, GITLAB, GITEA) else OTHER_HOST
+
+
+def _is_pull(type: str, thing: Mapping[str, Any]) -> bool:
+    return type.startswith("pull_request") or "pull_request" in thing
+
+
+def _subject(repository: str, subject_number: int | None, ref: str, mark: str = "#") -> str:
+    """As people write it; GitLab counts merge requests and issues apart."""
     if subject_number is not None:
-        return f"{repository}#{subject_number}"
+        return f"{repository}{mark}{subject_number}"
     return f"{repository}@{ref.removeprefix('refs/heads/').removeprefix('refs/')}" if ref else repository
 
 

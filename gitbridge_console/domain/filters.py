@@ -9,12 +9,14 @@ import shlex
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from gitbridge_console.domain.event_views import EventSummary
 from gitbridge_console.domain.events import EventState, Kind
 from gitbridge_console.domain.failures import FailureClass
 from gitbridge_console.domain.timestamps import ms_from_iso
+
+if TYPE_CHECKING:
+    from gitbridge_console.domain.event_views import EventSummary
 
 KEYS = {
     "id": "id",

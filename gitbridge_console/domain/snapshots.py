@@ -206,6 +206,11 @@ class Alert(View):
     text: str
     since: str
     jump: str = "pulse"
+    about: str = ""
+    """The lane or provider, where there may be several conditions of that code."""
+    acked_by: str = ""
+    """Who has said that they saw it."""
+    silenced_until: str = ""
 
 
 class OverloadStatus(View):
@@ -224,6 +229,30 @@ class OverloadStatus(View):
     hard_bytes: int = 0
 
 
+class LegacyStatus(View):
+    """The list of older producers as an engine saw it last: entries that wait, those being taken over, how many may wait.
+
+    ``problem`` says why it could not be read; the numbers are not known then.
+    """
+
+    at: str
+    waiting: int = 0
+    processing: int = 0
+    max_waiting: int = 0
+    problem: str = ""
+
+
+class ReconcileStatus(View):
+    """The last look for deliveries that never arrived: how many were missed, how many of them were asked for again or given up."""
+
+    at: str
+    applied: bool = False
+    missed: int = 0
+    asked: int = 0
+    given_up: int = 0
+    problem: str = ""
+
+
 class EngineStatus(View):
     """One process of the fleet."""
 
@@ -234,6 +263,28 @@ class EngineStatus(View):
     version: str = ""
     settings: str = ""
     """Fingerprint of its settings; a difference between engines is an alert."""
+
+
+class SpoolStatus(View):
+    """What a receiver of webhooks keeps on disk because the store did not take it. Bytes are those of the files.
+
+    ``failure``: why the disk did not take the last delivery, empty where it does.
+    """
+
+    records: int = 0
+    bytes: int = 0
+    max_bytes: int = 0
+    oldest_age_s: float | None = None
+    failure: str = ""
+
+
+class ReceiverStatus(View):
+    """One process that receives webhooks; ``spool`` is ``None`` where it keeps none."""
+
+    id: str
+    host: str
+    beat_age_s: float
+    spool: SpoolStatus | None = None
 
 
 class LogLine(View):
@@ -260,6 +311,7 @@ class FleetSnapshot(View):
     queue_latency_ms: Percentiles = Percentiles()
     routing_latency_ms: Percentiles = Percentiles()
     engines: tuple[EngineStatus, ...] = ()
+    receivers: tuple[ReceiverStatus, ...] = ()
     quarantined: int = 0
     duplicates: int = 0
     refused: int = 0
@@ -273,3 +325,7 @@ class FleetSnapshot(View):
     """Decisions of the retained history by state: complete, partial, degraded, failed; and ``split``: verdicts differed."""
     log: tuple[LogLine, ...] = ()
     max_waiting: int = 0
+    legacy: LegacyStatus | None = None
+    """``None`` where no engine reads such a list."""
+    reconcile: ReconcileStatus | None = None
+    """``None`` before there was a look."""

@@ -144,18 +144,21 @@ async def pump(
 
     What cannot be read goes to the quarantine and never blocks. While the queue takes nothing more, entries stay in
     the list and the pump waits, at most ten seconds between looks; so it does while ``has_room`` says no, which leaves
-    the rest of the queue to those who cannot wait. ``come_again`` as for the webhook.
+    the rest of the queue to those who cannot wait, but for one entry at each look: others never keep the list out for good.
+    ``come_again`` as for the webhook.
     """
     not_now: tuple[type[Exception], ...] = (BackPressure, *STORE_AWAY_ERRORS, *come_again)
     pause_s, swept_at = PAUSE_FIRST_S, -SWEEP_EVERY_S
     said_at = -REPORT_EVERY_S
+    taken_at = time.monotonic()
     while not stop.is_set():
         try:
             if time.monotonic() - swept_at >= SWEEP_EVERY_S:
                 swept_at = time.monotonic()
                 await source.sweep()
-            raw = await source.take() if has_room() else None
+            raw = await source.take() if has_room() or time.monotonic() - taken_at >= PAUSE_MAX_S else None
             if raw is not None:
+                taken_at = time.monotonic()
                 await _handle(source, raw, submit, quarantine, not_now)
         except not_now as error:
             if time.monotonic() - said_at >= REPORT_EVERY_S:

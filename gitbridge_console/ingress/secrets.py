@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
-from gitbridge_console.settings.model import IngressSettings
+from gitbridge_console.settings.ingress import IngressSettings
 
 REREAD_S = 15.0
 SECRET_MAX_BYTES = 4096

@@ -4,16 +4,26 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import logging
 import socket
+import time
+from collections import Counter
 from collections.abc import Callable, Iterator
 from typing import Any
 
 from starlette.types import ASGIApp
 
-KEEP_ALIVE_S = 5
-HEADERS_S = 10
-"""How long a connection may take to bring a request's headers; then it is closed, so that silent ones cannot fill the door."""
+from gitbridge_console.ingress.addresses import contains, networks, read_address, source_key
+from gitbridge_console.settings.ingress import IngressSettings
+
+logger = logging.getLogger(__name__)
+
 SHUTDOWN_S = 10
+HEADERS_MAX_BYTES = 32 * 1024
+"""All headers of a request together; code hosts send about one thousand bytes."""
+SILENT_FACTOR = 2
+"""Beyond ``max_connections`` a request is answered 503; beyond so many times as many connections are closed unheard."""
+REPORT_EVERY_S = 60.0
 
 
 class CannotListen(Exception):
@@ -32,14 +42,52 @@ def parse_listen(text: str) -> tuple[str, int]:
     return host.strip("[]") or "127.0.0.1", int(port)
 
 
+class Connections:
+    """Who holds how many connections. Those of this host and of trusted proxies speak for many, and have no limit of their own."""
+
+    def __init__(self, limits: IngressSettings, clock: Callable[[], float] = time.monotonic) -> None:
+        self._limits = limits
+        self._clock = clock
+        self._by_source: Counter[str] = Counter()
+        self._said_at: float | None = None
+        self._turned_away = 0
+
+    def enter(self, peer: str, connections: int) -> str | None:
+        """Count a connection; ``None`` when it is one too many. ``connections`` are all there are, this one included."""
+        address = read_address(peer)
+        source = source_key(address)
+        if connections > self._limits.max_connections * SILENT_FACTOR:
+            self._say(source, f"ingress.max_connections is {self._limits.max_connections}")
+            return None
+        own = self._limits.max_connections_per_source
+        many = address is None or address.is_loopback or contains(networks(self._limits.trusted_proxies), address)
+        if own and not many and self._by_source[source] >= own:
+            self._say(source, f"ingress.max_connections_per_source is {own}")
+            return None
+        self._by_source[source] += 1
+        return source
+
+    def leave(self, source: str) -> None:
+        """A counted connection is over."""
+        self._by_source[source] -= 1
+        if self._by_source[source] <= 0:
+            del self._by_source[source]
+
+    def _say(self, source: str, why: str) -> None:
+        self._turned_away += 1
+        now = self._clock()
+        if self._said_at is None or now - self._said_at >= REPORT_EVERY_S:
+            self._said_at = now
+            logger.warning("connection from %s closed unheard: %s; %d so far", source, why, self._turned_away)
+
+
 async def serve_ingress(
     app: ASGIApp,
     host: str,
     port: int,
     stop: asyncio.Event,
     on_ready: Callable[[str, int], None] | None = None,
-    *,
-    max_connections: int = 256,
+    settings: IngressSettings | None = None,
 ) -> None:
     """Serve until ``stop`` is set, then finish the requests in hand (at most 10 s). ``on_ready`` gets the real address.
 
@@ -49,13 +97,21 @@ async def serve_ingress(
     import uvicorn
     from uvicorn.protocols.http.h11_impl import H11Protocol
 
+    limits = settings or IngressSettings()
+    connections = Connections(limits)
+
     class ImpatientProtocol(H11Protocol):
-        """Closes a connection that brings no request; the server itself only minds idle time after a response."""
+        """Closes a connection that is one too many or brings no request; the server itself only minds idle time after a response."""
 
         headers_due: asyncio.TimerHandle | None = None
+        source: str | None = None
 
         def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
             super().connection_made(transport)
+            self.source = connections.enter(self.client[0] if self.client else "", len(self.connections))
+            if self.source is None:
+                transport.abort()
+                return
             self.expect_request()
 
         def on_response_complete(self) -> None:
@@ -66,11 +122,13 @@ async def serve_ingress(
             super().connection_lost(exc)
             if self.headers_due is not None:
                 self.headers_due.cancel()
+            if self.source is not None:
+                connections.leave(self.source)
 
         def expect_request(self) -> None:
             if self.headers_due is not None:
                 self.headers_due.cancel()
-            self.headers_due = self.loop.call_later(HEADERS_S, self.hang_up, self.cycle)
+            self.headers_due = self.loop.call_later(limits.headers_timeout_s, self.hang_up, self.cycle)
 
         def hang_up(self, last_cycle: object) -> None:
             if self.cycle is last_cycle and (last_cycle is None or self.cycle.response_complete):
@@ -95,8 +153,11 @@ async def serve_ingress(
         "server_header": False,
         # A forwarded address is the sender's word; who is on loopback is decided by the peer itself.
         "proxy_headers": False,
-        "limit_concurrency": max_connections,
-        "timeout_keep_alive": KEEP_ALIVE_S,
+        "ws": "none",
+        "h11_max_incomplete_event_size": HEADERS_MAX_BYTES,
+        # The server refuses the one that reaches its limit, not the one beyond it.
+        "limit_concurrency": limits.max_connections + 1,
+        "timeout_keep_alive": limits.keep_alive_s,
         "timeout_graceful_shutdown": SHUTDOWN_S,
     }
     server = Server(uvicorn.Config(app, **options))

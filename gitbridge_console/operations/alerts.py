@@ -12,15 +12,22 @@ from gitbridge_console.domain.snapshots import (
     BudgetStatus,
     EngineStatus,
     LaneStatus,
+    LegacyStatus,
     ProviderStatus,
+    ReceiverStatus,
+    ReconcileStatus,
 )
 from gitbridge_console.domain.timestamps import iso_from_ms
+from gitbridge_console.operations.inbox_status import legacy_alerts, reconcile_alerts
+from gitbridge_console.operations.spool_alerts import spool_alerts
 from gitbridge_console.router.overload import UNDECIDED, Overload, Step
 from gitbridge_console.settings.model import Settings
 from gitbridge_console.settings.operators import AlertSettings
+from gitbridge_console.store.host_board import EVERYWHERE, NOTHING_HELD, Publishing
 from gitbridge_console.store.records import QueueStats
 from gitbridge_console.store.server_watch import ServerState
 
+FAULTS_SHOWN = 3
 FEWEST_CALLS_FOR_A_RATE = 10
 STALE_BEAT_S = 10.0
 MEMORY_WARNING, MEMORY_CRITICAL = 0.85, 0.95
@@ -39,15 +46,24 @@ def alerts_of(
     dead: tuple[DeadExports | None, DeadTrouble | None],
     overload: Overload,
     at: str,
+    *,
+    receivers: Sequence[ReceiverStatus] = (),
+    legacy: LegacyStatus | None = None,
+    reconcile: ReconcileStatus | None = None,
+    publishing: Publishing = NOTHING_HELD,
 ) -> Iterable[Alert]:
     """What wants the operator, worst first."""
     found = [
         *_fleet_alerts(engines, at),
+        *spool_alerts(receivers, at),
         *_store_alerts(server, at),
         *_queue_alerts(settings, stats, lanes, quarantined, overload, at),
+        *legacy_alerts(legacy, settings.alerts.queue_fill, at),
+        *reconcile_alerts(reconcile),
         *_parked_alerts(stats, providers, at),
         *_overload_alerts(settings, stats, overload, at),
         *_dead_letter_alerts(*dead),
+        *_publishing_alerts(publishing, lanes, at),
         # What the settings switch off is no trouble.
         *_provider_alerts(settings.alerts, {name: providers[name] for name, own in settings.providers.items() if own.enabled}, at),
     ]
@@ -104,15 +120,20 @@ def _queue_alerts(
     for name, lane in lanes.items():
         if lane.paused is None and lane.oldest_age_s is not None and lane.oldest_age_s > settings.alerts.oldest_age_s:
             yield Alert(
-                level="warning", code="old_work", text=f"{name}: oldest has waited {lane.oldest_age_s:.0f} s", since=at, jump="queue"
+                level="warning",
+                code="old_work",
+                text=f"{name}: oldest has waited {lane.oldest_age_s:.0f} s",
+                since=at,
+                jump="queue",
+                about=name,
             )
     for name, lane in lanes.items():
         if lane.paused is not None:
             text = f"{name} paused by {lane.paused.by}: {lane.paused.reason} ({lane.depth + lane.waiting} wait)"
-            yield Alert(level="warning", code="paused", text=text, since=lane.paused.since, jump="queue")
+            yield Alert(level="warning", code="paused", text=text, since=lane.paused.since, jump="queue", about=name)
         if (drain := lane.draining) is not None:
             text = f"{name} draining by {drain.by}: {drain.reason} ({lane.depth + lane.waiting + lane.leased + lane.held} left)"
-            yield Alert(level="warning", code="draining", text=text, since=drain.since, jump="queue")
+            yield Alert(level="warning", code="draining", text=text, since=drain.since, jump="queue", about=name)
     if quarantined:
         yield Alert(
             level="warning", code="quarantine", text=f"{quarantined} in quarantine: could not be read as events", since=at, jump="failures"
@@ -127,6 +148,23 @@ def _dead_letter_alerts(exports: DeadExports | None, trouble: DeadTrouble | None
         where = f"{exports.last_file} of {exports.engine}" + (f" and {exports.files - 1} more files" if exports.files > 1 else "")
         text = f"{exports.count:,} dead letters left the store for dead-letters/{where}"
         yield Alert(level="warning", code="dead_exported", text=text, since=iso_from_ms(exports.since_ms), jump="failures")
+
+
+def _publishing_alerts(publishing: Publishing, lanes: Mapping[str, LaneStatus], at: str) -> Iterable[Alert]:
+    lane = lanes.get("act")
+    waiting = lane.depth + lane.waiting if lane is not None else 0
+    for fault in publishing.faults[:FAULTS_SHOWN]:
+        where = "" if fault.scope == EVERYWHERE else f" for {fault.scope}"
+        todo = "mend hosts.github, then resume act, or wait for the next try"
+        text = f"github{where}: {fault.text}; {waiting} wait in act: {todo}"
+        yield Alert(level="critical", code="host_credential", text=text, since=iso_from_ms(fault.since_ms), jump="queue")
+    if (more := len(publishing.faults) - FAULTS_SHOWN) > 0:
+        yield Alert(level="critical", code="host_credential", text=f"github: the same for {more} more repositories", since=at, jump="queue")
+    if publishing.closed_until_ms is not None:
+        text = (
+            f"github: a rate limit is reached, nothing is published until {iso_from_ms(publishing.closed_until_ms)}; {waiting} wait in act"
+        )
+        yield Alert(level="warning", code="host_limited", text=text, since=at, jump="queue")
 
 
 STEP_TEXTS = {
@@ -153,9 +191,11 @@ def _overload_alerts(settings: Settings, stats: QueueStats, overload: Overload, 
 def _health_alerts(name: str, finding: HealthFinding) -> Iterable[Alert]:
     if not finding.ok:
         text = f"{name} cannot be reached: {finding.reason}; gitbridge-console health {name} asks again"
-        yield Alert(level="critical", code="provider_unreachable", text=text, since=finding.at, jump="providers")
+        yield Alert(level="critical", code="provider_unreachable", text=text, since=finding.at, jump="providers", about=name)
     elif finding.model == "not_listed":
-        yield Alert(level="warning", code="model_not_listed", text=f"{name}: {finding.reason}", since=finding.at, jump="providers")
+        yield Alert(
+            level="warning", code="model_not_listed", text=f"{name}: {finding.reason}", since=finding.at, jump="providers", about=name
+        )
 
 
 def _budget_alert(name: str, budget: BudgetStatus, at: str) -> Alert:
@@ -165,21 +205,25 @@ def _budget_alert(name: str, budget: BudgetStatus, at: str) -> Alert:
     used = ", ".join(filter(None, (money, tokens, unknown)))
     if budget.state == "spent":
         text = f"{name}: budget of the day is spent ({used}): raise budgets.{name}, or it waits for midnight UTC"
-        return Alert(level="critical", code="budget_spent", text=text, since=at, jump="providers")
-    return Alert(level="warning", code="budget", text=f"{name}: budget of the day is nearly spent ({used})", since=at, jump="providers")
+        return Alert(level="critical", code="budget_spent", text=text, since=at, jump="providers", about=name)
+    return Alert(
+        level="warning", code="budget", text=f"{name}: budget of the day is nearly spent ({used})", since=at, jump="providers", about=name
+    )
 
 
 def _provider_alerts(thresholds: AlertSettings, providers: Mapping[str, ProviderStatus], at: str) -> Iterable[Alert]:
     for name, provider in providers.items():
         if provider.state in SERIOUS and provider.reason != "no engine is running":
             text = f"{name} {provider.state}: {provider.reason}"
-            yield Alert(level="critical", code=f"provider_{provider.state}", text=text, since=provider.since or at, jump="providers")
+            yield Alert(
+                level="critical", code=f"provider_{provider.state}", text=text, since=provider.since or at, jump="providers", about=name
+            )
         if provider.health is not None and provider.state not in SERIOUS:
             yield from _health_alerts(name, provider.health)
         if provider.budget is not None and provider.budget.state != "ok":
             yield _budget_alert(name, provider.budget, at)
         if provider.state == "no_key":
-            yield Alert(level="warning", code="provider_no_key", text=f"{name}: {provider.reason}", since=at, jump="providers")
+            yield Alert(level="warning", code="provider_no_key", text=f"{name}: {provider.reason}", since=at, jump="providers", about=name)
         if provider.errors.rate > thresholds.error_rate and provider.calls["15m"] >= FEWEST_CALLS_FOR_A_RATE:
             text = f"{name}: {100 * provider.errors.rate:.0f} % of {provider.calls['15m']} calls failed in 15 min"
-            yield Alert(level="warning", code="error_rate", text=text, since=at, jump="providers")
+            yield Alert(level="warning", code="error_rate", text=text, since=at, jump="providers", about=name)

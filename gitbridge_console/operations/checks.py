@@ -11,8 +11,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Literal
 
-from gitbridge_console.actions.outbox import check_actions
-from gitbridge_console.operations.places import state_dir
+from gitbridge_console.operations.places import spool_dir, state_dir
 from gitbridge_console.settings.model import Settings
 
 Level = Literal["ok", "warn", "fail"]
@@ -42,6 +41,7 @@ def check_settings(settings: Settings) -> Iterator[Check]:
     """What the settings need: keys, secrets, folders, programs."""
     yield from _providers(settings)
     yield _webhook(settings)
+    yield _spool(settings)
     yield _sources(settings)
     yield _actions(settings)
     yield _state(settings)
@@ -109,15 +109,32 @@ def _webhook(settings: Settings) -> Check:
     return Check("webhook secret", "warn", problem, "needed for ingress and --listen only")
 
 
+def _spool(settings: Settings) -> Check:
+    folder, most = spool_dir(settings).absolute(), settings.ingress.spool_max_bytes
+    if not most:
+        return Check("spool", "warn", "off: deliveries get 503 while the store is away", "set ingress.spool_max_bytes")
+    there = next(place for place in (folder, *folder.parents) if place.is_dir())
+    free = shutil.disk_usage(there).free
+    if free < most:
+        text = f"{free:,} bytes are free in {there}, ingress.spool_max_bytes is {most:,}"
+        return Check("spool", "warn", text, "make room, or set it lower; needed for ingress and --listen only")
+    if not os.access(there, os.W_OK):
+        return Check("spool", "warn", f"{there} may not be written", "set ingress.spool_dir; needed for ingress and --listen only")
+    return Check("spool", "ok", f"{folder}, {most:,} bytes at most")
+
+
 def _sources(settings: Settings) -> Check:
-    from gitbridge_console.hosts.tokens import TokenSource
+    from gitbridge_console.hosts.tokens import token_of
 
     github, mirrors = settings.hosts.github, settings.sources.mirrors
-    has_token = TokenSource(lambda: github)() is not None
+    has_token = bool(github.app_id) or token_of(github) is not None
     if mirrors and shutil.which("git") is None:
         return Check("sources", "warn", "sources.mirrors are set and there is no git", "install git")
     parts = [f"{len(mirrors)} mirrors"] if mirrors else []
-    parts += ["GitHub with a token"] if has_token else ["GitHub without a token"] if github.anonymous else []
+    parts += ["GitHub with a credential"] if has_token else ["GitHub without a token"] if github.anonymous else []
+    for name, own in (("GitLab", settings.hosts.gitlab), ("Gitea", settings.hosts.gitea)):
+        if own.base_url and token_of(own) is not None:
+            parts.append(f"{name} with a token")
     if not parts:
         return Check(
             "sources", "warn", "no diffs but those given", f"set {github.token_env or 'hosts.github.token_env'} or sources.mirrors"
@@ -126,10 +143,9 @@ def _sources(settings: Settings) -> Check:
 
 
 def _actions(settings: Settings) -> Check:
-    problem = check_actions(settings.actions)
-    if problem is not None:
-        return Check("actions", "fail", problem)
-    return Check("actions", "ok", "dry run: what would be sent to the code host is stored and shown")
+    if settings.actions.dry_run:
+        return Check("actions", "ok", "dry run: what would be sent to the code host is stored and shown")
+    return Check("actions", "ok", "what is decided is published; `pause act` holds it back")
 
 
 def _state(settings: Settings) -> Check:

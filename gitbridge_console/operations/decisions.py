@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import json
 from collections.abc import Sequence
 from dataclasses import replace
 
 from pydantic import ValidationError
 
+from gitbridge_console.actions.caps import ReviewWord
 from gitbridge_console.consensus.manager import ConsensusManager, input_of
 from gitbridge_console.consensus.strategies import CAUTION, STRATEGIES
 from gitbridge_console.domain.answers import SEVERITIES
@@ -18,7 +20,7 @@ from gitbridge_console.domain.event_views import ChangeReport, DecisionSummary
 from gitbridge_console.domain.events import EventState, Kind
 from gitbridge_console.domain.filters import EventFilter
 from gitbridge_console.domain.timestamps import iso_from_ms
-from gitbridge_console.operations.door import Door
+from gitbridge_console.operations.drafts import Drafts
 from gitbridge_console.operations.errors import NotFound, OperationError, Refused, Usage
 from gitbridge_console.operations.judged import changes
 from gitbridge_console.operations.recompute import Recomputed, may_have_come, recomputed, with_actions
@@ -42,7 +44,7 @@ JUDGING: frozenset[EditWord] = frozenset({"accept", "dismiss", "restore"})
 NOTE_MAX = 500
 
 
-class DecisionOperations(Door):
+class DecisionOperations(Drafts):
     """Part of the door."""
 
     async def list_decisions(self, limit: int = 100, wanted: EventFilter | None = None) -> list[DecisionSummary]:
@@ -128,23 +130,37 @@ class DecisionOperations(Door):
             except UnreadableEvent:
                 return None
 
-    async def approve(self, event_id: str, note: str = "", *, seen: Decision | None = None) -> ChangeReport:
-        """Let an event that awaits approval act; with ``seen`` only on the decision that was looked at."""
-        return await self._settle_approval(event_id, note, approve=True, seen=seen)
+    async def approve(
+        self, event_id: str, note: str = "", *, seen: Decision | None = None, text: str | None = None, word: ReviewWord = ""
+    ) -> ChangeReport:
+        """Let an event that awaits approval act; with ``seen`` only on the decision that was looked at.
+
+        What :meth:`draft` shows for the same ``text`` and ``word`` is stored with the approval and published exactly so.
+        """
+        return await self._settle_approval(event_id, note, approve=True, seen=seen, text=text, word=word)
 
     async def reject(self, event_id: str, note: str = "") -> ChangeReport:
         """Resolve an event that awaits approval without acting."""
         return await self._settle_approval(event_id, note, approve=False)
 
-    async def _settle_approval(self, event_id: str, note: str, *, approve: bool, seen: Decision | None = None) -> ChangeReport:
+    async def _settle_approval(
+        self,
+        event_id: str,
+        note: str,
+        *,
+        approve: bool,
+        seen: Decision | None = None,
+        text: str | None = None,
+        word: ReviewWord = "",
+    ) -> ChangeReport:
         name = expand_id(event_id.partition("-")[0])
-        word = "approve" if approve else "reject"
-        async with self._writing(word, name, note, planned=1) as record:
-            stored = await self._store.reader.decision_text(name) if seen is not None else None
-            changed = stored is not None and Decision.model_validate_json(stored) != seen
-            before = "changed"
-            if not changed:
-                before = await self._store.queue.approve(name, approve=approve, by=self._actor.who, note=note, seen=stored)
+        async with self._writing("approve" if approve else "reject", name, note, planned=1) as record:
+            stored = await self._store.reader.decision_text(name) if approve else None
+            decision = _read(stored, event_id) if stored is not None else None
+            if seen is not None and decision != seen:
+                raise Refused(f"the decision on {name} is another by now: look again")
+            action = await self._approved(name, decision, text, word) if decision is not None else ""
+            before = await self._store.queue.approve(name, approve=approve, by=self._actor.who, note=note, seen=stored, action=action)
             if before == "changed":
                 raise Refused(f"the decision on {name} is another by now: look again")
             if not before:
@@ -153,9 +169,17 @@ class DecisionOperations(Door):
                 raise Refused(f"event {name} is {before}, not awaiting approval")
             at = iso_from_ms(await server_now_ms(self._store.client))
             await self._store.queue.log_record(name, approval_record(name, at=at, by=self._actor.who, approved=approve, note=note))
-            record.result, record.affected = "approved" if approve else "rejected", 1
+            how = f"{f', posted as {word}' if word else ''}{', with another text' if text is not None else ''}"
+            record.result = f"approved{how}" if approve else "rejected"
+            record.affected = 1
             record.before, record.after = {name: before}, {name: record.result}
         return ChangeReport(changed=1, ids=(name,))
+
+    async def _approved(self, event: str, decision: Decision, text: str | None, word: ReviewWord) -> str:
+        """What is approved, as it is stored for whoever publishes it."""
+        draft = await self._draft(event, decision, text=text, word=word)
+        now_ms = await server_now_ms(self._store.client)
+        return json.dumps({**draft, "since_ms": now_ms, "approved_by": self._actor.who})
 
     async def _waits(self, event: str) -> bool:
         """Whether an event awaits an operator's approval, and has none yet."""

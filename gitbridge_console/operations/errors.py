@@ -36,6 +36,10 @@ class StoreAway(OperationError):
     """The store does not answer; nothing was changed, or it is not known."""
 
 
+class EndedEarly(OperationError):
+    """Asked to end before the store was open."""
+
+
 class NotConfirmed(OperationError):
     """Done, but the store did not say in time that it is on disk."""
 

@@ -11,12 +11,12 @@ from gitbridge_console.domain.event_views import (
     ChangeReport,
     EventDetail,
     EventSummary,
-    QuarantineEntry,
 )
 from gitbridge_console.domain.events import FINISHED_STATES, STAGE_LANES, EventState, IncomingEvent, Priority
 from gitbridge_console.domain.filters import EventFilter
 from gitbridge_console.domain.provider_health import HealthFinding
-from gitbridge_console.domain.snapshots import BreakerWord, FleetSnapshot
+from gitbridge_console.domain.snapshots import Alert, BreakerWord, FleetSnapshot
+from gitbridge_console.operations.alerting import AlertOperations, with_words
 from gitbridge_console.operations.audit import AuditOperations
 from gitbridge_console.operations.backup import BackupOperations
 from gitbridge_console.operations.bulk import BulkOperations
@@ -29,11 +29,13 @@ from gitbridge_console.operations.history import HistoryOperations
 from gitbridge_console.operations.listings import Listings
 from gitbridge_console.operations.preview import Previews
 from gitbridge_console.operations.provider_status import read_books
-from gitbridge_console.operations.quarantine import as_event, hand_in, look_up
+from gitbridge_console.operations.quarantine import QuarantineOperations
+from gitbridge_console.operations.reconcile import ReconcileOperations
 from gitbridge_console.operations.reports import change_report, full_ids, held, states
 from gitbridge_console.operations.searching import SearchOperations
 from gitbridge_console.operations.status import build_snapshot
 from gitbridge_console.router.intake import SubmitResult
+from gitbridge_console.settings.model import Settings
 from gitbridge_console.store.event_records import UnreadableEvent
 from gitbridge_console.store.keys import expand_id
 
@@ -54,6 +56,9 @@ class Operations(
     EditOperations,
     BackupOperations,
     SearchOperations,
+    AlertOperations,
+    QuarantineOperations,
+    ReconcileOperations,
     Previews,
     Listings,
     HistoryOperations,
@@ -63,18 +68,37 @@ class Operations(
     async def status(self) -> FleetSnapshot:
         """Everything the Pulse needs, in a handful of round trips."""
         async with self._asking():
-            settings, store = self._settings(), self._store
-            stats, window, beats, log, server, dead = await asyncio.gather(
-                store.queue.stats(self.lanes),
-                store.metrics.read(),
-                store.fleet.alive(),
-                store.reader.log(),
-                store.server.look(),
-                store.dead_letters.notices(),
-            )
-            quarantined, cached, books = await asyncio.gather(
-                store.client.xlen(store.keys.quarantine), store.answers.size(), read_books(store, settings)
-            )
+            picture, said = await asyncio.gather(self._look_round(), self._store.alerts.said())
+            return with_words(picture(self._settings()), *said)
+
+    async def conditions(self) -> tuple[tuple[Alert, ...], tuple[Alert, ...]]:
+        """What is wrong now, by the thresholds of the settings, and by those under which it would be over."""
+        async with self._asking():
+            picture, settings = await self._look_round(), self._settings()
+            relaxed = settings.model_copy(update={"alerts": settings.alerts.relaxed})
+            return picture(settings).alerts, picture(relaxed).alerts
+
+    async def _look_round(self) -> Callable[[Settings], FleetSnapshot]:
+        """Count everything once; what it looks like by which settings is said after that."""
+        settings, store = self._settings(), self._store
+        stats, window, beats, log, server, dead = await asyncio.gather(
+            store.queue.stats(self.lanes),
+            store.metrics.read(),
+            store.fleet.alive(),
+            store.reader.log(),
+            store.server.look(),
+            store.dead_letters.notices(),
+        )
+        quarantined, cached, books, receivers, inbox, publishing = await asyncio.gather(
+            store.client.xlen(store.keys.quarantine),
+            store.answers.size(),
+            read_books(store, settings),
+            store.receivers.known(),
+            store.inbox.read(),
+            store.github.look(),
+        )
+
+        def picture(settings: Settings) -> FleetSnapshot:
             return build_snapshot(
                 settings,
                 stats,
@@ -87,7 +111,12 @@ class Operations(
                 dead=dead,
                 cached=cached,
                 books=books,
+                inbox=inbox,
+                receivers=receivers,
+                publishing=publishing,
             )
+
+        return picture
 
     async def list_events(self, wanted: EventFilter | None = None, limit: int = 100) -> list[EventSummary]:
         """Events that match, newest first."""
@@ -100,35 +129,13 @@ class Operations(
             found = await self._store.reader.event_detail(expand_id(event_id).partition(".")[0], with_payload=payload)
         if found is None:
             raise NotFound(f"no event {event_id}")
+        if found.state == EventState.AWAITING_APPROVAL and found.decision is not None:
+            try:
+                draft = await self._draft(found.id, found.decision)
+            except OperationError:
+                return found  # it moved on meanwhile, or cannot be read whole: then there is nothing to approve
+            return found.model_copy(update={"action": draft | {"draft": True}})
         return found
-
-    async def list_quarantine(self, limit: int = 100) -> list[QuarantineEntry]:
-        """What came in and could not be read."""
-        async with self._asking():
-            return await self._store.quarantine.newest(limit)
-
-    async def show_quarantined(self, entry_id: str) -> QuarantineEntry:
-        """One entry of the quarantine, with the beginning of what came in."""
-        async with self._asking():
-            return (await look_up(self._store.quarantine, entry_id)).entry
-
-    async def retry_quarantined(self, entry_id: str, *, event_type: str | None = None, delivery: str | None = None) -> SubmitResult:
-        """Hand the bytes of an entry in again; it leaves the quarantine only when they were accepted as an event."""
-        async with self._writing("quarantine retry", entry_id[:60], f"as {event_type}" if event_type else "") as record:
-            found = await look_up(self._store.quarantine, entry_id)
-            result = await hand_in(self._intake, self._store.quarantine, found, as_event(found, event_type, delivery))
-            record.result = f"{result.status}: event {result.id}"
-        return result
-
-    async def drop_quarantined(self, entry_id: str, reason: str) -> ChangeReport:
-        """Remove an entry of the quarantine for good."""
-        if not reason.strip():
-            raise Usage("say why: to drop an entry needs a reason")
-        async with self._writing("quarantine drop", entry_id[:60], reason) as record:
-            if not await self._store.quarantine.drop(entry_id):
-                raise NotFound(f"nothing in quarantine has the id {entry_id[:60]}")
-            record.result, record.affected = "dropped", 1
-        return ChangeReport(changed=1, ids=(entry_id,))
 
     async def export_events(self, wanted: EventFilter, on_unreadable: Callable[[str], None]) -> AsyncIterator[bytes]:
         """Every event that matches, newest first, as one line of JSON each, newline included.
@@ -200,15 +207,20 @@ class Operations(
         return ChangeReport(changed=1, ids=(name,))
 
     async def resume(self, lanes: Sequence[str]) -> ChangeReport:
-        """Let lanes go on, paused or draining."""
+        """Let lanes go on, paused or draining; in ``act`` also what waits because the code host refused a credential."""
         names = self._known_lanes(lanes)
         async with self._writing("resume", ", ".join(names), planned=len(names)) as record:
             before = [await self._store.queue.resume(lane, by=self._actor.who) for lane in names]
             changed = tuple(lane for lane, pause in zip(names, before, strict=True) if pause)
+            said: tuple[str, ...] = ()
+            if "act" in names and (faults := await self._store.github.forget_faults()):
+                woken = await self._store.outbox.wake()
+                said = (f"act: {faults} faults of credentials are forgotten, {woken} actions are tried now",)
+                changed = tuple(lane for lane in names if lane in changed or lane == "act")
             record.before = {lane: held(pause) for lane, pause in zip(names, before, strict=True)}
             record.after, record.affected = dict.fromkeys(changed, "open"), len(changed)
             record.result = f"resumed {', '.join(changed) or 'nothing'}"
-        notes = tuple(f"{lane} was neither paused nor draining" for lane in names if lane not in changed)
+        notes = (*said, *(f"{lane} was neither paused nor draining" for lane in names if lane not in changed))
         return ChangeReport(changed=len(changed), unchanged=len(names) - len(changed), ids=changed, notes=notes)
 
     async def prioritize(self, ids: Sequence[str], to: Priority, *, front: bool = False) -> ChangeReport:

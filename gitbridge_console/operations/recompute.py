@@ -89,7 +89,9 @@ def action_type(decision: Decision, record: EventRecord, settings: Settings) -> 
         facts = read_facts(record.detail.type, json.loads(record.payload), diff)
     except ValueError:
         return "none"
-    plan = plan_action(settings.kinds[Kind(decision.kind).value], facts, decision, material_from(facts, diff, settings.sources).files)
+    plan = plan_action(
+        settings.kinds[Kind(decision.kind).value], facts, decision, material_from(facts, diff, settings.sources).files, settings.actions
+    )
     return "none" if isinstance(plan, NoAction) else plan.type
 
 

@@ -13,9 +13,12 @@ import pwd
 import time
 from collections.abc import Callable, Collection
 from enum import IntEnum
+from typing import TYPE_CHECKING
 
 from gitbridge_console.domain.audit import Actor
-from gitbridge_console.settings.operators import RoleSettings
+
+if TYPE_CHECKING:
+    from gitbridge_console.settings.operators import RoleSettings
 
 
 class Role(IntEnum):
@@ -53,7 +56,9 @@ LEAST: dict[str, Role] = {
     "approve": Role.OPERATOR,
     "reject": Role.OPERATOR,
     "decision": Role.OPERATOR,
+    "undo": Role.OPERATOR,
     "quarantine retry": Role.OPERATOR,
+    "reconcile": Role.OPERATOR,
     "quarantine drop": Role.ADMIN,
     "alerts": Role.OPERATOR,
     "bulk": Role.OPERATOR,

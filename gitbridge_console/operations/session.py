@@ -4,15 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import signal
-from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
-from types import FrameType
 
-from gitbridge_console.actions.outbox import check_actions
 from gitbridge_console.domain.snapshots import FleetSnapshot
-from gitbridge_console.operations.errors import OperationError, StoreAway, Usage
+from gitbridge_console.operations.alert_keeper import AlertKeeper
+from gitbridge_console.operations.errors import EndedEarly, OperationError, StoreAway
 from gitbridge_console.operations.operations import Operations
 from gitbridge_console.operations.places import state_dir
 from gitbridge_console.router.engine import Engine
@@ -37,19 +35,20 @@ class Session:
 
 
 @asynccontextmanager
-async def open_session(settings: Settings | SettingsHolder, *, role: str, engine: bool, read_only: bool = False) -> AsyncIterator[Session]:
+async def open_session(
+    settings: Settings | SettingsHolder, *, role: str, engine: bool, read_only: bool = False, stop: asyncio.Event | None = None
+) -> AsyncIterator[Session]:
     """Open the store and start the engine; both are closed, in the right order, when the block ends.
 
     Raises:
+        EndedEarly: ``stop`` was set before the store was open, which may take minutes; nothing is open.
         StoreAway: the store cannot be used; one line that says why and what to do.
-        Usage: the settings ask for what this version cannot do.
     """
     holder = settings if isinstance(settings, SettingsHolder) else SettingsHolder(settings)
-    if engine and (problem := check_actions(holder.current.actions)) is not None:
-        raise Usage(problem)
     opened = open_store(holder.current, state_dir(holder.current))
     try:
-        store = await opened.__aenter__()
+        with _given_up_at(stop):
+            store = await opened.__aenter__()
     except STORE_AWAY as error:
         raise StoreAway(str(error)) from error
     try:
@@ -64,10 +63,45 @@ async def open_session(settings: Settings | SettingsHolder, *, role: str, engine
             return
         machine = Engine(store, holder, state_dir=state_dir(holder.current), role=role)
         at_start = await operations.status()
-        async with _running(machine):
-            yield Session(holder, store, operations, machine, at_start)
+        teller = asyncio.create_task(AlertKeeper(store, holder, operations.conditions).run(), name="alerts")
+        try:
+            async with _running(machine):
+                yield Session(holder, store, operations, machine, at_start)
+        finally:
+            teller.cancel()
+            await asyncio.wait({teller})
     finally:
         await opened.__aexit__(None, None, None)
+
+
+@contextmanager
+def _given_up_at(stop: asyncio.Event | None) -> Iterator[None]:
+    """What the block awaits is cancelled once ``stop`` is set.
+
+    Raises:
+        EndedEarly: it was.
+    """
+    host = asyncio.current_task()
+    if stop is None or host is None:
+        yield
+        return
+    inside = True
+    waiting = asyncio.create_task(stop.wait())
+
+    def give_up(_: object) -> None:
+        if inside:  # it may be called when the block has just ended
+            host.cancel()
+
+    waiting.add_done_callback(give_up)
+    try:
+        yield
+    except asyncio.CancelledError:
+        if not stop.is_set() or host.uncancel():
+            raise
+        raise EndedEarly("asked to end before the store was open") from None
+    finally:
+        inside = False
+        waiting.cancel()
 
 
 @asynccontextmanager
@@ -109,41 +143,3 @@ async def _flush_once(store: Store) -> None:
         await store.metrics.flush()
     except STORE_AWAY as error:
         store.trouble.report(error)
-
-
-class Signals:
-    """SIGTERM, SIGHUP and SIGINT as one awaitable, for processes without a screen. A second signal ends at once."""
-
-    def __init__(self) -> None:
-        self.received: signal.Signals | None = None
-        self._event = asyncio.Event()
-        self._loop = asyncio.get_running_loop()
-
-    def install(self) -> None:
-        """Take the signals over. Main thread only."""
-        for number in (signal.SIGTERM, signal.SIGHUP, signal.SIGINT):
-            signal.signal(number, self._handle)
-
-    def _handle(self, number: int, frame: FrameType | None) -> None:
-        if self.received is not None:
-            raise SystemExit(128 + number)
-        self.received = signal.Signals(number)
-        self._loop.call_soon_threadsafe(self._event.set)
-
-    async def wait(self) -> None:
-        """Until one arrives."""
-        await self._event.wait()
-
-
-async def run_until_signal(work: Callable[[asyncio.Event], Awaitable[int]]) -> int:
-    """Run ``work(stop)`` until it ends by itself or a signal sets ``stop``; returns its exit code."""
-    signals, stop = Signals(), asyncio.Event()
-    signals.install()
-    job = asyncio.ensure_future(work(stop))
-    waiter = asyncio.create_task(signals.wait())
-    await asyncio.wait({job, waiter}, return_when=asyncio.FIRST_COMPLETED)
-    if not job.done():
-        logger.info("%s: finishing what is in hand", signals.received.name if signals.received else "signal")
-        stop.set()
-    waiter.cancel()
-    return await job

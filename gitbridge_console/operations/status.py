@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from types import MappingProxyType
+from typing import Any
 
 from gitbridge_console.domain.dead_letters import DeadExports, DeadTrouble
 from gitbridge_console.domain.events import STAGE_LANES, EventState, Priority
@@ -15,14 +16,17 @@ from gitbridge_console.domain.snapshots import (
     LogLine,
     OverloadStatus,
     PauseInfo,
+    ReceiverStatus,
     StoreStatus,
 )
 from gitbridge_console.domain.timestamps import iso_from_ms
 from gitbridge_console.operations.alerts import alerts_of, next_chance
+from gitbridge_console.operations.inbox_status import legacy_status, reconcile_status
 from gitbridge_console.operations.provider_status import ProviderBooks, batched_tasks, provider_status
 from gitbridge_console.router.overload import Overload, measure
 from gitbridge_console.settings.model import Settings
 from gitbridge_console.store.fleet import Beat
+from gitbridge_console.store.host_board import NOTHING_HELD, Publishing
 from gitbridge_console.store.metrics_window import MetricsWindow, ProviderWindow
 from gitbridge_console.store.records import LaneCounts, QueueStats
 from gitbridge_console.store.server_watch import ServerState
@@ -41,6 +45,9 @@ def build_snapshot(
     dead: tuple[DeadExports | None, DeadTrouble | None] = (None, None),
     cached: tuple[int, int] = (0, 0),
     books: Mapping[str, ProviderBooks] = MappingProxyType({}),
+    inbox: Mapping[str, Mapping[str, Any]] = MappingProxyType({}),
+    receivers: tuple[ReceiverStatus, ...] = (),
+    publishing: Publishing = NOTHING_HELD,
 ) -> FleetSnapshot:
     """Everything of one moment in the words of the contract."""
     lanes = {
@@ -61,6 +68,7 @@ def build_snapshot(
     }
     at = iso_from_ms(stats.now_ms)
     pace = {name: provider.calls_1m / 60 for name, provider in window.providers.items()}
+    legacy, reconcile = legacy_status(settings.legacy, inbox, stats.now_ms), reconcile_status(inbox)
     overload = measure(settings.queue, settings.shedding, stats, pace)
     engines = tuple(
         EngineStatus(
@@ -85,16 +93,36 @@ def build_snapshot(
         queue_latency_ms=window.percentiles("queue_latency"),
         routing_latency_ms=window.percentiles("routing_latency"),
         engines=engines,
+        receivers=receivers,
         quarantined=quarantined,
         duplicates=stats.counters.get("duplicates", 0),
         refused=stats.counters.get("refused", 0),
         overload=_overload(settings, stats, overload),
         next_chance=next_chance(stats, providers),
-        alerts=tuple(alerts_of(settings, stats, lanes, providers, engines, server, quarantined, dead, overload, at)),
+        alerts=tuple(
+            alerts_of(
+                settings,
+                stats,
+                lanes,
+                providers,
+                engines,
+                server,
+                quarantined,
+                dead,
+                overload,
+                at,
+                receivers=receivers,
+                legacy=legacy,
+                reconcile=reconcile,
+                publishing=publishing,
+            )
+        ),
         cache=_cache(window.counts, cached),
         consensus={name: stats.counters.get(f"decided:{name}", 0) for name in ("complete", "partial", "degraded", "failed", "split")},
         log=log,
         max_waiting=settings.queue.max_waiting,
+        legacy=legacy,
+        reconcile=reconcile,
     )
 
 

@@ -4,20 +4,25 @@ from __future__ import annotations
 
 import asyncio
 import concurrent.futures
+import contextlib
 import logging
 import threading
 import time
 from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING, TypeVar
 
-from gitbridge_console.domain.snapshots import FleetSnapshot
-from gitbridge_console.operations.errors import OperationError, StoreAway
+from gitbridge_console.operations.actor import current_actor
+from gitbridge_console.operations.ending import CLOSE_S, Ending, leave_store_later, limit_s
+from gitbridge_console.operations.errors import EndedEarly, OperationError, StoreAway
+from gitbridge_console.operations.roles import Role, role_of
+from gitbridge_console.settings.errors import SettingsError
 from gitbridge_console.settings.holder import SettingsHolder
-from gitbridge_console.settings.model import Settings
 
 if TYPE_CHECKING:
+    from gitbridge_console.domain.snapshots import FleetSnapshot
     from gitbridge_console.operations.operations import Operations
     from gitbridge_console.operations.session import Session
+    from gitbridge_console.settings.model import Settings
 
 logger = logging.getLogger(__name__)
 
@@ -25,6 +30,9 @@ T = TypeVar("T")
 
 START_TIMEOUT_S = 330.0
 """Longest wait for the store: a large append-only file is read first."""
+
+STOP_MARGIN_S = 5.0
+"""How much longer than the watchdog of an ending whoever stops the thread waits for it: the watchdog is the one to judge."""
 
 FIRST_FRAME_S = 1.5
 """Longest the engine waits for the first frame."""
@@ -46,10 +54,11 @@ class EngineThread:
         self.snapshot: FleetSnapshot | None = None
         self.snapshot_at: float | None = None
         """Monotonic time of the newest snapshot, in seconds."""
-        self.refresh_s = refresh_s or self.holder.current.console.refresh_s
+        self._refresh_s = refresh_s
         self._role = role
         self._with_engine = engine
         self._read_only = read_only
+        self._actor = current_actor()
         self._loop: asyncio.AbstractEventLoop | None = None
         self._session: Session | None = None
         self._stop: asyncio.Event | None = None
@@ -71,6 +80,16 @@ class EngineThread:
     def shown(self) -> None:
         """The first frame is on the screen."""
         self._shown.set()
+
+    @property
+    def settings(self) -> Settings | None:
+        """The settings in force; ``None`` until the thread has read them, where it is to do that."""
+        return self.holder.known
+
+    @property
+    def refresh_s(self) -> float:
+        """Seconds between two snapshots."""
+        return self._refresh_s or self.holder.current.console.refresh_s
 
     @property
     def failed(self) -> BaseException | None:
@@ -100,6 +119,12 @@ class EngineThread:
             raise self._error
 
     @property
+    def role(self) -> Role | None:
+        """The role of whoever runs this process, by the settings as they are now; ``None`` while nobody has read them."""
+        known = self.holder.known
+        return role_of(self._actor, known.roles) if known is not None else None
+
+    @property
     def session(self) -> Session:
         """The open session; use its parts only inside :meth:`call`."""
         assert self._session is not None, "start() first"
@@ -118,25 +143,48 @@ class EngineThread:
 
         return asyncio.run_coroutine_threadsafe(run(), loop)
 
+    def end_with(self, ending: Ending) -> None:
+        """Stop as soon as the process is to end, and say when the rest of it need not be waited for."""
+        ending.tell(self.request_stop)
+        ending.closed_when(lambda: self.closed)
+        ending.at_last(self._leave_store_later)
+
+    def _leave_store_later(self) -> None:
+        known = self.holder.known
+        if known is not None and not self.closed:
+            leave_store_later(known)
+
     def request_stop(self) -> None:
-        """Begin to stop, without waiting; safe from any thread and from a signal handler."""
+        """Begin to stop, without waiting, before :meth:`begin` or at any time after it; from any thread, not from a signal handler."""
         self._stopping = True
         self._shown.set()
-        if self._loop is not None and self._stop is not None and not self._loop.is_closed():
-            self._loop.call_soon_threadsafe(self._stop.set)
+        if self._loop is not None and self._stop is not None:
+            with contextlib.suppress(RuntimeError):  # the loop has ended by itself
+                self._loop.call_soon_threadsafe(self._stop.set)
+
+    @property
+    def closed(self) -> bool:
+        """Whether nothing of it is open: not begun, or ended."""
+        return not self._thread.is_alive()
 
     def stop(self, timeout_s: float | None = None) -> bool:
-        """Drain and stop; returns whether the thread ended within ``timeout_s`` (default: ``queue.drain_s`` and 10 s more)."""
+        """Drain and stop; returns whether the thread ended within ``timeout_s`` (default: what an ending may take, and a little)."""
         self.request_stop()
         if self._thread.is_alive():
-            self._thread.join(timeout_s if timeout_s is not None else self.holder.current.queue.drain_s + 10.0)
-        return not self._thread.is_alive()
+            known = self.holder.known
+            longest_s = limit_s(known) if known is not None else CLOSE_S
+            self._thread.join(timeout_s if timeout_s is not None else longest_s + STOP_MARGIN_S)
+        return self.closed
 
     def _run(self) -> None:
         self._shown.wait(FIRST_FRAME_S)
         try:
-            asyncio.run(self._main())
-        except OperationError as error:
+            if not self._stopping:
+                self.holder.read()
+                asyncio.run(self._main())
+        except EndedEarly:
+            logger.info("stopped before the store was open")
+        except (OperationError, SettingsError) as error:
             self._error = error
             self._mark_stale(str(error))
         except Exception as error:
@@ -153,9 +201,10 @@ class EngineThread:
 
         self._loop = asyncio.get_running_loop()
         self._stop = asyncio.Event()
-        if self._stopping:  # it was asked to before there was a loop to tell
+        if self._stopping:  # it was asked to meanwhile, when there was no loop to tell
             self._stop.set()
-        async with open_session(self.holder, role=self._role, engine=self._with_engine, read_only=self._read_only) as session:
+        read_only = self._read_only or self.holder.current.read_only
+        async with open_session(self.holder, role=self._role, engine=self._with_engine, read_only=read_only, stop=self._stop) as session:
             self._session = session
             self._opened.set()
             others = [asyncio.ensure_future(run(session.operations)) for run in self._beside]

@@ -12,7 +12,8 @@ from dataclasses import dataclass, replace
 from functools import lru_cache
 
 from gitbridge_console.domain.events import EventFacts, Kind, Priority
-from gitbridge_console.settings.model import Rule, RuleMatch
+from gitbridge_console.domain.loops import Ourselves, loop_reason
+from gitbridge_console.settings.model import HostSettings, Rule, RuleMatch
 
 # No "*.txt": requirements.txt and CMakeLists.txt are code.
 DOCS = (
@@ -78,10 +79,6 @@ BUILTIN_RULES: tuple[Rule, ...] = (
     _rule(RuleMatch(type="push", paths=DOCS), Kind.DOCUMENTATION, "only documentation was pushed", Priority.LOW),
     _rule(RuleMatch(type="issues", action=("opened", "reopened", "edited")), Kind.ISSUE_TRIAGE, "an issue was opened or changed"),
     _rule(RuleMatch(type="issues"), None, "this action leaves the issue as it is"),
-    *(
-        _rule(RuleMatch(type=name, bot=True), None, "bots are not answered")
-        for name in ("issue_comment", "pull_request_review", "pull_request_review_comment", "commit_comment", "discussion_comment")
-    ),
     _rule(RuleMatch(type="issue_comment", action=("edited", "deleted")), None, "the comment was answered when it was made"),
     _rule(RuleMatch(type="release", action=("published",)), Kind.GENERAL, "a release was published", Priority.HIGH),
     _rule(RuleMatch(type="release"), None, "only published releases are looked at"),
@@ -92,20 +89,41 @@ RUN_TYPES = frozenset({"workflow_run", "check_run"})
 FAILED_RUNS = frozenset({"failure", "timed_out", "startup_failure", "action_required"})
 
 
-def classify(facts: EventFacts, rules: Sequence[Rule] = ()) -> Classification:
-    """Classify an event by the first rule that matches."""
+NOBODY = Ourselves()
+
+
+def ourselves(hosts: HostSettings, host: str) -> Ourselves:
+    """Who we are on a host, as the settings say. The App we ask as is us without being named again."""
+    if host not in HostSettings.model_fields:
+        return NOBODY
+    own = getattr(hosts, host)
+    apps = (*own.own_apps, getattr(own, "app_id", ""))
+    words = (frozenset(word.strip().lower() for word in listed) - {""} for listed in (own.own_logins, apps, own.answered_bots))
+    return Ourselves(*words)
+
+
+def classify(facts: EventFacts, rules: Sequence[Rule] = (), we: Ourselves = NOBODY) -> Classification:
+    """Classify an event by the first rule that matches. No rule makes us answer ourselves."""
+    if (loop := loop_reason(facts, we)) is not None:
+        return Classification(Kind.GENERAL, Priority.LOW, True, loop, "loop")
     for number, rule in enumerate(rules, 1):
         if matches(rule.when, facts):
             return _apply(rule, facts, f"settings rule {number}")
     special = _special(facts)
     if special is not None:
         return special
-    for rule in BUILTIN_RULES:
+    for rule in _builtin_rules(facts.type):
         if matches(rule.when, facts):
             verdict = _apply(rule, facts, "built-in")
             return replace(verdict, priority=_urgent(facts, verdict.priority))
     action = f" with action {facts.action!r}" if facts.action else ""
     return Classification(Kind.GENERAL, _urgent(facts, Priority.LOW), False, f"no rule for {facts.type}{action}", "default")
+
+
+@lru_cache(maxsize=256)
+def _builtin_rules(event_type: str) -> tuple[Rule, ...]:
+    """Those that can match the type: few of many, and every event is classified twice."""
+    return tuple(rule for rule in BUILTIN_RULES if rule.when.type is None or fnmatch.fnmatchcase(event_type, rule.when.type))
 
 
 def _special(facts: EventFacts) -> Classification | None:

@@ -9,12 +9,12 @@ import time
 from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
-from typing import TypeVar
 
 from gitbridge_console.domain.dead_letters import DeadLetter, beyond_retention
 from gitbridge_console.domain.event_records import EventRecord
 from gitbridge_console.domain.tasks import TaskState
-from gitbridge_console.router.dead_letter_file import DeadLetterFile, ExportFailed, file_name, prepare_folder
+from gitbridge_console.router.dead_letter_file import FOLDER, DeadLetterFile
+from gitbridge_console.router.export_file import ExportFailed, file_name, in_thread, prepare_folder
 from gitbridge_console.settings.model import RetentionSettings
 from gitbridge_console.store.event_records import UnreadableEvent
 from gitbridge_console.store.store import Store
@@ -28,8 +28,6 @@ BYTES_MAX = 32 * 1024 * 1024
 LOCK_S = 120.0
 LOOK_EVERY_S = 30.0
 MORE_AFTER_S = 1.0
-
-T = TypeVar("T")
 
 
 class DeadLetterKeeper:
@@ -101,24 +99,24 @@ class DeadLetterKeeper:
         at_ms = round(time.time() * 1000)
         self._files += 1
         name = file_name(at_ms, self._engine, f"{self._token}.{self._files}")
-        folder = await _in_thread(partial(prepare_folder, self._state_dir))
-        file = await _in_thread(partial(DeadLetterFile, folder, name))
+        folder = await in_thread(partial(prepare_folder, self._state_dir, FOLDER))
+        file = await in_thread(partial(DeadLetterFile, folder, name))
         unreadable: list[str] = []
         try:
             for letter in letters:
                 record = await self._read(letter, unreadable)
                 if record is not None:
-                    await _in_thread(partial(file.add, record, at_ms=at_ms, by=self._engine))
+                    await in_thread(partial(file.add, record, at_ms=at_ms, by=self._engine))
                 if file.size_bytes >= BYTES_MAX or (self._clock() - self._held_at > LOCK_S / 4 and not await self._hold()):
                     break
             if file.receipts:
-                await _in_thread(file.finish)
+                await in_thread(file.finish)
                 if not await self._hold():
                     logger.warning("another engine has taken the export of dead letters over; this one begins anew later")
                     return 0
-                await _in_thread(file.publish)
+                await in_thread(file.publish)
         finally:
-            await _in_thread(file.discard)
+            await in_thread(file.discard)
         gone = await self._forget(file) if file.receipts else 0
         if unreadable:
             await self._complain(f"{len(unreadable)} cannot be read and stay in the store: {unreadable[0]}")
@@ -147,13 +145,3 @@ class DeadLetterKeeper:
             self._reported_at = now
             logger.error("dead letters could not be exported, none of these was removed: %s", text)
         await self._letters.complain(text, engine=self._engine)
-
-
-async def _in_thread(work: Callable[[], T]) -> T:
-    """Do something that blocks. Cancelled meanwhile, it is waited for: a file is not closed while it is written."""
-    job = asyncio.ensure_future(asyncio.to_thread(work))
-    try:
-        return await asyncio.shield(job)
-    except asyncio.CancelledError:
-        await asyncio.wait({job})
-        raise

@@ -1,23 +1,18 @@
-"""The ``decide`` and ``act`` stages: ask the ``ConsensusManager`` and see to what follows."""
+"""The ``decide`` stage: ask the ``ConsensusManager`` and see to what follows."""
 
 from __future__ import annotations
 
-import json
 import logging
 from collections import Counter
 from collections.abc import Callable, Sequence
-from typing import Any
 
-from gitbridge_console.actions.outbox import ActionRunner
 from gitbridge_console.consensus.cascade import could_change
-from gitbridge_console.consensus.conflicts import conflict
 from gitbridge_console.consensus.manager import ConsensusInput, ConsensusManager, is_vote
 from gitbridge_console.consensus.strategies import Panel
-from gitbridge_console.domain.decision_records import action_record, decision_record
+from gitbridge_console.domain.decision_records import decision_record
 from gitbridge_console.domain.decisions import Answer, AnswerStatus, Decision, DecisionState, conflict_letters
 from gitbridge_console.domain.event_views import TaskDetail
 from gitbridge_console.domain.events import EventState, Kind
-from gitbridge_console.domain.facts import read_facts, supersede_version
 from gitbridge_console.domain.failures import ERROR_CODES, FailureClass
 from gitbridge_console.domain.timestamps import iso_from_ms, ms_from_iso
 from gitbridge_console.router.ai_router import AIRouter
@@ -27,7 +22,6 @@ from gitbridge_console.router.risk import policy_for
 from gitbridge_console.router.second_round import cost_of, questions, read_answers, with_open_claims
 from gitbridge_console.settings.model import Settings
 from gitbridge_console.settings.routing import KindSettings
-from gitbridge_console.sources.diffs import material_from
 from gitbridge_console.store.event_queue import RedisEventQueue
 from gitbridge_console.store.metrics import Metrics
 from gitbridge_console.store.outcomes import OutcomeStore
@@ -250,47 +244,3 @@ class DecisionStage:
             texts={"error": message},
             record=record,
         )
-
-
-class ActionStage:
-    """Works on the ``act`` lane."""
-
-    def __init__(self, queue: RedisEventQueue, reader: EventReader, metrics: Metrics, settings: Callable[[], Settings]) -> None:
-        self._queue = queue
-        self._reader = reader
-        self._metrics = metrics
-        self._settings = settings
-        self._runner = ActionRunner()
-
-    async def work(self, job: ClaimedJob) -> None:
-        """Do what was decided, or in a dry run store the exact requests that would do it."""
-        settings = self._settings()
-        policy = settings.kinds[Kind(job.header["kind"]).value]
-        decision = await self._reader.decision(job.id)
-        assert decision is not None, "an event reaches `act` only with a decision"
-        payload = json.loads(job.payload)
-        facts = read_facts(job.event["ty"], payload, job.diff)
-        files = material_from(facts, job.diff, settings.sources).files
-        if newer := await self._newer_head(job, payload):
-            record = stale_record(policy.action, facts.head_sha, newer)
-        else:
-            record = await self._runner.run(policy, facts, decision, settings.actions, files)
-        why = record["reason"] or "dry run: nothing was sent"
-        done = action_record(decision, record, at=iso_from_ms(job.claimed_ms))
-        await self._queue.hand_on(job, "", EventState.RESOLVED, by="act", why=why, action=json.dumps(record), record=done)
-        self._metrics.count("out")
-
-    async def _newer_head(self, job: ClaimedJob, payload: Any) -> str:
-        """The event that brought a newer head of what this one is about, where an older one was replayed; empty where there is none."""
-        subject = supersede_version(job.event["ty"], payload)
-        newest = await self._reader.newest_head(job.id, subject[0]) if subject else None
-        return newest[0] if newest and subject and newest[0] != job.id and newest[1] > subject[1] else ""
-
-
-def stale_record(action: str, head_sha: str, newer: str) -> dict[str, Any]:
-    """What is kept instead of an action on a head that is not the newest any more."""
-    stale = conflict(
-        "stale", "head", {"decided for": head_sha[:12] or "an older head"}, "nothing was sent", f"event {newer} has a newer head"
-    )
-    reason = f"stale: event {newer} has a newer head; replay that one"
-    return {"type": action, "dry_run": True, "requests": [], "marker": "", "reason": reason, "conflict": stale.model_dump(mode="json")}

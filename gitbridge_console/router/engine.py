@@ -12,20 +12,33 @@ from pathlib import Path
 from typing import Any
 
 from gitbridge_console import __version__
-from gitbridge_console.domain.events import STAGE_LANES
+from gitbridge_console.actions.outbox import Outbox
+from gitbridge_console.actions.outgoing_webhook import OutgoingWebhook
+from gitbridge_console.domain.audit import Actor, Intent, Outcome
+from gitbridge_console.domain.events import GITEA, GITHUB, GITLAB, STAGE_LANES
+from gitbridge_console.hosts.base import DiffHost
+from gitbridge_console.hosts.gitea import GiteaClient
 from gitbridge_console.hosts.github import GitHubClient
+from gitbridge_console.hosts.github_api import GitHubApi
+from gitbridge_console.hosts.gitlab import GitLabClient
 from gitbridge_console.hosts.tokens import TokenSource
 from gitbridge_console.ingress.legacy_list import pump
+from gitbridge_console.ingress.legacy_watch import watch
+from gitbridge_console.ingress.reconcile import Reconciler
+from gitbridge_console.ingress.reconcile_keeper import ReconcileKeeper
 from gitbridge_console.providers.registry import import_sdks
+from gitbridge_console.router.act_stage import ActionStage
 from gitbridge_console.router.ai_router import AIRouter
 from gitbridge_console.router.answer_cache import AnswerCache
+from gitbridge_console.router.audit_keeper import AuditKeeper
 from gitbridge_console.router.batch_keeper import BatchKeeper
 from gitbridge_console.router.batches import BatchDesk
 from gitbridge_console.router.board_keeper import BoardKeeper, ProbeGuard
 from gitbridge_console.router.budgets import BudgetGuard
 from gitbridge_console.router.bulk_runner import BulkRunner
+from gitbridge_console.router.daemon_thread import in_daemon_thread
 from gitbridge_console.router.dead_letters import DeadLetterKeeper
-from gitbridge_console.router.decision_stage import ActionStage, DecisionStage
+from gitbridge_console.router.decision_stage import DecisionStage
 from gitbridge_console.router.discovery import Discovery
 from gitbridge_console.router.event_router import EventRouter
 from gitbridge_console.router.hedger import Hedger
@@ -36,6 +49,7 @@ from gitbridge_console.router.lane_room import LaneRoom
 from gitbridge_console.router.leases import LeaseKeeper
 from gitbridge_console.router.loop_lag import LoopLag
 from gitbridge_console.router.overload import Overload, measure
+from gitbridge_console.router.progress import ProgressTeller
 from gitbridge_console.router.provider_pool import client_or_problem
 from gitbridge_console.router.rate_limits import RateLimiter
 from gitbridge_console.router.task_processor import TaskProcessor
@@ -44,6 +58,7 @@ from gitbridge_console.settings.reload import fingerprint
 from gitbridge_console.settings.routing import ProviderSettings
 from gitbridge_console.sources.changes import ChangeSource
 from gitbridge_console.store.fleet import Beat
+from gitbridge_console.store.legacy import legacy_warnings
 from gitbridge_console.store.records import ClaimedJob
 from gitbridge_console.store.store import Store, open_legacy
 from gitbridge_console.store.trouble import STORE_AWAY
@@ -90,9 +105,13 @@ class Engine:
         self.leases = LeaseKeeper(store.queue, store.trouble, store.wakeups)
         self.overload = Overload()
         token = TokenSource(lambda: holder.current.hosts.github)
-        self._github = GitHubClient(lambda: holder.current.hosts.github, token)
-        changes = ChangeSource(self._github, token, store.diffs, store.trouble, holder)
-        self._events = EventRouter(store.queue, self.router, store.metrics, holder, lambda: self.overload, changes)
+        self._github = GitHubApi(lambda: holder.current.hosts.github, token)
+        self._gitlab = GitLabClient(lambda: holder.current.hosts.gitlab)
+        self._gitea = GiteaClient(lambda: holder.current.hosts.gitea)
+        hosts: dict[str, DiffHost] = {GITHUB: GitHubClient(self._github), GITLAB: self._gitlab, GITEA: self._gitea}
+        changes = ChangeSource(hosts, store.diffs, store.trouble, holder)
+        self._progress = ProgressTeller(store.progress, store.reader, store.github, self._github, store.trouble, holder, engine=self.id)
+        self._events = EventRouter(store.queue, self.router, store.metrics, holder, lambda: self.overload, changes, self._progress.watch)
         cache = AnswerCache(store.answers, store.metrics, store.trouble, lambda: holder.current.cache)
         hedger = Hedger(
             store.queue, self.router, store.metrics, store.trouble, lambda: holder.current.hedging, may_hedge=self.router.may_hedge
@@ -112,9 +131,14 @@ class Engine:
         )
         self._failover = LaneFailover(store.queue, store.fleet, self.router, holder, engine=self.id)
         self._decide = DecisionStage(store.queue, store.reader, self.router, store.outcomes, store.metrics, holder)
-        self._act = ActionStage(store.queue, store.reader, store.metrics, holder)
+        self._webhook = OutgoingWebhook(lambda: holder.current.actions)
+        outbox = Outbox(self._github, self._webhook, store.outbox, store.github, holder)
+        self._act = ActionStage(store.queue, store.reader, store.metrics, holder, store.outbox, outbox)
+        reconciler = Reconciler(self._github, store.reconcile, lambda: holder.current.reconcile)
+        self._reconcile = ReconcileKeeper(reconciler, store.inbox, store.trouble, lambda: holder.current.reconcile, self._audit_reconcile)
         self._dead_letters = DeadLetterKeeper(store, state_dir, lambda: holder.current.retention, engine=self.id)
         self._bulk = BulkRunner(store.bulk, store.journal, store.trouble, engine=self.id)
+        self._audit = AuditKeeper(store, state_dir, lambda: holder.current.retention, engine=self.id)
         self._lanes: dict[str, Lane] = {}
         self._stop = asyncio.Event()
         self._drained = asyncio.Event()
@@ -133,7 +157,8 @@ class Engine:
         lanes: set[asyncio.Task[None]] = set()
         self._lag.start()
         try:
-            await self._import_sdks()
+            if not await self._import_sdks():
+                return
             background.append(asyncio.create_task(self._discovery.run(), name="discovery"))
             background.append(asyncio.create_task(self._batches.run(), name="batches"))
             self._start_lanes(lanes)
@@ -151,10 +176,21 @@ class Engine:
             await self._leave()
             self._lag.stop()
 
-    async def _import_sdks(self) -> None:
-        """Load what the configured providers need before the first call is timed; it takes a second or two."""
+    async def _import_sdks(self) -> bool:
+        """Load what the configured providers need before the first call is timed; ``False`` when stopped meanwhile.
+
+        It takes some seconds, and no import can be cut short: the thread is left to itself then, and the process may end without it.
+        """
         apis = {state.settings.api for state in self.router.states.values() if state.provider is not None}
-        await asyncio.to_thread(import_sdks, apis)
+        loading = in_daemon_thread(partial(import_sdks, apis))
+        stopping = asyncio.create_task(self._stop.wait())
+        waiting: set[asyncio.Future[Any]] = {loading, stopping}
+        await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)
+        stopping.cancel()
+        if loading.done():
+            loading.result()
+        loading.cancel()
+        return not self._stop.is_set()
 
     def _background(self) -> list[tuple[str, Coroutine[Any, Any, None]]]:
         jobs: list[tuple[str, Coroutine[Any, Any, None]]] = [
@@ -165,8 +201,11 @@ class Engine:
             # Apart from the maintenance: a slow disk must hold up neither recovery nor heartbeat.
             ("dead letters", self._dead_letters.run()),
             ("bulk operations", self._bulk.run()),
+            ("reconcile", self._reconcile.run(self._stop)),
+            ("progress", self._progress.run()),
+            ("audit", self._audit.run()),
         ]
-        if self._holder.current.legacy.enabled:
+        if self._holder.current.legacy.enabled and not legacy_warnings(self._holder.current.redis.url, self._holder.current.legacy):
             jobs.append(("legacy", self._legacy()))
         return jobs
 
@@ -193,6 +232,11 @@ class Engine:
     def _shut_for_s(self, name: str) -> Callable[[], float]:
         return (lambda: 0.0) if name in STAGE_LANES else lambda: self.router.gate(name).shut_for_s
 
+    def _room(self, name: str) -> Callable[[int], tuple[int, float]] | None:
+        if name == "act":
+            return self._act.room
+        return None if name in STAGE_LANES else LaneRoom(name, self.limits, self.router, self._holder)
+
     def _start_lanes(self, running: set[asyncio.Task[None]]) -> None:
         for name, work in self._handlers().items():
             if name in self._lanes:
@@ -209,7 +253,7 @@ class Engine:
                 payloads=name != "decide",
                 repository_max=self._repository_max(name),
                 shut_for_s=self._shut_for_s(name),
-                room=None if name in STAGE_LANES else LaneRoom(name, self.limits, self.router, self._holder),
+                room=self._room(name),
             )
             self._lanes[name] = lane
             task = asyncio.create_task(lane.run(), name=f"lane {name}")
@@ -321,12 +365,19 @@ class Engine:
             providers={name: self.router.describe(name) | {"rate_limits": self.limits.describe(name)} for name in self.router.states},
         )
 
+    async def _audit_reconcile(self) -> Callable[[str], Awaitable[None]]:
+        journal = self.store.journal
+        by = Actor("engine", self.id)
+        entry = await journal.begin(Intent(by, "reconcile", "missed deliveries", "reconcile.every_s, reconcile.apply"))
+        return lambda result: journal.end(entry, Outcome(result))
+
     def _has_room(self) -> bool:
         return self.overload.fill < LEGACY_FILL
 
     async def _legacy(self) -> None:
-        async with open_legacy(self._holder.current, self.store) as legacy:
-            await pump(legacy, self.intake.submit, self.store.queue.quarantine, self._stop, has_room=self._has_room)
+        async with open_legacy(self._holder.current, self.store) as legacy, asyncio.TaskGroup() as tasks:
+            tasks.create_task(watch(legacy, self.store.inbox, self.store.trouble, self._stop))
+            tasks.create_task(pump(legacy, self.intake.submit, self.store.queue.quarantine, self._stop, has_room=self._has_room))
 
     async def _drain(self, lanes: set[asyncio.Task[None]]) -> None:
         for lane in self._lanes.values():
@@ -352,5 +403,7 @@ class Engine:
                 self.store.trouble.report(error)
             except Exception:
                 logger.exception("the store did not take the engine's goodbye for a reason nobody foresaw")
-        await self._github.aclose()
+        for host in (self._github, self._gitlab, self._gitea):
+            await host.aclose()
+        await self._webhook.aclose()
         await self.router.aclose()

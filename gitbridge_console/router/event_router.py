@@ -5,15 +5,15 @@ from __future__ import annotations
 import json
 import logging
 import time
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import replace
 
-from gitbridge_console.domain.events import EventState, Kind, Material
+from gitbridge_console.domain.events import EventFacts, EventState, Kind
 from gitbridge_console.domain.facts import read_facts, supersede_version
 from gitbridge_console.domain.failures import ERROR_CODES, FailureClass
 from gitbridge_console.router.ai_router import AIRouter
 from gitbridge_console.router.batches import goes_by_batch
-from gitbridge_console.router.classifier import Classification, classify
+from gitbridge_console.router.classifier import Classification, classify, ourselves
 from gitbridge_console.router.overload import Overload, Step, may_be_shed
 from gitbridge_console.router.prompts import build_request
 from gitbridge_console.router.risk import all_named, policy_for, risk_of
@@ -39,13 +39,16 @@ class EventRouter:
         settings: Callable[[], Settings],
         overload: Callable[[], Overload] = Overload,
         changes: ChangeSource | None = None,
+        watch: Callable[[str, EventFacts, str], Awaitable[None]] | None = None,
     ) -> None:
+        """``watch`` is told of every event that is not ignored, to show on its commit how far it is."""
         self._queue = queue
         self._router = router
         self._metrics = metrics
         self._settings = settings
         self._overload = overload
         self._changes = changes
+        self._watch = watch
 
     async def fetch(self, job: ClaimedJob) -> None:
         """See to it that the reviewers get to see the change; after some attempts it goes on without, and says so."""
@@ -63,7 +66,7 @@ class EventRouter:
             return
         material = material_from(facts, change.diff or job.diff, own)
         note = "; ".join(part for part in (material.note, change.note) if part)
-        await self._queue.hand_on(job, "route", EventState.RECEIVED, by="fetch", texts={"material": note})
+        await self._queue.hand_on(job, "route", EventState.RECEIVED, by="fetch", header={"fd": "1"}, texts={"material": note})
 
     async def route(self, job: ClaimedJob) -> None:
         """Classify and hand on to the chosen providers' lanes; ignored events end here, with the reason."""
@@ -71,11 +74,14 @@ class EventRouter:
         settings = self._settings()
         payload = json.loads(job.payload)
         facts = read_facts(job.event["ty"], payload, job.diff)
-        verdict = classify(facts, settings.rules)
+        verdict = classify(facts, settings.rules, ourselves(settings.hosts, facts.host))
         if verdict.ignored:
-            await self._queue.hand_on(job, "", EventState.IGNORED, why=verdict.reason, texts={"reason": verdict.reason})
+            texts = {"reason": verdict.reason, "rule": verdict.rule}
+            await self._queue.hand_on(job, "", EventState.IGNORED, why=verdict.reason, texts=texts)
             self._metrics.count("out")
             return
+        if self._watch is not None:
+            await self._watch(job.id, facts, verdict.kind.value)
         material = material_from(facts, job.diff, settings.sources)
         risk, why_risk = risk_of(material.files, settings.kinds[verdict.kind.value], whole=all_named(material, facts))
         policy = policy_for(settings.kinds[verdict.kind.value], risk)
@@ -107,6 +113,8 @@ class EventRouter:
             selection = replace(selection, reasons=(*selection.reasons, f"{policy.seats} seats: {risk}, {why_risk}"))
         batched = goes_by_batch(settings, policy, priority)
         subject = supersede_version(job.event["ty"], payload)
+        # Where `fetch` looked for a diff, it has told what there is and why there is no more.
+        told = {} if job.header.get("fd") else {"material": material.note}
         plan = RoutePlan(
             kind=verdict.kind,
             priority=verdict.priority,
@@ -119,7 +127,7 @@ class EventRouter:
             version=subject[1] if subject else 0,
             tokens=tokens,
             risk=risk,
-            texts=self._texts(verdict, selection, material),
+            texts=self._texts(verdict, selection) | told,
         )
         outcome, other = await self._queue.route(job, plan)
         self._metrics.record_value("routing_latency", (time.monotonic() - started) * 1000)
@@ -129,13 +137,12 @@ class EventRouter:
     def _waits_too_long(self, selection: Selection, overload: Overload, settings: Settings) -> bool:
         return max((overload.waits_s.get(lane, 0.0) for lane in selection.lanes), default=0.0) >= settings.shedding.max_wait_s
 
-    def _texts(self, verdict: Classification, selection: Selection, material: Material) -> dict[str, str]:
+    def _texts(self, verdict: Classification, selection: Selection) -> dict[str, str]:
         return {
             "reason": verdict.reason,
             "rule": verdict.rule,
             "panel": ", ".join(selection.lanes),
             "routing": "\n".join(selection.reasons),
-            "material": material.note,
         }
 
     async def _park(self, job: ClaimedJob, verdict: Classification, selection: Selection, settings: Settings) -> None:

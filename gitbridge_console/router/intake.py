@@ -7,7 +7,7 @@ import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from gitbridge_console.domain.events import EventFacts, IncomingEvent, Priority
+from gitbridge_console.domain.events import GITHUB, EventFacts, IncomingEvent, Priority
 from gitbridge_console.domain.facts import read_facts
 from gitbridge_console.router.classifier import classify
 from gitbridge_console.settings.model import Rule
@@ -81,7 +81,7 @@ class Intake:
                 lane=lane,
                 priority=self._likely_priority(facts),
                 action=facts.action,
-                repository=str(facts.repository_id or facts.repository),
+                repository=_place(facts),
                 edited_from=edited_from,
                 texts=texts,
             )
@@ -94,3 +94,9 @@ class Intake:
         """The class it will most likely be routed with, so that what is urgent is urgent from the first lane on."""
         verdict = classify(facts, self._rules())
         return Priority.NORMAL if verdict.ignored else verdict.priority
+
+
+def _place(facts: EventFacts) -> str:
+    """One word for each repository of each host; every host counts its own from one."""
+    place = str(facts.repository_id or facts.repository)
+    return place if facts.host == GITHUB or not place else f"{facts.host}:{place}"

@@ -128,7 +128,9 @@ class Lane:
     async def _run_one(self, job: ClaimedJob) -> None:
         self._leases.hold(job)
         try:
-            await self._work(await self._queue.load(job) if self._payloads else job)
+            if self._payloads and not job.packed_payload:
+                job = await self._queue.load(job)
+            await self._work(job)
         except asyncio.CancelledError:
             await self._hand_back(job, counted=False)
             if self._stopping:

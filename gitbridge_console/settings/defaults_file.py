@@ -29,6 +29,12 @@ _KEYMAP = """\
 # "lane.pause" = "ctrl+x"
 """
 
+_WEBHOOK = """\
+# [alerts.webhooks.ops]
+# url_env = "GITBRIDGE_ALERTS_URL"
+# format = "slack"
+"""
+
 _LOCAL = """\
 # Any OpenAI-compatible server is a provider too:
 # [providers.local]
@@ -57,6 +63,8 @@ def commented_defaults() -> str:
             parts.append(f"# {TABLES['rules']}.\n{_RULE}")
         elif isinstance(value, Mapping):
             parts.append(_table(name, value))
+            if name == "alerts":
+                parts.append(f"# {TABLES['alerts.webhooks.NAME']}, such as:\n{_WEBHOOK}")
     return "\n".join(parts)
 
 

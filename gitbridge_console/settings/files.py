@@ -13,6 +13,8 @@ from gitbridge_console.settings.tree import Path as KeyPath
 
 FILE_NAME = "gitbridge.toml"
 MAX_FILE_BYTES = 1024 * 1024
+SYSTEM_FILE = Path("/etc/gitbridge") / FILE_NAME
+"""The file of this host, read first. Roles that stand in it hold for everybody."""
 
 _HEADER = re.compile(r"^\s*\[{1,2}\s*([^\[\]]+?)\s*\]{1,2}\s*(?:#.*)?$")
 _ASSIGNMENT = re.compile(r"^\s*([A-Za-z0-9_.\"'\- ]+?)\s*=")
@@ -27,8 +29,23 @@ def user_file(env: Mapping[str, str]) -> Path:
 
 
 def candidate_files(config: Path | None, env: Mapping[str, str]) -> tuple[Path, ...]:
-    """Files that are read where they exist, later ones winning: the user's, then the one asked for or ``./gitbridge.toml``."""
-    return (user_file(env), config if config is not None else Path(FILE_NAME))
+    """Files that are read where they exist, later ones winning: the host's, the user's, then the one asked for or ``./gitbridge.toml``."""
+    return (SYSTEM_FILE, user_file(env), config if config is not None else Path(FILE_NAME))
+
+
+def check_owned(path: Path) -> None:
+    """Refuse a file of the host that others than its owner could have written.
+
+    Raises:
+        SettingsError: they could, or nobody can tell.
+    """
+    for place in (path.parent, path):
+        try:
+            mode = place.stat().st_mode
+        except OSError as error:
+            raise SettingsError([f"{place}: {error.strerror or error}"]) from None
+        if mode & 0o022:
+            raise SettingsError([f"{place}: others than its owner can write it, so its roles mean nothing: chmod go-w {place}"])
 
 
 def read_file(path: Path) -> dict[str, Any]:

@@ -3,23 +3,25 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from pydantic import ValidationError
 
+from gitbridge_console.settings import files as places
 from gitbridge_console.settings.environment import settings_in
 from gitbridge_console.settings.errors import SettingsError
 from gitbridge_console.settings.explain import explain
-from gitbridge_console.settings.files import candidate_files, line_of, read_file
+from gitbridge_console.settings.files import candidate_files, check_owned, line_of, read_file
 from gitbridge_console.settings.model import Settings
 from gitbridge_console.settings.tree import Path as KeyPath
 from gitbridge_console.settings.tree import dotted, leaves, merge, nearest_origin, planted
 
 BUILT_IN = "built in"
 COMMAND_LINE = "command line"
+ROLES = "roles"
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,13 +69,29 @@ def load_settings(
     files = tuple(path for path in dict.fromkeys(watched) if path == asked or path.is_file())
     layers = _Layers(Settings().model_dump())
     for path in files:
-        layers.add(read_file(path), str(path))
+        layers.add(_read(path, files), str(path))
     for name, key, value in settings_in(env, _named_variables(layers.tree)):
+        if key[0] == ROLES:
+            raise SettingsError([f"{name}: roles are not taken from the environment, which anybody can set: write them in a file"])
         layers.add(planted(key, value), name)
     for key_text, value in (overrides or {}).items():
         layers.add(planted(tuple(key_text.split(".")), value), COMMAND_LINE)
     settings = _checked(layers)
     return LoadedSettings(settings, files, watched, {dotted(path): origin for path, origin in layers.origins.items()})
+
+
+def _read(path: Path, files: Sequence[Path]) -> dict[str, Any]:
+    """One file. Roles in the host's hold for everybody, so that none may stand in another.
+
+    Raises:
+        SettingsError: it cannot be read, or has roles where it may not.
+    """
+    tree = read_file(path)
+    if path == places.SYSTEM_FILE:
+        check_owned(path)
+    elif ROLES in tree and places.SYSTEM_FILE in files and ROLES in read_file(places.SYSTEM_FILE):
+        raise SettingsError([f"{path}: {ROLES}: they stand in {places.SYSTEM_FILE}, which holds for everybody here: take them out"])
+    return tree
 
 
 def _checked(layers: _Layers) -> Settings:
@@ -113,6 +131,11 @@ def _named_variables(tree: Mapping[str, Any]) -> frozenset[str]:
     for provider in providers.values() if isinstance(providers, Mapping) else ():
         if isinstance(provider, Mapping):
             names.update(_words(provider.get("api_key_env")))
+    alerts = tree.get("alerts")
+    webhooks = alerts.get("webhooks") if isinstance(alerts, Mapping) else None
+    for webhook in webhooks.values() if isinstance(webhooks, Mapping) else ():
+        if isinstance(webhook, Mapping):
+            names.update(word for key in ("url_env", "secret_env", "routing_key_env") for word in _words(webhook.get(key)) if word)
     return frozenset(names)
 
 

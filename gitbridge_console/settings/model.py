@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from typing import Literal
 
 from pydantic import Field, field_validator, model_validator
 
+from gitbridge_console.settings.bulk import BulkSettings
+from gitbridge_console.settings.hosts import GiteaSettings, GitLabSettings, OurselvesSettings, ReconcileSettings
+from gitbridge_console.settings.ingress import IngressSettings
 from gitbridge_console.settings.operators import AlertSettings, RoleSettings
 from gitbridge_console.settings.routing import (
     BatchSettings,
@@ -39,9 +43,30 @@ class RedisSettings(Table):
 
 
 class ActionSettings(Table):
-    """What a decision may do outside. ``dry_run`` stores and shows the exact request instead of sending it."""
+    """What a decision may do outside, and how fast. ``dry_run`` stores and shows the exact request instead of sending it."""
 
     dry_run: bool = True
+    request_changes: bool = False
+    may_block: bool = False
+    progress: Literal["none", "status", "check_run"] = "none"
+    spacing_s: float = Field(1.0, ge=0, le=3600)
+    writes_per_minute: int = Field(80, ge=1, le=10_000)
+    writes_per_hour: int = Field(500, ge=1, le=50_000)
+    retry_s: float = Field(5.0, gt=0, le=3600)
+    retry_cap_s: float = Field(300.0, gt=0, le=3600)
+    park_check_s: PositiveSeconds = 60.0
+    expires_s: PositiveSeconds = 86_400.0
+    webhook_url: str = Field("", pattern=r"^(https?://[^\s@]+)?$")
+    webhook_secret_env: str = "GITBRIDGE_OUTGOING_SECRET"
+    webhook_secret_file: str = ""
+    webhook_timeout_s: PositiveSeconds = 10.0
+
+    @field_validator("webhook_url")
+    @classmethod
+    def _https_unless_loopback(cls, url: str) -> str:
+        if url.startswith("http://") and not re.match(r"http://(127\.0\.0\.1|localhost|\[::1\])(:\d+)?(/|$)", url):
+            raise ValueError("the receiver must be at https:// unless it is on this host")
+        return url
 
 
 class QueueSettings(Table):
@@ -102,26 +127,6 @@ class RetentionSettings(Table):
     metrics_s: PositiveSeconds = 26 * 3600.0
 
 
-class BulkSettings(Table):
-    """Bounds of bulk operations."""
-
-    rate_per_s: float = Field(50.0, gt=0, le=500)
-    rate_max_per_s: float = Field(500.0, gt=0, le=500)
-    events_max: int = Field(250_000, ge=1, le=1_000_000)
-    plan_keep_s: float = Field(900.0, ge=10, le=86_400)
-
-
-class IngressSettings(Table):
-    """The HTTP door. Secrets are named, never written here."""
-
-    secret_env: tuple[str, ...] = ("GITBRIDGE_WEBHOOK_SECRET",)
-    secret_files: tuple[str, ...] = ()
-    allow_unsigned_loopback: bool = False
-    max_body_bytes: int = Field(25 * 1024 * 1024, ge=1024)
-    body_timeout_s: PositiveSeconds = 20.0
-    max_connections: int = Field(256, ge=1)
-
-
 class LegacySettings(Table):
     """The Redis list older producers push to. ``url`` absent: the same server as the store."""
 
@@ -129,6 +134,7 @@ class LegacySettings(Table):
     url: str | None = None
     events_key: str = "gitbridge:events"
     processing_key: str = "gitbridge:processing"
+    max_waiting: int = Field(10_000, ge=1)
     max_entry_bytes: int = Field(25 * 1024 * 1024, ge=1024)
 
 
@@ -156,21 +162,32 @@ class SourceSettings(Table):
         return mirrors
 
 
-class GitHubSettings(Table):
-    """GitHub, or a GitHub Enterprise server. The token is named, never written here; to read diffs it needs no right to write."""
+class GitHubSettings(OurselvesSettings):
+    """GitHub, or a GitHub Enterprise server. The token, or the key of an App, is named, never written here; see ``docs actions``."""
 
     base_url: str = Field("https://api.github.com", pattern=r"^https?://[^\s@]+$")
     token_env: str = "GITBRIDGE_GITHUB_TOKEN"
     token_file: str = ""
+    app_id: str = Field("", pattern=r"^[A-Za-z0-9._-]{0,64}$")
+    app_key_file: str = ""
     anonymous: bool = False
     timeout_connect_s: PositiveSeconds = 5.0
     timeout_s: PositiveSeconds = 15.0
+    timeout_total_s: PositiveSeconds = 40.0
+
+    @model_validator(mode="after")
+    def _app_has_a_key(self) -> GitHubSettings:
+        if bool(self.app_id) != bool(self.app_key_file):
+            raise ValueError("an App needs both app_id and app_key_file")
+        return self
 
 
 class HostSettings(Table):
     """Code hosts."""
 
     github: GitHubSettings = GitHubSettings()
+    gitlab: GitLabSettings = GitLabSettings()
+    gitea: GiteaSettings = GiteaSettings()
 
 
 class ConsoleSettings(Table):
@@ -181,6 +198,7 @@ class ConsoleSettings(Table):
     mouse: bool = False
     ascii: bool = False
     bell: bool = False
+    title: bool = False
 
 
 class RuleMatch(Table):
@@ -246,6 +264,7 @@ class Settings(Table):
     legacy: LegacySettings = LegacySettings()
     sources: SourceSettings = SourceSettings()
     hosts: HostSettings = HostSettings()
+    reconcile: ReconcileSettings = ReconcileSettings()
     console: ConsoleSettings = ConsoleSettings()
     keymap: dict[str, str] = Field(default_factory=dict)
     alerts: AlertSettings = AlertSettings()
@@ -265,8 +284,6 @@ class Settings(Table):
 
     @model_validator(mode="after")
     def _names_hold_together(self) -> Settings:
-        import re
-
         for name in self.providers:
             if not re.match(PROVIDER_NAME, name) or name in RESERVED_LANES:
                 raise ValueError(

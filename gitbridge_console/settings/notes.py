@@ -7,6 +7,7 @@ from typing import Any
 
 from gitbridge_console.settings.model import Rule, RuleMatch, Settings
 from gitbridge_console.settings.operator_notes import OPERATOR_NOTES
+from gitbridge_console.settings.operators import AlertWebhookSettings
 from gitbridge_console.settings.routing import BudgetSettings
 
 TABLES: dict[str, str] = {
@@ -22,21 +23,39 @@ TABLES: dict[str, str] = {
     "cache": "Answers kept for the next time the very same question is to be asked",
     "batches": "Questions of bulk events that go together, at half price, for providers with `batches = true`",
     "budgets.NAME": "What one provider's calls may take in a day (UTC); at the limit others are asked, or work waits",
-    "actions": "What a decision may do outside",
+    "actions": "What a decision may do outside; see `docs actions`",
     "queue": "Bounds of the queue",
     "shedding": "What gives way when there is more work than can be done in time: first seats, then events",
     "retention": "How long finished things are kept",
     "bulk": "Replay, cancel, prioritize, failover and flush of many events; see `docs bulk`",
-    "ingress": "The HTTP receiver of webhooks",
+    "ingress": "The HTTP receiver of webhooks; see `docs ingress`",
     "legacy": "The Redis list older producers push to",
     "sources": "What a provider is shown of a change, and where the diff comes from; see `docs consensus`",
-    "hosts.github": "GitHub or GitHub Enterprise: diffs of changes that came without one",
+    "reconcile": "Asking GitHub which deliveries never arrived, and for these again; see `docs hosts`",
+    "hosts.gitlab": "GitLab: diffs of changes that came without one; see `docs hosts`",
+    "hosts.gitea": "Gitea or Forgejo: the same; without `base_url` no server is asked",
+    "hosts.github": "GitHub or GitHub Enterprise: where diffs come from and reviews go to, as a token or as an App; see `docs actions`",
     "console": "The screen",
     "keymap": "Other keys for the console: the action's name, as ? shows it, and its keys apart by commas",
-    "alerts": "When the alerts row speaks",
+    "alerts": "When the alerts row speaks, and who is told outside the terminal",
+    "alerts.webhooks.NAME": "One receiver of alerts over HTTP",
     "roles": "Who may do what: accounts, and system groups with % in front; see `docs roles`",
     "rules": "Routing rules, tried in order before the built-in ones; the first match wins",
     "rules.when": "Conditions of a rule; all that are given must hold",
+}
+
+OURSELVES = {
+    "own_logins": "logins we act under; what they say is not answered. Leave it empty where a person uses the same account",
+    "own_apps": "ids or slugs of Apps we act as; what they say and run is not answered",
+    "answered_bots": "bots whose comments and reviews are answered, such as dependabot[bot]; other bots' are not",
+}
+
+READING = {
+    "token_env": "environment variable with a token that may read repositories",
+    "token_file": "or a file with it",
+    "anonymous": "whether diffs of public repositories are asked for without a token",
+    "timeout_connect_s": "seconds to connect",
+    "timeout_s": "seconds of silence",
 }
 
 NOTES: dict[str, dict[str, str]] = {
@@ -47,7 +66,7 @@ NOTES: dict[str, dict[str, str]] = {
         "log_level": "debug, info, warning or error",
     },
     "redis": {
-        "url": "redis://, rediss:// or unix:// URL of a Redis or Valkey server",
+        "url": "URL of a Redis or Valkey server: redis, rediss, unix, or redis+sentinel, redis+cluster (docs durability)",
         "socket_timeout_s": "Longest wait for an answer of the store, in seconds",
         "connect_timeout_s": "Longest wait for a connection, in seconds",
         "max_connections": "Connections of one process at most",
@@ -86,7 +105,7 @@ NOTES: dict[str, dict[str, str]] = {
         "deadline_s": "Seconds from the first call to the decision, with what is there by then",
         "grace_s": "Seconds the rest is waited for once the quorum is there",
         "strategy": "How votes become a decision; the words are in `docs configuration`",
-        "action": "none, comment, review, status or labels",
+        "action": "none, comment, review, status, check_run, labels or webhook",
         "approval": "auto, or operator: a person releases each action",
         "max_cost_usd": "US dollars one seat may cost as estimated before it is asked; an unknown price passes; not set: no bound",
         "verify": "whether the other reviewers are asked about a critical or high finding that only one of them made; on for reviews",
@@ -151,7 +170,23 @@ NOTES: dict[str, dict[str, str]] = {
         "tokens_per_day": "Tokens a day, read and written",
         "warn_fraction": "Share of either from which there is an alert",
     },
-    "actions": {"dry_run": "Store and show the exact request instead of sending it; this version does nothing else"},
+    "actions": {
+        "dry_run": "Store and show the exact request instead of sending it",
+        "request_changes": "Whether a review requests changes where two vendors voted so; else it comments",
+        "may_block": "Whether a status or check run may say failure, which can keep a merge back; else success or neutral",
+        "progress": "What the head commit shows while an event is worked on: none, status or check_run (which needs an App)",
+        "spacing_s": "Seconds between two writes with one credential, over all engines",
+        "writes_per_minute": "Writes a minute with one credential, at most; the host's limit is 80",
+        "writes_per_hour": "Writes an hour, at most; the host's limit is 500",
+        "retry_s": "Seconds until a write that did not go through is tried again; doubles",
+        "retry_cap_s": "Longest such wait, in seconds",
+        "park_check_s": "Seconds between tries while the host refuses the credential",
+        "expires_s": "Seconds after which an action that cannot be published waits for an operator",
+        "webhook_url": "Where kinds with action `webhook` send their decisions; https, or this host",
+        "webhook_secret_env": "Environment variable with the secret such messages are signed with (Standard Webhooks)",
+        "webhook_secret_file": "Or a file with it",
+        "webhook_timeout_s": "Seconds the receiver may take",
+    },
     "queue": {
         "lease_s": "Seconds after which the work of an engine that fell silent is given to another",
         "drain_s": "Seconds an engine that stops may take to finish what it has in hand",
@@ -199,15 +234,25 @@ NOTES: dict[str, dict[str, str]] = {
         "secret_env": "Environment variables that hold webhook secrets; more than one while a secret is rotated",
         "secret_files": "Files that hold webhook secrets",
         "allow_unsigned_loopback": "Take unsigned deliveries from this host, for trying things",
+        "source_networks": "Networks deliveries may come from, as 192.0.2.0/24; empty: all",
+        "trusted_proxies": "Networks of proxies whose X-Forwarded-For is believed; empty: nobody's",
+        "source_requests_per_s": "Requests a second from one source, twice as many at once; the rest gets 429; 0: no limit",
         "max_body_bytes": "Largest delivery, in bytes",
         "body_timeout_s": "Longest a delivery may take to arrive, in seconds",
+        "headers_timeout_s": "Longest a connection may take to bring a request's headers, in seconds",
+        "keep_alive_s": "Seconds a connection without a request is kept after an answer",
         "max_connections": "Connections at the same time, at most",
+        "max_connections_per_source": "Of these, connections of one source that is neither this host nor a trusted proxy; 0: all",
+        "store_patience_s": "Seconds a delivery waits for the store before it is spooled; code hosts want an answer within 10",
+        "spool_dir": "Folder of deliveries the store did not take yet, one receiver each; empty: `spool` in the state folder",
+        "spool_max_bytes": "Bytes the spool may have on disk; beyond it deliveries get 503; 0: no spool",
     },
     "legacy": {
         "enabled": "Whether engines read the list",
         "url": "Its server; not set: the store's",
         "events_key": "Key of the list producers push to",
         "processing_key": "Key of the list of what is being taken over",
+        "max_waiting": "Entries its producers may leave there; at `alerts.queue_fill` of it an alert speaks. Nothing is dropped",
         "max_entry_bytes": "Largest entry, in bytes; larger ones go to the quarantine",
     },
     "sources": {
@@ -224,11 +269,39 @@ NOTES: dict[str, dict[str, str]] = {
     },
     "hosts.github": {
         "base_url": "address of the REST API; of an Enterprise server it ends in /api/v3",
-        "token_env": "environment variable with a token that may read contents and pull requests",
+        "token_env": "environment variable with a token that may read contents and pull requests, and write what is to be published",
         "token_file": "or a file with it",
+        "app_id": "id or client id of a GitHub App, which then is used instead of a token",
+        "app_key_file": "file with the App's private key, in PEM form",
         "anonymous": "whether diffs are asked for without a token, of public repositories",
+        **OURSELVES,
         "timeout_connect_s": "seconds to connect",
         "timeout_s": "seconds of silence",
+        "timeout_total_s": "seconds for one question and its whole answer",
+    },
+    "reconcile": {
+        "repositories": "repositories whose webhook is ours, as OWNER/NAME",
+        "organizations": "organisations whose webhook is ours",
+        "app": "whether to look at the webhook of the App of hosts.github",
+        "hook_url": "address of our webhook there, to know it from others; * stands for anything",
+        "every_s": "seconds between looks of the engines, the first at the start; 0: only by the command",
+        "apply": "whether these looks ask for what is missing again; off, an alert tells of it",
+        "max_age_s": "seconds back at most; GitHub forgets deliveries after three days, an Enterprise server after seven",
+        "settle_s": "seconds a delivery is left alone, for it may be under way",
+        "pages_max": "pages of a hundred deliveries read of one webhook in one run; the next run goes on there",
+        "redeliveries_max": "deliveries asked for again in one run",
+        "attempts_max": "times one delivery is asked for again before it is given up",
+        "spacing_s": "seconds between two requests for a delivery",
+    },
+    "hosts.gitlab": {
+        "base_url": "address of the REST API, ending in /api/v4",
+        **READING,
+        **OURSELVES,
+    },
+    "hosts.gitea": {
+        "base_url": "address of the REST API, ending in /api/v1",
+        **READING,
+        **OURSELVES,
     },
     "console": {
         "theme": "Name of a theme",
@@ -236,6 +309,7 @@ NOTES: dict[str, dict[str, str]] = {
         "mouse": "Take the mouse; off, the terminal's own selection works",
         "ascii": "Draw with ASCII characters only",
         "bell": "Ring the terminal's bell when a critical alert appears",
+        "title": "Say the first alert in the title of the terminal's window",
     },
     "keymap": {
         "ACTION": "Keys of an action instead of those it has, such as ctrl+x; several are apart by commas",
@@ -266,6 +340,7 @@ EXAMPLES: dict[str, str] = {
     "redis.url": '"rediss://ops@redis-1:6380/0"',
     "legacy.url": '"redis://redis-2:6379/0"',
     "api_key_file": '"/run/secrets/NAME"',
+    "roles.default": '"viewer"',
     "usd_per_day": "20.0",
     "tokens_per_day": "5_000_000",
     "price_input_usd_per_mtok": "3.0",
@@ -289,7 +364,9 @@ def model_keys() -> Iterator[tuple[str, str]]:
     yield from (("kinds.KIND", key) for key in type(defaults.kinds["general"]).model_fields)
     yield from (("budgets.NAME", key) for key in BudgetSettings.model_fields)
     yield "keymap", "ACTION"
-    yield from (("hosts.github", key) for key in type(defaults.hosts.github).model_fields)
+    yield from (("alerts.webhooks.NAME", key) for key in AlertWebhookSettings.model_fields)
+    for name in type(defaults.hosts).model_fields:
+        yield from ((f"hosts.{name}", key) for key in type(getattr(defaults.hosts, name)).model_fields)
     yield from (("rules", key) for key in Rule.model_fields)
     yield from (("rules.when", key) for key in RuleMatch.model_fields)
 

@@ -58,7 +58,7 @@ class KindSettings(Table):
         "majority",
         pattern=r"^(majority|policy|weighted|strictest|unanimous|confidence|cost_aware|latency_aware|hybrid|operator|single:[a-z][a-z0-9_-]*)$",
     )
-    action: Literal["none", "comment", "review", "status", "labels"] = "none"
+    action: Literal["none", "comment", "review", "status", "check_run", "labels", "webhook"] = "none"
     approval: Literal["auto", "operator"] = "auto"
     max_cost_usd: float | None = Field(None, gt=0, le=1_000)
     verify: bool = False

@@ -5,9 +5,11 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from gitbridge_console.settings.model import Settings
+if TYPE_CHECKING:
+    from gitbridge_console.settings.model import Settings
+
 
 _CREDENTIALS = re.compile(r"(?P<scheme>[A-Za-z][A-Za-z0-9+.\-]*://)(?P<user>[^/@\s:]*):(?P<password>[^\s]*)@")
 _QUERY_PASSWORD = re.compile(r"(?i)([?&](?:password|token|secret|api_?key)=)[^&\s]*")

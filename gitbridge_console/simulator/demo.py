@@ -1,4 +1,4 @@
-"""``demo``: everything at once on a throw-away store: simulated AI services, made-up events, the real engine in between."""
+"""``demo``: everything at once on a throw-away store: simulated AI services and code host, made-up events, the real engine in between."""
 
 from __future__ import annotations
 
@@ -10,21 +10,25 @@ import sys
 import tempfile
 import threading
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from gitbridge_console.domain.decisions import AnswerStatus
-from gitbridge_console.domain.events import STAGE_LANES, EventState
+from gitbridge_console.domain.events import STAGE_LANES, EventState, IncomingEvent
 from gitbridge_console.domain.filters import EventFilter
+from gitbridge_console.operations.ending import Ending
 from gitbridge_console.operations.operations import Operations
 from gitbridge_console.operations.thread import EngineThread
+from gitbridge_console.router.intake import SubmitResult
 from gitbridge_console.settings.model import Settings
+from gitbridge_console.simulator.code_host import CodeHost
+from gitbridge_console.simulator.code_host_app import know_head
 from gitbridge_console.simulator.feed import feed
 from gitbridge_console.simulator.profile_file import load_profiles
-from gitbridge_console.simulator.server import ServicesThread, demo_settings
+from gitbridge_console.simulator.server import DEMO_KEY, DEMO_LOGIN, ServicesThread, demo_settings
 
 logger = logging.getLogger(__name__)
 
@@ -46,7 +50,7 @@ class DemoOptions:
 
 
 @contextmanager
-def running_demo(settings: Settings, options: DemoOptions) -> Iterator[EngineThread]:
+def running_demo(settings: Settings, options: DemoOptions, ending: Ending) -> Iterator[EngineThread]:
     """The demo's fleet, with events coming in until the block ends. Nothing of it is left behind afterwards.
 
     Raises:
@@ -54,32 +58,45 @@ def running_demo(settings: Settings, options: DemoOptions) -> Iterator[EngineThr
         ServicesError: the simulated services cannot.
     """
     folder = Path(tempfile.mkdtemp(prefix="gitbridge-demo-"))
-    services = ServicesThread(options.seed, load_profiles(options.faults))
+    host = CodeHost(tokens={DEMO_KEY: DEMO_LOGIN})
+    services = ServicesThread(options.seed, load_profiles(options.faults), host)
+    gone, stop = threading.Event(), threading.Event()
     try:
-        own = demo_settings(settings, services.start(), folder)
+        urls = services.start()
+        own = demo_settings(settings, urls, folder, host.origin)
         fleet = EngineThread(own, role="demo")
-        fleet.start()
-        stop = threading.Event()
-        feeder = threading.Thread(target=_feed, args=(fleet, options, stop), name="made-up events", daemon=True)
-        feeder.start()
+        fleet.end_with(ending)
+        ending.tell(stop.set)
+        ending.closed_when(gone.is_set)
         try:
-            yield fleet
+            fleet.start()
+            feeder = threading.Thread(target=_feed, args=(fleet, host, options, stop), name="made-up events", daemon=True)
+            feeder.start()
+            try:
+                yield fleet
+            finally:
+                stop.set()
+                feeder.join(5.0)
         finally:
-            stop.set()
-            feeder.join(5.0)
+            ending.ask()
             fleet.stop()
     finally:
         services.stop()
         shutil.rmtree(folder, ignore_errors=True)
+        gone.set()
 
 
-def _feed(fleet: EngineThread, options: DemoOptions, stop: threading.Event) -> None:
+def _feed(fleet: EngineThread, host: CodeHost, options: DemoOptions, stop: threading.Event) -> None:
+    def submit(event: IncomingEvent) -> Awaitable[SubmitResult]:
+        know_head(host, event)
+        return asyncio.wrap_future(fleet.call(lambda door: door.take_in(event)))
+
     async def run() -> None:
         ended = asyncio.Event()
         watcher = asyncio.create_task(_set_when(stop, ended))
         try:
             await feed(
-                lambda event: asyncio.wrap_future(fleet.call(lambda door: door.take_in(event))),
+                submit,
                 options.rate_per_s,
                 options.seed,
                 options.duration_s,
@@ -98,11 +115,17 @@ async def _set_when(source: threading.Event, target: asyncio.Event) -> None:
     target.set()
 
 
-def run_headless(settings: Settings, options: DemoOptions, *, as_json: bool, write: Callable[[str], Any] = sys.stdout.write) -> int:
-    """Run the demo without a screen for ``duration_s`` (default 20 s), print a report, return the exit code."""
+def run_headless(
+    settings: Settings, options: DemoOptions, ending: Ending, *, as_json: bool, write: Callable[[str], Any] = sys.stdout.write
+) -> int:
+    """Run the demo without a screen for ``duration_s`` (default 20 s), print a report, return the exit code.
+
+    Where the end is asked for before, there is no report.
+    """
     duration_s = options.duration_s or 20.0
-    with running_demo(settings, options) as fleet:
-        threading.Event().wait(duration_s)
+    with running_demo(settings, options, ending) as fleet:
+        if ending.wait(duration_s):
+            return ending.code
         report = fleet.call(lambda door: make_report(door, options, duration_s)).result(30.0)
     write(json.dumps(report, indent=2) + "\n" if as_json else as_text(report))
     return 0 if report["sum_exact"] else 1

@@ -12,13 +12,17 @@ from collections.abc import AsyncIterator
 from concurrent.futures import Future
 from pathlib import Path
 
-from gitbridge_console.settings.model import LegacySettings, RedisSettings, Settings
+from gitbridge_console.settings.model import ActionSettings, GitHubSettings, HostSettings, LegacySettings, RedisSettings, Settings
+from gitbridge_console.settings.operators import RoleSettings
 from gitbridge_console.settings.routing import ProviderSettings, default_kinds
+from gitbridge_console.simulator.code_host import CodeHost
 from gitbridge_console.simulator.profiles import Profiles, named_profiles
 
 log = logging.getLogger(__name__)
 
 DEMO_KEY = "demo-key"
+DEMO_LOGIN = "gitbridge-demo"
+HOST_PATH = "github"
 START_LIMIT_S = 10.0
 
 
@@ -27,23 +31,33 @@ class ServicesError(RuntimeError):
 
 
 @contextlib.asynccontextmanager
-async def serve_services(seed: int = 0, profiles: Profiles | None = None) -> AsyncIterator[dict[str, str]]:
+async def serve_services(seed: int = 0, profiles: Profiles | None = None, host: CodeHost | None = None) -> AsyncIterator[dict[str, str]]:
     """Serve in the current loop and yield each service's base URL; default profiles: ``calm``.
+
+    A code host is served beside them, and told its ``origin``.
 
     Raises:
         ServicesError: no loopback port could be opened.
     """
+    from starlette.routing import Mount
+
     from gitbridge_console.simulator.asgi import quiet_server
     from gitbridge_console.simulator.services import base_url, build_app
 
     profiles = profiles if profiles is not None else named_profiles()["calm"]
     app = build_app(profiles, seed)
+    if host is not None:
+        from gitbridge_console.simulator.code_host_app import host_routes
+
+        app.router.routes.append(Mount(f"/{HOST_PATH}", routes=host_routes(host)))
     listener = _listen()
     server = quiet_server(app)
     task = asyncio.create_task(server.serve(sockets=[listener]), name="simulated services")
     try:
         await _started(server, task)
         origin = f"http://127.0.0.1:{listener.getsockname()[1]}"
+        if host is not None:
+            host.origin = f"{origin}/{HOST_PATH}"
         yield {name: base_url(origin, name, profile) for name, profile in profiles.items()}
     finally:
         app.state.closing.event.set()
@@ -76,9 +90,10 @@ class ServicesThread:
     ``with ServicesThread(seed, profiles) as urls:`` or :meth:`start` and :meth:`stop`; usable once.
     """
 
-    def __init__(self, seed: int = 0, profiles: Profiles | None = None) -> None:
+    def __init__(self, seed: int = 0, profiles: Profiles | None = None, host: CodeHost | None = None) -> None:
         self._seed = seed
         self._profiles = profiles
+        self._host = host
         self._ready: Future[dict[str, str]] = Future()
         self._loop: asyncio.AbstractEventLoop | None = None
         self._stop: asyncio.Event | None = None
@@ -126,17 +141,18 @@ class ServicesThread:
 
     async def _serve(self) -> None:
         self._loop, self._stop = asyncio.get_running_loop(), asyncio.Event()
-        async with serve_services(self._seed, self._profiles) as urls:
+        async with serve_services(self._seed, self._profiles, self._host) as urls:
             self._ready.set_result(urls)
             await self._stop.wait()
 
 
-def demo_settings(settings: Settings, urls: dict[str, str], state_dir: Path) -> Settings:
+def demo_settings(settings: Settings, urls: dict[str, str], state_dir: Path, host_url: str = "") -> Settings:
     """Settings for a demonstration: the same, but nothing of the outside world is left in them.
 
     The providers are the simulated ones, with a dummy key in a file of ``state_dir`` (so that no key of the environment is
     ever read) and short limits to match their short latencies; the store is the embedded one in ``state_dir``; no legacy
-    list is read; actions only pretend.
+    list is read; actions publish to the simulated code host at ``host_url``, and only pretend where there is none; whoever runs it may do
+    everything in it.
     """
     key_file = _write_key(state_dir)
     providers = {name: _demo_provider(name, url, key_file) for name, url in urls.items()}
@@ -145,11 +161,16 @@ def demo_settings(settings: Settings, urls: dict[str, str], state_dir: Path) -> 
             "state_dir": str(state_dir),
             "redis": RedisSettings(),
             "legacy": LegacySettings(enabled=False),
+            "roles": RoleSettings(),
             "providers": providers,
             "kinds": default_kinds(),
-            "actions": settings.actions.model_copy(update={"dry_run": True}),
+            "actions": ActionSettings(dry_run=not host_url, spacing_s=0.0, writes_per_minute=10_000, writes_per_hour=50_000),
+            "hosts": HostSettings(github=GitHubSettings(base_url=host_url, token_env="", token_file=str(key_file)) if host_url else NOBODY),
         }
     )
+
+
+NOBODY = GitHubSettings(base_url="http://127.0.0.1:9", token_env="")
 
 
 def _demo_provider(name: str, url: str, key_file: Path) -> ProviderSettings:

@@ -6,15 +6,14 @@ import asyncio
 import hashlib
 import logging
 import zlib
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from uuid import uuid4
 
-from gitbridge_console.domain.events import EventFacts
+from gitbridge_console.domain.events import GITHUB, EventFacts
 from gitbridge_console.domain.names import NO_COMMIT
-from gitbridge_console.hosts.base import HostDiff, HostProblem
-from gitbridge_console.hosts.github import GitHubClient
+from gitbridge_console.hosts.base import DiffHost, HostDiff, HostProblem
 from gitbridge_console.settings.model import Settings
 from gitbridge_console.sources.mirrors import mirror_diff, mirror_of
 from gitbridge_console.store.answer_cache import AnswerCacheStore
@@ -42,14 +41,12 @@ class ChangeSource:
 
     def __init__(
         self,
-        github: GitHubClient,
-        token: Callable[[], str | None],
+        hosts: Mapping[str, DiffHost],
         cache: AnswerCacheStore,
         trouble: StoreTrouble,
         settings: Callable[[], Settings],
     ) -> None:
-        self._github = github
-        self._token = token
+        self._hosts = hosts
         self._cache = cache
         self._trouble = trouble
         self._settings = settings
@@ -58,12 +55,16 @@ class ChangeSource:
         """The diff of an event, or why there is none. Raises nothing: a review without a diff is better than none."""
         settings = self._settings()
         mirror = mirror_of(settings.sources.mirrors, facts.repository)
-        by_github = settings.hosts.github.anonymous or self._token() is not None
-        if mirror is None and not by_github:
-            return Change()
+        host = self._hosts.get(facts.host)
+        if host is not None and not host.available:
+            host = None
+        if mirror is None and host is None:
+            # What GitHub's token is for is said by `doctor`; of other hosts people may not know that they are read at all.
+            advice = f", set hosts.{facts.host}" if facts.host in self._hosts else ""
+            return Change(note="" if facts.host == GITHUB else f"no diff: no client for this host{advice}")
         if not facts.head_sha:
             return Change(note="no diff: the event names no head commit")
-        what = (facts.type, facts.repository, facts.number, facts.base_sha, facts.head_sha, settings.sources.max_diff_bytes)
+        what = (facts.host, facts.type, facts.repository, facts.number, facts.base_sha, facts.head_sha, settings.sources.max_diff_bytes)
         key = hashlib.sha256(repr(what).encode()).hexdigest()
         holder = uuid4().hex  # two events of one engine ask for the same diff as well
         known = await self._look(key, holder)
@@ -73,33 +74,40 @@ class ChangeSource:
             return Change(note="it is being fetched for another event", retry_in_s=min(1.0, known), asked=False)
         try:
             async with asyncio.timeout(ASK_S):
-                found = await self._ask(facts, mirror, by_github=by_github)
+                found = await self._ask(facts, mirror, host)
         except TimeoutError:
             await self._free(key, holder)
             return Change(note=f"no diff: it took longer than {ASK_S:g} s", retry_in_s=0.0)
         except HostProblem as problem:
             await self._free(key, holder)
             if problem.credential:
-                logger.error("the diff of %s could not be fetched: %s; check hosts.github", facts.subject, problem)
+                logger.error("the diff of %s could not be fetched: %s; check hosts.%s", facts.subject, problem, facts.host)
             return Change(note=f"no diff: {problem}", retry_in_s=problem.retry_in_s)
         await self._keep(key, holder, found.raw)
         part = found.cut and len(found.raw) <= settings.sources.max_diff_bytes
         return Change(found.raw.decode("utf-8", "replace"), "the host gave only a part of the diff" if part else "")
 
-    async def _ask(self, facts: EventFacts, mirror: Path | None, *, by_github: bool) -> HostDiff:
+    async def _ask(self, facts: EventFacts, mirror: Path | None, host: DiffHost | None) -> HostDiff:
         own = self._settings().sources
         size = own.max_diff_bytes
         base = "" if NO_COMMIT.fullmatch(facts.base_sha) else facts.base_sha
+        is_pull = facts.type.startswith("pull_request") and facts.number is not None
+        if mirror is not None and is_pull and not base:
+            # From nothing to its head a mirror would show the last commit only, and that would pass for all of it.
+            mirror = None
+            if host is None:
+                raise HostProblem("the event names no base commit for the mirror to begin at")
         if mirror is not None:
             try:
                 return await mirror_diff(mirror, base, facts.head_sha, size, own.git_timeout_s)
             except HostProblem as problem:
-                if not by_github:
+                if host is None:
                     raise
                 logger.info("%s: %s; the code host is asked", facts.subject, problem)
-        if facts.type.startswith("pull_request") and facts.number:
-            return await self._github.pull_diff(facts.repository, facts.number, size)
-        return await self._github.compare_diff(facts.repository, base, facts.head_sha, size)
+        assert host is not None, "without a mirror there is a host"
+        if is_pull and facts.number:
+            return await host.pull_diff(facts.repository, facts.number, size)
+        return await host.compare_diff(facts.repository, base, facts.head_sha, size)
 
     async def _look(self, key: str, holder: str) -> bytes | float:
         try:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict, deque
+from collections.abc import Collection
 
 from redis.asyncio import Redis
 from redis.asyncio.client import Pipeline
@@ -51,13 +52,12 @@ class AttemptLog:
         }
         self._pending[provider].append(fields)
 
-    def add_to(self, pipe: Pipeline) -> None:
-        """Put what is pending into a pipeline and forget it: of what gets lost, the attempts kept with each task know more."""
-        for provider, entries in self._pending.items():
-            for fields in entries:
+    def add_to(self, pipe: Pipeline, providers: Collection[str]) -> None:
+        """Put what is pending of some providers into a pipeline and forget it: of what gets lost, each task knows more."""
+        for provider in [name for name in self._pending if name in providers]:
+            for fields in self._pending.pop(provider):
                 pairs = [part for pair in fields.items() for part in pair]
                 self._writes.add_to(pipe, APPEND_FOR, self._keys.provider_attempts(provider), KEEP_S, KEPT, *pairs)
-        self._pending.clear()
 
     async def newest(self, provider: str, limit: int = KEPT) -> tuple[RecentAttempt, ...]:
         """The newest attempts of a provider, newest first.

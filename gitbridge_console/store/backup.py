@@ -23,8 +23,8 @@ MARK = "restoring"
 
 OF_EVENTS = frozenset("jxpfnohvat")
 """First letters of the keys that belong to one event, or to one of its tasks."""
-MADE_ANEW = frozenset({"r", "l", "w", "g", "k", "e", "b", "held"})
-NOT_COPIED = frozenset({"dl", "dx", "dt", "op", "od", "os"})
+MADE_ANEW = frozenset({"r", "l", "w", "g", "k", "e", "b", "held", "fences"})
+NOT_COPIED = frozenset({"dl", "dx", "dt", "op", "od", "os", "i"})
 TAGS_NOT_COPIED = ("ctl", "cache", "diffs")
 
 

@@ -154,7 +154,7 @@ class BudgetStore:
         if not wanted:
             return {}
         async with self._client.pipeline(transaction=False) as pipe:
-            pipe.time()
+            pipe.execute_command("TIME")
             for name in wanted:
                 pipe.hgetall(self._keys.provider_budget(name))
             clock, *replies = await pipe.execute()

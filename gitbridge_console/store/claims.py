@@ -9,9 +9,10 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from gitbridge_console.store.headers import Header
 from gitbridge_console.store.partition import Partition
 from gitbridge_console.store.records import Claim, ClaimedJob
-from gitbridge_console.store.replies import table_of, text_of
+from gitbridge_console.store.replies import text_of
 
 PEEK_FOR_S = 0.1
 """How long a look at the heads of all partitions is believed while it shows work; an empty one is never believed."""
@@ -28,12 +29,20 @@ def end_of_class(score: float) -> float:
 
 def claim_from(lane: str, reply: Sequence[Any]) -> Claim:
     """The reply of the claim script as records."""
-    paused, due_ms, now_ms = int(reply[0]), int(reply[1]), int(reply[2])
-    jobs = []
-    for job_id, fence, header, payload, diff, event in reply[3:]:
-        own = table_of(header)
-        jobs.append(ClaimedJob(text_of(job_id), lane, text_of(fence), own, table_of(event) if event else own, payload, diff, now_ms))
-    return Claim(tuple(jobs), bool(paused), None if due_ms < 0 else due_ms / 1000)
+    paused, due_ms, now_ms = bool(reply[0]), int(reply[1]), int(reply[2])
+    next_due_s = None if due_ms < 0 else due_ms / 1000
+    if len(reply) == 3:
+        return Claim((), paused, next_due_s)
+    fence, ids, events, payloads = text_of(reply[3]), text_of(reply[4]).split(" "), reply[6], reply[7]
+    own = [Header(raw, fence) for raw in reply[5].split(b"\0")]
+    about = [Header(raw) for raw in events.split(b"\0")] if events else own
+    jobs = [
+        ClaimedJob(job_id, lane, fence, header, event, payload, b"", now_ms)
+        for job_id, header, event, payload in zip(ids, own, about, payloads or [b""] * len(ids), strict=True)
+    ]
+    for place, diff in zip(reply[8][::2], reply[8][1::2], strict=True):
+        jobs[place - 1].packed_diff = diff
+    return Claim(tuple(jobs), paused, next_due_s)
 
 
 @dataclass(frozen=True, slots=True)

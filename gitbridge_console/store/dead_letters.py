@@ -46,8 +46,8 @@ class DeadLetterStore:
         """Whether somebody holds one of these tasks; what it brings would be missing from an export."""
         pipe = self._client.pipeline(transaction=False)
         for task_id in tasks:
-            pipe.hget(home_of(task_id, self._partitions).job(task_id), "st")
-        return b"leased" in (await pipe.execute() if tasks else [])
+            pipe.hexists(home_of(task_id, self._partitions).fences, task_id)
+        return any(await pipe.execute() if tasks else [])
 
     async def hold(self, owner: str, ttl_s: float) -> bool:
         """Take the export lock or prolong it; ``False``: somebody else has it."""

@@ -15,8 +15,9 @@ from gitbridge_console.domain.event_views import DecisionSummary, EventSummary
 from gitbridge_console.domain.events import EventState
 from gitbridge_console.domain.filters import EventFilter
 from gitbridge_console.domain.timestamps import iso_from_ms
+from gitbridge_console.store.headers import header_of
 from gitbridge_console.store.keys import Keys, home_of
-from gitbridge_console.store.replies import entry_ms, newest_entries, server_now_ms, table_of, text_of
+from gitbridge_console.store.replies import entry_ms, newest_entries, server_now_ms, text_of
 
 logger = logging.getLogger(__name__)
 
@@ -81,12 +82,12 @@ class DecisionReader:
         pipe = self._client.pipeline(transaction=False)
         for event_id in ids:
             keys = self._of(event_id)
-            pipe.hgetall(keys.job(event_id))
+            pipe.get(keys.job(event_id))
             pipe.hmget(keys.about(event_id), "repository", "subject", "title")
         replies = await pipe.execute() if ids else []
         found = []
         for n, event_id in enumerate(ids):
-            header, about = table_of(replies[2 * n]), [text_of(raw) for raw in replies[2 * n + 1]]
+            header, about = header_of(replies[2 * n]), [text_of(raw) for raw in replies[2 * n + 1]]
             if header.get("decided"):
                 found.append(_decision_summary(event_id, header, *about))
         return found

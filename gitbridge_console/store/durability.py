@@ -101,9 +101,9 @@ class DiskWait:
 
     def append(self, pipe: Pipeline) -> bool:
         """Put the wait behind what the pipe holds; whether there is one, and so one more reply, for :meth:`check`."""
-        if pipe.is_transaction:
-            raise ValueError("inside MULTI nothing can be waited for: use pipeline(transaction=False)")
         if self._waits:
+            if pipe.is_transaction:
+                raise ValueError("inside MULTI nothing can be waited for: use pipeline(transaction=False)")
             pipe.execute_command("WAITAOF", 1, 0, round(self.timeout_s * 1000))
         return self._waits
 

@@ -25,7 +25,7 @@ from urllib.parse import quote
 from gitbridge_console.settings.model import Durability
 from gitbridge_console.store.durability import APPENDFSYNC, asks_for_more
 from gitbridge_console.store.embedded_files import StoreFolder, open_lock, try_lock
-from gitbridge_console.store.embedded_process import collect_children, spawn
+from gitbridge_console.store.embedded_process import collect_children, end_started, spawn
 from gitbridge_console.store.unavailable import EmbeddedUnavailable
 
 log = logging.getLogger(__name__)
@@ -69,6 +69,8 @@ class EmbeddedServer:
             with self._exclusive(folder):
                 if self._users_fd is None:
                     self._users_fd = open_lock(folder.users_lock)
+                    if try_lock(self._users_fd) and folder.server_lives():
+                        log.warning("the embedded server of %s had no user: the last one was killed; it is taken over", folder.path)
                     fcntl.flock(self._users_fd, fcntl.LOCK_SH)
                 path = self._find_or_start(folder)
                 _sync_at_least(path, self.durability, joining=not held_before)
@@ -152,6 +154,16 @@ class EmbeddedServer:
 
     def _find_or_start(self, folder: StoreFolder) -> str:
         """Socket path of a server that answers. Must be called under the start lock."""
+        started: list[subprocess.Popen[bytes]] = []
+        try:
+            return self._answering(folder, started)
+        except EmbeddedUnavailable:
+            if self._given_up.is_set():
+                for process in started:
+                    end_started(process, STOP_TIMEOUT_S)
+            raise
+
+    def _answering(self, folder: StoreFolder, started: list[subprocess.Popen[bytes]]) -> str:
         process: subprocess.Popen[bytes] | None = None
         path = folder.recorded_socket()
         deadline = time.monotonic() + self.start_timeout_s
@@ -169,6 +181,7 @@ class EmbeddedServer:
                 try:
                     path = folder.choose_socket()
                     process = spawn(folder, path, alive_fd, APPENDFSYNC[self.durability])
+                    started.append(process)
                 finally:
                     os.close(alive_fd)
             self._pause_until(deadline, _silent(folder))

@@ -160,6 +160,13 @@ class StoreFolder:
         os.close(fd)
         return None
 
+    def server_lives(self) -> bool:
+        """Whether a server lives on the folder now."""
+        fd = self.take_alive_lock()
+        if fd is not None:
+            os.close(fd)
+        return fd is None
+
     def last_log_line(self) -> str:
         """The last thing the server said, without its time stamp."""
         try:

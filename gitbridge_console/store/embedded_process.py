@@ -64,3 +64,14 @@ def collect_children() -> None:
     """Take the exit status of servers of this process that have ended."""
     for process in [child for child in _children if child.poll() is not None]:
         _children.remove(process)
+
+
+def end_started(process: subprocess.Popen[bytes], timeout_s: float) -> None:
+    """End a server of this process that nobody has joined yet; one that does not go in time is killed."""
+    process.terminate()
+    try:
+        process.wait(timeout_s)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        process.wait()
+    collect_children()

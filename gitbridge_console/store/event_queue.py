@@ -7,9 +7,11 @@ checks the fence.
 
 from __future__ import annotations
 
+import json
 import zlib
 from collections.abc import Awaitable, Iterator, Mapping, Sequence
 from dataclasses import replace
+from functools import lru_cache
 from typing import Any
 
 from redis.exceptions import OutOfMemoryError
@@ -32,8 +34,37 @@ AT_ONCE = 500
 """Tasks looked at by one script, when many are called back."""
 
 
-def _flat(pairs: Mapping[str, str] | None) -> list[str]:
-    return [part for pair in (pairs or {}).items() for part in pair]
+DELIVERY_INLINE = 64
+"""Short, as they are, delivery ids stand in the record of an event; a longer one would make it larger."""
+
+
+def _flat(pairs: Mapping[str, str]) -> list[str]:
+    return [part for pair in pairs.items() for part in pair]
+
+
+def _named(kind: str, pairs: Mapping[str, str]) -> list[str]:
+    return [part for name, value in pairs.items() for part in (kind + name, value)]
+
+
+@lru_cache(maxsize=256)
+def _lasting(kind: str, action: str, source: str) -> str:
+    """What many events have in common of the JSON in their records."""
+    fields = {"ty": kind, "ac": action, "src": source} if action else {"ty": kind, "src": source}
+    return json.dumps(fields)[:-1]
+
+
+def _fields(event: IncomingEvent, action: str, edited_from: str) -> str:
+    """The fields of a new event's header that say nothing to the queue, as JSON; every value is text."""
+    text = _lasting(event.type[:60], action[:60], event.source[:60])
+    if len(event.delivery) <= DELIVERY_INLINE:
+        text += f', "dl": {json.dumps(event.delivery)}'
+    if event.priority:
+        text += ', "pin": "1"'
+    if event.diff:
+        text += ', "df": "1"'
+    if edited_from:
+        text += f', "from": {json.dumps(edited_from)}'
+    return text + "}"
 
 
 class RedisEventQueue(QueueControls):
@@ -59,40 +90,79 @@ class RedisEventQueue(QueueControls):
             PayloadTooLarge: over the configured size.
             BackPressure: too much is undecided or stored and nothing may be shed for it, or the server is at its memory limit.
         """
-        limits, partitions = self.settings, self.partitions
-        if len(event.payload) > limits.payload_max_bytes:
-            raise PayloadTooLarge(f"payload of {len(event.payload):,} bytes is over queue.payload_max_bytes = {limits.payload_max_bytes:,}")
-        repository_key = f"{zlib.crc32(repository.encode('utf-8', 'replace')):08x}" if repository else ""
-        home = partition_of(edited_from, len(partitions)) if edited_from else int(repository_key or "0", 16) % len(partitions)
+        home, args = self._handed_in(event, lane, priority, action, repository, edited_from, texts)
         try:
-            reply = await partitions[home].accept(
-                event.delivery,
-                milliseconds(self.retention.delivery_ids_s),
-                lane,
-                int(event.priority or priority),
-                "pin" if event.priority else "",
-                event.type[:60],
-                action[:60],
-                event.source[:60],
-                repository_key,
-                pack(event.payload),
-                pack(event.diff.encode("utf-8", "replace")) if event.diff else b"",
-                f"{home:02x}",
-                edited_from,
-                self._share(limits.max_waiting),
-                self._share(limits.memory_soft_bytes),
-                self._share(limits.memory_hard_bytes),
-                int(Priority.parse(self.shedding.least_priority)) if self.shedding.enabled else 0,
-                *_flat(texts),
-            )
+            reply = await self.partitions[home].accept(self._bounds(home), args)
         except OutOfMemoryError as error:
-            raise BackPressure(f"{full_text(error)}; nothing accepted is lost, try again later") from error
-        status, number = text_of(reply[1]), int(reply[2])
+            reply = error
+        outcome = self._outcome(reply)
+        if isinstance(outcome, BackPressure):
+            raise outcome from reply if isinstance(reply, Exception) else None
+        return outcome
+
+    async def enqueue_many(
+        self, events: Sequence[IncomingEvent], *, lane: str = "route", priority: Priority = Priority.NORMAL
+    ) -> list[Enqueued | BackPressure]:
+        """Accept many events with few round trips, in their order: for each what :meth:`enqueue` would have returned or refused it with.
+
+        Raises:
+            PayloadTooLarge: one is over the configured size; nothing was stored.
+            redis.exceptions.RedisError: the store is away; some may be stored. All may be handed in again: ids are accepted once.
+        """
+        by_home: dict[int, tuple[list[int], list[Sequence[Any]]]] = {}
+        for place, event in enumerate(events):
+            home, args = self._handed_in(event, lane, priority, "", "", "", None)
+            places, own = by_home.setdefault(home, ([], []))
+            places.append(place)
+            own.append(args)
+        found: dict[int, Enqueued | BackPressure] = {}
+        for home, (places, own) in by_home.items():
+            replies = await self.partitions[home].accept_many(self._bounds(home), own)
+            found.update(zip(places, map(self._outcome, replies), strict=True))
+        return [found[place] for place in range(len(events))]
+
+    def _handed_in(
+        self,
+        event: IncomingEvent,
+        lane: str,
+        priority: Priority,
+        action: str,
+        repository: str,
+        edited_from: str,
+        texts: Mapping[str, str] | None,
+    ) -> tuple[int, list[Any]]:
+        """The partition an event belongs to and the arguments of its script."""
+        if len(event.payload) > self.settings.payload_max_bytes:
+            limit = f"queue.payload_max_bytes = {self.settings.payload_max_bytes:,}"
+            raise PayloadTooLarge(f"payload of {len(event.payload):,} bytes is over {limit}")
+        count = len(self.partitions)
+        key = f"{zlib.crc32(repository.encode('utf-8', 'replace')):08x}" if repository else ""
+        home = partition_of(edited_from, count) if edited_from else int(key or "0", 16) % count
+        fields = _fields(event, action, edited_from)
+        args = [event.delivery, lane, str(int(event.priority or priority)), key, fields, pack(event.payload)]
+        if event.diff:
+            args += ["diff", pack(event.diff.encode("utf-8", "replace"))]
+        if edited_from:
+            args += ["from", edited_from]
+        if len(event.delivery) > DELIVERY_INLINE:
+            args += ["x:delivery", event.delivery]
+        if texts:
+            args += _named("x:", texts)
+        return home, args
+
+    def _outcome(self, reply: Any) -> Enqueued | BackPressure:
+        """The reply of the script for one event; what is no answer of it is raised."""
+        if isinstance(reply, OutOfMemoryError):
+            return BackPressure(f"{full_text(reply)}; nothing accepted is lost, try again later")
+        if isinstance(reply, Exception):
+            raise reply
+        status = text_of(reply[1])
         if status == "full":
-            raise BackPressure(f"{number:,} events are undecided, {self._limit_text('max_waiting', limits.max_waiting)}; try again later")
+            limit = self._limit_text("max_waiting", self.settings.max_waiting)
+            return BackPressure(f"{int(reply[2]):,} events are undecided, {limit}; try again later")
         if status == "over budget":
-            limit = self._limit_text("memory_hard_bytes", limits.memory_hard_bytes)
-            raise BackPressure(f"{number:,} bytes are stored, {limit}; try again later")
+            limit = self._limit_text("memory_hard_bytes", self.settings.memory_hard_bytes)
+            return BackPressure(f"{int(reply[2]):,} bytes are stored, {limit}; try again later")
         return Enqueued(text_of(reply[0]), status)
 
     async def claim(self, lane: str, n: int, lease_s: float | None = None, *, payloads: bool = True, repository_max: int = 0) -> Claim:
@@ -215,16 +285,31 @@ class RedisEventQueue(QueueControls):
 
         ``record`` is appended to the log of decisions by the same script: once, or not at all.
         """
-        seats, partition = "cancel" if cancel_waiting_seats else "keep", self._of(job.id)
-        own = _flat(header)
-        first = (lane, milliseconds(delay_s), state, by, why[:300], seats, decision, action)
-        rest = (len(own) // 2, *own, *_flat(texts))
-
-        def write(*link: str | bytes | int) -> Awaitable[Any]:
-            return partition.commit("hand_on", job.id, job.fence, *first, *link, *rest)
-
+        partition = self._of(job.id)
+        if not (lane or delay_s or cancel_waiting_seats or decision or action or header or texts or record):
+            return bool(await partition.commit("conclude", state.value, by, why[:300], job.id, job.fence))
+        args: list[Any] = [job.id, job.fence, lane, state.value, by]
+        if why:
+            args += ["why", why[:300]]
+        if delay_s > 0:
+            args += ["delay", milliseconds(delay_s)]
+        if cancel_waiting_seats:
+            args += ["cancel", "1"]
+        if decision:
+            args += ["decision", decision]
+        if action:
+            args += ["action", action]
+        if header:
+            args += _named("h:", header)
+        if texts:
+            args += _named("x:", texts)
         if record is None:
-            return bool(await write("", "", "", 0, 0))
+            return bool(await partition.commit("hand_on", *args))
+
+        def write(prev: str, digest: str, text: str | bytes, entries: int, size: int) -> Awaitable[Any]:
+            link = ("prev", prev, "hash", digest, "record", text, "entries", entries, "bytes", size)
+            return partition.commit("hand_on", *args, *link)
+
         return bool(await self.log.with_record(partition, record, write))
 
     async def attach(self, job: ClaimedJob, diff: str) -> bool:

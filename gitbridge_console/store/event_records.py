@@ -13,6 +13,7 @@ from gitbridge_console.domain.event_records import EventRecord
 from gitbridge_console.domain.events import EventState
 from gitbridge_console.domain.facts import supersede_version
 from gitbridge_console.domain.filters import EventFilter
+from gitbridge_console.store.headers import header_of
 from gitbridge_console.store.keys import Keys, home_of
 from gitbridge_console.store.reader import EventReader
 from gitbridge_console.store.replies import server_now_ms, text_of, unpack
@@ -43,18 +44,19 @@ class EventRecords:
             UnreadableEvent: a part of it is damaged; a record would not hold all there is.
         """
         pipe, keys = self._client.pipeline(transaction=False), home_of(event_id, self._partitions)
-        pipe.hmget(keys.job(event_id), "src", "pin")
+        pipe.get(keys.job(event_id))
         pipe.get(keys.payload(event_id))
         pipe.get(keys.diff(event_id))
         pipe.exists(keys.decision(event_id))
-        (source, pin), payload, diff, decided = await pipe.execute()
+        raw, payload, diff, decided = await pipe.execute()
         try:
             detail = await self._reader.event_detail(event_id)
             if detail is None:
                 return None
             if payload is None or (decided and detail.decision is None):
                 raise UnreadableEvent(f"event {event_id}: its {'payload is gone' if payload is None else 'decision cannot be read'}")
-            return EventRecord(detail, text_of(source), unpack(payload), unpack(diff) if diff else None, pinned=bool(pin))
+            header = header_of(raw)
+            return EventRecord(detail, header.get("src", ""), unpack(payload), unpack(diff) if diff else None, pinned="pin" in header)
         except (ValidationError, ValueError, TypeError, zlib.error) as error:
             raise UnreadableEvent(f"event {event_id}: {' '.join(str(error).split())[:200]}") from error
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Sequence
 from typing import Any
 
 FLIGHTS_MAX = 3
@@ -20,6 +20,26 @@ BYTES_MAX = 1 << 20
 """Bytes of arguments in one call, but always at least one transition."""
 
 Transition = tuple[str, Sequence[Any]]
+
+
+def size_of(args: Sequence[Any]) -> int:
+    """Length of a transition's arguments, as far as they are text or bytes."""
+    try:
+        return sum(map(len, args))
+    except TypeError:
+        return sum(len(arg) for arg in args if isinstance(arg, str | bytes))
+
+
+def loads_of(items: Sequence[Sequence[Any]], most: int) -> Iterator[Sequence[Sequence[Any]]]:
+    """Arguments of many transitions in their order, divided so that each part is within ``most`` and :data:`BYTES_MAX`, or one."""
+    start = size = 0
+    for place, args in enumerate(items):
+        size += (own := size_of(args))
+        if place > start and (place - start >= most or size > BYTES_MAX):
+            yield items[start:place]
+            start, size = place, own
+    if start < len(items):
+        yield items[start:]
 
 
 class GroupCommit:
@@ -59,10 +79,7 @@ class GroupCommit:
         load: list[tuple[Transition, asyncio.Future[Any]]] = []
         size = 0
         while self._gathered and len(load) < TOGETHER_MAX:
-            (_, args), _ = self._gathered[0]
-            for arg in args:
-                if type(arg) is str or type(arg) is bytes:
-                    size += len(arg)
+            size += size_of(self._gathered[0][0][1])
             if load and size > BYTES_MAX:
                 break
             load.append(self._gathered.popleft())

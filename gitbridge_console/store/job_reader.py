@@ -10,8 +10,9 @@ from gitbridge_console.domain.events import Priority
 from gitbridge_console.domain.filters import EventFilter
 from gitbridge_console.domain.windows import Bookmark, SearchStep, Window
 from gitbridge_console.store.decision_reader import AT_ONCE, DecisionReader
+from gitbridge_console.store.headers import header_of
 from gitbridge_console.store.merged_sets import END, Entry, MergedSets
-from gitbridge_console.store.replies import server_now_ms, table_of, text_of
+from gitbridge_console.store.replies import server_now_ms, text_of
 
 PLACES = ("leased", "ready", "held", "waiting")
 """The order of a listing: what is being worked on, then what is claimed next."""
@@ -93,8 +94,10 @@ class JobReader(DecisionReader):
             ids = [text_of(entry.name) for _, entry in part]
             pipe = self._client.pipeline(transaction=False)
             for job_id in ids:
-                pipe.hgetall(self._of(job_id).job(job_id))
-            headers = [table_of(reply) for reply in await pipe.execute()]
+                pipe.get(self._of(job_id).job(job_id))
+                pipe.hget(self._of(job_id).fences, job_id)
+            replies = await pipe.execute()
+            headers = [header_of(raw, fence) for raw, fence in zip(replies[::2], replies[1::2], strict=True)]
             events = list(dict.fromkeys(job_id.partition(".")[0] for job_id in ids))
             known = {summary.id: summary for summary, _ in await self.summaries(events, now)}
             for (place, entry), job_id, header in zip(part, ids, headers, strict=True):

@@ -20,7 +20,7 @@ from redis.asyncio import Redis
 from gitbridge_console.domain.audit import AuditFilter, Intent, Outcome, entry_of
 from gitbridge_console.domain.chain_lines import ChainReport
 from gitbridge_console.domain.event_views import AuditEntry
-from gitbridge_console.domain.hash_chain import End, canonical, link_hash
+from gitbridge_console.domain.hash_chain import End, Link, canonical, link_hash
 from gitbridge_console.domain.timestamps import iso_from_ms
 from gitbridge_console.store.bounded_writes import BoundedWrites
 from gitbridge_console.store.durability import LOOK_FIRST, DiskWait
@@ -49,14 +49,16 @@ redis.call('HSET', ends, 'seq', string.format('%.0f', seq), 'hash', ARGV[2])
 for _ = 1, 50 do
   if redis.call('XLEN', KEYS[1]) <= tonumber(ARGV[4]) then break end
   local oldest = redis.call('XRANGE', KEYS[1], '-', '+', 'COUNT', 1)[1]
-  redis.call('XDEL', KEYS[1], oldest[1])
+  local gone = redis.pcall('XDEL', KEYS[1], oldest[1])
+  if type(gone) == 'table' and gone.err then break end
   redis.call('HSET', ends, 'aseq', string.match(oldest[1], '^%d+'), 'ahash', oldest[2][4])
   redis.call('HINCRBY', ends, 'lost', 1)
 end
 return seq
 """
 """Append a link. ``ARGV``: hash of the head it was made for, its own, the record, most links kept. Returns its number, or number and
-hash of the head where another link came first. A head that is gone is taken from the last link, so that operators can go on."""
+hash of the head where another link came first. A head that is gone is taken from the last link, and a user that may not remove links
+removes none, so that operators can go on."""
 
 _TRIM = """
 local ends = KEYS[1] .. ':ends'
@@ -175,11 +177,13 @@ class AuditJournal:
         """Check the whole chain."""
         return await self.chain.verify()
 
-    async def size(self) -> tuple[int, int | None]:
-        """Links that are kept, and when the oldest was made, in milliseconds; ``None`` where there is none."""
-        async for link in self.chain.links():
-            return int(await self._client.xlen(self.chain.stream)), int(_readable(link.body).get("at_ms", 0))
-        return 0, None
+    async def size(self) -> tuple[int, int]:
+        """Links that are kept, and when the oldest was made, in milliseconds; 0 where there is none."""
+        async with self._client.pipeline(transaction=False) as pipe:
+            pipe.xlen(self.chain.stream)
+            pipe.xrange(self.chain.stream, count=1)
+            count, oldest = await pipe.execute()
+        return int(count), made_ms(link_of(*oldest[0])) if oldest else 0
 
     async def trim(self, until: int, file: str) -> int:
         """Remove the links up to that number, which lie in ``file``; returns how many went."""
@@ -192,6 +196,11 @@ class AuditJournal:
         """What left the audit."""
         found = table_of(await self._client.hgetall(self.chain.ends_key))
         return AuditBooks(int(found.get("exported", 0)), found.get("file", ""), int(found.get("lost", 0)))
+
+
+def made_ms(link: Link) -> int:
+    """When a link was made, in milliseconds."""
+    return int(_readable(link.body).get("at_ms", 0))
 
 
 def _readable(body: bytes) -> dict[str, Any]:

@@ -7,19 +7,22 @@
 ``<tag>:b``             hash: bytes counted for the events in each state, the sum of their ``sz``
 ``<tag>:lanes``         set of lane names ever used
 ``<tag>:r:<lane>``      ready jobs, score ``priority * 2**43 + ms``
-``<tag>:l:<lane>``      leased jobs, score = expiry in ms; the only record of "being worked on"
+``<tag>:l:<lane>``      leased jobs, score = expiry in ms
+``<tag>:fences``        hash: the fence of each leased job, and whether its repository's cap counts it
 ``<tag>:w:<lane>``      jobs waiting for a time, score = due in ms
 ``<tag>:g:<lane>:<rp>`` jobs of one repository over its cap, score as in the lane;  ``<tag>:held`` set: which of these there are
 ``<tag>:k:<lane>:<rp>`` set: leased jobs of one repository, while a cap is set
 ``<tag>:e:<state>``     events in a state, score = since when in ms
-``<tag>:j:<job>``       hash: header of an event or a task, short values only
+``<tag>:j:<job>``       record of an event or a task: its header and the newest lines of its timeline, see ``headers.py``
 ``<tag>:x:<event>``     hash: outside text about an event (title, subject, reason, error message)
 ``<tag>:p:<event>``     payload as received, deflated;  ``<tag>:f:<event>`` its diff, deflated
 ``<tag>:a:<task>``      answer, JSON;  ``<tag>:t:<task>`` list of attempts, JSON
 ``<tag>:v:<event>``     list: events that were made from this one with an edited payload
-``<tag>:n:<event>``     decision, JSON;  ``<tag>:o:<event>`` action, JSON;  ``<tag>:h:<event>`` list: timeline
-``<tag>:d:<delivery>``  event id of a delivery;  ``<tag>:s:<subject>`` newest head of a subject, ``id version``
-``<tag>:ev``            stream: event log;  ``<tag>:q`` stream: quarantine;  ``<tag>:dn`` stream: decision ids
+``<tag>:n:<event>``     decision, JSON;  ``<tag>:o:<event>`` action, JSON;  ``<tag>:h:<event>`` list: older lines of the timeline
+``<tag>:i:<marker>``    fence of whoever may be publishing something with that marker; gone by itself
+``<tag>:d:<day>``       hash: delivery ids of one day, with the event and when;  ``<tag>:s:<subject>`` newest head, ``id version``
+``<tag>:ev``            stream: event log, an entry for all that a script had to say
+``<tag>:q``             stream: quarantine;  ``<tag>:dn`` stream: decision ids
 ``<tag>:dl``            lock of the engine that exports dead letters: its token, gone by itself when it dies
 ``<tag>:dx``            hash: what was exported lately (since, count, files, file, engine);  ``<tag>:dt`` hash: why it failed
 ``<tag>:op:<op>``       hash: what came of a bulk operation here, and its fence;  ``<tag>:od:<op>`` list: what it is still to do;
@@ -33,7 +36,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-STORE_VERSION = 1
+STORE_VERSION = 2
 """Version of the layout above; an engine refuses a store that says otherwise."""
 
 
@@ -80,6 +83,11 @@ class Keys:
     @property
     def wake(self) -> str:
         return f"{self.tag}:wake"
+
+    @property
+    def fences(self) -> str:
+        """Hash of the fences in force, by leased job."""
+        return f"{self.tag}:fences"
 
     @property
     def lanes(self) -> str:
@@ -142,8 +150,9 @@ class Keys:
     def edits(self, event_id: str) -> str:
         return f"{self.tag}:v:{event_id}"
 
-    def delivery(self, delivery: str) -> str:
-        return f"{self.tag}:d:{delivery}"
+    def deliveries(self, day: int) -> str:
+        """Hash of the delivery ids of one day since the epoch."""
+        return f"{self.tag}:d:{day}"
 
     def bulk_sums(self, op_id: str) -> str:
         return f"{self.tag}:op:{op_id}"
@@ -178,6 +187,21 @@ class Keys:
         """Hash of the fleet's heartbeats, engine id to JSON; fleet-wide, so under a tag of its own."""
         return f"{{{self.namespace}:ctl}}:engines"
 
+    @property
+    def reconcile(self) -> str:
+        """Hash of how far reconciling has come; fleet-wide."""
+        return f"{{{self.namespace}:ctl}}:reconcile"
+
+    @property
+    def inbox(self) -> str:
+        """Hash of what is known of the ways in beside the webhook; fleet-wide."""
+        return f"{{{self.namespace}:ctl}}:inbox"
+
+    @property
+    def receivers(self) -> str:
+        """Hash of the processes that receive webhooks, id to JSON; fleet-wide."""
+        return f"{{{self.namespace}:ctl}}:receivers"
+
     def provider_board(self, provider: str) -> str:
         """Hash of what the fleet knows of a provider's health; fleet-wide."""
         return f"{{{self.namespace}:rl:{provider}}}:board"
@@ -210,6 +234,10 @@ class Keys:
         """Hash of what the limits of a provider's model have left; fleet-wide."""
         return f"{{{self.namespace}:rl:{provider}}}:limits:{model}"
 
+    def host(self, host: str) -> str:
+        """Tag of what the fleet shares about a code host; its keys stand in ``host_board.py``."""
+        return f"{{{self.namespace}:host:{host}}}"
+
     @property
     def cache(self) -> str:
         """Tag of the answer cache; fleet-wide. Its keys stand in ``answer_cache.py``."""
@@ -224,6 +252,11 @@ class Keys:
     def outcomes(self) -> str:
         """Tag of what operators made of findings; fleet-wide. Its keys stand in ``outcomes.py``."""
         return f"{{{self.namespace}:outcomes}}"
+
+    @property
+    def alerts(self) -> str:
+        """Tag of the alerts; fleet-wide. Their keys stand in ``alert_book.py``."""
+        return f"{{{self.namespace}:alerts}}"
 
     @property
     def audit(self) -> str:

@@ -9,8 +9,10 @@ from collections.abc import Callable
 from typing import Any
 
 from redis.asyncio import Redis
+from redis.crc import key_slot
 
 from gitbridge_console.settings.model import LegacySettings
+from gitbridge_console.store.addresses import Address
 
 BLOCK_S = 1.0
 """How long a look at an empty list waits; always kept below the socket's time limit."""
@@ -34,6 +36,22 @@ return 1
 """
 
 
+def legacy_warnings(store_url: str | None, settings: LegacySettings) -> tuple[str, ...]:
+    """Why the legacy list cannot be read, one line for an operator; nothing where it can, or is switched off.
+
+    An entry moves from one list to the other in one command, which a Cluster does only within one slot.
+    """
+    url = settings.url or store_url
+    if not settings.enabled or not url or Address.parse(url).topology != "cluster":
+        return ()
+    if key_slot(settings.events_key.encode()) == key_slot(settings.processing_key.encode()):
+        return ()
+    return (
+        f"the legacy list {settings.events_key} is not read: in a Cluster it and {settings.processing_key} must share a hash tag; "
+        "name them so, give legacy.url, or set legacy.enabled = false",
+    )
+
+
 class LegacyStore:
     """``LPUSH`` at one end by the producers, taken at the other, kept in a processing list until it is stored."""
 
@@ -41,7 +59,7 @@ class LegacyStore:
         self, client: Redis, settings: LegacySettings, *, stale_s: float = STALE_S, clock: Callable[[], float] = time.monotonic
     ) -> None:
         self._client: Any = client
-        socket_timeout_s = client.connection_pool.connection_kwargs.get("socket_timeout")
+        socket_timeout_s = client.get_connection_kwargs().get("socket_timeout")  # type: ignore[no-untyped-call]
         self._block_s = min(BLOCK_S, socket_timeout_s / 2) if socket_timeout_s else BLOCK_S
         self._events = settings.events_key
         self._processing = settings.processing_key
@@ -72,6 +90,10 @@ class LegacyStore:
     async def waiting(self) -> int:
         """How many entries producers have pushed that nobody took yet."""
         return int(await self._client.llen(self._events))
+
+    async def depths(self) -> tuple[int, int]:
+        """How many entries wait, and how many are being taken over."""
+        return await self.waiting(), int(await self._client.llen(self._processing))
 
     async def sweep(self) -> int:
         """Return to the list what has been in processing for too long; returns how many. One process at a time does it.

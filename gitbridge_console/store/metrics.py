@@ -8,16 +8,19 @@ A hash per provider and minute (and one for the fleet) holds only integers, so `
 
 from __future__ import annotations
 
+import asyncio
 import time
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 
 from redis.asyncio import Redis
+from redis.asyncio.client import Pipeline
 from redis.exceptions import OutOfMemoryError
 
 from gitbridge_console.domain.tasks import Attempt
 from gitbridge_console.store.attempt_log import AttemptLog
 from gitbridge_console.store.bounded_writes import COUNT, GREATEST, REMEMBER, BoundedWrites
+from gitbridge_console.store.clients import cluster_of
 from gitbridge_console.store.latency_histogram import BOUNDS_MS, LatencyHistogram
 from gitbridge_console.store.metrics_window import (
     MetricsWindow,
@@ -43,6 +46,9 @@ KEPT_MINUTES = 15
 CLOCK_CHECK_S = 60.0
 AVAILABILITY_S = 30.0
 _NOT_NOW: tuple[type[Exception], ...] = (*STORE_AWAY_ERRORS, OutOfMemoryError)
+
+_Pending = Mapping[tuple[str, int], Counter[str]]
+"""What was counted, by scope and minute."""
 
 
 def minute_key(namespace: str, scope: str, minute: int) -> str:
@@ -172,7 +178,7 @@ class Metrics:
         self._offset_s = seconds + micros / 1_000_000 - self._clock_checked_at
 
     async def flush(self) -> int:
-        """Add what was counted to the store, in one round trip; returns the number of hashes written.
+        """Add what was counted to the store, in one round trip (in a Cluster one for each scope); returns the number of hashes written.
 
         With the store away or full everything is kept for the next flush, up to :data:`PENDING_MINUTES_MAX` minutes. Where
         only the reply was lost the same numbers are added twice: metrics are estimates, the journal is not.
@@ -184,29 +190,47 @@ class Metrics:
         depths, self._depths = self._depths, {}
         if not pending and not depths:
             return 0
+        scopes = sorted({FLEET} | {scope for scope, _ in pending})
+        # What shares a transaction has to share a server: in a Cluster each scope has a tag, and so a transaction, of its own.
+        groups = [[scope] for scope in scopes] if cluster_of(self._client) is not None else [scopes]
         try:
             await self._check_clock()
-            async with self._client.pipeline(transaction=True) as pipe:
-                for (scope, minute), counts in pending.items():
-                    pairs = [part for name, n in counts.items() if n for part in (name, n)]
-                    self._writes.add_to(pipe, COUNT, minute_key(self._namespace, scope, minute), self._keep_s, *pairs)
-                for name, hour, judged, away in _by_hour(pending):
-                    self._writes.add_to(pipe, COUNT, hour_key(self._namespace, name, hour), self._keep_s, "judged", judged, "away", away)
-                for minute in {minute for minute, _ in depths}:
-                    pairs = [part for (at, lane), n in depths.items() if at == minute for part in (f"g:{lane}", n)]
-                    self._writes.add_to(pipe, GREATEST, minute_key(self._namespace, FLEET, minute), self._keep_s, *pairs)
-                if self._attempts is not None:
-                    self._attempts.add_to(pipe)
-                providers = sorted({scope for scope, _ in pending if scope != FLEET})
-                if providers:
-                    self._writes.add_to(pipe, REMEMBER, providers_key(self._namespace), self._keep_s, *providers)
-                await pipe.execute()
         except _NOT_NOW:
             self._take_back(pending)
             raise
+        results = await asyncio.gather(*(self._write(group, pending, depths) for group in groups), return_exceptions=True)
+        failed = [result for result in results if isinstance(result, BaseException)]
+        for group, result in zip(groups, results, strict=True):
+            if isinstance(result, _NOT_NOW):
+                self._take_back({place: counts for place, counts in pending.items() if place[0] in group})
+        if failed:
+            raise failed[0]
         return len(pending)
 
-    def _take_back(self, pending: Mapping[tuple[str, int], Counter[str]]) -> None:
+    async def _write(self, scopes: list[str], pending: _Pending, depths: Mapping[tuple[int, str], int]) -> None:
+        """Add what was counted for some scopes, all of it or nothing."""
+        async with self._client.pipeline(transaction=True) as pipe:
+            for (scope, minute), counts in pending.items():
+                pairs = [part for name, n in counts.items() if n for part in (name, n)]
+                if scope in scopes:
+                    self._writes.add_to(pipe, COUNT, minute_key(self._namespace, scope, minute), self._keep_s, *pairs)
+            for name, hour, judged, away in _by_hour(pending):
+                if name in scopes:
+                    self._writes.add_to(pipe, COUNT, hour_key(self._namespace, name, hour), self._keep_s, "judged", judged, "away", away)
+            if FLEET in scopes:
+                self._add_fleet(pipe, sorted({scope for scope, _ in pending if scope != FLEET}), depths)
+            if self._attempts is not None:
+                self._attempts.add_to(pipe, scopes)
+            await pipe.execute()
+
+    def _add_fleet(self, pipe: Pipeline, providers: Sequence[str], depths: Mapping[tuple[int, str], int]) -> None:
+        for minute in {minute for minute, _ in depths}:
+            pairs = [part for (at, lane), n in depths.items() if at == minute for part in (f"g:{lane}", n)]
+            self._writes.add_to(pipe, GREATEST, minute_key(self._namespace, FLEET, minute), self._keep_s, *pairs)
+        if providers:
+            self._writes.add_to(pipe, REMEMBER, providers_key(self._namespace), self._keep_s, *providers)
+
+    def _take_back(self, pending: _Pending) -> None:
         oldest = self._minute() - PENDING_MINUTES_MAX
         for (scope, minute), counts in pending.items():
             if minute > oldest:

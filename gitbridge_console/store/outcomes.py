@@ -100,7 +100,7 @@ class OutcomeStore:
     async def read(self, repository: str, kind: str) -> Outcomes:
         """All that a decision of this repository and kind looks at."""
         async with self._client.pipeline(transaction=False) as pipe:
-            pipe.time()
+            pipe.execute_command("TIME")
             pipe.hgetall(f"{self._tag}:chance")
             pipe.hgetall(f"{self._tag}:record")
             pipe.lrange(self._of(repository), 0, HISTORY_MAX - 1)

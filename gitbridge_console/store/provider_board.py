@@ -173,7 +173,7 @@ class ProviderBoard:
         async with self._client.pipeline(transaction=False) as pipe:
             for name in wanted:
                 pipe.hgetall(self._keys.provider_board(name))
-            pipe.time()
+            pipe.execute_command("TIME")
             *replies, clock = await pipe.execute(raise_on_error=False)
         for reply in (*replies, clock):
             if isinstance(reply, Exception) and not isinstance(reply, ResponseError):

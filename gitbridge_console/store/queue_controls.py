@@ -96,6 +96,18 @@ class QueueControls:
     def _share(self, limit: int) -> int:
         return math.ceil(limit / len(self.partitions))
 
+    def _bounds(self, home: int) -> tuple[Any, ...]:
+        """What a partition's enqueues go by, as the script of that name wants it."""
+        limits = self.settings
+        return (
+            milliseconds(self.retention.delivery_ids_s),
+            f"{home:02x}",
+            self._share(limits.max_waiting),
+            self._share(limits.memory_soft_bytes),
+            self._share(limits.memory_hard_bytes),
+            int(Priority.parse(self.shedding.least_priority)) if self.shedding.enabled else 0,
+        )
+
     def _limit_text(self, name: str, limit: int) -> str:
         """A limit in words: as it is set, or what of it falls to the one partition an event belongs to."""
         if len(self.partitions) == 1:
@@ -143,10 +155,13 @@ class QueueControls:
         """Cancel unfinished events, seats in flight included. Reply as :meth:`replay`."""
         return [text_of(word) for word in await self._each("cancel", ids, by, why[:200])]
 
-    async def approve(self, event_id: str, *, approve: bool, by: str, note: str = "", seen: str | None = None) -> str:
-        """An operator's word on an event that awaits it; returns the state it was in, ``"changed"`` where the decision is not ``seen``."""
-        word = "approve" if approve else "reject"
-        return text_of(await self._of(event_id).run("approve", event_id, word, by, note[:200], "" if seen is None else _digest(seen)))
+    async def approve(self, event_id: str, *, approve: bool, by: str, note: str = "", seen: str | None = None, action: str = "") -> str:
+        """An operator's word on an event that awaits it; returns the state it was in, ``"changed"`` where the decision is not ``seen``.
+
+        ``action`` is what is to be published exactly so.
+        """
+        word, digest = "approve" if approve else "reject", "" if seen is None else _digest(seen)
+        return text_of(await self._of(event_id).run("approve", event_id, word, by, note[:200], digest, action))
 
     async def amend(self, event_id: str, before: str, after: Decision, header: Mapping[str, str], *, only_open: bool, by: str) -> str:
         """Replace an event's decision, if it still is ``before``, and with ``only_open`` if it awaits approval.
@@ -238,7 +253,8 @@ class QueueControls:
     async def trim(self, limit: int = 200) -> int:
         """Forget finished events beyond retention, oldest first, at most ``limit`` in each partition; returns how many."""
         bounds = self.retention
-        args = (milliseconds(bounds.finished_s), self._share(bounds.finished_max), self._share(bounds.finished_bytes), limit)
+        most = (self._share(bounds.finished_max), self._share(bounds.finished_bytes))
+        args = (milliseconds(bounds.finished_s), *most, limit, milliseconds(bounds.delivery_ids_s))
         return sum([int(await partition.run("trim", *args)) for partition in self.partitions])
 
     async def quarantine(self, raw: bytes, *, source: str, error: str) -> str:

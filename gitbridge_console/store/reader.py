@@ -22,9 +22,11 @@ from gitbridge_console.domain.tasks import Attempt
 from gitbridge_console.domain.timestamps import iso_from_ms
 from gitbridge_console.domain.windows import Bookmark, SearchStep, Window
 from gitbridge_console.store.decision_reader import AT_ONCE, read_decision
+from gitbridge_console.store.event_log import log_lines
+from gitbridge_console.store.headers import header_of, read_header, timeline_of
 from gitbridge_console.store.job_reader import JobReader, priority_of
 from gitbridge_console.store.merged_sets import MergedSets
-from gitbridge_console.store.replies import entry_ms, server_now_ms, table_of, text_of, unpack
+from gitbridge_console.store.replies import server_now_ms, table_of, text_of, unpack
 
 logger = logging.getLogger(__name__)
 
@@ -92,12 +94,13 @@ class EventReader(JobReader):
         pipe = self._client.pipeline(transaction=False)
         for event_id in ids:
             keys = self._of(event_id)
-            pipe.hgetall(keys.job(event_id))
+            pipe.get(keys.job(event_id))
+            pipe.hget(keys.fences, event_id)
             pipe.hgetall(keys.about(event_id))
         replies = await pipe.execute()
         out = []
         for n, event_id in enumerate(ids):
-            header, about = table_of(replies[2 * n]), table_of(replies[2 * n + 1])
+            header, about = header_of(replies[3 * n], replies[3 * n + 1]), table_of(replies[3 * n + 2])
             if header.get("state"):
                 out.append((_summary(event_id, header, about, now), tuple(about.get("panel", "").split(", "))))
         return out
@@ -112,7 +115,7 @@ class EventReader(JobReader):
 
     async def find_event(self, event_id: str) -> dict[str, str] | None:
         """The header of an event, ``None`` when there is none."""
-        header = table_of(await self._client.hgetall(self._of(event_id).job(event_id)))
+        header = await read_header(self._client, self._of(event_id), event_id)
         return header if header.get("state") else None
 
     async def payload(self, event_id: str) -> bytes:
@@ -123,14 +126,15 @@ class EventReader(JobReader):
         """All of one event, ``None`` when there is none."""
         pipe = self._client.pipeline(transaction=False)
         keys = self._of(event_id)
-        pipe.hgetall(keys.job(event_id))
+        pipe.get(keys.job(event_id))
+        pipe.hget(keys.fences, event_id)
         pipe.hgetall(keys.about(event_id))
         pipe.lrange(keys.timeline(event_id), 0, -1)
         pipe.get(keys.decision(event_id))
         pipe.get(keys.action(event_id))
         pipe.lrange(keys.edits(event_id), 0, -1)
-        raw_header, raw_about, timeline, raw_decision, raw_action, edits = await pipe.execute()
-        header, about = table_of(raw_header), table_of(raw_about)
+        raw, fence, raw_about, older, raw_decision, raw_action, edits = await pipe.execute()
+        header, about = header_of(raw, fence), table_of(raw_about)
         if not header.get("state"):
             return None
         summary = _summary(event_id, header, about, await server_now_ms(self._client))
@@ -151,7 +155,7 @@ class EventReader(JobReader):
             state=summary.state,
             reason=summary.reason,
             received_at=summary.received_at,
-            timeline=tuple(_timeline(timeline, summary.received_at, header.get("src", ""))),
+            timeline=tuple(_timeline((*older, *timeline_of(raw)), summary.received_at, header.get("src", ""))),
             tasks=tuple(tasks),
             decision=read_decision(raw_decision),
             action=json.loads(raw_action) if raw_action else None,
@@ -169,13 +173,15 @@ class EventReader(JobReader):
         pipe = self._client.pipeline(transaction=False)
         keys = self._of(event_id)
         for task_id in ids:
-            pipe.hgetall(keys.job(task_id))
+            pipe.get(keys.job(task_id))
+            pipe.hget(keys.fences, task_id)
             pipe.lrange(keys.attempts(task_id), 0, -1)
             pipe.get(keys.answer(task_id))
         replies = await pipe.execute()
         tasks = []
         for n, task_id in enumerate(ids):
-            header = table_of(replies[3 * n])
+            raw, fence, attempts, answer = replies[4 * n : 4 * n + 4]
+            header = header_of(raw, fence)
             tasks.append(
                 TaskDetail(
                     id=task_id,
@@ -186,8 +192,8 @@ class EventReader(JobReader):
                     calls=int(header.get("ca", 0)) + int(header.get("cc", 0)),
                     hedge_of=header.get("hd", ""),
                     asks=header.get("q", ""),
-                    attempts=tuple(Attempt.model_validate_json(raw) for raw in replies[3 * n + 1]),
-                    answer=Answer.model_validate_json(replies[3 * n + 2]) if replies[3 * n + 2] else None,
+                    attempts=tuple(Attempt.model_validate_json(raw) for raw in attempts),
+                    answer=Answer.model_validate_json(answer) if answer else None,
                 )
             )
         return tasks
@@ -226,21 +232,18 @@ class EventReader(JobReader):
                 due.extend(text_of(raw) for raw in (*ready, *waiting) if not paused)
             pipe = self._client.pipeline(transaction=False)
             for event_id in dict.fromkeys(job_id.partition(".")[0] for job_id in due):
-                pipe.hget(keys.job(event_id), "state")
-            states = await pipe.execute() if due else []
-            if any(text_of(state) != EventState.PARKED for state in states):
+                pipe.get(keys.job(event_id))
+            records = await pipe.execute() if due else []
+            if any(header_of(raw).get("state") != EventState.PARKED for raw in records):
                 return False
         return True
 
     async def log(self, limit: int = 50) -> tuple[LogLine, ...]:
         """The newest lines of the event log, oldest first."""
-        lines = []
+        lines: list[LogLine] = []
         for entry_id, fields in reversed(await self._newest((keys.log for keys in self._partitions), limit)):
-            entry, at = table_of(fields), iso_from_ms(entry_ms(entry_id))
-            lines.append(
-                LogLine(at=at, level=entry.get("l", "info"), what=entry.get("w", ""), id=entry.get("i", ""), text=entry.get("t", ""))
-            )
-        return tuple(lines)
+            lines.extend(log_lines(entry_id, fields))
+        return tuple(lines[-limit:])
 
 
 def _summary(event_id: str, header: dict[str, str], about: dict[str, str], now: int) -> EventSummary:

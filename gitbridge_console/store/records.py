@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from gitbridge_console.domain.events import Priority
+from gitbridge_console.store.headers import Header
 from gitbridge_console.store.replies import unpack
 
 ASKED = "asked"
@@ -37,9 +38,12 @@ class Enqueued:
     status: str
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True, eq=False)
 class ClaimedJob:
-    """A job under lease. ``fence`` must be shown at every write; a stale one is refused."""
+    """A job under lease. ``fence`` must be shown at every write; a stale one is refused.
+
+    Nobody changes one; a frozen class would take three times as long to make.
+    """
 
     id: str
     lane: str
@@ -84,6 +88,8 @@ class ClaimedJob:
     @property
     def received_ms(self) -> int:
         """When it came in, or when an operator last had it start over."""
+        if isinstance(self.event, Header):
+            return self.event.received_ms or self.claimed_ms
         return int(self.event.get("since") or self.event.get("rx") or self.claimed_ms)
 
     @property

@@ -1,93 +1,107 @@
-"""Puts the Lua scripts together and runs them by hash.
+"""Puts the Lua scripts together and runs them on the server.
 
-Each file in ``scripts/`` is one transition: the body of a function of its own ``ARGV``, with the functions of ``_lib.lua``
-in scope. A script that runs alone is that function, called once; a *group* is several of them in one script, which runs
-any number of transitions of one partition in one round trip. What fails in a group fails alone. A bulk operation is one
-script that calls other transitions, event by event.
+Each file in ``scripts/`` is one transition: the body of a function of its own ``ARGV``, with the functions of ``_work.lua``
+and ``_lib.lua`` in scope. A script that runs alone is that function, called once; a *group* is several of them, any
+number of transitions of one partition in one round trip: what they read is asked for together and what they change is
+written together. A transition that fails in a group fails alone.
+
+All of them are one library of functions, loaded once a server (``FUNCTION LOAD``) and called by ``FCALL``: as a script the
+text would define its hundred functions anew at every call, which takes longer than most transitions. Its name holds the
+hash of its text, so programs of several versions get along. Where a server has no functions (before version 7) or does
+not let us load any, and in a Cluster, the same text runs as a script, by ``EVALSHA``.
 """
 
 from __future__ import annotations
 
 import hashlib
+import json
+import logging
 from collections.abc import Sequence
 from functools import cache
 from importlib import resources
 from typing import Any
 
 from redis.asyncio import Redis
-from redis.exceptions import NoScriptError
+from redis.exceptions import NoScriptError, OutOfMemoryError, ResponseError
 
+from gitbridge_console.store.clients import cluster_of
 from gitbridge_console.store.durability import DiskWait
 
-GROUPS = {
-    "accept": ("enqueue",),
-    "commit": ("claim", "begin", "extend", "hand_on", "hedge", "record", "release", "retry", "route", "settle", "widen"),
-}
-"""Transitions that are sent together. Operators' scripts run alone: they are rare and some are long."""
-
-BULK = {"bulk": ("cancel", "reprioritize", "reseat"), "bulk_replay": ("replay",)}
-"""Transitions that ``bulk.lua`` calls: replays apart from the others, for they alone need room."""
+logger = logging.getLogger(__name__)
 
 GROWING = frozenset({"accept", "replay", "bulk_replay", "restore_event"})
 """What may be refused when the server is at ``maxmemory``; all else must work there, to let what was accepted move on."""
 
 FIRST_WITH_FLAGS = 7
-"""Major server version that understands a script's ``#!lua flags=…`` line."""
+"""Major server version that has functions, and understands a script's ``#!lua flags=…`` line."""
 
-_RUN_ONE = """
-local ok, reply = pcall(%s, ARGV)
-finish()
-if ok then return reply end
-return type(reply) == 'table' and reply or redis.error_reply(tostring(reply))
-"""
-
-_RUN_GROUP = """
-local replies, i = {}, 1
-while i <= #ARGV do
-  local last = i + 1 + tonumber(ARGV[i + 1])
-  local ok, reply = pcall(transitions[ARGV[i]], {unpack(ARGV, i + 2, last)})
-  if not ok and type(reply) ~= 'table' then reply = redis.error_reply(tostring(reply)) end
-  replies[#replies + 1] = reply
-  i = last + 1
-end
-finish()
-return replies
-"""
+ENTRIES = {
+    "accept": ("run_group", ""),
+    "commit": ("run_group", "'allow-oom'"),
+    "one": ("run_one", "'allow-oom'"),
+    "grow": ("run_one", ""),
+}
+"""What can be called on the server: a group that may be refused at ``maxmemory`` and one that may not, single scripts of both sorts."""
 
 
-@cache
 def _text(name: str) -> str:
     return resources.files("gitbridge_console.store").joinpath("scripts", f"{name}.lua").read_text("utf-8")
 
 
+def script_names() -> list[str]:
+    """Every transition there is."""
+    folder = resources.files("gitbridge_console.store").joinpath("scripts")
+    return sorted(entry.name.removesuffix(".lua") for entry in folder.iterdir() if entry.name.endswith(".lua") and entry.name[0] != "_")
+
+
 @cache
-def script_source(name: str, server_major: int) -> str:
-    """Full text of a script or group for a server of that major version."""
-    flags = "" if server_major < FIRST_WITH_FLAGS else "#!lua\n" if name in GROWING else "#!lua flags=allow-oom\n"
-    parts = GROUPS.get(name) or BULK.get(name, ())
-    bodies = [f"transitions.{part} = function(ARGV)\n{_text(part)}end\n" for part in parts]
-    head = "".join([flags, _text("_lib"), "local transitions = {}\n" if parts else "", *bodies])
-    if name in GROUPS:
-        return head + _RUN_GROUP
-    return f"{head}local function {name}(ARGV)\n{_text('bulk' if name in BULK else name)}end\n{_RUN_ONE % name}"
+def _body() -> str:
+    """Everything but how it is called."""
+    transitions = [f"transitions.{name} = function(ARGV)\n{_text(name)}end\n" for name in script_names()]
+    return "".join([_text("_work"), _text("_lib"), "local transitions = {}\n", *transitions, _text("_run")])
+
+
+@cache
+def library_name() -> str:
+    """The library's name on the server, which tells one text from another."""
+    return f"gitbridge_{hashlib.sha256(_body().encode()).hexdigest()[:12]}"
+
+
+@cache
+def library_source() -> str:
+    """The library as ``FUNCTION LOAD`` takes it."""
+    entries = [
+        f"redis.register_function{{function_name = '{library_name()}_{entry}', flags = {{{flags}}}, callback = {run}}}\n"
+        for entry, (run, flags) in ENTRIES.items()
+    ]
+    return "".join([f"#!lua name={library_name()}\n", _body(), *entries])
+
+
+@cache
+def script_source(entry: str, server_major: int) -> str:
+    """The same as a script."""
+    run, flags = ENTRIES[entry]
+    first = "" if server_major < FIRST_WITH_FLAGS else "#!lua flags=allow-oom\n" if flags else "#!lua\n"
+    return f"{first}{_body()}return {run}(KEYS, ARGV)\n"
+
+
+@cache
+def _ways(entry: str, server_major: int) -> tuple[tuple[str, str], ...]:
+    """How an entry can be called, the first choice first."""
+    source = script_source(entry, server_major)
+    by_hash = hashlib.sha1(source.encode(), usedforsecurity=False).hexdigest()
+    return ("FCALL", f"{library_name()}_{entry}"), ("EVALSHA", by_hash), ("EVAL", source)
 
 
 class ScriptRunner:
-    """Runs scripts of one partition by ``EVALSHA``; loads a script the server has not seen (or forgot by a restart)."""
+    """Runs the scripts of one partition; loads what the server has not seen (or forgot by a restart)."""
 
     def __init__(self, client: Redis, tag: str, server_major: int = FIRST_WITH_FLAGS) -> None:
         self._client: Any = client  # execute_command has no types
         self._tag = tag
         self._major = server_major
-        self._hashes: dict[str, str] = {}
-
-    def digest(self, name: str) -> str:
-        """SHA-1 by which the server knows the script."""
-        found = self._hashes.get(name)
-        if found is None:
-            source = script_source(name, self._major)
-            found = self._hashes[name] = hashlib.sha1(source.encode(), usedforsecurity=False).hexdigest()
-        return found
+        # In a Cluster the client would ask a server for the keys of each FCALL; those of a script it knows by itself.
+        self._functions = server_major >= FIRST_WITH_FLAGS and cluster_of(client) is None
 
     async def run(self, name: str, *args: str | bytes | int | float) -> Any:
         """Run a script and return its raw reply.
@@ -95,35 +109,69 @@ class ScriptRunner:
         Raises:
             redis.exceptions.RedisError: the server is away, out of memory or refuses.
         """
-        try:
-            return await self._client.execute_command("EVALSHA", self.digest(name), 1, self._tag, *args)
-        except NoScriptError:
-            return await self._client.execute_command("EVAL", script_source(name, self._major), 1, self._tag, *args)
+        return await self._call("grow" if name in GROWING else "one", [name, *args], None)
 
     async def run_group(self, name: str, transitions: Sequence[tuple[str, Sequence[Any]]], disk: DiskWait | None = None) -> list[Any]:
-        """Run transitions of a group in their order; per transition its reply, or the exception it ended with.
+        """Run transitions as the group ``accept`` or ``commit``; per transition its reply, or the exception it ended with.
 
         Raises:
             NotDurable: ``disk`` waits and they are not confirmed there.
             redis.exceptions.RedisError: as :meth:`run`.
         """
-        flat: list[Any] = []
-        for transition, args in transitions:
-            flat.append(transition)
-            flat.append(len(args))
-            flat.extend(args)
-        replies: list[Any] = await (self.run(name, *flat) if disk is None or not disk.waits else self._run_to_disk(name, flat, disk))
+        replies: list[Any] = await self._call(name, packed(transitions), disk)
         return replies
 
-    async def _run_to_disk(self, name: str, args: Sequence[Any], disk: DiskWait) -> Any:
-        """As :meth:`run`, then wait on the same connection until it is on disk: one wait for the whole group."""
-        reply: Any = None
-        for command, script in (("EVALSHA", self.digest(name)), ("EVAL", script_source(name, self._major))):
-            async with self._client.pipeline(transaction=False) as pipe:
-                pipe.execute_command(command, script, 1, self._tag, *args)
-                (reply,) = await disk.execute(pipe)
-            if not isinstance(reply, NoScriptError):
-                break
+    async def _call(self, entry: str, args: Sequence[Any], disk: DiskWait | None) -> Any:
+        for command in _ways(entry, self._major)[0 if self._functions else 1 :]:
+            reply = await self._send(disk, *command, 1, self._tag, *args)
+            if isinstance(reply, NoScriptError):
+                continue
+            if isinstance(reply, ResponseError) and str(reply).startswith("Function not found"):
+                if await self._load():
+                    reply = await self._send(disk, *command, 1, self._tag, *args)
+                else:
+                    continue
+            break
         if isinstance(reply, Exception):
             raise reply
         return reply
+
+    async def _load(self) -> bool:
+        """Load the library. A server that is full may take it later; one that refuses it for another reason is not asked again."""
+        try:
+            await self._client.execute_command("FUNCTION", "LOAD", "REPLACE", library_source())
+        except OutOfMemoryError:
+            return False
+        except ResponseError as error:
+            logger.warning("the server does not take our functions (%s); the same runs as scripts, which costs it more", error)
+            self._functions = False
+            return False
+        return True
+
+    async def _send(self, disk: DiskWait | None, *command: Any) -> Any:
+        """Send a command; the error it ended with is returned. With ``disk`` it waits, on the same connection, until it is on disk."""
+        if disk is None or not disk.waits:
+            try:
+                return await self._client.execute_command(*command)
+            except ResponseError as error:
+                return error
+        async with self._client.pipeline(transaction=False) as pipe:
+            pipe.execute_command(*command)
+            (reply,) = await disk.execute(pipe)
+        return reply
+
+
+def packed(transitions: Sequence[tuple[str, Sequence[Any]]]) -> list[bytes]:
+    """Transitions as a group takes them: JSON, with the place of each binary argument instead of it; those follow."""
+    sent = [b""]
+
+    def place_of(binary: bytes) -> list[int]:
+        sent.append(binary)
+        return [len(sent)]
+
+    asked = [[name for name, _ in transitions], *(args for _, args in transitions)]
+    # What is no text (a lone half of a surrogate pair) would fail the whole group.
+    sent[0] = json.dumps(asked, ensure_ascii=False, separators=(",", ":"), check_circular=False, default=place_of).encode(
+        "utf-8", "replace"
+    )
+    return sent

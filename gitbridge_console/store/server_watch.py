@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from redis.asyncio import Redis
+from redis.asyncio import Redis, RedisCluster
 from redis.exceptions import ResponseError
 
 from gitbridge_console.settings.model import Durability
+from gitbridge_console.store.clients import cluster_of
 from gitbridge_console.store.durability import durability_warnings
 from gitbridge_console.store.replies import text_of
 
@@ -20,7 +21,7 @@ LOOK_EVERY_S = 1.0
 
 @dataclass(frozen=True, slots=True)
 class ServerState:
-    """The server at one moment. ``memory_max_bytes`` is ``None`` where it has no limit."""
+    """The server at one moment, of a Cluster the fullest of its primaries. ``memory_max_bytes`` is ``None`` where it has no limit."""
 
     memory_bytes: int
     memory_max_bytes: int | None
@@ -31,8 +32,12 @@ class ServerState:
 class ServerWatch:
     """Asks the server, at most once in :data:`LOOK_EVERY_S` however many want to know."""
 
-    def __init__(self, client: Redis, durability: Durability, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(
+        self, client: Redis, durability: Durability, clock: Callable[[], float] = time.monotonic, *, also: Sequence[str] = ()
+    ) -> None:
+        """``also``: what is to be mended whatever the server says."""
         self._client = client
+        self._also = also
         self._durability: Durability = durability
         self._clock = clock
         self._asking = asyncio.Lock()
@@ -47,25 +52,53 @@ class ServerWatch:
         """
         async with self._asking:
             if self._last is None or self._clock() - self._looked_at >= LOOK_EVERY_S:
-                facts: Mapping[str, Any] = await self._client.info()
-                appendfsync = await read_appendfsync(self._client)
+                servers = await look_at_servers(self._client)
+                fullest = max(servers, key=lambda server: server.fill)
+                warnings = (line for server in servers for line in server_warnings(server.facts, self._durability, server.appendfsync))
                 self._last = ServerState(
-                    memory_bytes=int(facts.get("used_memory", 0)),
-                    memory_max_bytes=int(facts.get("maxmemory", 0)) or None,
-                    warnings=tuple(server_warnings(facts, self._durability, appendfsync)),
+                    memory_bytes=int(fullest.facts.get("used_memory", 0)),
+                    memory_max_bytes=int(fullest.facts.get("maxmemory", 0)) or None,
+                    warnings=tuple(dict.fromkeys((*self._also, *warnings))),
                 )
                 self._looked_at = self._clock()
             return self._last
 
 
-async def read_appendfsync(client: Redis) -> str | None:
-    """The server's ``appendfsync``; ``None`` where this user may not read it.
+@dataclass(frozen=True, slots=True)
+class Server:
+    """One server: its ``INFO``, and its ``appendfsync`` where this user may read that."""
+
+    facts: Mapping[str, Any]
+    appendfsync: str | None
+    name: str = ""
+    """Host and port of a node of a Cluster; empty where there is only one server."""
+
+    @property
+    def fill(self) -> tuple[float, int]:
+        """By what one is fuller than another: the share of its limit, then bytes."""
+        used, limit = int(self.facts.get("used_memory", 0)), int(self.facts.get("maxmemory", 0))
+        return used / limit if limit else 0.0, used
+
+
+async def look_at_servers(client: Redis) -> list[Server]:
+    """Ask the server, of a Cluster each primary; one at least.
 
     Raises:
-        redis.exceptions.RedisError: the store is away.
+        redis.exceptions.RedisError: the store is away, or one of its nodes.
     """
+    cluster = cluster_of(client)
+    if cluster is None:
+        return [Server(await client.info(), await _appendfsync(client))]
+    await cluster.initialize()
+    nodes = {node.name: node for node in cluster.get_primaries()}
+    facts = await asyncio.gather(*(cluster.info(target_nodes=node) for node in nodes.values()))
+    synced = await asyncio.gather(*(_appendfsync(cluster, target_nodes=node) for node in nodes.values()))
+    return [Server(*found) for found in zip(facts, synced, nodes, strict=True)]
+
+
+async def _appendfsync(client: Redis | RedisCluster, **where: Any) -> str | None:
     try:
-        found: Mapping[Any, Any] = await client.config_get("appendfsync")
+        found: Mapping[Any, Any] = await client.config_get("appendfsync", **where)
     except ResponseError:
         return None
     return text_of(found.get("appendfsync")) or None

@@ -7,6 +7,7 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 
 from gitbridge_console.settings.model import Settings
+from gitbridge_console.store.alert_book import AlertStore
 from gitbridge_console.store.answer_cache import AnswerCacheStore
 from gitbridge_console.store.attempt_log import AttemptLog
 from gitbridge_console.store.backup import BackupStore
@@ -21,16 +22,22 @@ from gitbridge_console.store.event_log import EventLog
 from gitbridge_console.store.event_queue import RedisEventQueue
 from gitbridge_console.store.event_records import EventRecords
 from gitbridge_console.store.fleet import FleetRegistry
+from gitbridge_console.store.host_board import HostBoard
+from gitbridge_console.store.inbox_board import InboxBoard
 from gitbridge_console.store.journal import AuditJournal
 from gitbridge_console.store.keys import STORE_VERSION, Keys
-from gitbridge_console.store.legacy import LegacyStore
+from gitbridge_console.store.legacy import LegacyStore, legacy_warnings
 from gitbridge_console.store.metrics import Metrics
 from gitbridge_console.store.metrics_history import MetricsHistory
+from gitbridge_console.store.outbox import OutboxStore
 from gitbridge_console.store.outcomes import OutcomeStore
+from gitbridge_console.store.progress import ProgressStore
 from gitbridge_console.store.provider_board import ProviderBoard
 from gitbridge_console.store.quarantine import QuarantineStore
 from gitbridge_console.store.rate_limits import RateLimitStore
 from gitbridge_console.store.reader import EventReader
+from gitbridge_console.store.receivers import ReceiverRegistry
+from gitbridge_console.store.reconcile_store import ReconcileStore
 from gitbridge_console.store.replies import text_of
 from gitbridge_console.store.saved_filters import SavedFilters
 from gitbridge_console.store.server_watch import ServerWatch
@@ -66,19 +73,26 @@ class Store:
         self.backup = BackupStore(self.client, self.keys, self.queue.partitions)
         self.bulk = BulkStore(self.client, self.queue.partitions, writes)
         self.filters = SavedFilters(self.client, self.keys)
+        self.alerts = AlertStore(self.client, self.keys, writes)
         self.event_log = EventLog(self.client, keys, writes=writes)
         self.fleet = FleetRegistry(self.client, self.keys, writes=writes)
+        self.reconcile = ReconcileStore(self.client, keys, writes=writes)
+        self.inbox = InboxBoard(self.client, self.keys, writes=writes)
+        self.receivers = ReceiverRegistry(self.client, self.keys, writes=writes)
         self.providers = ProviderBoard(self.client, self.keys, writes=writes)
         self.budgets = BudgetStore(self.client, self.keys, writes=writes)
         self.batches = BatchStore(self.client, self.keys, writes=writes)
         self.answers = AnswerCacheStore(self.client, self.keys.cache)
         self.diffs = AnswerCacheStore(self.client, self.keys.diffs)
+        self.outbox = OutboxStore(self.client, self.queue.partitions)
+        self.github = HostBoard(self.client, self.keys, "github", writes=writes)
+        self.progress = ProgressStore(self.client, self.keys, "github", writes=writes)
         self.outcomes = OutcomeStore(self.client, self.keys, writes=writes)
         self.rate_limits = RateLimitStore(self.keys, writes)
         self.attempts = AttemptLog(self.client, self.keys, writes)
         self.metrics = Metrics(self.client, settings.namespace, keep_s=settings.retention.metrics_s, writes=writes, attempts=self.attempts)
         self.history = MetricsHistory(self.client, settings.namespace)
-        self.server = ServerWatch(self.client, settings.redis.durability)
+        self.server = ServerWatch(self.client, settings.redis.durability, also=legacy_warnings(settings.redis.url, settings.legacy))
         self.wakeups = Wakeups(connection.new_client(socket_timeout_s=None), *keys)
         self.trouble = StoreTrouble()
 

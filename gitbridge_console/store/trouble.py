@@ -8,7 +8,7 @@ import time
 from collections.abc import Awaitable, Callable
 from typing import TypeVar
 
-from redis.exceptions import OutOfMemoryError, ResponseError
+from redis.exceptions import NoPermissionError, OutOfMemoryError, ResponseError
 
 from gitbridge_console.store.unavailable import STORE_AWAY_ERRORS
 
@@ -35,7 +35,8 @@ def is_full(error: BaseException) -> bool:
 
 def is_forbidden(error: BaseException) -> bool:
     """Whether the store's ACL does not let this process's user do it, called by itself or by a script."""
-    return isinstance(error, ResponseError) and ("NOPERM" in str(error) or "no permissions" in str(error) or "ACL failure" in str(error))
+    # By itself it has a class; of a script's command there is only the text.
+    return isinstance(error, NoPermissionError) or (isinstance(error, ResponseError) and "ACL failure" in str(error))
 
 
 class _Spell:

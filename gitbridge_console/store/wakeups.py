@@ -9,6 +9,7 @@ from collections import defaultdict
 from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
+from gitbridge_console.store.clients import cluster_of
 from gitbridge_console.store.keys import Keys
 from gitbridge_console.store.replies import text_of
 
@@ -42,8 +43,11 @@ class Wakeups:
 
     async def listen(self) -> None:
         """Listen until cancelled; a lost connection is made again, silently, since lanes look by themselves meanwhile."""
+        cluster = cluster_of(self._client)
         while True:
             try:
+                if cluster is not None:
+                    await cluster.initialize()
                 async with self._client.pubsub(ignore_subscribe_messages=True) as channel:
                     await channel.subscribe(*self._channels)
                     while True:
@@ -53,4 +57,7 @@ class Wakeups:
                                 event.set()
             except (RedisError, OSError) as error:
                 logger.debug("wake-up channel lost: %s", error)
+                if cluster is not None:
+                    # The node may be gone for good: its nodes are looked for anew, which nothing else that this client does would cause.
+                    await cluster.aclose()
                 await asyncio.sleep(RECONNECT_S)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import re
 from typing import Any
 
@@ -11,11 +10,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gitbridge_console.actions.body import BODY_MAX
-from gitbridge_console.actions.outbox import ActionRunner, ActionsNotAvailable, check_actions
+from gitbridge_console.actions.caps import ReviewWord
 from gitbridge_console.actions.outside_text import clean, code, one_line, quoted
 from gitbridge_console.actions.requests import ActionPlan, NoAction, build_action, commentable_lines, plan_action
 from gitbridge_console.domain.decisions import Agreement, Answer, AnswerStatus, Cluster, Conflict, Decision, DecisionState
 from gitbridge_console.domain.events import ChangedFile, EventFacts
+from gitbridge_console.domain.loops import is_marked
 from gitbridge_console.settings.model import ActionSettings
 from gitbridge_console.settings.routing import KindSettings
 
@@ -56,12 +56,24 @@ def decided(verdict: str = "request_changes", text: str = "It is off by one.", *
     return Decision(**(values | changes))
 
 
-def plan(action: str, facts: EventFacts = PULL, decision: Decision | None = None) -> ActionPlan | NoAction:
-    return plan_action(KindSettings(action=action), facts, decision or decided())  # type: ignore[arg-type]
+def plan(
+    action: str,
+    facts: EventFacts = PULL,
+    decision: Decision | None = None,
+    settings: ActionSettings | None = None,
+    word: ReviewWord = "",
+) -> ActionPlan | NoAction:
+    return plan_action(KindSettings(action=action), facts, decision or decided(), (), settings, word)  # type: ignore[arg-type]
 
 
-def request_of(action: str, facts: EventFacts = PULL, decision: Decision | None = None) -> tuple[str, str, dict[str, Any]]:
-    made = plan(action, facts, decision)
+def request_of(
+    action: str,
+    facts: EventFacts = PULL,
+    decision: Decision | None = None,
+    settings: ActionSettings | None = None,
+    word: ReviewWord = "",
+) -> tuple[str, str, dict[str, Any]]:
+    made = plan(action, facts, decision, settings, word)
     assert isinstance(made, ActionPlan)
     (request,) = made.requests
     return request.method, request.path, request.body
@@ -75,6 +87,7 @@ def test_a_review_is_one_request_with_agreed_findings_beside_their_lines() -> No
     assert body["body"].endswith(MARKER)
     assert "1 of 2 findings are beside their lines" in body["body"]
     assert "claude, grok; 2 of 2" in body["comments"][0]["body"]
+    assert is_marked(body["comments"][0]["body"]), "it comes back as an event, and is known as ours"
     assert "| claude |" in body["body"]
     assert "| abstained |" in body["body"]
 
@@ -149,9 +162,10 @@ def test_labels_are_bounded_names() -> None:
 @pytest.mark.parametrize(
     ("verdict", "state"), [("approve", "success"), ("ok", "success"), ("alert", "failure"), ("needs_update", "failure"), ("?", "error")]
 )
-def test_a_status_says_what_was_decided(verdict: str, state: str) -> None:
+def test_a_status_says_what_was_decided_and_fails_only_where_it_may_block(verdict: str, state: str) -> None:
     decision = decided(verdict, state=DecisionState.PARTIAL, answered=1)
-    _, path, body = request_of("status", decision=decision)
+    assert request_of("status", decision=decision)[2]["state"] == "success"
+    _, path, body = request_of("status", decision=decision, settings=ActionSettings(may_block=True))
     assert path == f"/repos/acme/shop/statuses/{SHA}"
     assert body == {"state": state, "context": "gitbridge/code_review", "description": f"{verdict} (2 of 2), partial: 1 of 2 answered"}
 
@@ -264,22 +278,3 @@ def test_one_seat_is_one_answer_and_no_consensus() -> None:
 def test_the_same_event_gives_the_same_marker_whatever_the_run() -> None:
     plans = [build_action(KindSettings(action="review"), PULL, decided(run=run, text=str(run))) for run in (1, 2)]
     assert {made.marker for made in plans if made} == {MARKER}
-
-
-@pytest.mark.anyio
-async def test_a_dry_run_keeps_the_exact_requests() -> None:
-    record = await ActionRunner().run(KindSettings(action="review"), PULL, decided(), ActionSettings())
-    assert (record["type"], record["dry_run"], record["marker"], record["reason"]) == ("review", True, MARKER, "")
-    assert record["requests"][0]["path"] == "/repos/acme/shop/pulls/7/reviews"
-    assert json.loads(json.dumps(record)) == record
-    idle = await ActionRunner().run(KindSettings(action="none"), PULL, decided(), ActionSettings())
-    assert (idle["requests"], idle["reason"]) == ([], "this kind has no action")
-
-
-@pytest.mark.anyio
-async def test_sending_is_refused_when_the_settings_are_checked_and_when_run() -> None:
-    settings = ActionSettings(dry_run=False)
-    assert check_actions(ActionSettings()) is None
-    assert "actions.dry_run = false is not available in this version" in (check_actions(settings) or "")
-    with pytest.raises(ActionsNotAvailable, match="not available"):
-        await ActionRunner().run(KindSettings(action="review"), PULL, decided(), settings)

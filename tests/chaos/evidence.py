@@ -11,9 +11,11 @@ from redis.asyncio import Redis
 
 from gitbridge_console.domain.event_views import EventDetail
 from gitbridge_console.domain.events import FINISHED_STATES, STAGE_LANES, EventState
+from gitbridge_console.store.event_log import log_lines
+from gitbridge_console.store.headers import ask_headers, headers_from, read_headers
 from gitbridge_console.store.keys import Keys
 from gitbridge_console.store.reader import EventReader
-from gitbridge_console.store.replies import table_of, text_of
+from gitbridge_console.store.replies import server_now_ms, table_of, text_of
 
 EXPECTED = frozenset({EventState.RESOLVED, EventState.IGNORED, EventState.SUPERSEDED})
 AT_REST = frozenset({state.value for state in FINISHED_STATES} | {EventState.AWAITING_APPROVAL.value})
@@ -22,6 +24,7 @@ SEATS_AT_ONCE = 4
 """Seats that may be added to an event between two readings."""
 
 READ_AT_ONCE = 16
+DAY_MS = 86_400_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,13 +59,13 @@ class Followed:
         """
         for entry_id, fields in await client.xrange(keys.log, min=f"({self._log_at}" if self._log_at != "0" else "-"):
             self._log_at = text_of(entry_id)
-            line = table_of(fields)
-            if line["w"] == "recovered":
-                self.recovered += 1
-            elif line["w"] == "poison":
-                self.poison.append(line["i"])
-            elif line["w"] in AT_REST:
-                self.ends[line["i"], line["w"]] += 1
+            for line in log_lines(text_of(entry_id), fields):
+                if line.what == "recovered":
+                    self.recovered += 1
+                elif line.what == "poison":
+                    self.poison.append(line.id)
+                elif line.what in AT_REST:
+                    self.ends[line.id, line.what] += 1
         for entry_id, fields in await client.xrange(keys.decisions, min=f"({self._decisions_at}" if self._decisions_at != "0" else "-"):
             self._decisions_at = text_of(entry_id)
             self.decided[table_of(fields)["e"]] += 1
@@ -80,18 +83,15 @@ async def misplaced(client: Redis, keys: Keys, lanes: Iterable[str], events: Seq
     May be asked while everything is at work.
     """
     places = [(place, lane) for lane in lanes for place in ("ready", "leased", "waiting")]
-    pipe = client.pipeline(transaction=False)
-    for event_id in events:
-        pipe.hget(keys.job(event_id), "tasks")
-    seats = [int(text_of(raw) or 0) + SEATS_AT_ONCE for raw in await pipe.execute()]
+    seats = [int(header.get("tasks", 0)) + SEATS_AT_ONCE for header in await read_headers(client, keys, events)]
     jobs = [job for event_id, last in zip(events, seats, strict=True) for job in (event_id, *(f"{event_id}.{n + 1}" for n in range(last)))]
     pipe = client.pipeline(transaction=True)
     for place, lane in places:
         pipe.zrange(getattr(keys, place)(lane), 0, -1)
     for state in EventState:
         pipe.zrange(keys.state(state), 0, -1)
-    for job in jobs:
-        pipe.hmget(keys.job(job), "st", "lane", "state", "first", "tasks")
+    if jobs:
+        ask_headers(pipe, keys, jobs)
     replies = await pipe.execute()
     found: dict[str, list[tuple[str, str]]] = {}
     for where, members in zip(places, replies, strict=False):
@@ -101,7 +101,9 @@ async def misplaced(client: Redis, keys: Keys, lanes: Iterable[str], events: Seq
     for state, members in zip(EventState, replies[len(places) :], strict=False):
         for raw in members:
             states.setdefault(text_of(raw), []).append(state.value)
-    headers = {job: [text_of(raw) for raw in row] for job, row in zip(jobs, replies[len(places) + len(EventState) :], strict=True)}
+    found_headers = headers_from(*replies[-2:]) if jobs else []
+    fields = ("st", "lane", "state", "first", "tasks")
+    headers = {job: [header.get(name, "") for name in fields] for job, header in zip(jobs, found_headers, strict=True)}
     return [
         Fault("misplaced", job, f"{why}; its header says {headers[job]}, it is in {found.get(job, [])} and {states.get(job, [])}")
         for job in jobs
@@ -185,12 +187,18 @@ async def _deliveries(client: Redis, keys: Keys, acknowledged: Mapping[str, str]
     for event in details:
         by_delivery.setdefault(event.delivery, []).append(event.id)
     for delivery, event_id in acknowledged.items():
-        stored = text_of(await client.get(keys.delivery(delivery)))
+        stored = await _event_of(client, keys, delivery)
         if by_delivery.get(delivery) != [event_id] or stored != event_id:
             evidence = f"acknowledged as {event_id}, events {by_delivery.get(delivery, [])}, its key says {stored!r}"
             faults.append(Fault("lost", f"delivery {delivery}", evidence))
     strangers = {delivery: ids for delivery, ids in by_delivery.items() if delivery not in acknowledged}
     return faults + [Fault("contradiction", name, f"never acknowledged, yet it has events {ids}") for name, ids in strangers.items()]
+
+
+async def _event_of(client: Redis, keys: Keys, delivery: str) -> str:
+    today = await server_now_ms(client) // DAY_MS
+    found = [text_of(await client.hget(keys.deliveries(day), delivery)).partition(" ")[0] for day in (today, today - 1)]
+    return next(filter(None, found), "")
 
 
 def _event_faults(event: EventDetail, followed: Followed) -> Iterable[Fault]:

@@ -49,8 +49,8 @@ class Process:
         self.started = time.monotonic()
 
     @property
-    def number(self) -> int:
-        """Its process number."""
+    def pid(self) -> int:
+        """Its number."""
         return self._child.pid
 
     @property

@@ -96,7 +96,7 @@ class TestTheAuditSees:
 
     async def test_an_event_resolved_twice(self, client: Redis, queue: RedisEventQueue, ignored: str) -> None:
         for _ in range(2):
-            await client.xadd(queue.keys.log, {"l": "info", "w": "resolved", "i": ignored, "t": ""})
+            await client.xadd(queue.keys.log, {"x": json.dumps([["info", "resolved", "", ignored]])})
         assert "acted twice" in await faults_of(client, queue.keys, {"d1": ignored})
 
     async def test_a_seat_that_was_counted_down_twice(self, client: Redis, queue: RedisEventQueue) -> None:

@@ -51,7 +51,7 @@ def make_late(queue: RedisEventQueue, name: str) -> None:
 
 async def is_void(queue: RedisEventQueue, job: ClaimedJob) -> bool:
     """Whether the job has another fence by now, or none. Once that is so it stays so."""
-    return job.header.get("f") == job.fence and text_of(await queue.client.hget(queue.keys.job(job.id), "f")) != job.fence
+    return text_of(await queue.client.hget(queue.keys.fences, job.id)).partition(" ")[0] != job.fence
 
 
 async def never_prolong(held: list[tuple[str, str]], lease_s: float | None = None) -> list[bool]:

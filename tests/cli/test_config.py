@@ -37,8 +37,8 @@ def test_init_here_and_where_nothing_can_be_written(bare) -> None:
 
 
 def test_check_tells_problems_in_words_and_in_json(bare) -> None:
-    (bare.folder / "gitbridge.toml").write_text("[actions]\ndry_run = false\n")
-    assert "not available in this version" in bare("config", "check").err
+    (bare.folder / "gitbridge.toml").write_text('[actions]\nwebhook_url = "http://hooks.example"\n')
+    assert "the receiver must be at https://" in bare("config", "check").err
     document = bare("config", "check", "--json")
     assert document.code == 2
     assert document.json["ok"] is False

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 
@@ -11,6 +12,7 @@ import pytest
 from gitbridge_console.domain.decisions import Arbitration, Basis, Verification
 from gitbridge_console.domain.events import EventState
 from gitbridge_console.settings.model import LegacySettings, RedisSettings, Settings
+from gitbridge_console.store.replies import pack
 from gitbridge_console.store.store import Store, open_store
 from tests.consensus.panels import decide, edit, finding, vote
 from tests.operations.test_decisions import GRAVE, OTHER, decided
@@ -145,3 +147,63 @@ def test_a_strategy_is_tried_with_and_without_late_answers(cli, put: Put) -> Non
 def test_completion_knows_the_words(bare, shell: str) -> None:
     script = bare("completion", shell).out
     assert all(word in script for word in ("finding", "recompute", "amend", "accept", "dismiss", "restore", "severity", "join", "split"))
+
+
+async def awaiting_a_pull_request(store: Store) -> str:
+    """An event on a pull request that awaits approval."""
+    event = await decided(store)
+    pull = {"number": 7, "pull_request": {"number": 7, "head": {"sha": "a" * 40}}, "repository": {"full_name": "acme/shop"}}
+    await store.client.set(store.queue.keys.payload(event), pack(json.dumps(pull).encode()))
+    return event
+
+
+@pytest.fixture
+def reviewing(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Code reviews are published as reviews, and would be without a dry run."""
+    monkeypatch.setenv("GITBRIDGE_KINDS__CODE_REVIEW__ACTION", "review")
+
+
+@pytest.mark.usefixtures("reviewing")
+def test_a_draft_is_read_edited_and_approved_to_the_letter(cli, put: Put, tmp_path: Path) -> None:
+    event = put(awaiting_a_pull_request)
+    text = cli("decisions", "draft", event).out
+    assert text.startswith("### GitBridge: request\\_changes")
+    assert "<!--" not in text, "the marker is ours to add"
+    file = tmp_path / "text.md"
+    file.write_text("Kinder words.\n", "utf-8")
+    assert cli("decisions", "approve", event, "--edit", str(file), "--as", "comment").code == 0
+    stored = json.loads(put(lambda store: stored_action(store, event)))
+    body = stored["requests"][0]["body"]
+    assert (body["event"], body["body"].splitlines()[0]) == ("COMMENT", "Kinder words.")
+    assert cli("audit", "--json").lines[0]["result"] == "approved, posted as comment, with another text"
+
+
+async def stored_action(store: Store, event: str) -> str:
+    return str((await store.client.get(store.queue.keys.action(event))).decode())
+
+
+@pytest.mark.usefixtures("reviewing")
+def test_what_cannot_be_posted_is_refused_before_anything_is_approved(cli, put: Put, tmp_path: Path) -> None:
+    event = put(awaiting_a_pull_request)
+    (tmp_path / "empty.md").write_text(" \n", "utf-8")
+    (tmp_path / "binary.md").write_bytes(b"\xff\xfe\x00")
+    for words, code in (
+        (["--edit", str(tmp_path / "empty.md")], 2),
+        (["--edit", str(tmp_path / "binary.md")], 2),
+        (["--edit", str(tmp_path / "none.md")], 2),
+        (["--as", "merge"], 2),
+    ):
+        result = cli("decisions", "approve", event, *words)
+        assert result.code == code, words
+    assert cli("events", "show", event, "--json").json["state"] == "awaiting_approval"
+    shown = cli("events", "show", event, "--json").json["action"]
+    assert (shown["draft"], shown["requests"][0]["body"]["event"]) == (True, "COMMENT")
+
+
+def test_where_nothing_would_be_posted_the_draft_says_why(cli, put: Put) -> None:
+    event = put(decided)
+    result = cli("decisions", "draft", event)
+    assert (result.code, result.out) == (0, "")
+    assert "nothing would be posted" in result.err
+    put(lambda store: decided(store, EventState.RESOLVED, "d2"))
+    assert cli("decisions", "draft", "none").code == 4

@@ -159,6 +159,8 @@ def test_docs_lists_and_prints_topics(bare) -> None:
         "console",
         "durability",
         "error-codes",
+        "hosts",
+        "ingress",
         "provider-integration",
         "queue",
         "routing",

@@ -12,6 +12,7 @@ from sample_bulk import bulk_operations, bulk_plan
 from sample_decisions import decision
 from sample_history import history, story
 
+from gitbridge_console.domain.audit import AuditFilter
 from gitbridge_console.domain.bulk import BulkPlan, BulkStatus, Deed, Selection
 from gitbridge_console.domain.decisions import Decision
 from gitbridge_console.domain.event_views import AuditEntry, ChangeReport, DecisionSummary, EventDetail, EventSummary, JobSummary
@@ -24,6 +25,12 @@ from gitbridge_console.domain.windows import Bookmark, SearchStep, Window
 from gitbridge_console.operations.errors import OperationError
 
 T = TypeVar("T")
+
+
+def with_body(action: dict[str, Any], text: str) -> dict[str, Any]:
+    """An action with another text in its only request."""
+    (request,) = action["requests"]
+    return {**action, "requests": [{**request, "body": {**request["body"], "body": text}}]}
 
 
 class FakeDoor:
@@ -89,9 +96,9 @@ class FakeDoor:
             tuple(row for row in part if row in found), looked, len(rows), None if looked == len(rows) else Bookmark({}, looked)
         )
 
-    async def list_audit(self, limit: int = 100) -> list[AuditEntry]:
+    async def list_audit(self, limit: int = 100, wanted: AuditFilter | None = None) -> list[AuditEntry]:
         self._ask("audit")
-        return audit()
+        return [entry for entry in audit() if wanted is None or wanted.matches(entry)]
 
     async def history(self, span_s: int) -> History:
         self._ask("history")
@@ -114,6 +121,12 @@ class FakeDoor:
     async def health(self, providers: Sequence[str] = ()) -> dict[str, HealthFinding]:
         self._ask("health")
         return {name: HealthFinding(ok=True, at="2026-11-22T21:00:00Z", ms=123.4, model="offered", models=3) for name in providers}
+
+    async def ack_alert(self, code: str, reason: str = "") -> ChangeReport:
+        return self._note("ack", code, reason)
+
+    async def silence_alert(self, code: str, for_s: float, reason: str) -> ChangeReport:
+        return self._note("silence", code, for_s, reason)
 
     async def breaker(self, provider: str, word: BreakerWord, reason: str) -> ChangeReport:
         return self._note("breaker", provider, word, reason)
@@ -175,8 +188,12 @@ class FakeDoor:
     async def cancel_bulk(self, op_id: str, reason: str = "") -> ChangeReport:
         return self._note("cancel_bulk", op_id)
 
-    async def approve(self, event_id: str, note: str = "", *, seen: Decision | None = None) -> ChangeReport:
-        return self._note("approve", event_id)
+    async def approve(self, event_id: str, note: str = "", *, seen: Decision | None = None, text: str | None = None) -> ChangeReport:
+        return self._note("approve", event_id, *(() if text is None else (text,)))
+
+    async def draft(self, event_id: str, *, text: str) -> dict[str, Any]:
+        self._ask("draft")
+        return with_body(self.event(event_id).action or {}, f"{text.strip()}\n\n<!-- gitbridge:x -->")
 
     async def preview(self, event: EventDetail) -> Decision | None:
         return self.growing

@@ -157,14 +157,14 @@ async def test_a_look_that_takes_long_says_how_far_it_is_and_can_be_stopped() ->
 
 async def test_an_event_is_handed_in_again_with_another_panel_and_priority() -> None:
     async with driving() as d:
-        await d.press("5", "enter", "H")
+        await d.press("5", "enter", "W")
         await d.press("ctrl+u")
         await d.type("grok,chatgpt")
         await d.press("ctrl+u")
         await d.type("critical")
         await d.type("a second opinion")
         assert d.writes == [("replay_edited", "00000412", None, "a second opinion", ["grok", "chatgpt"], Priority.CRITICAL)]
-        await d.press("H")
+        await d.press("W")
         await d.press("enter")
         await d.press("enter")
         assert "as they were" in d.bottom

@@ -32,7 +32,7 @@ def test_help_palette_and_hints_name_the_actions_of_a_screen_and_no_others(scope
     known = {action.id for action in actions_for(scope)}
     shown = "\n".join(line.plain for line in help_lines(scope))
     assert {action.id for action in ACTIONS if f":{action.id}\n" in shown + "\n"} == known
-    rows = {row.id for row in palette_rows(actions_for(scope), "", read_only=False)}
+    rows = {row.id for row in palette_rows(actions_for(scope), "")}
     assert {row for row in rows if not row.startswith(":")} == known
     assert {command.word for command in COMMANDS if f":{command.word}" in rows} >= {"queue", "docs"}
 

@@ -19,6 +19,8 @@ from driving import Clock
 from fakes import FakeFleet
 
 from gitbridge_console.console import run
+from gitbridge_console.console.terminal_state import RESTORE
+from gitbridge_console.operations.ending import Ending
 from gitbridge_console.settings.model import Settings
 
 HERE = Path(__file__).parent
@@ -28,13 +30,15 @@ from pathlib import Path
 from fakes import FakeFleet
 from gitbridge_console.commands.logs import set_up_logging
 from gitbridge_console.console import run
-from gitbridge_console.settings.model import QueueSettings, Settings
-run.GRACE_S = 0.3
+from gitbridge_console.operations.ending import Ending
+from gitbridge_console.settings.model import Settings
 fleet = FakeFleet()
-settings = Settings(queue=QueueSettings(drain_s=0.2))
+settings = Settings()
 log = sys.argv[1]
 set_up_logging(settings, None if log == "-" else Path(log), to_stderr=log == "-")
-code = run.run_console(fleet, settings, refresh_s=0.2, demo=True)
+with Ending(lambda: 0.5) as ending:
+    ending.tell(fleet.request_stop)
+    code = run.run_console(fleet, settings, ending, refresh_s=0.2, demo=True)
 print("stopped" if fleet.stopped else "not stopped", file=sys.stdout)
 sys.exit(code)
 """
@@ -66,11 +70,11 @@ class Terminal:
             except BlockingIOError:
                 select.select([self.master], [], [], 0.2)
 
-    def press_until_stuck(self, keys: bytes, timeout_s: float = 20.0) -> None:
+    def press_until_stuck(self, keys: bytes, timeout_s: float = 60.0) -> None:
         """Press keys and read nothing, until the console can draw no more: its terminal takes no byte for a while.
 
         The kernel says so: a terminal is not ready for writing while it is full and a writer waits for room in it.
-        The keys come one by one: of a burst only the last screen is drawn.
+        The keys come one by one: of a burst only the last screen is drawn. With ctrl+l among them all of a screen is sent, not its changes.
         """
         deadline = time.monotonic() + timeout_s
         os.set_blocking(self.master, False)
@@ -143,10 +147,13 @@ def test_a_stuck_terminal_does_not_keep_the_process(tmp_path: Path) -> None:
     terminal = Terminal(tmp_path / "log")
     try:
         terminal.read_until(b"Fail")
-        terminal.press_until_stuck(b"12345678")
+        terminal.press_until_stuck(b"\x0c1\x0c2\x0c3")
         terminal.process.send_signal(signal.SIGTERM)
         assert terminal.process.wait(15) == 143
-        assert b"stopped" not in terminal.left(), "it could still write: nothing was stuck"
+        left = terminal.left()
+        assert b"stopped" not in left, "it could still write: nothing was stuck"
+        assert left.endswith(RESTORE.replace(b"\n", b"\r\n")), "the screen was not put back"
+        assert termios.tcgetattr(terminal.slave)[3] == terminal.before[3]
         assert "did not end in time" in (tmp_path / "log").read_text("utf-8")
     finally:
         terminal.close()
@@ -157,16 +164,17 @@ def test_a_stuck_terminal_that_gets_the_log_as_well_does_not_keep_the_process() 
     terminal = Terminal("-")
     try:
         terminal.read_until(b"Fail")
-        terminal.press_until_stuck(b"12345678")
+        terminal.press_until_stuck(b"\x0c1\x0c2\x0c3")
         terminal.process.send_signal(signal.SIGTERM)
-        assert terminal.process.wait(3) == 143
+        assert terminal.process.wait(15) == 143
     finally:
         terminal.close()
 
 
 def test_snapshot_is_written_as_svg(tmp_path: Path) -> None:
     """Without a terminal."""
-    run.save_snapshot(FakeFleet(), Settings(), str(tmp_path / "out.svg"))
+    with Ending(lambda: 10.0) as ending:
+        assert run.save_snapshot(FakeFleet(), Settings(), str(tmp_path / "out.svg"), ending)
     assert "claude" in (tmp_path / "out.svg").read_text("utf-8")
 
 

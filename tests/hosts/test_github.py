@@ -9,7 +9,8 @@ import pytest
 from wire import Connection, Received, ScriptedServer, scripted_server
 
 from gitbridge_console.hosts.base import HostProblem
-from gitbridge_console.hosts.github import API_VERSION, GitHubClient
+from gitbridge_console.hosts.github import GitHubClient
+from gitbridge_console.hosts.github_api import API_VERSION, GitHubApi
 from gitbridge_console.settings.model import GitHubSettings
 
 pytestmark = pytest.mark.anyio
@@ -28,9 +29,9 @@ async def server() -> AsyncIterator[ScriptedServer]:
 @pytest.fixture
 async def github(server: ScriptedServer) -> AsyncIterator[GitHubClient]:
     settings = GitHubSettings(base_url=f"{server.origin}/api/v3", timeout_s=0.5, timeout_connect_s=0.5)
-    client = GitHubClient(lambda: settings, lambda: TOKEN)
-    yield client
-    await client.aclose()
+    api = GitHubApi(lambda: settings, lambda: TOKEN)
+    yield GitHubClient(api)
+    await api.aclose()
 
 
 def answers(server: ScriptedServer, status: int, body: bytes = DIFF, **headers: str) -> list[Received]:
@@ -92,7 +93,6 @@ async def test_a_diff_without_end_is_cut_and_the_connection_closed(server: Scrip
     server.script = endless
     found = await github.pull_diff("acme/shop", 7, 20_000)
     assert (len(found.raw), found.cut) == (20_001, True)
-    await github.aclose()
 
 
 @pytest.mark.parametrize(

@@ -321,7 +321,93 @@ async def test_a_key_that_is_no_list_or_a_server_that_is_away_only_makes_it_wait
     waits = 0
     stop.clear()
     gone = make_client(RedisSettings(url="unix:///nowhere/at-all", socket_timeout_s=0.2))
-    monkeypatch.setattr("gitbridge_console.store.connection.CONNECT_DELAYS_S", ())
+    monkeypatch.setattr("gitbridge_console.store.patient_connection.CONNECT_DELAYS_S", ())
     await pump(LegacyStore(gone, LegacySettings()), queue.enqueue, queue.quarantine, stop)
     assert waits == 6
     await gone.aclose()
+
+
+@pytest.mark.anyio
+async def test_a_queue_without_room_for_it_lets_one_entry_through_at_each_look(
+    client: Redis, namespace: str, lists: LegacyStore, queue: RedisEventQueue, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(legacy_list, "PAUSE_FIRST_S", 0.01)
+    monkeypatch.setattr(legacy_list, "PAUSE_MAX_S", 0.01)
+    await client.lpush(f"{namespace}:events", *(raw(ENVELOPE_A | {"metadata": {"n": n}}) for n in range(3)))
+    finished, stop, pauses, taken = asyncio.Event(), asyncio.Event(), 0, 0
+    real_pause = legacy_list._pause
+
+    async def pause(event: asyncio.Event, for_s: float) -> None:
+        nonlocal pauses
+        pauses += 1
+        await real_pause(event, for_s)
+
+    async def submit(event: IncomingEvent) -> object:
+        nonlocal taken
+        taken += 1
+        assert pauses >= taken, "it pauses between any two"
+        if taken == 3:
+            finished.set()
+        return await queue.enqueue(event)
+
+    monkeypatch.setattr(legacy_list, "_pause", pause)
+    task = asyncio.create_task(pump(lists, submit, queue.quarantine, stop, has_room=lambda: False))
+    async with asyncio.timeout(20):
+        await finished.wait()
+    stop.set()
+    await task
+    assert await lengths(client, namespace) == (0, 0)
+
+
+class Crash(BaseException):
+    """The process is gone: nothing after this line runs."""
+
+
+@pytest.mark.anyio
+@pytest.mark.parametrize("entry", [raw(ENVELOPE_A), raw(ENVELOPE_B), b"junk"], ids=["first", "flat", "junk"])
+@pytest.mark.parametrize("step", ["taken", "stored", "removed"])
+async def test_a_crash_after_any_step_loses_nothing_and_stores_nothing_twice(
+    client: Redis, namespace: str, queue: RedisEventQueue, entry: bytes, step: str
+) -> None:
+    now = 0.0
+    names = LegacySettings(events_key=f"{namespace}:events", processing_key=f"{namespace}:processing")
+
+    class Dying(LegacyStore):
+        async def done(self, raw: bytes) -> None:
+            if step == "stored":
+                raise Crash
+            await super().done(raw)
+            raise Crash
+
+    async def submit(event: IncomingEvent) -> object:
+        if step == "taken":
+            raise Crash
+        return await queue.enqueue(event)
+
+    async def quarantine(raw: bytes, *, source: str, error: str) -> object:
+        if step == "taken":
+            raise Crash
+        return await queue.quarantine(raw, source=source, error=error)
+
+    await client.lpush(names.events_key, entry)
+    with pytest.raises(Crash):
+        await pump(Dying(client, names), submit, quarantine, asyncio.Event())
+    assert await lengths(client, namespace) == ((0, 0) if step == "removed" else (0, 1))
+
+    await client.delete(f"{names.processing_key}:sweeper")  # the lock of the dead ends by itself; not waited for here
+    survivor = LegacyStore(client, names, clock=lambda: now)
+    await survivor.sweep()
+    now = 61.0
+    await survivor.sweep()
+    stop = asyncio.Event()
+    task = asyncio.create_task(pump(survivor, queue.enqueue, queue.quarantine, stop))
+    async with asyncio.timeout(20):
+        while await lengths(client, namespace) != (0, 0):
+            await asyncio.sleep(0.005)
+    stop.set()
+    await task
+    stored, kept = (await queue.stats(["route"])).lanes["route"].ready, await client.xlen(queue.keys.quarantine)
+    if entry == b"junk":
+        assert (stored, kept >= 1) == (0, True), "what cannot be read is kept at least once"
+    else:
+        assert (stored, kept) == (1, 0)

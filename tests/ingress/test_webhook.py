@@ -18,14 +18,16 @@ from starlette.applications import Starlette
 
 from gitbridge_console.domain.events import IncomingEvent
 from gitbridge_console.domain.snapshots import Alert, FleetSnapshot, LaneStatus, PauseInfo, Percentiles, ProviderStatus, StoreStatus
-from gitbridge_console.ingress import server as server_module
 from gitbridge_console.ingress import webhook as webhook_module
 from gitbridge_console.ingress.body import BodyReader
+from gitbridge_console.ingress.counters import Counters
 from gitbridge_console.ingress.exposition import exposition
+from gitbridge_console.ingress.keeper import Keeper
 from gitbridge_console.ingress.server import CannotListen, parse_listen, serve_ingress
 from gitbridge_console.ingress.signature import sign
 from gitbridge_console.ingress.webhook import build_ingress_app
-from gitbridge_console.settings.model import IngressSettings, Settings
+from gitbridge_console.settings.ingress import IngressSettings
+from gitbridge_console.settings.model import Settings
 from gitbridge_console.store.event_queue import RedisEventQueue
 from gitbridge_console.store.records import BackPressure, PayloadTooLarge
 
@@ -67,7 +69,9 @@ class Receiver:
         return b"gitbridge_up 1\n"
 
     def app(self) -> Starlette:
-        return build_ingress_app(lambda: self.settings, self.submit, self.ready, self.metrics, come_again=(LookupError,))
+        counters = Counters()
+        keeper = Keeper(self.submit, lambda: self.settings.ingress, counters, come_again=(LookupError,))
+        return build_ingress_app(lambda: self.settings, keeper, counters, self.ready, self.metrics)
 
     def client(self, address: str = "192.0.2.1") -> httpx2.AsyncClient:
         transport = httpx2.ASGITransport(app=self.app(), client=(address, 4000))
@@ -319,23 +323,23 @@ async def test_probes(receiver: Receiver) -> None:
         assert (await client.get("/healthz")).json() == {"status": "ok"}
         assert (await client.get("/readyz")).status_code == 200
         metrics = await client.get("/metrics")
-        assert metrics.text == "gitbridge_up 1\n"
+        assert "gitbridge_up 1" in metrics.text.splitlines()
         assert metrics.headers["content-type"].startswith("text/plain; version=0.0.4")
         receiver.parts = {"ready": False, "store": "away"}
         assert ((await client.get("/readyz")).status_code) == 503
         receiver.failure = RedisConnectionError("gone")
         assert (await client.get("/healthz")).status_code == 200
         assert (await client.get("/readyz")).json() == {"ready": False}
-        assert (await client.get("/metrics")).status_code == 503
+        assert "gitbridge_store_up 0.0" in (await client.get("/metrics")).text.splitlines()
         assert (await client.get("/webhook")).status_code == 405
 
 
 @asynccontextmanager
-async def served(app: Starlette, host: str = "127.0.0.1") -> AsyncIterator[str]:
+async def served(app: Starlette, settings: IngressSettings | None = None) -> AsyncIterator[str]:
     """The application on a real socket."""
     stop, address = asyncio.Event(), asyncio.get_running_loop().create_future()
     ready: Callable[[str, int], None] = lambda name, port: address.set_result((name, port))  # noqa: E731
-    task = asyncio.create_task(serve_ingress(app, host, 0, stop, ready))
+    task = asyncio.create_task(serve_ingress(app, "127.0.0.1", 0, stop, ready, settings))
     name, port = await address
     try:
         yield f"http://{name}:{port}"
@@ -356,9 +360,8 @@ async def test_over_a_real_socket(receiver: Receiver) -> None:
 
 
 @pytest.mark.anyio
-async def test_a_connection_that_brings_no_request_is_closed(receiver: Receiver, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(server_module, "HEADERS_S", 0.05)
-    async with served(receiver.app()) as url:
+async def test_a_connection_that_brings_no_request_is_closed(receiver: Receiver) -> None:
+    async with served(receiver.app(), IngressSettings(headers_timeout_s=0.05)) as url:
         reader, writer = await asyncio.open_connection("127.0.0.1", int(url.rpartition(":")[2]))
         writer.write(b"GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n")
         assert b"200 OK" in await reader.readline()
@@ -371,7 +374,9 @@ async def test_a_connection_that_brings_no_request_is_closed(receiver: Receiver,
 
 @pytest.mark.anyio
 async def test_what_is_acknowledged_is_in_the_queue(receiver: Receiver, queue: RedisEventQueue) -> None:
-    app = build_ingress_app(lambda: receiver.settings, queue.enqueue, receiver.ready, receiver.metrics)
+    counters = Counters()
+    keeper = Keeper(queue.enqueue, lambda: receiver.settings.ingress, counters)
+    app = build_ingress_app(lambda: receiver.settings, keeper, counters, receiver.ready, receiver.metrics)
     body = b'{"action": "opened"}'
     async with served(app) as url, httpx2.AsyncClient(base_url=url) as client:
         answers = [await client.post("/webhook", content=body, headers=headers(body)) for _ in range(2)]

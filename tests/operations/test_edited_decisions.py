@@ -22,6 +22,7 @@ from gitbridge_console.router.decision_stage import digest_of
 from gitbridge_console.settings.model import Settings
 from gitbridge_console.store.store import Store
 from tests.consensus.panels import decide, edit, finding, vote
+from tests.headers import header
 from tests.operations.test_decisions import GRAVE, OTHER, PLAN, chances, decided, number_of, panel
 
 pytestmark = pytest.mark.anyio
@@ -118,10 +119,10 @@ async def test_the_bytes_of_an_event_are_counted_as_its_decision_grows_and_shrin
     keys, client = store.queue.keys, store.client
     before = panel(event).model_dump_json()
     grown = len((await door.show_decision(event)).model_dump_json()) - len(before)
-    counted = int(await client.hget(keys.job(event), "sz") or 0)
+    counted = int((await header(store.queue, event))["sz"])
     assert int(await client.hget(keys.bytes_by_state, "awaiting_approval") or 0) == counted
     other = await decided(store, delivery="d2")
-    assert counted - int(await client.hget(keys.job(other), "sz") or 0) == grown
+    assert counted - int((await header(store.queue, other))["sz"]) == grown
 
 
 async def test_words_on_findings_that_are_split_and_joined_are_booked_as_what_stands(door: Operations, store: Store) -> None:

@@ -9,11 +9,11 @@ import pytest
 
 from gitbridge_console.domain.events import IncomingEvent
 from gitbridge_console.operations.drain import wait_drained
-from gitbridge_console.operations.errors import OperationError, StoreAway, Usage
+from gitbridge_console.operations.errors import OperationError, StoreAway
 from gitbridge_console.operations.places import state_dir
 from gitbridge_console.operations.session import open_session
 from gitbridge_console.operations.thread import EngineThread
-from gitbridge_console.settings.model import ActionSettings, LegacySettings, RedisSettings, Settings
+from gitbridge_console.settings.model import LegacySettings, RedisSettings, Settings
 
 
 @pytest.fixture
@@ -35,13 +35,6 @@ async def test_a_store_that_is_away_is_one_line(tmp_path: Path) -> None:
         async with open_session(away, role="cli", engine=False):
             pass
     assert "\n" not in str(error.value)
-
-
-@pytest.mark.anyio
-async def test_an_engine_refuses_settings_it_cannot_follow(settings: Settings) -> None:
-    with pytest.raises(Usage, match=r"actions\.dry_run"):
-        async with open_session(settings.model_copy(update={"actions": ActionSettings(dry_run=False)}), role="engine", engine=True):
-            pass
 
 
 @pytest.mark.anyio

@@ -3,18 +3,24 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
+from gitbridge_console.actions.outbox import Outbox
+from gitbridge_console.actions.outgoing_webhook import OutgoingWebhook
 from gitbridge_console.domain.decisions import Answer, AnswerStatus, Decision
 from gitbridge_console.domain.event_views import EventDetail
 from gitbridge_console.domain.events import IncomingEvent, Priority
 from gitbridge_console.domain.tasks import Attempt, TaskState
+from gitbridge_console.hosts.github_api import GitHubApi
+from gitbridge_console.router.act_stage import ActionStage
 from gitbridge_console.router.ai_router import AIRouter
-from gitbridge_console.router.decision_stage import ActionStage, DecisionStage
+from gitbridge_console.router.decision_stage import DecisionStage
 from gitbridge_console.settings.model import Settings
 from gitbridge_console.store.event_queue import RedisEventQueue
+from gitbridge_console.store.host_board import HostBoard
 from gitbridge_console.store.metrics import Metrics
+from gitbridge_console.store.outbox import OutboxStore
 from gitbridge_console.store.outcomes import OutcomeStore
 from gitbridge_console.store.reader import EventReader
 from gitbridge_console.store.records import ClaimedJob, RoutePlan
@@ -28,7 +34,7 @@ class Panel:
     def __init__(self, queue: RedisEventQueue, reader: EventReader, router: AIRouter, metrics: Metrics, settings: Settings) -> None:
         self.queue, self.reader, self.settings = queue, reader, settings
         self.stage = DecisionStage(queue, reader, router, OutcomeStore(queue.client, queue.keys), metrics, lambda: self.settings)
-        self.act = ActionStage(queue, reader, metrics, lambda: self.settings)
+        self.act = dry_stage(queue, reader, metrics, lambda: self.settings)
         self.id = ""
 
     async def open(self, diff: str | None = None, **plan: Any) -> None:
@@ -107,6 +113,15 @@ class Panel:
         event = await self.reader.event_detail(self.id)
         assert event is not None
         return event
+
+
+def dry_stage(queue: RedisEventQueue, reader: EventReader, metrics: Metrics, settings: Callable[[], Settings]) -> ActionStage:
+    """A stage that could publish, but for the dry run; it has no credential either."""
+    api = GitHubApi(lambda: settings().hosts.github, lambda: None)
+    store = OutboxStore(queue.client, queue.partitions)
+    board = HostBoard(queue.client, queue.keys, "github")
+    outbox = Outbox(api, OutgoingWebhook(lambda: settings().actions), store, board, settings)
+    return ActionStage(queue, reader, metrics, settings, store, outbox)
 
 
 def with_kind(settings: Settings, **changes: Any) -> Settings:

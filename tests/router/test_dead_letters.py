@@ -15,8 +15,9 @@ import pytest
 
 from gitbridge_console.domain.event_records import EventRecord, decode
 from gitbridge_console.domain.events import EventState, IncomingEvent
-from gitbridge_console.router.dead_letter_file import FOLDER, file_name
+from gitbridge_console.router.dead_letter_file import FOLDER
 from gitbridge_console.router.dead_letters import DeadLetterKeeper
+from gitbridge_console.router.export_file import file_name
 from gitbridge_console.settings.model import RedisSettings, RetentionSettings, Settings
 from gitbridge_console.store.store import Store, open_store
 
@@ -118,12 +119,12 @@ async def test_it_goes_on_until_all_are_within_the_bounds(store: Store, state: P
 
 
 FAULTS = {
-    "the folder cannot be made": ("gitbridge_console.router.dead_letter_file.Path.mkdir", PermissionError(13, "Permission denied")),
-    "the file cannot be made": ("gitbridge_console.router.dead_letter_file.os.open", PermissionError(13, "Permission denied")),
-    "the disk is full": ("gitbridge_console.router.dead_letter_file.gzip.GzipFile.write", OSError(28, "No space left on device")),
-    "the disk is full at the end": ("gitbridge_console.router.dead_letter_file.os.fsync", OSError(28, "No space left on device")),
-    "it cannot be read back": ("gitbridge_console.router.dead_letter_file.gzip.open", EOFError("ended before the end")),
-    "it cannot get its name": ("gitbridge_console.router.dead_letter_file.Path.rename", OSError(5, "Input/output error")),
+    "the folder cannot be made": ("gitbridge_console.router.export_file.Path.mkdir", PermissionError(13, "Permission denied")),
+    "the file cannot be made": ("gitbridge_console.router.export_file.os.open", PermissionError(13, "Permission denied")),
+    "the disk is full": ("gitbridge_console.router.export_file.gzip.GzipFile.write", OSError(28, "No space left on device")),
+    "the disk is full at the end": ("gitbridge_console.router.export_file.os.fsync", OSError(28, "No space left on device")),
+    "it cannot be read back": ("gitbridge_console.router.export_file.gzip.open", EOFError("ended before the end")),
+    "it cannot get its name": ("gitbridge_console.router.export_file.Path.rename", OSError(5, "Input/output error")),
 }
 
 
@@ -183,7 +184,7 @@ async def test_a_file_that_reads_back_otherwise_is_not_believed(
         path.write_bytes(packed)
 
     with monkeypatch.context() as broken:
-        broken.setattr("gitbridge_console.router.dead_letter_file.os.fsync", spoil)
+        broken.setattr("gitbridge_console.router.export_file.os.fsync", spoil)
         assert await keeper(store, state).tick() == 0
     assert await left(store) == ids
     assert files(state) == []

@@ -11,6 +11,7 @@ from gitbridge_console.domain.events import EventState
 from gitbridge_console.router.ai_router import AIRouter
 from gitbridge_console.settings.routing import KindSettings
 from gitbridge_console.store.replies import pack
+from tests.headers import set_fields
 from tests.router.panel import PULL, Panel, with_kind
 
 pytestmark = pytest.mark.anyio
@@ -140,7 +141,7 @@ async def test_with_no_answer_yet_it_is_parked_and_says_where_its_seats_wait(pan
 
 async def test_parked_for_too_long_it_fails_as_expired(panel: Panel) -> None:
     await panel.open()
-    await panel.queue.client.hset(panel.queue.keys.job(panel.id), "ran", "1")  # its run began long ago
+    await set_fields(panel.queue, panel.id, ran=1)  # its run began long ago
     await panel.due_now()
     event = await panel.decide()
     assert event.error is not None

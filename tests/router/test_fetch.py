@@ -10,9 +10,10 @@ import pytest
 from gitbridge_console.domain.events import EventFacts, IncomingEvent
 from gitbridge_console.hosts.base import HostDiff, HostProblem
 from gitbridge_console.hosts.github import GitHubClient
+from gitbridge_console.hosts.github_api import GitHubApi
 from gitbridge_console.router.ai_router import AIRouter
 from gitbridge_console.router.event_router import EventRouter
-from gitbridge_console.settings.model import GitHubSettings, HostSettings, Settings, SourceSettings
+from gitbridge_console.settings.model import GitHubSettings, Settings, SourceSettings
 from gitbridge_console.sources.changes import Change, ChangeSource
 from gitbridge_console.store.answer_cache import AnswerCacheStore
 from gitbridge_console.store.event_queue import RedisEventQueue
@@ -41,8 +42,10 @@ PULL = {
 class Host(GitHubClient):
     """A host that says what it is told to."""
 
+    available = True
+
     def __init__(self) -> None:
-        super().__init__(GitHubSettings, lambda: None)
+        super().__init__(GitHubApi(GitHubSettings, lambda: None))
         self.asked = 0
         self.says: HostDiff | HostProblem = HostDiff(DIFF.encode())
 
@@ -58,8 +61,7 @@ class Fetch:
 
     def __init__(self, queue: RedisEventQueue, router: AIRouter, metrics: Metrics, reader: EventReader, settings: Settings) -> None:
         self.queue, self.router, self.metrics, self.reader, self.host = queue, router, metrics, reader, Host()
-        github = GitHubSettings(anonymous=True)
-        self.settings = settings.model_copy(update={"hosts": HostSettings(github=github), "sources": SourceSettings(backoff_s=0.01)})
+        self.settings = settings.model_copy(update={"sources": SourceSettings(backoff_s=0.01)})
         self.cache = AnswerCacheStore(queue.client, queue.keys.diffs)
         self.events = EventRouter(queue, router, metrics, lambda: self.settings, changes=self.source())
 
@@ -74,7 +76,7 @@ class Fetch:
         return EventRouter(self.queue, self.router, self.metrics, lambda: self.settings, changes=source)
 
     def source(self) -> ChangeSource:
-        return ChangeSource(self.host, lambda: None, self.cache, StoreTrouble(), lambda: self.settings)
+        return ChangeSource({"github": self.host}, self.cache, StoreTrouble(), lambda: self.settings)
 
     async def submit(self, delivery: str = "d1", diff: str | None = None) -> str:
         event = IncomingEvent(delivery, "pull_request", json.dumps(PULL).encode(), "test", diff=diff)
@@ -205,7 +207,7 @@ async def test_waiting_for_who_fetches_it_already_is_no_attempt(fetch: Fetch) ->
 
 
 async def test_nobody_to_ask_asks_nobody(fetch: Fetch) -> None:
-    fetch.settings = fetch.settings.model_copy(update={"hosts": HostSettings()})
+    fetch.host.available = False
     event = await fetch.submit()
     await fetch.events.fetch(await fetch.claim())
     assert fetch.host.asked == 0

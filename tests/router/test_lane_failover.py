@@ -27,6 +27,7 @@ from gitbridge_console.store.metrics import Metrics
 from gitbridge_console.store.reader import EventReader
 from gitbridge_console.store.records import RoutePlan, Seat
 from gitbridge_console.store.trouble import StoreTrouble
+from tests.headers import set_fields
 
 pytestmark = pytest.mark.anyio
 
@@ -202,7 +203,7 @@ async def test_a_seat_goes_past_a_provider_that_sits_on_its_panel_or_cannot_read
 async def test_a_seat_does_not_go_back_to_a_provider_that_was_asked_as_often_as_may_be(house: House) -> None:
     event_id = await house.seat("d1")
     (job,) = (await house.queue.claim("claude", 1)).jobs
-    await house.queue.client.hset(house.queue.keys.job(job.id), "ca:grok", 2)
+    await set_fields(house.queue, job.id, **{"ca:grok": 2})
     await house.queue.release(job)
     house.shut("claude")
     await house.turn()

@@ -88,7 +88,7 @@ async def until(door: Operations, op_id: str, reached: Callable[[BulkStatus], bo
 
 def holder(engines: Engines, status: BulkStatus) -> Engine | None:
     """The process that an operation says holds it."""
-    return next((own for own in engines.running if status.engine.endswith(f"-{own.process.number}")), None)
+    return next((own for own in engines.running if status.engine.endswith(f"-{own.process.pid}")), None)
 
 
 async def stalls(store: Store) -> list[int]:

@@ -17,6 +17,7 @@ from gitbridge_console.store.event_queue import RedisEventQueue
 from gitbridge_console.store.keys import Keys
 from gitbridge_console.store.records import BackPressure, ClaimedJob, Closure, RoutePlan, Seat
 from gitbridge_console.store.replies import text_of
+from tests.headers import header
 
 PROVIDERS = ("claude", "grok", "chatgpt")
 LANES = ("route", *PROVIDERS, "decide", "act")
@@ -170,15 +171,19 @@ class QueueModel:
     async def expire(self) -> None:
         """Half of all leases run out at once; what is taken back keeps its priority and place in line."""
         client, keys = self.queue.client, self.queue.keys
-        lost: dict[str, list[bytes | None]] = {}
+        lost: dict[str, tuple[str, str]] = {}
         for lane in LANES:
             for raw in await client.zrange(keys.leased(lane), 0, -1):
                 if self.random.random() < 0.5:
                     await client.zadd(keys.leased(lane), {raw: 1})
-                    lost[text_of(raw)] = await client.hmget(keys.job(text_of(raw)), "pr", "ms")
+                    lost[text_of(raw)] = await self._place(text_of(raw))
         await self.queue.recover()
         for job_id, before in lost.items():
-            assert await client.hmget(keys.job(job_id), "pr", "ms") == before, f"{job_id} lost its place"
+            assert await self._place(job_id) == before, f"{job_id} lost its place"
+
+    async def _place(self, job_id: str) -> tuple[str, str]:
+        found = await header(self.queue, job_id)
+        return found["pr"], found["ms"]
 
     async def zombie(self) -> None:
         """A worker that lost its lease does its work all the same, and keeps the job for later."""
@@ -204,9 +209,9 @@ class QueueModel:
     async def replay(self) -> None:
         """What is replayed keeps its priority."""
         event_id = self._any_event()
-        before = await self.queue.client.hget(self.queue.keys.job(event_id), "pr")
+        before = (await header(self.queue, event_id)).get("pr")
         await self.queue.replay([event_id], by="chaos")
-        assert await self.queue.client.hget(self.queue.keys.job(event_id), "pr") == before
+        assert (await header(self.queue, event_id)).get("pr") == before
 
     async def priority(self) -> None:
         """Another class, sometimes to its front."""

@@ -114,8 +114,8 @@ async def test_without_a_url_the_embedded_server_is_used() -> None:
     ("change", "words"),
     [
         ({"redis_version": "6.0.16"}, "6.2 or later"),
-        ({"redis_mode": "sentinel"}, "sentinel mode"),
-        ({"redis_mode": "cluster"}, "cluster mode"),
+        ({"redis_mode": "sentinel"}, "is a Sentinel"),
+        ({"redis_mode": "cluster"}, "is a node of a Cluster"),
         ({"role": "slave"}, "read-only replica"),
         ({"maxmemory": "1000", "maxmemory_policy": "volatile-lru"}, "set it to noeviction"),
     ],

@@ -81,7 +81,7 @@ async def test_forgetting_leaves_nothing_of_an_event_and_nothing_else_is_touched
     await queue.release(seat)
     (kept,) = await dead(queue, "kept")
     before = await keys_about(client, queue, kept)
-    assert len(await keys_about(client, queue, event_id)) > 4
+    assert len(await keys_about(client, queue, event_id)) >= 4
     assert await forget(letters, [event_id]) == [True]
     assert await keys_about(client, queue, event_id) == []
     assert await keys_about(client, queue, kept) == before

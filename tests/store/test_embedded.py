@@ -12,13 +12,14 @@ import tempfile
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 from urllib.parse import unquote
 
 import pytest
 from redis import Redis
 
 from gitbridge_console.settings.model import Durability
-from gitbridge_console.store import embedded, embedded_files
+from gitbridge_console.store import embedded, embedded_files, last_user
 from gitbridge_console.store.embedded import EmbeddedServer, embedded_server
 from gitbridge_console.store.embedded_files import StoreFolder, find_server_binary, fits_socket_limit, own_private_folder
 from gitbridge_console.store.unavailable import EmbeddedUnavailable
@@ -366,7 +367,61 @@ async def test_a_cancelled_start_leaves_nothing_behind(state_dir: Path) -> None:
     task.cancel()
     with pytest.raises(asyncio.CancelledError):
         await task
-    probe = EmbeddedServer(state_dir)
-    await probe.start()
-    await probe.leave()
     assert not runs(state_dir)
+
+
+@pytest.mark.anyio
+async def test_a_start_cancelled_when_the_server_was_just_started_ends_that_server(
+    state_dir: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    started = asyncio.Event()
+    loop, spawn = asyncio.get_running_loop(), embedded.spawn
+
+    def spawn_and_tell(*arguments: Any) -> Any:
+        process = spawn(*arguments)
+        loop.call_soon_threadsafe(started.set)
+        return process
+
+    monkeypatch.setattr(embedded, "spawn", spawn_and_tell)
+    monkeypatch.setattr(embedded, "_ask", lambda *_: "away")  # it does not answer yet
+    task = asyncio.create_task(EmbeddedServer(state_dir).start())
+    await started.wait()
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+    assert not runs(state_dir)
+
+
+def test_a_server_without_a_user_is_taken_over_and_it_is_said(state_dir: Path, caplog: pytest.LogCaptureFixture) -> None:
+    with subprocess.Popen([sys.executable, "-c", USER, state_dir], stdin=subprocess.PIPE, stdout=subprocess.PIPE) as user:
+        assert user.stdout is not None
+        user.stdout.readline()
+        user.kill()
+    assert runs(state_dir)
+    server = EmbeddedServer(state_dir)
+    server.start_now()
+    assert "had no user" in caplog.text
+    server.leave_now()
+    assert not runs(state_dir)
+
+
+def test_a_program_leaves_the_server_for_a_process_that_is_ended_by_force(state_dir: Path) -> None:
+    last_words = USER.replace(
+        "sys.stdin.readline()",
+        "import os, pathlib; from gitbridge_console.store import last_user; last_user.leave_later(pathlib.Path(sys.argv[1])); os._exit(1)",
+    )
+    subprocess.run([sys.executable, "-c", last_words, state_dir], check=False, stdout=subprocess.DEVNULL)
+    deadline = time.monotonic() + 20
+    while runs(state_dir):
+        assert time.monotonic() < deadline, "the server was left"
+        time.sleep(0.02)
+
+
+def test_that_program_leaves_a_server_to_those_who_use_it_and_starts_none(state_dir: Path) -> None:
+    last_user.leave_now(state_dir, parent=0)
+    assert not runs(state_dir)
+    server = EmbeddedServer(state_dir)
+    server.start_now()
+    last_user.leave_now(state_dir, parent=0)
+    assert runs(state_dir)
+    server.leave_now()

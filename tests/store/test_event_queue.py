@@ -13,9 +13,10 @@ from gitbridge_console.domain.tasks import TaskState
 from gitbridge_console.settings.model import QueueSettings, RetentionSettings
 from gitbridge_console.settings.routing import RetrySettings
 from gitbridge_console.store.event_queue import RedisEventQueue
+from gitbridge_console.store.headers import timeline_of
 from gitbridge_console.store.keys import Keys, expand_id
 from gitbridge_console.store.records import BackPressure, ClaimedJob, PayloadTooLarge, RoutePlan, Seat
-from gitbridge_console.store.replies import table_of
+from tests.headers import header
 
 pytestmark = pytest.mark.anyio
 
@@ -30,10 +31,6 @@ async def one(queue: RedisEventQueue, lane: str, lease_s: float = 30.0) -> Claim
     claim = await queue.claim(lane, 1, lease_s)
     assert len(claim.jobs) == 1, f"nothing to claim in {lane}"
     return claim.jobs[0]
-
-
-async def header(queue: RedisEventQueue, job_id: str) -> dict[str, str]:
-    return table_of(await queue.client.hgetall(queue.keys.job(job_id)))
 
 
 async def routed(queue: RedisEventQueue, delivery: str = "d1", plan: RoutePlan = PLAN) -> str:
@@ -212,7 +209,8 @@ async def test_a_cancelled_attempt_is_booked_once_and_not_held_against_the_limit
     fresh, key = await one(queue, "claude"), queue.keys.job(zombie.id)
     assert await queue.book_attempt(zombie, '{"n": 1}')
     assert [await queue.book_attempt(fresh, '{"n": 2}') for _ in range(2)] == [True, False]
-    assert await queue.client.hmget(key, "ca", "ca:claude", "cc", "st") == [b"0", None, b"2", b"leased"]
+    found = await header(queue, zombie.id)
+    assert [found.get(name) for name in ("ca", "ca:claude", "cc", "st")] == ["0", None, "2", "leased"]
     assert await queue.client.lrange(queue.keys.attempts(fresh.id), 0, -1) == [b'{"n": 1}', b'{"n": 2}']
     await queue.cancel([zombie.event_id], by="ana")
     await queue.client.delete(key)
@@ -402,7 +400,7 @@ async def client_len(queue: RedisEventQueue) -> int:
 
 async def test_the_timeline_tells_what_happened(queue: RedisEventQueue) -> None:
     event_id = await routed(queue)
-    entries = [json.loads(raw)[1] for raw in await queue.client.lrange(queue.keys.timeline(event_id), 0, -1)]
+    entries = [json.loads(raw)[1] for raw in timeline_of(await queue.client.get(queue.keys.job(event_id)))]
     assert entries == ["routed: claude, grok"], "that it was received stands in its header"
 
 

@@ -11,6 +11,7 @@ from gitbridge_console.settings.model import QueueSettings
 from gitbridge_console.store.event_queue import RedisEventQueue
 from gitbridge_console.store.keys import Keys
 from gitbridge_console.store.records import ClaimedJob, RoutePlan
+from tests.headers import header
 
 pytestmark = pytest.mark.anyio
 CAP = 2
@@ -89,11 +90,11 @@ async def test_old_work_catches_up_but_never_with_critical(client: Redis, namesp
     async def order_after(hours: float) -> list[str]:
         """Who would be claimed in which order, had all but `high` and `critical` waited so long."""
         for priority in (Priority.NORMAL, Priority.LOW, Priority.BULK):
-            since = int((await client.hget(queue.keys.job(ids[priority]), "ms")) or 0) - int(hours * hour)
+            since = int((await header(queue, ids[priority]))["ms"]) - int(hours * hour)
             await client.zadd(queue.keys.ready("claude"), {ids[priority]: int(priority) * 2**43 + since})
         await queue.age()
         order = [ids_of[raw.decode()].label for raw in await client.zrange(queue.keys.ready("claude"), 0, -1)]
-        assert [await client.hget(queue.keys.job(job_id), "pr") for job_id in ids_of] == [str(int(p)).encode() for p in ids_of.values()]
+        assert [(await header(queue, job_id))["pr"] for job_id in ids_of] == [str(int(p)) for p in ids_of.values()]
         return order
 
     assert await order_after(0.5) == ["critical", "high", "normal", "low", "bulk"]

@@ -12,6 +12,7 @@ from redis.exceptions import ResponseError
 from gitbridge_console.domain.events import EventState, IncomingEvent
 from gitbridge_console.store.event_queue import RedisEventQueue
 from gitbridge_console.store.group_commit import BYTES_MAX, FLIGHTS_MAX, TOGETHER_MAX, GroupCommit, Transition
+from tests.headers import header
 
 pytestmark = pytest.mark.anyio
 
@@ -116,8 +117,10 @@ async def test_a_transition_that_fails_inside_a_script_leaves_those_beside_it_do
     for name in ("d1", "d2"):
         await queue.enqueue(IncomingEvent(name, "push", b"{}", "test"))
     bad, good = (await queue.claim("route", 2)).jobs
-    await queue.client.set(queue.keys.timeline(bad.id), "not a list")
-    results = await asyncio.gather(*(queue.hand_on(job, "", EventState.RESOLVED) for job in (bad, good)), return_exceptions=True)
+    await queue.client.set(queue.keys.about(bad.id), "not a hash")
+    ends = [queue.hand_on(job, "", EventState.RESOLVED, texts={"reason": "done"}) for job in (bad, good)]
+    results = await asyncio.gather(*ends, return_exceptions=True)
     assert isinstance(results[0], ResponseError)
     assert results[1] is True
-    assert (await queue.stats()).counters["to:resolved"] == 2, "what the failed one had written stays counted as it stands"
+    assert (await queue.stats()).counters["to:resolved"] == 1
+    assert (await header(queue, bad.id))["st"] == "leased", "what failed is held as before, and is taken back when its lease runs out"

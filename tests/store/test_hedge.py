@@ -8,6 +8,7 @@ from gitbridge_console.domain.events import EventState, IncomingEvent, Priority
 from gitbridge_console.domain.tasks import TaskState
 from gitbridge_console.store.event_queue import RedisEventQueue
 from gitbridge_console.store.records import ClaimedJob, RoutePlan
+from tests.headers import header, set_fields
 
 pytestmark = pytest.mark.anyio
 
@@ -37,12 +38,12 @@ async def pair(queue: RedisEventQueue) -> tuple[ClaimedJob, ClaimedJob]:
 
 
 async def left(queue: RedisEventQueue, job: ClaimedJob) -> int:
-    return int(await queue.client.hget(queue.keys.job(job.event_id), "left"))
+    return int((await header(queue, job.event_id))["left"])
 
 
 async def states(queue: RedisEventQueue, job: ClaimedJob) -> list[str]:
-    keys, last = queue.keys, int(await queue.client.hget(queue.keys.job(job.event_id), "tasks"))
-    return [(await queue.client.hget(keys.job(f"{job.event_id}.{n}"), "state")).decode() for n in range(1, last + 1)]
+    last = int((await header(queue, job.event_id))["tasks"])
+    return [(await header(queue, f"{job.event_id}.{n}"))["state"] for n in range(1, last + 1)]
 
 
 async def settle(queue: RedisEventQueue, job: ClaimedJob, state: TaskState, n: int = 1) -> bool:
@@ -133,7 +134,7 @@ async def test_calls_of_both_halves_count_for_the_limits_of_the_seat(queue: Redi
 
 async def test_a_poisonous_half_leaves_the_seat_to_the_other(queue: RedisEventQueue) -> None:
     seat, hedge = await pair(queue)
-    await queue.client.hset(queue.keys.job(hedge.id), "dv", 99)
+    await set_fields(queue, hedge.id, dv=99)
     assert await queue.release(hedge, counted=True)
     assert await left(queue, seat) == 1
     await settle(queue, seat, TaskState.SUCCEEDED)

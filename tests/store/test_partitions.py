@@ -13,7 +13,7 @@ from gitbridge_console.domain.filters import EventFilter
 from gitbridge_console.settings.model import LegacySettings, QueueSettings, RedisSettings, Settings, SheddingSettings
 from gitbridge_console.store.connection import StoreUnavailable
 from gitbridge_console.store.event_queue import RedisEventQueue
-from gitbridge_console.store.keys import Keys
+from gitbridge_console.store.keys import STORE_VERSION, Keys
 from gitbridge_console.store.reader import EventReader
 from gitbridge_console.store.records import BackPressure, Closure, RoutePlan
 from gitbridge_console.store.store import open_store
@@ -111,7 +111,7 @@ async def test_the_number_is_fixed_at_first_use_and_another_is_refused(
         async with open_store(settings(2), tmp_path):
             pass
     old = f"{namespace}-old"
-    await client.hset(Keys(old).meta, "store_version", "1")
+    await client.hset(Keys(old).meta, "store_version", str(STORE_VERSION))
     async with open_store(settings(1, old), tmp_path):
         pass
     with pytest.raises(StoreUnavailable, match="has 1 partitions"):

@@ -18,6 +18,6 @@ def test_every_key_has_a_row(key: str) -> None:
     assert f"`{key}`" in PAGE
 
 
-@pytest.mark.parametrize("script", [name for name in SCRIPTS if name.endswith(tuple("abcdefghijklmnopqrstuvwxyz")) and name != "_lib"])
+@pytest.mark.parametrize("script", [name for name in SCRIPTS if name[0].isalpha()])
 def test_every_script_has_a_row(script: str) -> None:
     assert f"| `{script}` |" in PAGE

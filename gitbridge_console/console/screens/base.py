@@ -12,9 +12,8 @@ from textual.binding import Binding, BindingType
 from textual.screen import Screen
 from textual.widget import Widget
 
-from gitbridge_console.console.actions import Action, actions_for
+from gitbridge_console.console.actions import Action, action_called, actions_for
 from gitbridge_console.console.clipboard import for_clipboard, write_text
-from gitbridge_console.console.commands import Unusable, completions, run_command
 from gitbridge_console.console.text import safe
 from gitbridge_console.console.undo import UNDO_S, Undo
 from gitbridge_console.console.views.cells import Cell, Line, line
@@ -24,13 +23,13 @@ from gitbridge_console.console.widgets.bottom_row import BottomRow, Question
 from gitbridge_console.console.widgets.header import Header
 from gitbridge_console.console.widgets.lines import Lines
 from gitbridge_console.domain.bulk import Selection
-from gitbridge_console.domain.event_views import ChangeReport
-from gitbridge_console.domain.provider_health import HealthFinding
-from gitbridge_console.domain.snapshots import FleetSnapshot
 
 if TYPE_CHECKING:
     from gitbridge_console.console.app import ConsoleApp
     from gitbridge_console.console.planning import Look
+    from gitbridge_console.domain.event_views import ChangeReport
+    from gitbridge_console.domain.provider_health import HealthFinding
+    from gitbridge_console.domain.snapshots import FleetSnapshot
     from gitbridge_console.operations.operations import Operations
 
 T = TypeVar("T")
@@ -98,7 +97,8 @@ class FleetScreen(Screen[None]):
     def paint(self, snapshot: FleetSnapshot | None) -> None:
         """Show the newest picture; called on the timer, for the screen in front only."""
         app = self.console
-        state = HeaderState(app.current_mode, app.demo, app.read_only, app.frozen, app.data_age_s, app.refresh_s, app.rates)
+        role = app.role.word if app.shows_role else ""
+        state = HeaderState(app.current_mode, app.demo, app.read_only, app.frozen, app.data_age_s, app.refresh_s, app.rates, role)
         self.query_one(Header).show(snapshot, state)
         if self.size.width < MIN_WIDTH or self.size.height < MIN_HEIGHT:
             self.query_one("#too-small", Lines).set_lines(_card(snapshot, self.size.width, self.size.height))
@@ -152,6 +152,12 @@ class FleetScreen(Screen[None]):
         if self.console.read_only:
             self.bottom.say("read-only: not done", "warn")
         return not self.console.read_only
+
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
+        """``None``, which greys a binding, for what this operator may not do."""
+        method = f"{action}({', '.join(map(repr, parameters))})" if parameters else action
+        known = action_called(self.scope, method, self.console.actions)
+        return None if known is not None and self.console.why_not(known) else True
 
     def step_back(self) -> bool:
         """Go up one level inside the screen; ``False`` where there is none, and the screen is left."""
@@ -224,11 +230,15 @@ class FleetScreen(Screen[None]):
 
     def ask_command(self, text: str = "") -> None:
         """Ask for a command, of which ``text`` was given already."""
+        from gitbridge_console.console.commands import completions
+
         history = self.console.command_history
         self.bottom.ask(Question(":", self.command, text=text, complete=lambda typed: completions(self, typed), history=history))
 
     def command(self, text: str) -> None:
         """Do what was typed after ``:``."""
+        from gitbridge_console.console.commands import Unusable, run_command
+
         try:
             run_command(self, text, self.console.actions)
         except Unusable as error:

@@ -10,7 +10,7 @@ from gitbridge_console.console.text import fit, safe
 from gitbridge_console.console.views.cells import Cell, line, wrap
 from gitbridge_console.console.widgets.lines import Page
 from gitbridge_console.domain.snapshots import FleetSnapshot
-from gitbridge_console.operations.checks import check_place, check_settings
+from gitbridge_console.operations.checks import Check, check_place, check_settings
 
 TONES = {"ok": "good", "warn": "warn", "fail": "bad"}
 
@@ -21,6 +21,11 @@ class DoctorScreen(PageScreen):
     scope = "help"
     BINDINGS = bindings_for("help")
 
+    def __init__(self) -> None:
+        super().__init__()
+        self._checks: list[Check] = []
+        """Made once, at the first picture; the settings have come before it."""
+
     def body(self) -> ComposeResult:
         """The page."""
         yield Page(id="page")
@@ -30,12 +35,13 @@ class DoctorScreen(PageScreen):
         return f"{self.console.current_mode} > doctor"
 
     def on_mount(self) -> None:
-        """Checked once, when it is opened."""
+        """Keys go to the page."""
         self.page.focus()
-        self._checks = [*check_place(), *check_settings(self.console.settings)]
 
     def show(self, snapshot: FleetSnapshot) -> None:
         """The checks, and what the store says now."""
+        if not self._checks and self.console.settings is not None:
+            self._checks = [*check_place(), *check_settings(self.console.settings)]
         lines = [line(Cell(" DOCTOR", "head")), line("")]
         store = "answers" if snapshot.store.ok else safe(snapshot.store.error or "does not answer")
         found = [(check.level, check.name, safe(check.text), safe(check.todo)) for check in self._checks]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from textual.app import ComposeResult
 
@@ -28,6 +28,11 @@ if TYPE_CHECKING:
     from gitbridge_console.operations.operations import Operations
 
 
+def is_draft(event: EventDetail) -> bool:
+    """Whether its action is what an operator is to approve."""
+    return bool(event.action and event.action.get("draft"))
+
+
 class EventScreen(JudgingScreen):
     """The way down from every list. In front is the consensus, one finding of it, or one provider's original answer."""
 
@@ -43,6 +48,8 @@ class EventScreen(JudgingScreen):
         self._answer: int | None = None
         """Number of the original answer that is in front."""
         self._last_answer = 0
+        self._posted: tuple[Decision | None, str] | None = None
+        """The text the operator made of what would be posted, and of which decision."""
         self._places: dict[int, int] = {}
         self._drawn: tuple[object, ...] = ()
         """What the lines on the page were made from."""
@@ -63,13 +70,15 @@ class EventScreen(JudgingScreen):
 
     def show(self, snapshot: FleetSnapshot) -> None:
         """Fetch it anew."""
-        with_payload = self._with_payload
+        with_payload, text = self._with_payload, self.text_to_post
 
         async def fetch(door: Operations) -> tuple[EventDetail, Decision | None]:
             event = await door.show_event(self.event_id, payload=with_payload)
+            if text is not None and is_draft(event):
+                event = event.model_copy(update={"action": await door.draft(event.id, text=text) | {"draft": True}})
             return event, await door.preview(event)
 
-        self.look(fetch, self._show, group="event", about=str(with_payload))
+        self.look(fetch, self._show, group="event", about=f"{with_payload} {hash(text)}")
 
     def _show(self, found: tuple[EventDetail, Decision | None]) -> None:
         self.event, preview = found
@@ -179,23 +188,55 @@ class EventScreen(JudgingScreen):
         self._with_payload = not self._with_payload
         self.console.paint()
 
+    @property
+    def text_to_post(self) -> str | None:
+        """What the operator made of the text; only for the decision it was made of."""
+        seen = self.event.decision if self.event is not None else None
+        return self._posted[1] if self._posted is not None and self._posted[0] == seen else None
+
     def action_editor(self) -> None:
-        """The payload in the operator's editor; what is changed there can be handed in again, as a new event."""
+        """In the operator's editor: what would be posted, while that awaits approval; else the payload."""
 
         def edit(event: EventDetail) -> None:
-            text = event.payload_text or ""
-            try:
-                changed = edit_text(self.console, text, ".json")
-            except NoTerminal as error:
-                self.bottom.say(str(error), "warn")
+            if is_draft(event):
+                self._edit_draft(event)
                 return
-            self.console.action_redraw()
-            if changed is None:
-                self.bottom.say("the payload is as it was", "dim")
-            elif self.may_write():
+            changed = self._edited(event.payload_text or "", ".json", "the payload is as it was")
+            if changed is not None and self.may_write():
                 self._hand_in(changed.encode())
 
         self.fetch(lambda door: door.show_event(self.event_id, payload=True), edit, group="editor")
+
+    def _edited(self, text: str, suffix: str, unchanged: str) -> str | None:
+        """A text as the operator changed it; ``None`` where it is as before, or could not be edited, which is said."""
+        try:
+            changed = edit_text(self.console, text, suffix)
+        except NoTerminal as error:
+            self.bottom.say(str(error), "warn")
+            return None
+        self.console.action_redraw()
+        if changed is None:
+            self.bottom.say(unchanged, "dim")
+        return changed
+
+    def _edit_draft(self, event: EventDetail) -> None:
+        # Late, for the first frame must not wait for what it imports.
+        from gitbridge_console.operations.drafts import text_in
+
+        text = self.text_to_post or text_in(event.action or {})
+        if not text:
+            self.bottom.say("there is no text to edit in what would be posted", "dim")
+            return
+        if not self.may_write() or (changed := self._edited(text, ".md", "the text is as it was")) is None:
+            return
+
+        def keep(draft: dict[str, Any]) -> None:
+            self._posted = (event.decision, changed)
+            self._show((event.model_copy(update={"action": draft | {"draft": True}}), None))
+            self.bottom.say("changed: O approves and posts it so, e changes it again", "accent")
+
+        # What cannot be posted is said now, not when it is approved.
+        self.fetch(lambda door: door.draft(event.id, text=changed), keep, group="draft")
 
     def _hand_in(self, payload: bytes) -> None:
         def write(why: str) -> None:

@@ -15,6 +15,7 @@ from gitbridge_console.console.widgets.row_table import RowTable
 from gitbridge_console.domain.snapshots import FleetSnapshot
 
 ALERTS_MAX = 50
+ROOM_FOR_TOUR = 3
 
 
 class FleetListScreen(TableScreen):
@@ -35,7 +36,7 @@ class FleetListScreen(TableScreen):
     def show(self, snapshot: FleetSnapshot) -> None:
         """All from one picture."""
         self.set_rows(engine_rows(snapshot))
-        self.table.styles.height = min(12, max(1, len(self.all_rows))) + 1
+        self.table.styles.height = min(12, len(self.all_rows) or ROOM_FOR_TOUR) + 1
         lines = [*store_lines(snapshot), line(""), *alert_lines(snapshot, ALERTS_MAX)]
         self.query_one("#store", Page).set_lines([line(""), *lines])
 

@@ -42,6 +42,11 @@ class JudgingScreen(PageScreen):
         """Whether the finding under the cursor is on the screen."""
         return True
 
+    @property
+    def text_to_post(self) -> str | None:
+        """A text that takes the place of the one that would be posted."""
+        return None
+
     def _judged(self) -> Decision | None:
         """The decision, if it may be judged now; says so when not."""
         if not self.may_write():
@@ -140,8 +145,9 @@ class JudgingScreen(PageScreen):
     def action_approve(self) -> None:
         """Approve and post it, after y/N."""
         if self.may_write():
-            label, seen = f"approve {short_id(self.event_id)} and post", self.event.decision if self.event else None
-            self.confirm(label, lambda: self.write(lambda door: door.approve(self.event_id, seen=seen), "approve"))
+            seen, text = self.event.decision if self.event else None, self.text_to_post
+            label = f"approve {short_id(self.event_id)} and post{'' if text is None else ' the changed text'}"
+            self.confirm(label, lambda: self.write(lambda door: door.approve(self.event_id, seen=seen, text=text), "approve"))
 
     def action_reject(self) -> None:
         """Reject it, after y/N."""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from textual.app import ComposeResult
 from textual.containers import Container, Horizontal
 
@@ -25,10 +27,14 @@ from gitbridge_console.console.views.tours import EMPTY
 from gitbridge_console.console.widgets.chart import Chart
 from gitbridge_console.console.widgets.lines import Lines, Page
 from gitbridge_console.console.widgets.row_table import RowTable
-from gitbridge_console.domain.snapshots import FleetSnapshot
+
+if TYPE_CHECKING:
+    from gitbridge_console.domain.snapshots import FleetSnapshot
 
 SLOTS = 6
 """Charts on the largest screen; the style sheet hides some on smaller ones."""
+ROOM_FOR_TOUR = 3
+"""Lines of a table without rows: what stands there instead."""
 TALL = 32
 """Lines from which there is room for more than the most urgent; as in the style sheet."""
 
@@ -82,7 +88,7 @@ class PulseScreen(LaneScreen):
         self.query_one("#alerts", Lines).set_lines(alerts)
         self.query_one("#alerts", Lines).styles.height = len(alerts) + (1 if tall else 0)
         self.set_rows(lane_rows(snapshot, ascii_mode=self.console.ascii_mode))
-        self.table.styles.height = min(12, len(self.all_rows)) + 1
+        self.table.styles.height = min(12, len(self.all_rows) or ROOM_FOR_TOUR) + 1
         first_run = first_run_lines(snapshot)
         self.query_one("#first-run", Lines).set_lines(first_run)
         self.set_class(bool(first_run), "-first-run")
@@ -138,7 +144,7 @@ class ProvidersScreen(LaneScreen):
     def show(self, snapshot: FleetSnapshot) -> None:
         """Rows and the detail of the chosen one."""
         self.set_rows(provider_rows(snapshot))
-        self.table.styles.height = min(12, len(self.all_rows)) + 1
+        self.table.styles.height = min(12, len(self.all_rows) or ROOM_FOR_TOUR) + 1
         self._detail(self.table.current, snapshot)
         history = self.console.look_back(self)
         self.query_one("#latency", Chart).set_view(CHARTS[0].title, CHARTS[0].lines(history), f"-{words_of(history.span_s)}")

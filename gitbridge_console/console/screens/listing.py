@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import TYPE_CHECKING
 
 from textual.app import ComposeResult
 
@@ -17,7 +18,9 @@ from gitbridge_console.console.widgets.lines import Page
 from gitbridge_console.console.widgets.row_table import RowTable
 from gitbridge_console.domain.bulk import AT_ONCE_MAX, Selection
 from gitbridge_console.domain.events import Priority
-from gitbridge_console.domain.snapshots import FleetSnapshot
+
+if TYPE_CHECKING:
+    from gitbridge_console.domain.snapshots import FleetSnapshot
 
 
 class TableScreen(PageScreen):

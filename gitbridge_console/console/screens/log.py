@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+from textual.app import ComposeResult
+
 from gitbridge_console.console.screens.base import bindings_for
 from gitbridge_console.console.screens.listing import TableScreen
+from gitbridge_console.console.screens.pages import PageScreen
 from gitbridge_console.console.views.cells import Row
-from gitbridge_console.console.views.log import LEVELS, LOG_COLUMNS, log_rows
+from gitbridge_console.console.views.log import LEVELS, LOG_COLUMNS, audit_page, audit_row_id, log_rows
 from gitbridge_console.console.views.tours import EMPTY
+from gitbridge_console.console.widgets.lines import Page
 from gitbridge_console.console.widgets.row_table import RowTable
+from gitbridge_console.domain.audit import KEYS, AuditFilter
 from gitbridge_console.domain.event_views import AuditEntry
 from gitbridge_console.domain.snapshots import FleetSnapshot
 
@@ -24,6 +29,9 @@ class LogScreen(TableScreen):
         super().__init__()
         self.following = True
         self.level = 0
+        self.wanted_writes = AuditFilter()
+        self.writes: dict[str, AuditEntry] = {}
+        """Operators' writes that are listed, by the ids of their rows."""
 
     def make_table(self) -> RowTable:
         """Lines."""
@@ -31,16 +39,33 @@ class LogScreen(TableScreen):
 
     def show(self, snapshot: FleetSnapshot) -> None:
         """Fetch the audit, merge the log."""
+        wanted = self.wanted_writes
 
         def merge(audit: list[AuditEntry]) -> None:
-            self.set_rows(log_rows(snapshot.log, audit, LEVELS[self.level]))
+            self.writes = {audit_row_id(entry): entry for entry in audit}
+            self.set_rows(log_rows(snapshot.log, audit, LEVELS[self.level], wanted))
 
-        self.look(lambda door: door.list_audit(AUDIT_MAX), merge, group="list")
+        self.look(lambda door: door.list_audit(AUDIT_MAX, wanted), merge, group="list", about=self.filter)
+
+    def set_filter(self, text: str) -> None:
+        """Search the whole audit, and the lines of the log that are known here."""
+        try:
+            self.wanted_writes = AuditFilter.parse(text)
+        except ValueError as error:
+            self.bottom.say(str(error), "warn")
+            return
+        self.filter = text.strip()
+        self.console.paint()
+
+    def _filter_words(self, text: str) -> list[str]:
+        before, space, last = text.rpartition(" ")
+        return [f"{before}{space}{name}=" for name in (*KEYS, "since", "until") if last and name.startswith(last)]
 
     def set_rows(self, rows: list[Row]) -> None:
-        """New lines; the cursor goes along with the newest while that is followed."""
+        """New lines, which the filter let through already; the cursor goes along with the newest while that is followed."""
         at_top = self.table.index == 0
-        super().set_rows(rows)
+        self.all_rows = rows
+        self.table.set_rows(rows)
         if self.following and at_top and not self.table.marked:
             self.table.move(0)
 
@@ -63,7 +88,38 @@ class LogScreen(TableScreen):
         self.console.paint()
 
     def action_open(self) -> None:
-        """Open the event a line is about."""
+        """Everything about an operator's write, or the event a line of the log is about."""
         row = self.table.current
-        if row is not None and any(char.isdigit() for char in row.cells[3].text) and row.cells[3].text[:1].isalnum():
+        if row is None:
+            return
+        if (entry := self.writes.get(row.id)) is not None:
+            self.app.push_screen(WriteScreen(entry))
+        elif any(char.isdigit() for char in row.cells[3].text) and row.cells[3].text[:1].isalnum():
             self.open_event(row.cells[3].text.partition(",")[0])
+
+
+class WriteScreen(PageScreen):
+    """One operator's write: who, from where, why, and what was there before and after."""
+
+    scope = "help"
+    BINDINGS = bindings_for("help")
+
+    def __init__(self, entry: AuditEntry) -> None:
+        super().__init__()
+        self.entry = entry
+
+    def body(self) -> ComposeResult:
+        """The page."""
+        yield Page(id="page")
+
+    def on_mount(self) -> None:
+        """Keys scroll the page."""
+        self.page.focus()
+
+    def crumb(self) -> str:
+        """Where we are."""
+        return f"log > write {self.entry.n}"
+
+    def show(self, snapshot: FleetSnapshot) -> None:
+        """The entry; it never changes but for its end, which comes within moments."""
+        self.page.set_lines(audit_page(self.entry, self.page.content_size.width))

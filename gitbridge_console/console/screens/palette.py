@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from textual.app import ComposeResult
 from textual.fuzzy import Matcher
@@ -18,14 +18,14 @@ from gitbridge_console.domain.snapshots import FleetSnapshot
 COLUMNS = (Column("KEY", 14), Column("WHAT", 30, flex=True), Column("COMMAND", 36, drop=1))
 
 
-def palette_rows(actions: Sequence[Action], wanted: str, *, read_only: bool) -> list[Row]:
+def palette_rows(actions: Sequence[Action], wanted: str, *, off: Callable[[Action], str] = lambda _: "") -> list[Row]:
     """What can be done on a screen, the best match first; each by its action's id, or ``:`` and its command."""
     rows = [
         Row(
             action.id,
             (
                 Cell(action.shown_keys, "accent"),
-                Cell(action.title, "dim" if action.write and read_only else ""),
+                Cell(action.title, "dim" if off(action) else ""),
                 Cell(f":{action.id}", "dim"),
             ),
         )
@@ -77,7 +77,7 @@ class PaletteScreen(FleetScreen):
 
     def _narrow(self, text: str) -> None:
         actions = actions_for(self._beneath.scope, self.console.actions)
-        self.table.set_rows(palette_rows(actions, text, read_only=self.console.read_only))
+        self.table.set_rows(palette_rows(actions, text, off=self.console.why_not))
         self.table.move(0)
 
     def _leave(self) -> None:

@@ -21,6 +21,9 @@ from gitbridge_console.console.widgets.lines import Page
 from gitbridge_console.domain.history import ProviderStory
 from gitbridge_console.domain.snapshots import FleetSnapshot
 
+LABELS = 14
+"""Columns of the words in front of what they stand for; what is wrapped goes on behind them."""
+
 
 class ProviderScreen(PageScreen):
     """The way down from the providers; tab goes on to the next one."""
@@ -65,7 +68,7 @@ class ProviderScreen(PageScreen):
         detail = provider_detail(name, snapshot.providers[name], snapshot.lanes.get(name))
         told = self._story if self._story_of == name else None
         rest = story_lines(told, past, page.content_size.width, span=words_of(history.span_s), ascii_mode=self.console.ascii_mode)
-        page.set_lines([part for row in (*detail, line(""), *rest) for part in wrap(row, page.content_size.width)])
+        page.set_lines([part for row in (*detail, line(""), *rest) for part in wrap(row, page.content_size.width, LABELS)])
 
     def _tell(self, story: ProviderStory) -> None:
         self._story, self._story_of = story, self.provider

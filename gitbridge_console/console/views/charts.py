@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from gitbridge_console.console.text import clip
 from gitbridge_console.console.views.cells import Cell, Line, line, millis
-from gitbridge_console.domain.history import History, ProviderHistory, Series
+
+if TYPE_CHECKING:
+    from gitbridge_console.domain.history import History, ProviderHistory, Series
 
 LANES_SHOWN = 4
 """As many markers as can be told apart."""

@@ -55,7 +55,8 @@ def store_lines(snapshot: FleetSnapshot) -> list[Line]:
     return [
         line(Cell("STORE", "head")),
         line("  ", state, f"  {safe(store.url)}  namespace {snapshot.namespace}", Cell(f"  picture {store.age_s:.1f} s old", "dim")),
-        line(f"  memory {memory} {limit}; events {mebibytes(overload.stored_bytes)}{budget}"),
+        line(f"  memory {memory}, {limit}"),
+        line(f"  events {mebibytes(overload.stored_bytes)}{budget}"),
         line(""),
         line(Cell("OVERLOAD", "head")),
         line(

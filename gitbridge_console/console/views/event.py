@@ -10,6 +10,7 @@ from gitbridge_console.console.text import fit, safe
 from gitbridge_console.console.views.cells import Cell, Line, clock, cut, line, millis, money, wrap
 from gitbridge_console.console.views.consensus import Look, Picture, consensus_picture
 from gitbridge_console.console.views.tables import STATE_TONES, short_id
+from gitbridge_console.domain.action_words import how_far
 from gitbridge_console.domain.decisions import Decision
 from gitbridge_console.domain.event_views import EventDetail, TaskDetail
 
@@ -118,20 +119,20 @@ def _tokens(count: int | None) -> str:
 def action_lines(event: EventDetail) -> list[Line]:
     """What was, or in a dry run would be, sent."""
     action = event.action or {}
-    note = "dry run: this is what would be sent" if action.get("dry_run") else "sent"
-    lines = [
-        line(Cell("ACTION ", "head"), f"{safe(str(action.get('type', '')))}  ", Cell(safe(str(action.get("reason") or note)), "accent"))
-    ]
+    told = how_far(action) + (": O approves, e edits the text" if action.get("draft") and not action.get("reason") else "")
+    lines = [line(Cell("ACTION ", "head"), f"{safe(str(action.get('type', '')))}  ", Cell(safe(told), "accent"))]
     if conflict := action.get("conflict"):
         ways = ", ".join(safe(str(way)) for way in conflict.get("alternatives", ()))
         name = Cell(f"  ! {safe(str(conflict.get('type', '')))} ", "warn")
         lines.append(line(name, f"→ {safe(str(conflict.get('resolution', '')))}", Cell(f"  or: {ways}" if ways else "", "dim")))
     for request in action.get("requests", []):
         lines.append(line("  ", Cell(f"{safe(str(request.get('method', '')))} {safe(str(request.get('path', '')))}", "strong")))
-        lines += [
-            line(f"    {safe(text)}")
-            for text in json.dumps(request.get("body"), indent=2, ensure_ascii=False).split("\n")[:PAYLOAD_LINES_MAX]
-        ]
+        body = request.get("body")
+        if action.get("draft") and isinstance(body, dict) and isinstance(body.get("body"), str):
+            # What an operator is to approve is read as it will stand there.
+            lines += [line(Cell("    │ ", "dim"), safe(text)) for text in body["body"].split("\n")[:PAYLOAD_LINES_MAX]]
+            body = {name: value for name, value in body.items() if name != "body"}
+        lines += [line(f"    {safe(text)}") for text in json.dumps(body, indent=2, ensure_ascii=False).split("\n")[:PAYLOAD_LINES_MAX]]
     return lines
 
 

@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+from typing import TYPE_CHECKING
+
 from gitbridge_console.console.text import safe
 from gitbridge_console.console.views.cells import Cell, Column, Line, Row, age, clock, line, millis, money, percent, sparkline
-from gitbridge_console.domain.snapshots import (
-    CacheStatus,
-    FleetSnapshot,
-    LaneStatus,
-    LogLine,
-    ProviderStatus,
-)
 from gitbridge_console.domain.timestamps import ms_from_iso
+
+if TYPE_CHECKING:
+    from gitbridge_console.domain.snapshots import (
+        Alert,
+        CacheStatus,
+        FleetSnapshot,
+        LaneStatus,
+        LogLine,
+        ProviderStatus,
+    )
 
 STATE_TONES = {
     "ok": "good",
@@ -57,13 +63,11 @@ def lane_rows(snapshot: FleetSnapshot, *, ascii_mode: bool = False) -> list[Row]
 
 
 def _common(lane: LaneStatus) -> tuple[Cell, ...]:
-    """What changes every second, in one tone: each change of tone costs a slow link more than the number does."""
+    """How much, and since when. What is nothing steps back, so that the eye finds where something is."""
     old = lane.oldest_age_s is not None and lane.oldest_age_s > 60
     return (
-        Cell(f"{lane.depth:,}"),
-        Cell(str(lane.waiting)),
-        Cell(str(lane.leased)),
-        Cell(age(lane.oldest_age_s), "warn" if old else ""),
+        *(Cell(f"{n:,}", "" if n else "dim") for n in (lane.depth, lane.waiting, lane.leased)),
+        Cell(age(lane.oldest_age_s), "warn" if old else "" if lane.oldest_age_s is not None else "dim"),
     )
 
 
@@ -141,6 +145,7 @@ def alert_lines(snapshot: FleetSnapshot, limit: int) -> list[Line]:
         line(
             Cell("!! " if alert.level == "critical" else "!  ", LEVEL_TONES.get(alert.level, "")),
             Cell(safe(alert.text), LEVEL_TONES.get(alert.level, "")),
+            *_words_of(alert),
         )
         for alert in snapshot.alerts[:limit]
     ]
@@ -148,6 +153,14 @@ def alert_lines(snapshot: FleetSnapshot, limit: int) -> list[Line]:
         sign, *text = lines[0].parts
         lines[0] = line(sign, Cell(f"1 of {len(snapshot.alerts)}  ", "dim"), *text)
     return lines
+
+
+def _words_of(alert: Alert) -> Iterable[Cell]:
+    """Who has seen it, and that it is silenced."""
+    if alert.acked_by:
+        yield Cell(f"  (seen by {safe(alert.acked_by)})", "dim")
+    if alert.silenced_until:
+        yield Cell(f"  (silenced until {clock(alert.silenced_until)} UTC)", "dim")
 
 
 def first_run_lines(snapshot: FleetSnapshot) -> list[Line]:
@@ -175,13 +188,14 @@ def count_lines(snapshot: FleetSnapshot) -> list[Line]:
     for lane in snapshot.lanes.values():
         for name, n in lane.by_priority.items():
             totals[name] = totals.get(name, 0) + n
-    queue = [f"  {name} {n:,}" for name, n in totals.items()]
+    queue = [Cell(f"  {name} {n:,}") for name, n in totals.items() if n] or [Cell("  nothing", "dim")]
     made = snapshot.consensus
     decided = sum(made.get(word, 0) for word in ("complete", "partial", "degraded", "failed"))
-    consensus = [f"  {word} {made.get(word, 0):,}" for word in ("complete", "partial", "degraded", "failed", "split")]
+    outcomes = ("complete", "partial", "degraded", "failed", "split")
+    consensus = [Cell(f"  {word} {n:,}", "warn" if word == "failed" else "") for word in outcomes if (n := made.get(word, 0))]
     return [
         line(Cell("EVENTS", "dim"), *(events or [Cell("  none yet")])),
-        line(Cell("AGREED", "dim"), *consensus, Cell(f"  of {decided:,}", "dim")),
+        line(Cell("AGREED", "dim"), *consensus, Cell(f"  of {decided:,}" if decided else "  nothing decided yet", "dim")),
         line(Cell("READY ", "dim"), *queue),
         *_cache_lines(snapshot.cache),
     ]

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from rich.cells import cell_len
 
 from gitbridge_console.console.text import safe
 from gitbridge_console.console.views.cells import Cell, Line, age, clock, line, millis, percent
 from gitbridge_console.console.views.fleet import errors_of, slowest_p95, undecided
-from gitbridge_console.domain.snapshots import FleetSnapshot
+
+if TYPE_CHECKING:
+    from gitbridge_console.domain.snapshots import FleetSnapshot
 
 MODES = ("pulse", "queue", "providers", "failures", "consensus", "log", "fleet", "docs")
 SHORT = {"providers": "Prov", "failures": "Fail", "consensus": "Cons"}
@@ -31,13 +34,14 @@ class HeaderState:
     age_s: float = 0.0
     refresh_s: float = 1.0
     rates: tuple[float, float] | None = None
+    role: str = ""
+    """The operator's role, where the settings give roles at all."""
 
 
 def header_line(snapshot: FleetSnapshot | None, state: HeaderState, width: int) -> Line:
     """The vital numbers; what matters least is left out where there is no room."""
-    flags = [
-        Cell(f" {word} ", "head") for word, on in (("DEMO", state.demo), ("READ-ONLY", state.read_only), ("FROZEN", state.frozen)) if on
-    ]
+    words = (("DEMO", state.demo), (state.role.upper(), state.role), ("READ-ONLY", state.read_only), ("FROZEN", state.frozen))
+    flags = [Cell(f" {word} ", "head") for word, on in words if on]
     if snapshot is None:
         return line(Cell("GitBridge", "head"), *flags, Cell("  starting…", "dim"))
     if not snapshot.store.ok:

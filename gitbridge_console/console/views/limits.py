@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from gitbridge_console.console.text import safe
 from gitbridge_console.console.views.cells import Cell, Line, clock, line
-from gitbridge_console.domain.snapshots import ProviderStatus
+
+if TYPE_CHECKING:
+    from gitbridge_console.domain.snapshots import ProviderStatus
 
 
 def limit_lines(provider: ProviderStatus) -> list[Line]:

@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from gitbridge_console.console.text import safe
 from gitbridge_console.console.views.cells import Cell, Line, age, clock, line, millis, money, percent
 from gitbridge_console.console.views.fleet import STATE_TONES, state_cell
 from gitbridge_console.console.views.limits import limit_lines
-from gitbridge_console.domain.provider_health import HealthFinding
-from gitbridge_console.domain.snapshots import (
-    BatchesStatus,
-    BreakerStatus,
-    BudgetStatus,
-    LaneStatus,
-    ProviderStatus,
-)
+
+if TYPE_CHECKING:
+    from gitbridge_console.domain.provider_health import HealthFinding
+    from gitbridge_console.domain.snapshots import (
+        BatchesStatus,
+        BreakerStatus,
+        BudgetStatus,
+        LaneStatus,
+        ProviderStatus,
+    )
 
 
 def availability_text(provider: ProviderStatus) -> str:
@@ -27,7 +31,7 @@ def availability_text(provider: ProviderStatus) -> str:
 
 def health_text(finding: HealthFinding) -> str:
     """What the last look at a provider found."""
-    word = f"answered in {finding.ms:.0f} ms" if finding.ok else f"not well: {safe(finding.failure)}"
+    word = f"answered in {millis(finding.ms)}" if finding.ok else f"not well: {safe(finding.failure)}"
     return f"{word} at {clock(finding.at)}" + (f", {safe(finding.reason)}" if finding.reason else "")
 
 

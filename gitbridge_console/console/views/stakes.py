@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 from gitbridge_console.console.views.cells import money
-from gitbridge_console.domain.snapshots import FleetSnapshot
+
+if TYPE_CHECKING:
+    from gitbridge_console.domain.snapshots import FleetSnapshot
 
 WORKING = ("ok", "slow", "limited", "half_open")
 SEATS = 2

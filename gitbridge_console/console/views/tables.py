@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 from gitbridge_console.console.text import safe
 from gitbridge_console.console.views.cells import Cell, Column, Row, age, clock
-from gitbridge_console.domain.event_views import DecisionSummary, EventSummary, JobSummary
+
+if TYPE_CHECKING:
+    from gitbridge_console.domain.event_views import DecisionSummary, EventSummary, JobSummary
 
 PRIORITY_TONES = {"critical": "bad", "high": "warn", "low": "dim", "bulk": "dim"}
 DECISION_TONES = {"complete": "good", "partial": "warn", "degraded": "bad", "failed": "bad"}

@@ -2,19 +2,25 @@
 
 from __future__ import annotations
 
+import re
 import time
 from collections.abc import Callable, Mapping, Sequence
+from itertools import groupby
 
 from rich.text import Text
 from textual.geometry import Region
 from textual.widget import Widget
 
 from gitbridge_console.console.text import to_ascii
+from gitbridge_console.console.views.cells import Cell, Line, line
+from gitbridge_console.console.widgets.paint import palette_of
 
 REDRAW_S = 5.0
 MARKERS, MARKERS_ASCII = ("braille", "•", "+", "x"), ("*", "+", "o", "x")
 SIGNS, SIGNS_ASCII = ("⠒", "•", "+", "x"), MARKERS_ASCII
-BOX_TO_ASCII = str.maketrans("┌┐└┘│─┤├┬┴┼", "+++++-++-++"[:11])
+AXIS = re.compile(r"\s*[\d,.k]+[┤|]")
+"""The scale at the left of a drawing's first row."""
+BOX_TO_ASCII = str.maketrans("┌┐└┘│─┤├┬┴┼", "++++|-||--+")
 
 
 def draw(series: Mapping[str, Sequence[float | None]], width: int, height: int, *, ascii_mode: bool, span: str = "") -> str:
@@ -51,6 +57,19 @@ def draw(series: Mapping[str, Sequence[float | None]], width: int, height: int, 
     return to_ascii(text.translate(BOX_TO_ASCII)) if ascii_mode else text
 
 
+def toned(text: str, first: str = "") -> list[Line]:
+    """A drawing with its axes stepping back and its first series, drawn with the sign ``first`` or in braille, before the others."""
+    rows = text.split("\n")
+    found = AXIS.match(rows[0])
+    axis = found.end() if found else 0
+
+    def tone(sign: str) -> str:
+        return "accent" if sign == first or "\u2800" < sign <= "\u28ff" else ""
+
+    plot = [line(Cell(row[:axis], "dim"), *(Cell("".join(signs), kind) for kind, signs in groupby(row[axis:], tone))) for row in rows[:-1]]
+    return [*plot, line(Cell(rows[-1], "dim"))]
+
+
 def _points(values: Sequence[float | None]) -> int:
     return sum(value is not None for value in values)
 
@@ -80,7 +99,7 @@ class Chart(Widget):
         self._series: dict[str, tuple[float | None, ...]] = {}
         self._drawn: tuple[object, ...] = ()
         self._text = ""
-        self._lines: list[str] = []
+        self._lines: list[Line] = []
         self._drawn_at = 0.0
 
     def set_view(self, title: str, series: Mapping[str, Sequence[float | None]], span: str = "earlier") -> None:
@@ -103,8 +122,11 @@ class Chart(Widget):
             self._text = draw(self._series, self.size.width, self.size.height - 1, ascii_mode=ascii_mode, span=self.span)
             self._drawn, self._drawn_at = state, self._now()
         signs = SIGNS_ASCII if ascii_mode else SIGNS
-        names = "   ".join(f"{signs[n % 4]} {name}" for n, name in enumerate(self._series)) if len(self._series) > 1 else ""
-        old, self._lines = self._lines, [f" {self.title}   {names}", *(self._text or "   nothing measured yet").split("\n")]
+        names = list(self._series) if len(self._series) > 1 else []
+        legend = [Cell(f"   {signs[n % 4]} {name}", "" if n else "accent") for n, name in enumerate(names)]
+        head = line(Cell(f" {self.title}", "strong"), *legend)
+        plot = toned(self._text, signs[0] if ascii_mode else "") if self._text else [line(Cell("   nothing measured yet", "dim"))]
+        old, self._lines = self._lines, [head, *plot]
         for n in range(max(len(old), len(self._lines))):
             if old[n : n + 1] != self._lines[n : n + 1]:
                 self.refresh(Region(0, n, self.size.width, 1))
@@ -115,4 +137,4 @@ class Chart(Widget):
 
     def render(self) -> Text:
         """Title and chart."""
-        return Text("\n".join(self._lines), no_wrap=True, end="")
+        return palette_of(self.app).rich(self._lines[: max(1, self.size.height)], self.size.width)

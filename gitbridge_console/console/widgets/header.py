@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from gitbridge_console.console.views.header import HeaderState, header_line, tabs_line
 from gitbridge_console.console.widgets.lines import Lines
-from gitbridge_console.domain.snapshots import FleetSnapshot
+
+if TYPE_CHECKING:
+    from gitbridge_console.domain.snapshots import FleetSnapshot
 
 
 class Header(Lines):

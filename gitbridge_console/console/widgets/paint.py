@@ -16,6 +16,9 @@ from textual.theme import Theme
 from gitbridge_console.console.text import clip, to_ascii
 from gitbridge_console.console.views.cells import Cell, Line
 
+LOUD = {"bad", "head", "strong"}
+"""Tones that are bold as well."""
+
 
 def palette_of(app: App[object]) -> Palette:
     """The palette of the application's theme."""
@@ -58,7 +61,8 @@ class Palette:
     def strip(self, line: Line, width: int, base: Style) -> Strip:
         """A line in exactly ``width`` cells."""
         ground = base + Style(reverse=True) if line.chosen else base
-        return Strip(self.segments(line.parts, ground)).adjust_cell_length(width, ground)
+        parts = _of_one_ground(line.parts) if line.chosen else line.parts
+        return Strip(self.segments(parts, ground)).adjust_cell_length(width, ground)
 
     def rich(self, lines: Iterable[Line], width: int | None = None) -> Text:
         """Lines as one Rich text, never parsed as markup."""
@@ -75,6 +79,11 @@ class Palette:
                     if left <= 0:
                         break
         return out
+
+
+def _of_one_ground(cells: Iterable[Cell]) -> list[Cell]:
+    """The row the cursor is on: turned round, each tone would be a patch of another ground. Words tell the state there, too."""
+    return [Cell(cell.text, "strong" if cell.tone in LOUD else "") for cell in cells]
 
 
 def _merged(cells: Iterable[Cell]) -> list[Cell]:

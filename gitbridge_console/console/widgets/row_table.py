@@ -8,7 +8,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from rich.style import Style
 from textual.events import Click
 from textual.geometry import Region, Size
 from textual.message import Message
@@ -16,7 +15,7 @@ from textual.scroll_view import ScrollView
 from textual.strip import Strip
 
 from gitbridge_console.console.text import fit
-from gitbridge_console.console.views.cells import Cell, Column, Line, Row
+from gitbridge_console.console.views.cells import Cell, Column, Line, Row, line, wrap
 from gitbridge_console.console.widgets.paint import palette_of
 
 
@@ -154,7 +153,7 @@ class RowTable(ScrollView, can_focus=True, inherit_bindings=False):
         self._cursor = max(0, min(self._cursor if index is None else index, self.total - 1))
         self.virtual_size = Size(self.size.width, self.total + 1)
         for n, row in enumerate(old, top):
-            if row != self._at(n) or (n == 0 and was_empty != (not self.total)):
+            if row != self._at(n) or was_empty != (not self.total):
                 self._refresh_row(n)
         if before != self._cursor:
             self._refresh_row(before)
@@ -260,13 +259,18 @@ class RowTable(ScrollView, can_focus=True, inherit_bindings=False):
         if y == 0:
             return palette.strip(self._heading(widths), width, base)
         n = y - 1 + int(self.scroll_offset.y)
-        style = base + Style(reverse=True) if n == self._cursor and self.total else base
         row = self._at(n)
         if row is None:
-            text = f" {self.empty}" if not self.total and n == 0 else " …" if n < self.total else ""
-            return palette.strip(Line((Cell(text, "dim"),)), width, style)
+            return palette.strip(self._instead(n), width, base)
         sign = "*" if row.id in self.marked or self._in_range(n) else ">" if n == self._cursor else " "
-        return palette.strip(Line((Cell(sign), *_laid_out(self.columns, row.cells, widths))), width, style)
+        return palette.strip(Line((Cell(sign), *_laid_out(self.columns, row.cells, widths)), n == self._cursor), width, base)
+
+    def _instead(self, n: int) -> Line:
+        """What stands where there is no row: a word that one will come, or, in a table without any, what it is for."""
+        if self.total:
+            return line(Cell(" …" if n < self.total else "", "dim"))
+        tour = [part for text in self.empty.split("\n") for part in wrap(line(text), self.size.width - 4, 0)]
+        return line("  ", *(Cell(part.text, "dim" if n > 1 else "") for part in tour[n - 1].parts)) if 0 < n <= len(tour) else line("")
 
     def _heading(self, widths: Sequence[int]) -> Line:
         titles = [

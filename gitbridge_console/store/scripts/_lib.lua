@@ -1,102 +1,15 @@
--- Shared by every script; put in front of each when it is loaded. KEYS[1] is the partition's tag, all keys start with it.
--- A script is the body of a function of its own ARGV: several of them can run in one round trip, see `commit` in scripts_loader.py.
-local T = KEYS[1]
-local call = redis.call
-local J, M, C, B = T .. ':j:', T .. ':m', T .. ':c', T .. ':b'
-local clock = call('TIME')
-local NOW = clock[1] * 1000 + math.floor(clock[2] / 1000)
+-- What the transitions have in common, on top of `_work.lua`.
 local BAND = 8796093022208 -- 2^43: milliseconds fit below it, priorities (0..1023) above
-local TIMELINE_MAX, ATTEMPTS_MAX = 200, 64
+local ATTEMPTS_MAX = 64
 local UNDECIDED = {received = 1, routed = 1, parked = 1, consensus_pending = 1}
 
-local function int(n) return string.format('%.0f', n) end
-local NOW_MS = int(NOW)
-local function event_of(id) return string.match(id, '^[^.]+') end
-local function is_task(id) return string.find(id, '.', 1, true) ~= nil end
+local function event_of(id) return match(id, '^[^.]+') end
 
--- What many transitions of one script write to the same key is gathered here and written once, by `finish`: a command of its own
--- costs more than the change it makes, in the script, in the append-only file and on replicas.
-local tallies, woken, known_lanes = {}, {}, {}
-local leases, entered, left, arrivals = {}, {}, {}, {}
-local fence, seq, log_max, undecided
-local VALUES_MAX = 4000 -- arguments of one command, well below what Lua can unpack
+local woken, known_lanes, entered
+local fence, seq, undecided
 
-local function of(tables, key)
-  local found = tables[key]
-  if not found then found = {} tables[key] = found end
-  return found
-end
-
-local function tally(key, field, n)
-  local fields = of(tallies, key)
-  fields[field] = (fields[field] or 0) + n
-end
-
-local function write(command, key, values)
-  for i = 1, #values, VALUES_MAX do call(command, key, unpack(values, i, math.min(#values, i + VALUES_MAX - 1))) end
-end
-
--- As the end of `push`, for a new event; nothing but `enqueue` and what calls `write_arrivals` may look for it in its lane.
-local function arrive(lane, score, id)
-  local jobs = of(arrivals, lane)
-  jobs[#jobs + 1] = score
-  jobs[#jobs + 1] = id
-end
-
-local function write_arrivals()
-  for lane, jobs in pairs(arrivals) do write('ZADD', T .. ':r:' .. lane, jobs) end
-  arrivals = {}
-end
-
-local function write_states()
-  for state, events in pairs(left) do
-    local gone = {}
-    for event in pairs(events) do
-      if entered[event] ~= state then gone[#gone + 1] = event end
-    end
-    write('ZREM', T .. ':e:' .. state, gone)
-  end
-  local by_state = {}
-  for event, state in pairs(entered) do
-    local list = of(by_state, state)
-    list[#list + 1] = NOW_MS
-    list[#list + 1] = event
-  end
-  for state, list in pairs(by_state) do write('ZADD', T .. ':e:' .. state, list) end
-  entered, left = {}, {}
-end
-
-local function write_leases()
-  for lane, changes in pairs(leases) do
-    local held, ended = {}, {}
-    for id, until_ms in pairs(changes) do
-      if until_ms then
-        held[#held + 1] = until_ms
-        held[#held + 1] = id
-      else
-        ended[#ended + 1] = id
-      end
-    end
-    write('ZREM', T .. ':l:' .. lane, ended)
-    write('ZADD', T .. ':l:' .. lane, held)
-  end
-end
-
-local function finish()
-  write_arrivals()
-  write_states()
-  write_leases()
-  for key, fields in pairs(tallies) do
-    for field, n in pairs(fields) do
-      if n ~= 0 then call('HINCRBY', key, field, int(n)) end
-    end
-  end
-  if fence then call('HSET', M, 'fence', int(fence)) end
-  if seq then call('HSET', M, 'seq', int(seq)) end
-  for lane in pairs(woken) do call('PUBLISH', T .. ':wake', lane) end
-end
-
--- Monotone even after a failover to a replica with a stale counter: never below the clock in microseconds.
+-- Monotone even after a failover to a replica with a stale counter: never below the clock in microseconds. What one claim gives out
+-- shares a fence: no two claims of a job have the same.
 local function next_fence()
   if not fence then fence = math.max(tonumber(call('HGET', M, 'fence')) or 0, clock[1] * 1000000 + clock[2] - 1) end
   fence = fence + 1
@@ -108,16 +21,6 @@ local function next_id()
   return string.format('%08x', seq)
 end
 
-local function log(level, what, id, text)
-  if not log_max then log_max = call('HGET', M, 'log_max') or '10000' end
-  call('XADD', T .. ':ev', 'MAXLEN', '~', log_max, '*', 'l', level, 'w', what, 'i', id, 't', text or '')
-end
-
-local function note(event, what, by)
-  local key = T .. ':h:' .. event
-  if call('RPUSH', key, cjson.encode({NOW_MS, what, by})) > TIMELINE_MAX then call('LTRIM', key, -TIMELINE_MAX, -1) end
-end
-
 local function lane_is_known(lane)
   if not known_lanes[lane] then
     known_lanes[lane] = true
@@ -127,9 +30,10 @@ end
 
 -- The one way back into a lane: priority and age come from the header and so survive every detour.
 local function push(id, lane)
-  local h = call('HMGET', J .. id, 'pr', 'ms')
-  call('HSET', J .. id, 'st', 'ready', 'lane', lane)
-  call('ZADD', T .. ':r:' .. lane, int(h[1] * BAND + h[2]), id)
+  local h = whole(record(id))
+  h.st, h.lane = 'ready', lane
+  changed[id] = true
+  zput(key(':r:', lane), id, int(h.pr * BAND + h.ms))
   lane_is_known(lane)
   woken[lane] = true
 end
@@ -138,69 +42,70 @@ end
 local function front_place() return int(1000000000 - call('HINCRBY', M, 'bump', 1)) end
 
 local function wait_until(id, lane, due)
-  call('HSET', J .. id, 'st', 'waiting', 'lane', lane, 'due', int(due))
-  call('ZADD', T .. ':w:' .. lane, int(due), id)
+  hset(id, 'st', 'waiting', 'lane', lane, 'due', int(due))
+  zput(T .. ':w:' .. lane, id, int(due))
   lane_is_known(lane)
 end
 
 -- The time a batch is waited until is noted with the task: one that waits for another reason since has another.
 local function waits_for_batch(id)
-  local h = call('HMGET', J .. id, 'st', 'bt', 'due')
+  local h = hmget(id, 'st', 'bt', 'due')
   return h[1] == 'waiting' and h[2] and h[2] == h[3]
 end
 
 -- Jobs of one repository over its cap stand apart, never at the head of the lane: `g:<lane>:<repository>`, in the lane's order.
 local function hold(id, lane, repository, score)
-  call('HSET', J .. id, 'st', 'held', 'lane', lane)
-  call('ZADD', T .. ':g:' .. lane .. ':' .. repository, score, id)
+  hset(id, 'st', 'held', 'lane', lane)
+  zput(T .. ':g:' .. lane .. ':' .. repository, id, score)
   call('SADD', T .. ':held', lane .. ' ' .. repository)
 end
 
 local function let_one_go(lane, repository)
   local key = T .. ':g:' .. lane .. ':' .. repository
-  local id = call('ZPOPMIN', key)[1]
+  local id = look('ZPOPMIN', key)[1]
   if id then push(id, lane) end
   if call('EXISTS', key) == 0 then call('SREM', T .. ':held', lane .. ' ' .. repository) end
   return id
 end
 
 -- The end of a lease; what its repository's cap held back may go on.
-local function end_lease(id, lane, repository, counted)
-  of(leases, lane)[id] = false
+local function end_lease(id, h)
+  local counted = h.k
+  unlease(id, h)
   if counted then
-    call('SREM', T .. ':k:' .. lane .. ':' .. repository, id)
-    call('HDEL', J .. id, 'k')
-    let_one_go(lane, repository)
+    call('SREM', T .. ':k:' .. h.lane .. ':' .. whole(h).rp, id)
+    let_one_go(h.lane, h.rp)
   end
 end
 
 -- If this fence holds the job: ends its lease and returns the lane it was leased from, its state and the bytes counted for it.
 local function take(id, its_fence)
-  local h = call('HMGET', J .. id, 'st', 'f', 'lane', 'rp', 'k', 'state', 'sz')
-  if h[1] ~= 'leased' or h[2] ~= its_fence then return nil end
-  end_lease(id, h[3], h[4], h[5])
-  return h[3], h[6], tonumber(h[7]) or 0
+  local h = record(id)
+  if not h or h.f ~= its_fence then return nil end
+  end_lease(id, h)
+  return h.lane, h.state, tonumber(h.sz)
 end
 
 local function holds(id, its_fence)
-  local h = call('HMGET', J .. id, 'st', 'f', 'lane')
-  return h[1] == 'leased' and h[2] == its_fence and h[3]
+  local h = record(id)
+  return h and h.f == its_fence and h.lane
 end
 
--- Take a job out of whichever structure its header says it is in.
+-- Take a job out of whichever structure its record says it is in.
 local function lift(id)
-  local h = call('HMGET', J .. id, 'st', 'lane', 'rp', 'k')
-  local st, lane = h[1], h[2]
+  local h = record(id)
+  if not h then return false, false end
+  local st, lane = h.st, h.lane
   if st == 'leased' then
-    end_lease(id, lane, h[3], h[4])
+    end_lease(id, h)
   elseif st == 'ready' then
-    call('ZREM', T .. ':r:' .. lane, id)
+    zdrop(T .. ':r:' .. lane, id)
   elseif st == 'waiting' then
-    call('ZREM', T .. ':w:' .. lane, id)
+    zdrop(T .. ':w:' .. lane, id)
   elseif st == 'held' then
-    local key = T .. ':g:' .. lane .. ':' .. h[3]
-    call('ZREM', key, id)
-    if call('EXISTS', key) == 0 then call('SREM', T .. ':held', lane .. ' ' .. h[3]) end
+    local key = T .. ':g:' .. lane .. ':' .. whole(h).rp
+    zdrop(key, id)
+    if look('EXISTS', key) == 0 then call('SREM', T .. ':held', lane .. ' ' .. h.rp) end
   end
   return st, lane
 end
@@ -208,37 +113,37 @@ end
 -- Whoever works on a task that is settled here learns it at once by the hint, else by its next extend; its fence is void at any rate.
 local function settle(id, task_state)
   if lift(id) == 'leased' then woken[':leases'] = true end
-  call('HSET', J .. id, 'st', 'settled', 'state', task_state)
+  hset(id, 'st', 'settled', 'state', task_state)
 end
 
 -- Nothing more happens to an event that was lifted until it is pushed again. A fence holds only what is leased, so it may stay.
-local function rest(event) call('HSET', J .. event, 'st', 'settled') end
+local function rest(event) hset(event, 'st', 'settled') end
 
 -- An event's state, its index, its counter and the bytes counted for its state change together or not at all.
 local function enter_state(event, old, state, size, by, why)
   if old then
-    of(left, old)[event] = true
+    zdrop(key(':e:', old), event)
     tally(B, old, -size)
   end
-  entered[event] = state
-  tally(C, 'to:' .. state, 1)
+  zput(key(':e:', state), event, NOW_MS)
+  entered[state] = (entered[state] or 0) + 1
   tally(B, state, size)
   if undecided then undecided = undecided + (UNDECIDED[state] or 0) - (UNDECIDED[old] or 0) end
   -- That it was received is known from its header; the timeline begins with what follows.
-  if old then note(event, state .. ((why and why ~= '') and (': ' .. why) or ''), by) end
+  if old then note(event, (why and why ~= '') and (state .. ': ' .. why) or state, by) end
 end
 
 local function set_state(event, state, by, why)
-  local h = call('HMGET', J .. event, 'state', 'sz')
+  local h = hmget(event, 'state', 'sz')
   if h[1] == state then return end
-  call('HSET', J .. event, 'state', state)
+  hset(event, 'state', state)
   enter_state(event, h[1], state, tonumber(h[2]) or 0, by, why)
 end
 
 local function grow(event, bytes)
-  local state = bytes > 0 and call('HGET', J .. event, 'state')
+  local state = bytes > 0 and hget(event, 'state')
   if not state then return end
-  call('HINCRBY', J .. event, 'sz', bytes)
+  hincrby(event, 'sz', bytes)
   tally(B, state, bytes)
 end
 
@@ -267,14 +172,14 @@ end
 -- Record an attempt once, however often the call is repeated because its reply was lost.
 local function book(task, attempt)
   local key = T .. ':t:' .. task
-  if attempt == '' or call('EXISTS', J .. task) == 0 or call('LINDEX', key, -1) == attempt then return false end
+  if attempt == '' or not record(task) or call('LINDEX', key, -1) == attempt then return false end
   if call('RPUSH', key, attempt) > ATTEMPTS_MAX then call('LTRIM', key, -ATTEMPTS_MAX, -1) end
   grow(event_of(task), #attempt)
   return true
 end
 
 local function tasks_of_run(event)
-  local h = call('HMGET', J .. event, 'first', 'tasks')
+  local h = hmget(event, 'first', 'tasks')
   local ids = {}
   for n = tonumber(h[1]) or 1, tonumber(h[2]) or 0 do ids[#ids + 1] = event .. '.' .. n end
   return ids
@@ -285,7 +190,7 @@ local function lanes_taken(task)
   local taken = {}
   for _, other in ipairs(tasks_of_run(event_of(task))) do
     if other ~= task then
-      local h = call('HMGET', J .. other, 'lane', 'state')
+      local h = hmget(other, 'lane', 'state')
       if h[1] and h[2] ~= 'failed' and h[2] ~= 'cancelled' then taken[h[1]] = true end
     end
   end
@@ -295,7 +200,7 @@ end
 -- Cancel what is still wanted of a panel.
 local function cancel_tasks(event, in_flight_too)
   for _, id in ipairs(tasks_of_run(event)) do
-    local st = call('HGET', J .. id, 'st')
+    local st = hget(id, 'st')
     if st == 'ready' or st == 'waiting' or st == 'held' or (in_flight_too and st == 'leased') then settle(id, 'cancelled') end
   end
 end
@@ -304,37 +209,37 @@ end
 -- the end of a question of the second round hurries nobody.
 local function count_down(task, gave_vote)
   local event = event_of(task)
-  local h = call('HMGET', J .. event, 'st', 'lane', 'due', 'quorum', 'grace', 'run')
-  if (h[6] or '1') ~= call('HGET', J .. task, 'run') then return end
-  local left = call('HINCRBY', J .. event, 'left', -1)
-  local votes = call('HINCRBY', J .. event, 'votes', gave_vote and 1 or 0)
+  local h = hmget(event, 'st', 'lane', 'due', 'quorum', 'grace', 'run')
+  if (h[6] or '1') ~= hget(task, 'run') then return end
+  local left = hincrby(event, 'left', -1)
+  local votes = hincrby(event, 'votes', gave_vote and 1 or 0)
   if h[1] ~= 'waiting' or h[2] ~= 'decide' then
-    if gave_vote then call('HSET', J .. task, 'late', 1) end
+    if gave_vote then hset(task, 'late', 1) end
     return
   end
   if left <= 0 then
-    call('ZREM', T .. ':w:decide', event)
+    zdrop(T .. ':w:decide', event)
     push(event, 'decide')
-  elseif votes >= tonumber(h[4] or 1) and call('HEXISTS', J .. task, 'q') == 0 then
+  elseif votes >= tonumber(h[4] or 1) and not hget(task, 'q') then
     local due = int(math.min(tonumber(h[3]), NOW + tonumber(h[5] or 0)))
-    call('ZADD', T .. ':w:decide', due, event)
-    call('HSET', J .. event, 'due', due)
+    zput(T .. ':w:decide', event, due)
+    hset(event, 'due', due)
   end
 end
 
 -- A seat and its hedge know each other by `hs` and `hd`. Returns the other one while it is not over.
 local function other_half(task)
-  local h = call('HMGET', J .. task, 'hs', 'hd')
+  local h = hmget(task, 'hs', 'hd')
   local other = h[1] or h[2]
-  local st = other and call('HGET', J .. other, 'st')
+  local st = other and hget(other, 'st')
   return st and st ~= 'settled' and other
 end
 
 -- A task that has one has failed and its other half goes on alone: what was called for the seat so far counts there too.
 local function leave_to(other, task, lane)
-  local h = call('HMGET', J .. task, 'ca', 'ca:' .. lane)
-  call('HSET', J .. other, 'cx', h[1] or 0)
-  if h[2] then call('HINCRBY', J .. other, 'ca:' .. lane, h[2]) end
+  local h = hmget(task, 'ca', 'ca:' .. lane)
+  hset(other, 'cx', h[1] or 0)
+  if h[2] then hincrby(other, 'ca:' .. lane, h[2]) end
   note(event_of(task), 'seat ' .. task .. ' is left to ' .. other, lane)
 end
 
@@ -354,16 +259,16 @@ end
 
 -- A seat whose event was decided, or runs anew, meanwhile: a late answer is kept, but nobody is asked again for it.
 local function unwanted(task)
-  local e = call('HMGET', J .. event_of(task), 'state', 'lane', 'run')
+  local e = hmget(event_of(task), 'state', 'lane', 'run')
   local open = (e[1] == 'routed' or e[1] == 'parked' or e[1] == 'consensus_pending') and e[2] == 'decide'
-  return not open or (e[3] or '1') ~= call('HGET', J .. task, 'run')
+  return not open or (e[3] or '1') ~= hget(task, 'run')
 end
 
 -- An event none of whose seats was asked waits visibly, and says when its chance comes next, as far as that is known (ms from now, else
 -- below zero).
 local function park(task, why, wait)
   local event = event_of(task)
-  local state = call('HGET', J .. event, 'state')
+  local state = hget(event, 'state')
   if unwanted(task) or (state ~= 'routed' and state ~= 'parked') then return end
   if state == 'routed' then set_state(event, 'parked', 'router', why) end
   local known, at = tonumber(call('HGET', T .. ':x:' .. event, 'chance') or ''), wait >= 0 and NOW + wait or nil
@@ -373,7 +278,7 @@ local function park(task, why, wait)
 end
 
 local function fail_event(event, class, code, message, by)
-  call('HSET', J .. event, 'err', class, 'code', code)
+  hset(event, 'err', class, 'code', code)
   rest(event)
   call('HSET', T .. ':x:' .. event, 'error', message)
   set_state(event, 'failed', by, class)
@@ -384,17 +289,17 @@ end
 -- up as poison, anything else goes back to its lane, at once or after a delay. Returns "again", "unwanted" or "buried".
 local function take_back(id, lane, deliveries_max, delay, why)
   local event, task = event_of(id), is_task(id)
-  local deliveries = tonumber(call('HGET', J .. id, 'dv')) or 0
+  local deliveries = tonumber(hget(id, 'dv')) or 0
   if task and unwanted(id) then
     settle(id, 'cancelled')
     return 'unwanted'
   elseif deliveries < deliveries_max then
-    if task then call('HSET', J .. id, 'state', delay > 0 and 'waiting' or 'queued') end
+    if task then hset(id, 'state', delay > 0 and 'waiting' or 'queued') end
     if why ~= '' then note(event, (task and ('seat ' .. id) or 'event') .. ' taken back: ' .. why, lane) end
     if delay > 0 then wait_until(id, lane, NOW + delay) else push(id, lane) end
     return 'again'
   elseif task then
-    call('HSET', J .. id, 'err', 'poison')
+    hset(id, 'err', 'poison')
     settle(id, 'failed')
     note(event, 'seat ' .. id .. ' given up after ' .. deliveries .. ' deliveries', lane)
     log('error', 'poison', id, lane)
@@ -417,8 +322,8 @@ local function forget_questions(event)
     end
   end
   if bytes > 0 then
-    call('HINCRBY', J .. event, 'sz', -bytes)
-    tally(B, call('HGET', J .. event, 'state'), -bytes)
+    hincrby(event, 'sz', -bytes)
+    tally(B, hget(event, 'state'), -bytes)
   end
 end
 
@@ -427,10 +332,10 @@ end
 local function rerun(event, by, why)
   cancel_tasks(event, true)
   forget_questions(event)
-  local h = call('HMGET', J .. event, 'run', 'tasks')
+  local h = hmget(event, 'run', 'tasks')
   local run = (tonumber(h[1]) or 1) + 1
-  call('HSET', J .. event, 'run', run, 'ms', NOW_MS, 'since', NOW_MS, 'dv', 0, 'left', 0, 'votes', 0, 'first', (tonumber(h[2]) or 0) + 1)
-  call('HDEL', J .. event, 'err', 'code', 'deadline', 'verdict', 'agree', 'ran', 'decided', 'decided_ms', 'split', 'findings', 'conflicts')
+  hset(event, 'run', run, 'ms', NOW_MS, 'since', NOW_MS, 'dv', 0, 'left', 0, 'votes', 0, 'first', (tonumber(h[2]) or 0) + 1)
+  hdel(event, 'err', 'code', 'deadline', 'verdict', 'agree', 'ran', 'decided', 'decided_ms', 'split', 'findings', 'conflicts')
   call('HDEL', T .. ':x:' .. event, 'error', 'reason')
   note(event, 'replay, run ' .. run .. ((why and why ~= '') and (': ' .. why) or ''), by)
   set_state(event, 'received', by)
@@ -449,30 +354,135 @@ end
 local function count_undecided()
   if not undecided then
     undecided = 0
-    write_states()
-    for state in pairs(UNDECIDED) do undecided = undecided + call('ZCARD', T .. ':e:' .. state) end
+    for state in pairs(UNDECIDED) do undecided = undecided + look('ZCARD', T .. ':e:' .. state) end
   end
   return undecided
 end
 
+local bytes_before
 local function stored_bytes()
-  local sum = 0
-  for _, n in ipairs(call('HVALS', B)) do sum = sum + n end
+  if not bytes_before then
+    bytes_before = 0
+    for _, n in ipairs(call('HVALS', B)) do bytes_before = bytes_before + n end
+  end
+  local sum = bytes_before
   for _, n in pairs(tallies[B] or {}) do sum = sum + n end
   return sum
 end
 
+-- Delivery ids, in a hash for each day in which they came: a field of a hash takes less room than a key, those of many events are asked
+-- for together, and days that are over go whole. A field says the event and when.
+local DAY_MS = 86400000
+local remembered_ms, home, undecided_max, bytes_soft, bytes_hard, shed_from
+local deliveries, delivered_now
+local expected -- ids of deliveries that this script will ask for
+
+local function day_of(ms) return T .. ':d:' .. int(math.floor(ms / DAY_MS)) end
+
+local function ask_deliveries(names)
+  local known = {}
+  for day = 0, math.ceil(remembered_ms / DAY_MS) do
+    local found = call('HMGET', day_of(NOW - day * DAY_MS), unpack(names))
+    for n = 1, #names do
+      local id, ms
+      if found[n] then id, ms = match(found[n], '^(%S+) (%d+)$') end
+      if id and not deliveries[names[n]] and NOW - ms < remembered_ms then
+        deliveries[names[n]] = id
+        known[#known + 1] = id
+      end
+    end
+  end
+  for n = 1, #names do deliveries[names[n]] = deliveries[names[n]] or false end
+  if #known > 0 then load(known) end
+end
+
+local function delivered(name)
+  if deliveries[name] == nil then
+    expected[#expected + 1] = name
+    ask_deliveries(expected)
+    expected = {}
+  end
+  return deliveries[name]
+end
+
+local function deliver(name, id)
+  deliveries[name] = id
+  delivered_now[#delivered_now + 1] = name
+  delivered_now[#delivered_now + 1] = id .. ' ' .. NOW_MS
+end
+
+-- A day whose ids are remembered no more is unlinked by `trim`; the time to live is for stores that nobody trims.
+local function write_deliveries()
+  if #delivered_now == 0 then return end
+  write('HSET', day_of(NOW), delivered_now)
+  call('PEXPIRE', day_of(NOW), int(remembered_ms + 2 * DAY_MS))
+  deliveries, delivered_now = {}, {}
+end
+
 -- Forget everything of a finished event.
 local function forget_event(event)
-  local h = call('HMGET', J .. event, 'tasks', 'state', 'sz')
+  local h = hmget(event, 'tasks', 'state', 'sz')
+  local keys = {}
   for n = 1, tonumber(h[1]) or 0 do
     local task = event .. '.' .. n
     lift(task)
-    call('DEL', J .. task, T .. ':a:' .. task, T .. ':t:' .. task)
+    discard(task)
+    keys[#keys + 1] = T .. ':a:' .. task
+    keys[#keys + 1] = T .. ':t:' .. task
   end
   if h[2] then
-    call('ZREM', T .. ':e:' .. h[2], event)
+    zdrop(T .. ':e:' .. h[2], event)
     tally(B, h[2], -(tonumber(h[3]) or 0))
   end
-  for _, part in ipairs({'j', 'x', 'p', 'f', 'n', 'o', 'h', 'v'}) do call('DEL', T .. ':' .. part .. ':' .. event) end
+  for _, part in ipairs({'x', 'p', 'f', 'n', 'o', 'h', 'v'}) do keys[#keys + 1] = T .. ':' .. part .. ':' .. event end
+  for _, key in ipairs(keys) do gone[#gone + 1] = key end
+  discard(event)
+end
+
+-- Of what nobody works on yet, the newest of the least urgent class; an older or more urgent event is never put aside for a newer one.
+local function least_urgent()
+  local found, worst = nil, -1
+  for _, name in ipairs(call('SMEMBERS', T .. ':lanes')) do
+    local tail = look('ZREVRANGEBYSCORE', T .. ':r:' .. name, '+inf', int(shed_from * BAND), 'WITHSCORES', 'LIMIT', 0, 10)
+    for i = 1, #tail, 2 do
+      local event, score = event_of(tail[i]), tonumber(tail[i + 1])
+      local state = hget(event, 'state')
+      if score > worst and (state == 'received' or state == 'routed' or state == 'parked') then found, worst = event, score end
+    end
+  end
+  return found, worst
+end
+
+-- The place in line of what comes now; the same for all of a class that one script takes in.
+local places_now
+local function place_now(priority)
+  local place = places_now[priority]
+  if not place then
+    place = int(priority * BAND + NOW)
+    places_now[priority] = place
+  end
+  return place
+end
+
+local function begin(tag)
+  begin_work(tag)
+  woken, known_lanes, entered = {}, {}, {}
+  fence, seq, undecided, bytes_before = nil, nil, nil, nil
+  deliveries, delivered_now, expected, places_now = {}, {}, {}, {}
+end
+
+local function finish()
+  write_deliveries()
+  write_records()
+  write_sets()
+  for state, n in pairs(entered) do tally(C, 'to:' .. state, n) end
+  for key, fields in pairs(tallies) do
+    for field, n in pairs(fields) do
+      if n ~= 0 then call('HINCRBY', key, field, int(n)) end
+    end
+  end
+  write_log()
+  if fence then call('HSET', M, 'fence', int(fence)) end
+  if seq then call('HSET', M, 'seq', int(seq)) end
+  for lane in pairs(woken) do call('PUBLISH', T .. ':wake', lane) end
 end

@@ -9,7 +9,7 @@ for _, lane in ipairs(call('SMEMBERS', T .. ':lanes')) do
     local oldest = NOW - ARGV[1] * (class / 100 - 2)
     local found = call('ZRANGEBYSCORE', key, int(class * BAND + REAL), int(class * BAND + math.max(REAL, oldest)), 'WITHSCORES', 'LIMIT', 0, ARGV[2])
     for i = 1, #found, 2 do
-      call('ZADD', key, 'XX', int(found[i + 1] - (class - 200) * BAND), found[i])
+      zput(key, found[i], int(found[i + 1] - (class - 200) * BAND))
       raised = raised + 1
     end
   end

@@ -3,6 +3,6 @@ local id = ARGV[1]
 if not holds(id, ARGV[2]) then return 0 end
 local before = call('STRLEN', T .. ':f:' .. id)
 call('SET', T .. ':f:' .. id, ARGV[3])
-call('HSET', J .. id, 'df', 1)
+hset(id, 'df', 1)
 grow(id, #ARGV[3] - before)
 return 1

@@ -3,14 +3,14 @@
 local id = ARGV[1]
 if not holds(id, ARGV[2]) then return '0' end
 local event = event_of(id)
-local h = call('HMGET', J .. event, 'state', 'limit', 'st', 'lane', 'deadline')
+local h = hmget(event, 'state', 'limit', 'st', 'lane', 'deadline')
 if unwanted(id) then return '0' end
 if h[1] == 'consensus_pending' and h[5] then return h[5] end
 local due = int(NOW + tonumber(h[2]))
-call('HSET', J .. event, 'deadline', due)
+hset(event, 'deadline', due)
 set_state(event, 'consensus_pending', 'router')
 if h[3] == 'waiting' and h[4] == 'decide' then
-  call('ZADD', T .. ':w:decide', due, event)
-  call('HSET', J .. event, 'due', due)
+  zput(T .. ':w:decide', event, due)
+  hset(event, 'due', due)
 end
 return due

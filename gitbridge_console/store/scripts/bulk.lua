@@ -8,7 +8,7 @@ if tonumber(ARGV[2]) < tonumber(call('HGET', sums, 'fence') or 0) then return {-
 call('HSET', sums, 'fence', ARGV[2])
 
 local function changed_since(event, run, state)
-  local h = call('HMGET', J .. event, 'state', 'run')
+  local h = hmget(event, 'state', 'run')
   if not h[1] then return 'it is gone' end
   if run ~= '-' and (h[2] or '1') ~= run then return 'it was replayed since' end
   if state ~= '-' and h[1] ~= state then return 'it is ' .. h[1] .. ' now' end
@@ -30,7 +30,7 @@ local deeds = {
     if reply ~= '' then return reply end
   end,
   flush = function(id)
-    local h = call('HMGET', J .. id, 'st', 'lane')
+    local h = hmget(id, 'st', 'lane')
     if h[2] ~= lane or (h[1] ~= 'ready' and h[1] ~= 'waiting' and h[1] ~= 'held') then return 'it waits there no more' end
     return word_of(transitions.cancel({ARGV[4], ARGV[5], event_of(id)})[1])
   end,

@@ -3,7 +3,7 @@
 local out = {}
 for i = 3, #ARGV do
   local id = ARGV[i]
-  local state = call('HGET', J .. id, 'state')
+  local state = hget(id, 'state')
   if not state or is_task(id) then
     out[#out + 1] = ''
   elseif UNDECIDED[state] or state == 'awaiting_approval' then

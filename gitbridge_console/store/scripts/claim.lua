@@ -1,16 +1,19 @@
 -- Claim up to N jobs of a lane under a lease. ARGV: lane, n, lease ms, bytes of payloads to send along (-1: none), most jobs of one
 -- repository at once (0: any), highest score to claim or "".
--- Returns {paused, ms until the next waiting job is due or -1, now, job...}; a job is {id, fence, header, payload, diff, event header};
--- a payload over the budget is sent as "" and fetched by itself.
+-- Returns {paused, ms until the next waiting job is due or -1, now}; with jobs also {…, fence, ids with a space between, records with a
+-- zero byte between (none has one), those of their events likewise where they are tasks, payloads, then pairs of a place and a diff}. A
+-- payload over the budget is sent as "" and fetched by itself. No record is written: a claim stands in the lease set and in the hash of
+-- fences, and what was leased and never ended counts as delivered when it is taken back.
 local lane, n, lease, room, cap, bound = ARGV[1], tonumber(ARGV[2]), tonumber(ARGV[3]), tonumber(ARGV[4]), tonumber(ARGV[5]), ARGV[6]
 local ready, waiting = T .. ':r:' .. lane, T .. ':w:' .. lane
-local due = call('ZRANGEBYSCORE', waiting, '-inf', NOW_MS, 'LIMIT', 0, 100)
+local due = look('ZRANGEBYSCORE', waiting, '-inf', NOW_MS, 'LIMIT', 0, 100)
+if #due > 0 then load(due) end
 for _, id in ipairs(due) do
-  call('ZREM', waiting, id)
+  zdrop(waiting, id)
   push(id, lane)
 end
-local first = call('ZRANGE', waiting, 0, 0, 'WITHSCORES')
-local out = {0, first[2] and math.max(0, tonumber(first[2]) - NOW) or -1, int(NOW)}
+local first = look('ZRANGE', waiting, 0, 0, 'WITHSCORES')
+local out = {0, first[2] and math.max(0, tonumber(first[2]) - NOW) or -1, NOW_MS}
 
 local until_ms = call('HGET', M, 'until:' .. lane)
 if until_ms then
@@ -21,60 +24,102 @@ if until_ms then
   call('HDEL', M, 'until:' .. lane, 'pause:' .. lane)
   log('info', 'resumed', lane, 'its pause ended')
 end
-
-local function field(flat, name)
-  for i = 1, #flat, 2 do
-    if flat[i] == name then return flat[i + 1] end
-  end
-end
+write_records()
 
 local function pop(count)
-  if bound == '' then return call('ZPOPMIN', ready, count) end
-  local found = call('ZRANGEBYSCORE', ready, '-inf', bound, 'WITHSCORES', 'LIMIT', 0, count)
-  for i = 1, #found, 2 do call('ZREM', ready, found[i]) end
+  if bound == '' then return look('ZPOPMIN', ready, count) end
+  local found = look('ZRANGEBYSCORE', ready, '-inf', bound, 'WITHSCORES', 'LIMIT', 0, count)
+  local ids = {}
+  for i = 1, #found, 2 do ids[#ids + 1] = found[i] end
+  write('ZREM', ready, ids)
   return found
 end
 
-local leased, until_when, looked = of(leases, lane), int(NOW + lease), 0
+-- Of what was popped, what its repository's cap lets through; the rest is held apart.
+local function let_through(popped)
+  local ids, counted = {}, {}
+  for i = 1, #popped, 2 do
+    local id = popped[i]
+    local repository = cap > 0 and hget(id, 'rp')
+    local key = repository and T .. ':k:' .. lane .. ':' .. repository
+    if not key then
+      ids[#ids + 1] = id
+    elseif call('SCARD', key) >= cap then
+      hold(id, lane, repository, popped[i + 1])
+    else
+      call('SADD', key, id)
+      ids[#ids + 1] = id
+      counted[id] = true
+    end
+  end
+  if cap > 0 then write_records() end
+  return ids, counted
+end
+
+local function records_of(ids)
+  local keys = {}
+  for i = 1, #ids do keys[i] = J .. ids[i] end
+  return call('MGET', unpack(keys))
+end
+
+local payloads, diffs, wants_payloads = {}, {}, room >= 0
+
+-- The payloads of these jobs as far as there is room for them; the first claimed is always sent. `about` has the records of their events.
+local function send_payloads(ids, about)
+  local keys, places, first = {}, {}, #payloads
+  for i = 1, #ids do
+    payloads[first + i] = ''
+    room = room - (tonumber(match(about[i], '^%d+')) or 0)
+    if room >= 0 or first + i == 1 then
+      local event = event_of(ids[i])
+      keys[#keys + 1] = T .. ':p:' .. event
+      places[#places + 1] = first + i
+      if find(about[i], '"df":', 1, true) then
+        diffs[#diffs + 1] = first + i
+        diffs[#diffs + 1] = call('GET', T .. ':f:' .. event) or ''
+      end
+    end
+  end
+  local found = #keys > 0 and call('MGET', unpack(keys)) or {}
+  for at = 1, #keys do payloads[places[at]] = found[at] or '' end
+end
+
+local until_when, leased, looked = int(NOW + lease), T .. ':l:' .. lane, 0
+local its_fence, all_ids, all_records, all_events = nil, {}, {}, {}
 while n > 0 and looked < 200 do
   local popped = pop(n)
   if #popped == 0 then break end
   looked = looked + #popped / 2
-  for i = 1, #popped, 2 do
-    local id = popped[i]
-    local header = call('HGETALL', J .. id)
-    local repository = cap > 0 and field(header, 'rp')
-    if repository == '' then repository = nil end
-    if repository and call('SCARD', T .. ':k:' .. lane .. ':' .. repository) >= cap then
-      hold(id, lane, repository, popped[i + 1])
-    else
-      local its_fence, event, event_header = next_fence(), id, {}
-      local changed = {'st', 'leased', 'f', its_fence, 'dv', int((field(header, 'dv') or 0) + 1)}
-      if repository then
-        call('SADD', T .. ':k:' .. lane .. ':' .. repository, id)
-        changed[7], changed[8] = 'k', '1'
-      end
-      local about = header
-      if is_task(id) then
-        event = event_of(id)
-        changed[#changed + 1], changed[#changed + 2] = 'state', 'in_progress'
-        event_header = call('HGETALL', J .. event)
-        about = event_header
-      end
-      call('HSET', J .. id, unpack(changed))
-      leased[id] = until_when
-      for c = 1, #changed do header[#header + 1] = changed[c] end
-      local payload, diff = '', ''
-      if room >= 0 then
-        room = room - (tonumber(field(about, 'sz')) or 0)
-        if room >= 0 or #out == 3 then
-          payload = call('GET', T .. ':p:' .. event) or ''
-          if field(about, 'df') then diff = call('GET', T .. ':f:' .. event) or '' end
-        end
-      end
-      out[#out + 1] = {id, its_fence, header, payload, diff, event_header}
-      n = n - 1
+  local ids, counted = let_through(popped)
+  if #ids > 0 then
+    its_fence = its_fence or next_fence()
+    local tasks, lease_set, before = is_task(ids[1]), of(sets, leased), #all_ids
+    local own = records_of(ids)
+    for i = 1, #ids do
+      local id = ids[i]
+      lease_set[id] = until_when
+      fences[id] = counted[id] and its_fence .. ' 1' or its_fence
+      own[i] = own[i] or ''
+      all_ids[before + i], all_records[before + i] = id, own[i]
     end
+    pending_sets = true
+    local about = own
+    if tasks then
+      about = {}
+      for i = 1, #ids do about[i] = event_of(ids[i]) end
+      about = records_of(about)
+      for i = 1, #ids do
+        about[i] = about[i] or ''
+        all_events[before + i] = about[i]
+      end
+    end
+    if wants_payloads then send_payloads(ids, about) end
+    n = n - #ids
   end
+end
+if its_fence then
+  out[4], out[5], out[6] = its_fence, concat(all_ids, ' '), concat(all_records, '\0')
+  out[7] = concat(all_events, '\0')
+  out[8], out[9] = payloads, diffs
 end
 return out

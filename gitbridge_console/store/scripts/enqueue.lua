@@ -1,12 +1,9 @@
--- Accept an event. ARGV: delivery, delivery ttl ms, lane, priority, "pin" (the priority was asked for: routing leaves it) | "",
--- type, action, source, repository key, payload, diff, partition, id it was edited from | "", most undecided events, soft and hard
--- limit in bytes (0: none), least priority that may be shed, then pairs for the text hash.
+-- Accept an event, by what `bounds` said. ARGV: delivery, lane, priority, repository key, other fields of the header as JSON, payload,
+-- then pairs: diff; from (id of the event it was edited from); `x:<name>` a field of the texts.
 -- Returns {id, "new" | "duplicate" | "requeued" | "shed" | "full" | "over budget", number}; the last two store nothing.
-local delivery, lane, priority = ARGV[1], ARGV[3], tonumber(ARGV[4])
-local most, soft, hard, shed_from = tonumber(ARGV[14]), tonumber(ARGV[15]), tonumber(ARGV[16]), tonumber(ARGV[17])
-
-local known = call('GET', T .. ':d:' .. delivery)
-local known_state = known and call('HGET', J .. known, 'state')
+local delivery, lane, priority, payload = ARGV[1], ARGV[2], tonumber(ARGV[3]), ARGV[6]
+local known = delivered(delivery)
+local known_state = known and hget(known, 'state')
 local dead = known_state == 'failed' or known_state == 'shed'
 if known_state and not dead then
   tally(C, 'duplicates', 1)
@@ -14,35 +11,20 @@ if known_state and not dead then
   return {known, 'duplicate', 0}
 end
 
-local bytes = (soft > 0 or hard > 0) and stored_bytes() or 0
-if hard > 0 and bytes >= hard then
+local bytes = (bytes_soft > 0 or bytes_hard > 0) and stored_bytes() or 0
+if bytes_hard > 0 and bytes >= bytes_hard then
   tally(C, 'refused', 1)
   return {'', 'over budget', bytes}
 end
 
--- Of what nobody works on yet, the newest of the least urgent class; an older or more urgent event is never put aside for a newer one.
-local function least_urgent()
-  write_arrivals()
-  local found, worst = nil, -1
-  for _, name in ipairs(call('SMEMBERS', T .. ':lanes')) do
-    local tail = call('ZREVRANGEBYSCORE', T .. ':r:' .. name, '+inf', int(shed_from * BAND), 'WITHSCORES', 'LIMIT', 0, 10)
-    for i = 1, #tail, 2 do
-      local event, score = event_of(tail[i]), tonumber(tail[i + 1])
-      local state = call('HGET', J .. event, 'state')
-      if score > worst and (state == 'received' or state == 'routed' or state == 'parked') then found, worst = event, score end
-    end
-  end
-  return found, worst
-end
-
 local why
 local may_be_shed = shed_from > 0 and priority >= shed_from and not dead
-if soft > 0 and bytes >= soft and may_be_shed then
+if bytes_soft > 0 and bytes >= bytes_soft and may_be_shed then
   why = 'the store holds ' .. int(bytes) .. ' bytes, over the soft limit'
-elseif count_undecided() >= most then
+elseif count_undecided() >= undecided_max then
   local victim, score
   if shed_from > 0 then victim, score = least_urgent() end
-  why = int(undecided) .. ' events are undecided, the limit is ' .. int(most)
+  why = int(undecided) .. ' events are undecided, the limit is ' .. int(undecided_max)
   if may_be_shed and (not victim or priority * BAND + NOW >= score) then
     victim = nil
   elseif victim and score > priority * BAND + NOW then
@@ -60,39 +42,37 @@ if dead then
   return {known, 'requeued', 0}
 end
 
-local id = next_id() .. ARGV[12]
-local size = 1024 + #ARGV[10] + #ARGV[11]
-local header = {'pr', ARGV[4], 'ms', NOW_MS, 'rx', NOW_MS, 'ty', ARGV[6], 'src', ARGV[8], 'sz', size, 'st', 'ready', 'lane', lane,
-  'state', 'received'}
-local function add(name, value) header[#header + 1] = name header[#header + 1] = value end
-if ARGV[7] ~= '' then add('ac', ARGV[7]) end
-if ARGV[9] ~= '' then add('rp', ARGV[9]) end
-if ARGV[5] == 'pin' then add('pin', 1) end
--- Short, as they are, delivery ids stand in the header; a longer one would make every header larger.
-if #delivery <= 64 then add('dl', delivery) else call('HSET', T .. ':x:' .. id, 'delivery', delivery) end
-if ARGV[11] ~= '' then
-  add('df', 1)
-  call('SET', T .. ':f:' .. id, ARGV[11])
+local id, size, texts = next_id() .. home, 1024 + #payload, nil
+for i = 7, #ARGV, 2 do
+  local name, value = ARGV[i], ARGV[i + 1]
+  if name == 'diff' then
+    size = size + #value
+    values[#values + 1] = T .. ':f:' .. id
+    values[#values + 1] = value
+  elseif name == 'from' then
+    call('RPUSH', T .. ':v:' .. value, id)
+    call('LTRIM', T .. ':v:' .. value, -50, -1)
+  else
+    texts = texts or {}
+    texts[#texts + 1] = sub(name, 3)
+    texts[#texts + 1] = value
+  end
 end
-if ARGV[13] ~= '' then
-  add('from', ARGV[13])
-  call('RPUSH', T .. ':v:' .. ARGV[13], id)
-  call('LTRIM', T .. ':v:' .. ARGV[13], -50, -1)
-end
-call('HSET', J .. id, unpack(header))
-call('SET', T .. ':p:' .. id, ARGV[10])
-if #ARGV > 17 then call('HSET', T .. ':x:' .. id, unpack(ARGV, 18)) end
-call('SET', T .. ':d:' .. delivery, id, 'PX', ARGV[2])
+if texts then call('HSET', T .. ':x:' .. id, unpack(texts)) end
+values[#values + 1] = T .. ':p:' .. id
+values[#values + 1] = payload
+fresh[id] = size .. ' ready ' .. lane .. ' received 0 ' .. ARGV[3] .. ' ' .. NOW_MS .. ' ' .. NOW_MS .. ' ' .. ARGV[4] .. ' ' .. ARGV[5]
+deliver(delivery, id)
 -- As `set_state` and `push` would, for an event of which nothing is there to be read.
-entered[id] = 'received'
-tally(C, 'to:received', 1)
+zput(RECEIVED, id, NOW_MS)
+entered.received = (entered.received or 0) + 1
 tally(B, 'received', size)
 if undecided then undecided = undecided + 1 end
 if why then
   shed(id, why)
   return {id, 'shed', 0}
 end
-arrive(lane, int(priority * BAND + NOW), id)
+zput(key(':r:', lane), id, place_now(ARGV[3]))
 lane_is_known(lane)
 woken[lane] = true
 return {id, 'new', 0}

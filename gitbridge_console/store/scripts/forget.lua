@@ -2,10 +2,10 @@
 -- ARGV: file, engine, notice ms, then pairs of event id and the run that was exported. Left alone is what is no dead letter any more,
 -- runs anew, or has a seat that is still being worked on. Returns 1 (gone) or 0 (left alone) for each pair.
 local function may_go(id, run)
-  local h = call('HMGET', J .. id, 'state', 'run', 'tasks')
+  local h = hmget(id, 'state', 'run', 'tasks')
   if (h[1] ~= 'failed' and h[1] ~= 'shed') or (h[2] or '1') ~= run then return false end
   for n = 1, tonumber(h[3]) or 0 do
-    if call('HGET', J .. id .. '.' .. n, 'st') == 'leased' then return false end
+    if hget(id .. '.' .. n, 'st') == 'leased' then return false end
   end
   return true
 end

@@ -3,7 +3,7 @@ local n = 0
 for _, id in ipairs(ARGV) do
   if is_task(id) and waits_for_batch(id) then
     local _, lane = lift(id)
-    call('HSET', J .. id, 'state', 'queued')
+    hset(id, 'state', 'queued')
     push(id, lane)
     n = n + 1
   end

@@ -3,7 +3,7 @@
 -- over. Returns the lane, "" when nobody is free or the seat has or is a hedge or a question of the second round, false when the fence is void or nobody wants the answer.
 local id = ARGV[1]
 if not holds(id, ARGV[2]) or unwanted(id) then return false end
-local h = call('HMGET', J .. id, 'pr', 'run', 'kind', 'rp', 'tk', 'ca', 'hs', 'hd', 'q')
+local h = hmget(id, 'pr', 'run', 'kind', 'rp', 'tk', 'ca', 'hs', 'hd', 'q')
 if h[7] or h[8] or h[9] then return '' end
 local taken, target = lanes_taken(id), nil
 for i = 3, #ARGV do
@@ -11,9 +11,9 @@ for i = 3, #ARGV do
 end
 if not target then return '' end
 local event = event_of(id)
-local hedge = event .. '.' .. call('HINCRBY', J .. event, 'tasks', 1)
-call('HSET', J .. id, 'hs', hedge)
-call('HSET', J .. hedge, 'pr', h[1], 'ms', front_place(), 'run', h[2] or 1, 'kind', h[3], 'state', 'queued', 'ca', 0, 'cx', h[6] + 1,
+local hedge = event .. '.' .. hincrby(event, 'tasks', 1)
+hset(id, 'hs', hedge)
+hset(hedge, 'pr', h[1], 'ms', front_place(), 'run', h[2] or 1, 'kind', h[3], 'state', 'queued', 'ca', 0, 'cx', h[6] + 1,
   'rp', h[4] or '', 'seat', target, 'tk', h[5] or 0, 'hd', id)
 push(hedge, target)
 grow(event, 512)

@@ -17,18 +17,18 @@ while n <= #ARGV do
 end
 
 local function can_wait(id)
-  local h = call('HMGET', J .. event_of(id), 'state', 'deadline')
+  local h = hmget(event_of(id), 'state', 'deadline')
   return h[1] ~= 'consensus_pending' or not h[2] or tonumber(h[2]) >= NOW + wait
 end
 
 local function free_lane(id)
-  local h = call('HMGET', J .. id, 'kind', 'tk')
+  local h = hmget(id, 'kind', 'tk')
   local able, taken = targets[h[1]] or targets['*'] or {}, nil
   for i = 1, #able, 2 do
     local room = tonumber(able[i + 1])
     if able[i] ~= from and (room < 0 or tonumber(h[2] or 0) <= room) then
       taken = taken or lanes_taken(id)
-      local used_up = most > 0 and tonumber(call('HGET', J .. id, 'ca:' .. able[i]) or 0) >= most
+      local used_up = most > 0 and tonumber(hget(id, 'ca:' .. able[i]) or 0) >= most
       if not taken[able[i]] and not used_up then return able[i] end
     end
   end
@@ -37,13 +37,13 @@ end
 local moved, kept, start = 0, 0, tonumber(ARGV[3])
 for _, id in ipairs(call('ZRANGE', key, start, start + tonumber(ARGV[4]) - 1)) do
   local paid = why ~= '' and kind == 'w' and waits_for_batch(id)
-  local made_for_it = why ~= '' and call('HEXISTS', J .. id, 'q') == 1
+  local made_for_it = why ~= '' and hget(id, 'q')
   local looked_at = is_task(id) and not paid and not made_for_it and not (late and can_wait(id))
   local to = looked_at and free_lane(id)
   if to then
     lift(id)
-    call('HDEL', J .. id, 'bt')
-    call('HSET', J .. id, 'state', 'queued')
+    hdel(id, 'bt')
+    hset(id, 'state', 'queued')
     note(event_of(id), 'seat ' .. id .. ' moves from ' .. from .. ' to ' .. to .. (why ~= '' and (': ' .. why) or ''), by)
     push(id, to)
     moved = moved + 1

@@ -3,7 +3,7 @@
 local out = {}
 for i = 1, #ARGV do
   local event, found = ARGV[i], {}
-  local h = call('HMGET', J .. event, 'state', 'tasks')
+  local h = hmget(event, 'state', 'tasks')
   if h[1] then
     found = {event, h[1], call('ZSCORE', T .. ':e:' .. h[1], event) or NOW_MS}
     local function add(name)

@@ -3,5 +3,5 @@
 -- Returns 1, or 0 when the task is gone or the attempt stood there already.
 local id = ARGV[1]
 if not book(id, ARGV[2]) then return 0 end
-call('HINCRBY', J .. id, 'cc', 1)
+hincrby(id, 'cc', 1)
 return 1

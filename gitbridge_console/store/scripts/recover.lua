@@ -2,7 +2,7 @@
 -- at once (0: any). Priority and age are kept. Lets go on what a cap holds that has room again. Returns {recovered, buried}.
 local recovered, buried = 0, 0
 for _, lane in ipairs(call('SMEMBERS', T .. ':lanes')) do
-  for _, id in ipairs(call('ZRANGEBYSCORE', T .. ':l:' .. lane, '-inf', NOW_MS, 'LIMIT', 0, ARGV[1])) do
+  for _, id in ipairs(look('ZRANGEBYSCORE', T .. ':l:' .. lane, '-inf', NOW_MS, 'LIMIT', 0, ARGV[1])) do
     lift(id)
     local how = take_back(id, lane, tonumber(ARGV[2]), 0, 'its lease ran out')
     if how == 'again' then

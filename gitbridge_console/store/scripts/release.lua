@@ -6,7 +6,7 @@ local lane = take(id, ARGV[2])
 if not lane then return 0 end
 local most = tonumber(ARGV[6])
 if ARGV[4] ~= 'counted' then
-  call('HINCRBY', J .. id, 'dv', -1)
+  hincrby(id, 'dv', -1)
   most = math.huge
 end
 if ARGV[4] == 'parked' then
@@ -14,7 +14,7 @@ if ARGV[4] == 'parked' then
   take_back(id, lane, most, tonumber(ARGV[3]), '')
 else
   take_back(id, lane, most, tonumber(ARGV[3]), ARGV[5])
-  local h = call('HMGET', J .. id, 'st', 'due')
-  if ARGV[4] == 'batched' and h[1] == 'waiting' then call('HSET', J .. id, 'bt', h[2]) end
+  local h = hmget(id, 'st', 'due')
+  if ARGV[4] == 'batched' and h[1] == 'waiting' then hset(id, 'bt', h[2]) end
 end
 return 1

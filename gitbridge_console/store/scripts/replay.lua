@@ -2,7 +2,7 @@
 local out = {}
 for i = 3, #ARGV do
   local id = ARGV[i]
-  local state = call('HGET', J .. id, 'state')
+  local state = hget(id, 'state')
   if not state or is_task(id) then
     out[#out + 1] = ''
   elseif state == 'failed' or state == 'shed' or state == 'cancelled' or state == 'resolved' then

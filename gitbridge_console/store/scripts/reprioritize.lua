@@ -1,18 +1,18 @@
 -- Change priorities. ARGV: priority, "front" | "", by, then ids of events or tasks; an event takes its waiting seats along.
 -- Age is kept, so within its new class a job stands where it always would have. Returns how many jobs changed, per id.
 local function set(id)
-  local h = call('HMGET', J .. id, 'st', 'lane', 'pr', 'rp')
+  local h = hmget(id, 'st', 'lane', 'pr', 'rp')
   if not h[1] or h[1] == 'settled' then return 0 end
   if h[3] == ARGV[1] and ARGV[2] == '' then return 0 end
-  call('HSET', J .. id, 'pr', ARGV[1], 'pin', 1)
+  hset(id, 'pr', ARGV[1], 'pin', 1)
   if ARGV[2] == 'front' then
     -- How long it waited is kept apart.
-    call('HSETNX', J .. id, 'since', call('HGET', J .. id, 'ms'))
-    call('HSET', J .. id, 'ms', front_place())
+    hsetnx(id, 'since', hget(id, 'ms'))
+    hset(id, 'ms', front_place())
   end
-  local score = int(ARGV[1] * BAND + call('HGET', J .. id, 'ms'))
-  if h[1] == 'ready' then call('ZADD', T .. ':r:' .. h[2], 'XX', score, id) end
-  if h[1] == 'held' then call('ZADD', T .. ':g:' .. h[2] .. ':' .. h[4], 'XX', score, id) end
+  local score = int(ARGV[1] * BAND + hget(id, 'ms'))
+  if h[1] == 'ready' then zput(T .. ':r:' .. h[2], id, score) end
+  if h[1] == 'held' then zput(T .. ':g:' .. h[2] .. ':' .. h[4], id, score) end
   return 1
 end
 local out = {}

@@ -2,7 +2,7 @@
 -- Priority and age are kept, a delay is dropped: it was its old provider's. Returns for each "" (moved) or why not.
 local from, to, look = ARGV[1], ARGV[2], ARGV[4] == 'look'
 local function why_not(id)
-  local h = call('HMGET', J .. id, 'st', 'lane')
+  local h = hmget(id, 'st', 'lane')
   if not h[1] or not is_task(id) then return 'it is gone' end
   if h[1] == 'leased' and h[2] == from then return 'it is being worked on' end
   if h[2] ~= from or (h[1] ~= 'ready' and h[1] ~= 'waiting' and h[1] ~= 'held') then return 'it waits there no more' end
@@ -15,8 +15,8 @@ for i = 5, #ARGV do
   local why = why_not(id)
   if why == '' and not look then
     lift(id)
-    call('HDEL', J .. id, 'bt')
-    call('HSET', J .. id, 'state', 'queued')
+    hdel(id, 'bt')
+    hset(id, 'state', 'queued')
     note(event_of(id), 'seat ' .. id .. ' moves from ' .. from .. ' to ' .. to, ARGV[3])
     push(id, to)
   end

@@ -9,8 +9,8 @@ local booked = book(id, ARGV[3])
 local here = holds(id, ARGV[2])
 if not here then return false end
 if booked then
-  call('HINCRBY', J .. id, 'ca', 1)
-  call('HINCRBY', J .. id, 'ca:' .. here, 1)
+  hincrby(id, 'ca', 1)
+  hincrby(id, 'ca:' .. here, 1)
 end
 if unwanted(id) then
   settle(id, 'cancelled')
@@ -32,9 +32,9 @@ if #ARGV > 6 then
 end
 if not target then return '' end
 lift(id)
-if ARGV[3] == '' then call('HINCRBY', J .. id, 'dv', -1) end
+if ARGV[3] == '' then hincrby(id, 'dv', -1) end
 local delay = target == here and tonumber(ARGV[4]) or 0
-call('HSET', J .. id, 'state', delay > 0 and 'waiting' or 'queued')
+hset(id, 'state', delay > 0 and 'waiting' or 'queued')
 if ARGV[6] ~= '' then log('warning', ARGV[5], id, ARGV[6]) end
 if target ~= here then note(event, 'seat ' .. id .. ' moves from ' .. here .. ' to ' .. target, 'router') end
 if delay > 0 then wait_until(id, target, NOW + delay) else push(id, target) end

@@ -24,7 +24,7 @@ for _, lane in ipairs(names) do
       local low, high = int((n * 100 - 50) * BAND), '(' .. int((n * 100 + 50) * BAND)
       row[6 + n] = call('ZCOUNT', key, low, high)
       local first = call('ZRANGEBYSCORE', key, low, high, 'LIMIT', 0, 1)[1]
-      if first then row[6] = math.max(row[6], NOW - tonumber(call('HGET', J .. event_of(first), 'rx') or NOW)) end
+      if first then row[6] = math.max(row[6], NOW - tonumber(hget(event_of(first), 'rx') or NOW)) end
     end
   else
     for n = 1, 5 do row[6 + n] = 0 end

@@ -1,17 +1,19 @@
 -- Forget finished events past their time, number or bytes, oldest first. ARGV: older than ms, most to keep of one state, most bytes of
--- all finished ones (0: any), limit. Failed and shed events are never forgotten here. Returns how many went.
+-- all finished ones (0: any), limit, ms for which delivery ids are remembered. Failed and shed events are never forgotten here. Returns how many went.
 local limit, most_bytes = tonumber(ARGV[4]), tonumber(ARGV[3])
-local finished, gone = {'ignored', 'superseded', 'cancelled', 'resolved'}, 0
+local finished, forgotten = {'ignored', 'superseded', 'cancelled', 'resolved'}, 0
 local function forget(key, first, last)
-  for _, id in ipairs(call('ZRANGE', key, first, last)) do
+  local ids = look('ZRANGE', key, first, last)
+  load(ids)
+  for _, id in ipairs(ids) do
     forget_event(id)
-    gone = gone + 1
+    forgotten = forgotten + 1
   end
 end
 for _, state in ipairs(finished) do
   local key = T .. ':e:' .. state
-  local over = math.max(call('ZCARD', key) - tonumber(ARGV[2]), call('ZCOUNT', key, '-inf', int(NOW - tonumber(ARGV[1]))))
-  if over > 0 and gone < limit then forget(key, 0, math.min(over, limit - gone) - 1) end
+  local over = math.max(look('ZCARD', key) - tonumber(ARGV[2]), call('ZCOUNT', key, '-inf', int(NOW - tonumber(ARGV[1]))))
+  if over > 0 and forgotten < limit then forget(key, 0, math.min(over, limit - forgotten) - 1) end
 end
 if most_bytes > 0 then
   local function bytes()
@@ -19,15 +21,17 @@ if most_bytes > 0 then
     for _, state in ipairs(finished) do sum = sum + (call('HGET', B, state) or 0) + ((tallies[B] or {})[state] or 0) end
     return sum
   end
-  while gone < limit and bytes() > most_bytes do
+  while forgotten < limit and bytes() > most_bytes do
     local oldest, since
     for _, state in ipairs(finished) do
-      local first = call('ZRANGE', T .. ':e:' .. state, 0, 0, 'WITHSCORES')
+      local first = look('ZRANGE', T .. ':e:' .. state, 0, 0, 'WITHSCORES')
       if first[1] and (not since or tonumber(first[2]) < since) then oldest, since = first[1], tonumber(first[2]) end
     end
     if not oldest then break end
     forget_event(oldest)
-    gone = gone + 1
+    forgotten = forgotten + 1
   end
 end
-return gone
+-- In the background, since a day may have millions.
+call('UNLINK', day_of(NOW - ARGV[5] - DAY_MS), day_of(NOW - ARGV[5] - 2 * DAY_MS))
+return forgotten

@@ -3,21 +3,21 @@
 -- asked ("verify", "arbiter"), and "" or what that is about. The event waits for them in `decide`, until its deadline at most. Returns 1, or 0 when the fence is void.
 local id = ARGV[1]
 if not take(id, ARGV[2]) then return 0 end
-local h = call('HMGET', J .. id, 'pr', 'ms', 'run', 'kind', 'deadline', 'rp', 'limit', 'tk')
+local h = hmget(id, 'pr', 'ms', 'run', 'kind', 'deadline', 'rp', 'limit', 'tk')
 for n = 5, #ARGV, 3 do
   local lane, word, about = ARGV[n], ARGV[n + 1], ARGV[n + 2]
-  local task = id .. '.' .. call('HINCRBY', J .. id, 'tasks', 1)
-  call('HINCRBY', J .. id, 'left', 1)
-  call('HSET', J .. task, 'pr', h[1], 'ms', h[2], 'run', h[3] or 1, 'kind', h[4], 'state', 'queued', 'ca', 0, 'rp', h[6] or '', 'seat', lane,
+  local task = id .. '.' .. hincrby(id, 'tasks', 1)
+  hincrby(id, 'left', 1)
+  hset(task, 'pr', h[1], 'ms', h[2], 'run', h[3] or 1, 'kind', h[4], 'state', 'queued', 'ca', 0, 'rp', h[6] or '', 'seat', lane,
     'tk', h[8] or 0)
   if word ~= '' then
-    call('HSET', J .. task, 'q', word)
+    hset(task, 'q', word)
     call('HSET', T .. ':x:' .. id, 'ask:' .. task, about)
   end
   push(task, lane)
   grow(id, 512 + #about)
 end
-call('HSET', J .. id, 'dv', 0)
+hset(id, 'dv', 0)
 local due, most = tonumber(h[5]) or NOW + tonumber(h[7]), tonumber(ARGV[4])
 wait_until(id, 'decide', most > 0 and math.min(due, NOW + most) or due)
 note(id, ARGV[3], 'consensus')

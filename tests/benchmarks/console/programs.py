@@ -17,6 +17,7 @@ def one_row() -> None:
     from sample import fleet
 
     from gitbridge_console.console.run import run_console
+    from gitbridge_console.operations.ending import Ending
     from gitbridge_console.settings.model import Settings
 
     class Lively(FakeFleet):
@@ -37,7 +38,8 @@ def one_row() -> None:
         jobs[3] = jobs[3].model_copy(update={"tries": jobs[3].tries + 1})
 
     signal.signal(signal.SIGUSR1, change)
-    run_console(made_up, Settings(), refresh_s=0.2)
+    with Ending(lambda: 5.0) as ending:
+        run_console(made_up, Settings(), ending, refresh_s=0.2)
 
 
 def bare() -> None:

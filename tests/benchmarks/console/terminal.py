@@ -13,12 +13,17 @@ from collections.abc import Mapping, Sequence
 
 CLOCK_TICKS = os.sysconf("SC_CLK_TCK")
 PAGE_BYTES = os.sysconf("SC_PAGE_SIZE")
+CLOSE_S = 40.0
+"""More than the console's own watchdog allows."""
+SILENCE_S = 0.15
+"""Without a byte for so long a frame is whole."""
 
 
 class Terminal:
     """Starts ``command`` at ``size`` (columns, lines); reads what it draws when told to."""
 
     def __init__(self, command: Sequence[str], size: tuple[int, int], env: Mapping[str, str]) -> None:
+        self.size = size
         self.master, slave = pty.openpty()
         termios.tcsetwinsize(self.master, (size[1], size[0]))
         os.set_blocking(self.master, False)
@@ -46,29 +51,50 @@ class Terminal:
             return False
         return True
 
-    def until(self, wanted: str, timeout_s: float = 60.0) -> float:
-        """Read until a text has been drawn since the call; returns the seconds it took.
+    def until(self, wanted: str, timeout_s: float = 60.0, *, since_start: bool = False) -> float:
+        """Read until a text has been drawn since the call, or at all; returns the seconds it took.
 
         Raises:
             TimeoutError: it did not come.
         """
-        start, began = len(self.drawn), time.perf_counter()
+        start, began = 0 if since_start else len(self.drawn), time.perf_counter()
         while wanted not in plain(self.drawn[start:]):
             if time.perf_counter() - began > timeout_s:
                 raise TimeoutError(f"{wanted!r} was not drawn in {timeout_s:.0f} s: {plain(self.drawn)[-400:]!r}")
             self._take(0.5)
         return time.perf_counter() - began
 
-    def key_to_paint(self, key: str) -> float:
-        """Press a key; seconds until the first byte it makes comes back. Whatever was under way is read first."""
+    def key_to_row(self, key: str) -> float:
+        """Press a key; seconds until something is drawn in the last row, where it is echoed. What was under way is read first.
+
+        Raises:
+            TimeoutError: nothing was.
+        """
         while self._take(0.02):
             pass
-        began = time.perf_counter()
+        start, began = len(self.drawn), time.perf_counter()
         self.press(key)
-        while not self._take(1.0):
+        while f"\x1b[{self.size[1]};".encode() not in self.drawn[start:]:
             if time.perf_counter() - began > 10:
                 raise TimeoutError(f"nothing was drawn after {key!r}")
+            self._take(1.0)
         return time.perf_counter() - began
+
+    def whole(self, wanted: str, timeout_s: float = 60.0) -> float:
+        """Seconds from now until the last byte of a frame that has a text in it: after it nothing comes for :data:`SILENCE_S`.
+
+        Raises:
+            TimeoutError: it did not come.
+        """
+        start, began = len(self.drawn), time.perf_counter()
+        last = began
+        while True:
+            if self._take(SILENCE_S):
+                last = time.perf_counter()
+            elif wanted in plain(self.drawn[start:]):
+                return last - began
+            if time.perf_counter() - began > timeout_s:
+                raise TimeoutError(f"{wanted!r} was not drawn in {timeout_s:.0f} s")
 
     def press(self, keys: str) -> None:
         """Type."""
@@ -86,14 +112,21 @@ class Terminal:
             return int(file.read().split()[1]) * PAGE_BYTES / 2**20
 
     def close(self) -> None:
-        """End it."""
+        """End it.
+
+        Raises:
+            TimeoutError: it did not end by itself and was killed; an embedded server of its may be left.
+        """
         self.process.terminate()
-        end = time.perf_counter() + 15
+        end = time.perf_counter() + CLOSE_S
         while self.process.poll() is None and time.perf_counter() < end:
             self._take(0.2)
+        killed = self.process.poll() is None
         self.process.kill()
         self.process.wait()
         os.close(self.master)
+        if killed:
+            raise TimeoutError(f"{self.process.args!r} did not end in {CLOSE_S:.0f} s and was killed: look for a server it left")
 
 
 def plain(drawn: bytes) -> str:

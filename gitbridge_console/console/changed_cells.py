@@ -1,0 +1,179 @@
+"""Sends the terminal the cells that changed, and not the whole rows they stand in.
+
+Textual draws a changed row from the left edge of its widget on. Over a slow link that is most of what is sent: a clock of eight
+figures costs a row of two hundred. What was drawn is remembered here, cell by cell, and of every update only the runs of other
+cells are sent. The only place that knows Textual's compositor from the inside (``App._display`` and the two kinds of update);
+``tests/console/test_changed_cells.py`` holds what is drawn against what the compositor wanted.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from rich.cells import get_character_cell_size
+from rich.color import ColorSystem
+from rich.console import Console
+from rich.style import Style
+from textual import on
+from textual._compositor import ChopsUpdate, CompositorUpdate, LayoutUpdate
+from textual.app import App
+from textual.driver import Driver
+from textual.screen import Screen
+from textual.strip import Strip
+
+JOIN_CELLS = 8
+"""Two runs of other cells with at most this many between them are sent as one: to move the cursor takes as much."""
+
+NO_STYLE = Style()
+
+Cell = tuple[str, Style]
+"""What stands in a cell: a character with what combines with it, ``""`` in the second cell of a wide one; and its style."""
+
+Piece = tuple[int, int, Strip]
+"""Row, column and what is to stand from there on."""
+
+
+class Drawn:
+    """What the terminal shows, as far as it is known."""
+
+    def __init__(self) -> None:
+        self._rows: dict[int, dict[int, Cell]] = {}
+
+    def forget(self) -> bool:
+        """Somebody else drew, or the size changed: nothing is known any more, and all that is drawn next is sent.
+
+        Returns whether anything was known.
+        """
+        known = bool(self._rows)
+        self._rows.clear()
+        return known
+
+    def changes(self, pieces: Iterator[Piece], colours: ColorSystem) -> str:
+        """What makes the terminal show the pieces."""
+        out = _Writer(colours)
+        for y, x, strip in pieces:
+            row = self._rows.setdefault(y, {})
+            cells = cells_of(strip)
+            for start, end in _runs([row.get(x + n) != cell for n, cell in enumerate(cells)], cells):
+                out.write(x + start, y, cells[start:end])
+            row.update(enumerate(cells, x))
+        return out.finish()
+
+
+class _Writer:
+    """Escape codes for runs of cells. The style stays on from run to run, and is left off at the end."""
+
+    def __init__(self, colours: ColorSystem) -> None:
+        self._colours = colours
+        self._out: list[str] = []
+        self._style = NO_STYLE
+
+    def write(self, x: int, y: int, cells: list[Cell]) -> None:
+        self._out.append(f"\x1b[{y + 1};{x + 1}H")
+        for text, style in cells:
+            if style is not self._style and style != self._style:
+                ansi = Strip.render_ansi(style, self._colours)
+                self._out.append(f"\x1b[0;{ansi}m" if ansi else "\x1b[0m")
+                self._style = style
+            self._out.append(text)
+
+    def finish(self) -> str:
+        if self._style != NO_STYLE:
+            self._out.append("\x1b[0m")
+        return "".join(self._out)
+
+
+def cells_of(strip: Strip) -> list[Cell]:
+    """The cells of a strip, one by one."""
+    cells: list[Cell] = []
+    for text, style, control in strip:
+        if control:
+            continue
+        style = style or NO_STYLE
+        if text.isascii():
+            cells.extend([(char, style) for char in text])
+            continue
+        for char in text:
+            width = get_character_cell_size(char)
+            if width:
+                cells.append((char, style))
+                cells.extend([("", style)] * (width - 1))
+            elif cells:  # it combines with what stands before it
+                at = len(cells) - 1
+                while at and not cells[at][0]:
+                    at -= 1
+                cells[at] = (cells[at][0] + char, cells[at][1])
+    return cells
+
+
+def _runs(other: list[bool], cells: list[Cell]) -> Iterator[tuple[int, int]]:
+    """First cell and the one behind the last of each run that is to be sent; never half of a wide character."""
+    start = end = -1
+    for n, is_other in enumerate(other):
+        if not is_other:
+            continue
+        if start >= 0 and n - end <= JOIN_CELLS:
+            end = n + 1
+            continue
+        if start >= 0:
+            yield start, end
+        start, end = n, n + 1
+        while start and not cells[start][0]:
+            start -= 1
+    if start >= 0:
+        yield start, end
+
+
+class ChangedCells(CompositorUpdate):
+    """An update that sends what changed. It takes effect when it is rendered: one that is never sent changes nothing."""
+
+    def __init__(self, update: ChopsUpdate | LayoutUpdate, drawn: Drawn) -> None:
+        self._update = update
+        self._drawn = drawn
+
+    def render_segments(self, console: Console) -> str:
+        """The escape codes."""
+        pieces = _of_chops(self._update) if isinstance(self._update, ChopsUpdate) else _of_layout(self._update)
+        return self._drawn.changes(pieces, console._color_system or ColorSystem.TRUECOLOR)
+
+
+def _of_layout(update: LayoutUpdate) -> Iterator[Piece]:
+    for y, line in enumerate(update.strips, update.region.y):
+        x = update.region.x
+        for strip in line:
+            yield y, x, strip
+            x += strip.cell_length
+
+
+def _of_chops(update: ChopsUpdate) -> Iterator[Piece]:
+    for y, first, last in update.spans:
+        for end, (x, strip) in zip(update.chop_ends[y], update.chops[y].items(), strict=False):
+            if strip is None or x > last or end <= first:
+                continue
+            yield y, x, strip if end <= last else strip.crop(0, last - x)
+
+
+class FrugalApp(App[int]):
+    """An application that sends changed cells only."""
+
+    def __init__(self, **options: Any) -> None:
+        self.drawn = Drawn()
+        super().__init__(**options)
+
+    def _display(self, screen: Screen[Any], renderable: Any) -> None:
+        if isinstance(renderable, ChopsUpdate | LayoutUpdate):
+            renderable = ChangedCells(renderable, self.drawn)
+        elif renderable is not None:
+            self.drawn.forget()
+        super()._display(screen, renderable)
+
+    def on_resize(self) -> None:
+        """Another size, or the driver began anew, which tells the size again: the terminal is empty or was rearranged."""
+        self.send_all()
+
+    @on(Driver.SignalResume)
+    def send_all(self) -> None:
+        """Draw everything: the process was stopped and goes on, and whoever had the terminal meanwhile drew on it."""
+        if self.drawn.forget():
+            self.refresh(layout=True)

@@ -1,0 +1,108 @@
+"""What a review needs of GitLab: the diff of a merge request or of two commits, read-only and bounded.
+
+https://docs.gitlab.com/api/merge_requests/ and https://docs.gitlab.com/api/repositories/
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping
+from typing import Any
+from urllib.parse import quote
+
+from gitbridge_console.domain.names import SHA
+from gitbridge_console.hosts.base import HostDiff, HostProblem
+from gitbridge_console.hosts.reading import HostReader
+from gitbridge_console.settings.hosts import GitLabSettings
+
+PATH = re.compile(r"(?:[A-Za-z0-9_][A-Za-z0-9_.-]{0,254}/){1,20}[A-Za-z0-9_][A-Za-z0-9_.-]{0,254}")
+"""A project's full path: groups may lie within groups."""
+PAGE, PAGES_MAX = 100, 3
+
+
+class GitLabClient:
+    """Asks for diffs."""
+
+    def __init__(self, settings: Callable[[], GitLabSettings]) -> None:
+        self._reader = HostReader(settings, lambda token: {"private-token": token})
+
+    @property
+    def available(self) -> bool:
+        """Whether it may be asked at all."""
+        return self._reader.available
+
+    async def pull_diff(self, repository: str, number: int, max_bytes: int) -> HostDiff:
+        """The diff of a merge request against its merge base; of servers before 17.10 put together from its files.
+
+        Raises:
+            HostProblem: there is none to be had.
+        """
+        path = f"{_project(repository)}/merge_requests/{int(number)}"
+        try:
+            return await self._reader.text(f"{path}/raw_diffs", max_bytes)
+        except HostProblem as problem:
+            if problem.status != 404:
+                raise
+        return await self._from_files(f"{path}/diffs", max_bytes)
+
+    async def compare_diff(self, repository: str, base: str, head: str, max_bytes: int) -> HostDiff:
+        """The diff from one commit to another; from nothing, with an empty ``base``, that of the head alone.
+
+        Raises:
+            HostProblem: there is none to be had.
+        """
+        if not SHA.fullmatch(head) or (base and not SHA.fullmatch(base)):
+            raise HostProblem("the event names no commits that could be compared")
+        path = f"{_project(repository)}/repository"
+        if not base:
+            return await self._from_files(f"{path}/commits/{head}/diff", max_bytes)
+        found = await self._reader.json(f"{path}/compare?from={base}&to={head}&straight=true")
+        if not isinstance(found, dict) or found.get("compare_timeout") is True:
+            raise HostProblem("the host could not compare the commits in time", retry_in_s=0.0)
+        return _joined(_files(found.get("diffs")), max_bytes, more=False)
+
+    async def aclose(self) -> None:
+        """Close the connections."""
+        await self._reader.aclose()
+
+    async def _from_files(self, path: str, max_bytes: int) -> HostDiff:
+        files: list[Mapping[str, Any]] = []
+        size, more = 0, True
+        for page in range(1, PAGES_MAX + 1):
+            found = _files(await self._reader.json(f"{path}?per_page={PAGE}&page={page}"))
+            files += found
+            size += sum(len(_as_diff(file)) for file in found)
+            more = len(found) == PAGE
+            if not more or size > max_bytes:
+                break
+        return _joined(files, max_bytes, more=more)
+
+
+def _project(repository: str) -> str:
+    if not PATH.fullmatch(repository):
+        raise HostProblem("the event names no usable project")
+    return f"/projects/{quote(repository, safe='')}"
+
+
+def _files(found: Any) -> list[Mapping[str, Any]]:
+    return [file for file in found if isinstance(file, dict)] if isinstance(found, list) else []
+
+
+def _joined(files: list[Mapping[str, Any]], max_bytes: int, *, more: bool) -> HostDiff:
+    """Files as one diff. Of those over the host's limits it gives only the names: then it is cut."""
+    raw = "".join(map(_as_diff, files)).encode("utf-8", "replace")
+    left_out = any(file.get("too_large") is True or file.get("collapsed") is True for file in files)
+    return HostDiff(raw[: max_bytes + 1], more or left_out or len(raw) > max_bytes)
+
+
+def _as_diff(file: Mapping[str, Any]) -> str:
+    """One file of the list, as it would stand in a diff."""
+    new = str(file.get("new_path", "")).replace("\n", " ")
+    old = str(file.get("old_path") or new).replace("\n", " ")
+    added, removed = file.get("new_file") is True, file.get("deleted_file") is True
+    status = "new file mode 100644\n" if added else "deleted file mode 100644\n" if removed else ""
+    status += f"rename from {old}\nrename to {new}\n" if file.get("renamed_file") is True else ""
+    hunks = file.get("diff")
+    names = f"--- {'/dev/null' if added else f'a/{old}'}\n+++ {'/dev/null' if removed else f'b/{new}'}\n"
+    body = f"{names}{hunks.rstrip(chr(10))}\n" if isinstance(hunks, str) and hunks else ""
+    return f"diff --git a/{old} b/{new}\n{status}{body}"

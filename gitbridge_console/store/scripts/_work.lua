@@ -1,0 +1,325 @@
+-- The unit of work of a script: what it reads is asked for together, what it changes is kept here and written once, at its end, with a
+-- few commands however many jobs it is about. A command of its own for each change would cost more than the change, here, in the
+-- append-only file and on replicas. `T` is the partition's tag, all keys start with it. A script is the body of a function of its own
+-- ARGV: several of them can run in one round trip, see scripts_loader.py, which also says why nothing here may run while this is loaded.
+local call
+local T, J, L, M, C, B, RECEIVED
+local clock, NOW, NOW_MS
+local VALUES_MAX = 4000 -- arguments of one command, well below what Lua can unpack
+local EXACT = 1e14 -- below it Lua's own notation of whole numbers has all digits, and is the quicker one
+local match, find, sub, concat
+
+local function int(n)
+  if n < EXACT and n > -EXACT and n == math.floor(n) then return tostring(n) end
+  return string.format('%.0f', n)
+end
+
+local function of(tables, key)
+  local found = tables[key]
+  if not found then found = {} tables[key] = found end
+  return found
+end
+
+-- A key's name, put together once a script: that costs more than to look it up.
+local key_names
+local function key(kind, name)
+  local names = of(key_names, kind)
+  local found = names[name]
+  if not found then
+    found = T .. kind .. name
+    names[name] = found
+  end
+  return found
+end
+
+local function write(command, key, values)
+  for i = 1, #values, VALUES_MAX do call(command, key, unpack(values, i, math.min(#values, i + VALUES_MAX - 1))) end
+end
+
+-- Sorted sets: what is put in and taken out, by key. `look` reads one as if all of it were written.
+local sets, pending_sets
+local function zput(key, id, score) of(sets, key)[id] = score pending_sets = true end
+local function zdrop(key, id) of(sets, key)[id] = false pending_sets = true end
+
+local function write_sets()
+  if not pending_sets then return end
+  for key, changes in pairs(sets) do
+    local put, dropped = {}, {}
+    for id, score in pairs(changes) do
+      if score then
+        put[#put + 1] = score
+        put[#put + 1] = id
+      else
+        dropped[#dropped + 1] = id
+      end
+    end
+    write('ZREM', key, dropped)
+    write('ZADD', key, put)
+  end
+  sets, pending_sets = {}, false
+end
+
+local function look(command, key, ...)
+  write_sets()
+  return call(command, key, ...)
+end
+
+-- Records: one string a job, of fields that are read or changed all the time, each followed by a space, then JSON with all other fields,
+-- then the newest lines of an event's timeline, each after a line feed. A job is leased while the hash of fences has it; so a claim
+-- changes no record, and `st`, `dv` and a task's `state` are what the record says as seen through that.
+local RECORD, LATER = '^(%d+) (%S+) (%S*) (%S*) ()', '^(%-?%d+) (%d+) (%d+) (%d*) (%S*) ()'
+local FIRST = {sz = true, st = true, lane = true, state = true, dv = true, pr = true, ms = true, rx = true, rp = true, f = true, k = true}
+local INLINE_MAX = 600 -- bytes of timeline kept in a record; what is over that goes to a list of its own, many lines at once
+local TIMELINE_MAX = 200
+local records, changed, fresh, fences, values, gone, older
+
+local function is_task(id) return find(id, '.', 1, true) ~= nil end
+
+local function parse(id, raw, lease)
+  local sz, st, lane, state, at = match(raw, RECORD)
+  if not lease then return {sz = sz, st = st, lane = lane, state = state, rest = sub(raw, at)} end
+  if is_task(id) then state = 'in_progress' end
+  local h = {sz = sz, st = 'leased', lane = lane, state = state, f = lease, delivered = true, rest = sub(raw, at)}
+  if find(lease, ' ', 1, true) then h.f, h.k = match(lease, '^(%d+)'), '1' end
+  return h
+end
+
+-- What few transitions ask for is read when one does.
+local function whole(h)
+  if not h.pr then
+    local dv, pr, ms, rx, rp, at = match(h.rest, LATER)
+    h.dv, h.pr, h.ms, h.rx, h.rp, h.rest = h.delivered and tostring(dv + 1) or dv, pr, ms, rx, rp, sub(h.rest, at)
+  end
+  return h
+end
+
+-- Have the records of these jobs at hand.
+local function load(ids)
+  local asked, keys = {}, {}
+  for i = 1, #ids do
+    local id = ids[i]
+    if records[id] == nil then
+      local raw = fresh[id]
+      if raw then
+        records[id] = parse(id, raw)
+      else
+        records[id] = false
+        asked[#asked + 1] = id
+        keys[#keys + 1] = J .. id
+      end
+    end
+  end
+  for start = 1, #asked, VALUES_MAX do
+    local last = math.min(#asked, start + VALUES_MAX - 1)
+    local raws, held = call('MGET', unpack(keys, start, last)), call('HMGET', L, unpack(asked, start, last))
+    for n = 1, #raws do
+      local id = asked[start + n - 1]
+      if raws[n] then records[id] = parse(id, raws[n], held[n]) end
+    end
+  end
+end
+
+local function record(id)
+  local h = records[id]
+  if h == nil then
+    load({id})
+    h = records[id]
+  end
+  return h
+end
+
+local function more(h)
+  if not h.more then
+    whole(h)
+    local at = find(h.rest, '\n', 1, true)
+    h.more = cjson.decode(at and sub(h.rest, 1, at - 1) or h.rest)
+    h.lines = at and sub(h.rest, at) or ''
+  end
+  return h.more
+end
+
+local function hget(id, name)
+  local h = record(id)
+  if not h then return false end
+  local value = h[name]
+  if FIRST[name] then
+    if value == nil then value = whole(h)[name] end
+    return value and value ~= '' and value or false
+  end
+  return more(h)[name] or false
+end
+
+local function hmget(id, ...)
+  local out = {...}
+  for i = 1, #out do out[i] = hget(id, out[i]) end
+  return out
+end
+
+-- Set fields; of a job without a record this makes one.
+local function hset(id, ...)
+  local h, pairs_of = record(id), {...}
+  if not h then
+    h = {sz = '0', st = 'moving', lane = '', state = '', dv = '0', pr = '0', ms = '0', rx = '', rp = '', rest = '{}'}
+    records[id] = h
+  end
+  for i = 1, #pairs_of, 2 do
+    local name, value = pairs_of[i], pairs_of[i + 1]
+    if type(value) == 'number' then value = int(value) end
+    if FIRST[name] then whole(h)[name] = value else more(h)[name] = value end
+  end
+  changed[id] = true
+end
+
+local function hdel(id, ...)
+  local h = record(id)
+  if not h then return end
+  for _, name in ipairs({...}) do more(h)[name] = nil end
+  changed[id] = true
+end
+
+local function hincrby(id, name, n)
+  local now = (tonumber(hget(id, name)) or 0) + n
+  hset(id, name, int(now))
+  return now
+end
+
+local function hsetnx(id, name, value)
+  if not hget(id, name) then hset(id, name, value) end
+end
+
+-- A lease ends or begins: the fence is in force as long as it stands here.
+local function unlease(id, h)
+  zdrop(key(':l:', h.lane), id)
+  fences[id] = false
+  h.f, h.k, h.st = nil, nil, 'moving'
+  changed[id] = true
+end
+
+local function discard(id)
+  records[id], changed[id], fresh[id], older[id] = false, nil, nil, nil
+  fences[id] = nil
+  gone[#gone + 1] = J .. id
+end
+
+local known_lines
+local function timeline_line(what, by)
+  local lines_by = of(known_lines, by or '')
+  local line = lines_by[what]
+  if not line then
+    line = '\n' .. cjson.encode({NOW_MS, what, by})
+    lines_by[what] = line
+  end
+  return line
+end
+
+local function note(event, what, by)
+  local h = record(event)
+  if not h then return end
+  local line = timeline_line(what, by)
+  if h.more then h.lines = h.lines .. line else h.rest = h.rest .. line end
+  changed[event] = true
+  if #(h.lines or h.rest) <= INLINE_MAX then return end
+  more(h)
+  if #h.lines > INLINE_MAX then
+    local list = of(older, event)
+    for entry in string.gmatch(h.lines, '[^\n]+') do list[#list + 1] = entry end
+    h.lines = ''
+  end
+end
+
+local function stored(h)
+  local st = h.st == 'leased' and 'ready' or h.st
+  local first = h.sz .. ' ' .. st .. ' ' .. h.lane .. ' ' .. h.state .. ' '
+  -- How often an event was delivered that is at rest says nothing to anybody.
+  if not h.pr and (st == 'settled' or h.st == 'leased' or not h.delivered) then return first .. h.rest end
+  local dv = whole(h).dv
+  if h.st == 'leased' then dv = tostring(dv - 1) end
+  return first .. dv .. ' ' .. h.pr .. ' ' .. h.ms .. ' ' .. h.rx .. ' ' .. h.rp .. ' ' .. (h.more and cjson.encode(h.more) .. h.lines or h.rest)
+end
+
+-- Write all records that changed and forget them: what comes next reads them anew.
+local function write_records()
+  for id in pairs(changed) do
+    fresh[id] = nil
+    values[#values + 1] = J .. id
+    values[#values + 1] = stored(records[id])
+  end
+  for id, raw in pairs(fresh) do
+    values[#values + 1] = J .. id
+    values[#values + 1] = raw
+  end
+  for i = 1, #values, VALUES_MAX do call('MSET', unpack(values, i, math.min(#values, i + VALUES_MAX - 1))) end
+  local held, ended = {}, {}
+  for id, fence in pairs(fences) do
+    if fence then
+      held[#held + 1] = id
+      held[#held + 1] = fence
+    else
+      ended[#ended + 1] = id
+    end
+  end
+  write('HDEL', L, ended)
+  write('HSET', L, held)
+  for i = 1, #gone, VALUES_MAX do call('DEL', unpack(gone, i, math.min(#gone, i + VALUES_MAX - 1))) end
+  for event, list in pairs(older) do
+    local key = T .. ':h:' .. event
+    if call('RPUSH', key, unpack(list)) > TIMELINE_MAX then call('LTRIM', key, -TIMELINE_MAX, -1) end
+  end
+  records, changed, fresh, fences, values, gone, older = {}, {}, {}, {}, {}, {}, {}
+end
+
+-- What was counted, by hash and field.
+local tallies
+local function tally(key, field, n)
+  local fields = of(tallies, key)
+  fields[field] = (fields[field] or 0) + n
+end
+
+-- The log of a partition: one entry a script, `x` a JSON list of {level, what, text, id…}, `n` how many lines came before the end of it,
+-- by which the oldest entries go once the lines after them are enough.
+local lines, line_count
+local function log_line(level, what, text)
+  local line = lines[#lines]
+  if not line or line[2] ~= what or line[3] ~= text or line[1] ~= level then
+    line = {level, what, text}
+    lines[#lines + 1] = line
+  end
+  return line
+end
+
+local function log(level, what, id, text)
+  local line = log_line(level, what, text or '')
+  line[#line + 1] = id
+  line_count = line_count + 1
+end
+
+local function write_log()
+  if line_count == 0 then return end
+  local key, h = T .. ':ev', call('HMGET', M, 'log_max', 'log_lines')
+  local kept, total = tonumber(h[1]) or 10000, (tonumber(h[2]) or 0) + line_count
+  call('XADD', key, '*', 'n', int(total), 'x', cjson.encode(lines))
+  call('HSET', M, 'log_lines', int(total))
+  lines, line_count = {}, 0
+  if total <= kept then return end
+  -- One entry came, so two that go are enough, but where fewer lines are to be kept than before.
+  for _, count in ipairs({2, 50}) do
+    for _, entry in ipairs(call('XRANGE', key, '-', '+', 'COUNT', count)) do
+      if total - entry[2][2] < kept then return end
+      call('XDEL', key, entry[1])
+    end
+  end
+end
+
+local function begin_work(tag)
+  call, match, find, sub, concat = redis.call, string.match, string.find, string.sub, table.concat
+  T, J, L, M, C, B = tag, tag .. ':j:', tag .. ':fences', tag .. ':m', tag .. ':c', tag .. ':b'
+  RECEIVED = tag .. ':e:received'
+  clock = call('TIME')
+  NOW = clock[1] * 1000 + math.floor(clock[2] / 1000)
+  NOW_MS = int(NOW)
+  sets, pending_sets = {}, false
+  records, changed, fresh, fences, values, gone, older = {}, {}, {}, {}, {}, {}, {}
+  known_lines, tallies = {}, {}
+  lines, line_count = {}, 0
+  key_names = {}
+end
