@@ -102,8 +102,8 @@ class EventRecords:
         other, _, its_version = text_of(await self._client.get(keys.newest_head(subject))).partition(" ")
         if not other or other == event_id or int(its_version or 0) <= version:
             return False
-        state = text_of(await self._client.hget(keys.job(other), "state"))
-        return state in NEWER_STANDS
+        header = await self._reader.find_event(other) or {}
+        return header.get("state") in NEWER_STANDS
 
 
 NEWER_STANDS = frozenset({"received", "routed", "parked", "consensus_pending", "awaiting_approval", "resolved"})

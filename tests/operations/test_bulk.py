@@ -89,7 +89,7 @@ async def test_what_was_planned_is_done_once_and_accounted_for(door: Operations,
         assert (status.planned, status.reason, status.by) == (7, "the provider is back", "ana")
         ended = await over(door, plan.token)
         async with asyncio.timeout(PATIENCE_S):
-            while (await door.list_audit(1))[0].what != "bulk end":
+            while (await door.list_audit(1))[0].affected is None or (await door.list_audit(1))[0].what != "bulk end":
                 await asyncio.sleep(0.02)
     assert (ended.state, ended.done, ended.skipped, ended.failed, ended.left, ended.dropped) == ("finished", 7, 0, 0, 0, 0)
     assert await runs(door, dead) == [2] * 7
@@ -350,8 +350,8 @@ async def test_a_plan_nobody_applies_is_forgotten(store: Store, settings: Settin
     await failed(door, store, 1)
     plan = await door.plan_bulk(REPLAY, Selection("state=failed"))
     keys = store.keys
-    for key in (keys.bulk(plan.token), keys.bulk_todo(plan.token)):
-        assert 0 < await store.client.ttl(key) <= 10
+    assert 0 < await store.client.ttl(keys.bulk(plan.token)) <= 10
+    assert 10 < await store.client.ttl(keys.bulk_todo(plan.token)) <= 70, "what can be applied has its entries still"
     await store.client.delete(keys.bulk(plan.token))
     with pytest.raises(NotFound):
         await door.apply_bulk(plan.token, "too late")

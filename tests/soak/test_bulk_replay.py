@@ -123,9 +123,9 @@ async def test_replayed_once_each_though_the_engine_at_it_is_killed_twice(
     assert [job.priority for job in jobs] == sorted((job.priority for job in jobs), key=lambda word: Priority.parse(word))
     for partition in store.queue.partitions:
         for raw in await store.client.zrange(partition.keys.ready("route"), 0, -1):
-            run, priority = await store.client.hmget(partition.keys.job(text_of(raw)), "run", "pr")
+            header = await store.reader.find_event(text_of(raw)) or {}
             if text_of(raw) != urgent.id:
-                assert (run, int(priority)) == (b"2", dead.pop(text_of(raw)))
+                assert (header["run"], int(header["pr"])) == ("2", dead.pop(text_of(raw)))
     assert not dead, "every one of them is back, once"
     assert engines.killed == 2
     slow = await stalls(store)

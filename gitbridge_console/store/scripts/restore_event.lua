@@ -8,11 +8,16 @@ records[event] = nil
 for i = 4, #ARGV, 2 do
   if sub(ARGV[i], 1, 2) == 'j:' then
     local id = sub(ARGV[i], 3)
-    local h = hmget(id, 'st', 'lane', 'due')
+    local h = hmget(id, 'st', 'lane', 'due', 'pr', 'ms')
     if h[1] == 'waiting' and h[3] then
       zput(T .. ':w:' .. h[2], id, h[3])
       lane_is_known(h[2])
-    elseif h[1] == 'ready' or h[1] == 'held' then
+    elseif h[1] == 'ready' then
+      -- As `push` does, but for the record, which says so already.
+      zput(key(':r:', h[2]), id, int(h[4] * BAND + h[5]))
+      lane_is_known(h[2])
+      woken[h[2]] = true
+    elseif h[1] == 'held' then
       push(id, h[2])
     end
   end
