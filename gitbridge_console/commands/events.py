@@ -1,34 +1,47 @@
-"""``events list``, ``events show`` and ``events export``."""
+"""``events list``, ``events show``, ``events diff`` and ``events export``."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import asdict
+from typing import TYPE_CHECKING
 
 import click
 
 from gitbridge_console.commands.exporting import export_lines
-from gitbridge_console.commands.filters import event_filter, filter_options
+from gitbridge_console.commands.filters import event_filter, filter_options, put_in_saved
 from gitbridge_console.commands.output import JSON_OPTION, plain, print_json, print_json_line, say, seconds, table
 from gitbridge_console.commands.running import with_operations
 from gitbridge_console.domain.action_words import how_far
-from gitbridge_console.domain.event_views import EventDetail, TaskDetail
+from gitbridge_console.domain.event_diff import differences
+from gitbridge_console.domain.event_views import EventDetail, EventSummary, TaskDetail
+
+if TYPE_CHECKING:
+    from gitbridge_console.operations.operations import Operations
 
 
 @click.group()
 def events() -> None:
-    """List events, show one, or export them."""
+    """List events, show one, compare two, or export them."""
 
 
 @events.command("list")
 @click.argument("words", nargs=-1, metavar="[FILTER]...")
 @filter_options
 @click.option("--limit", type=click.IntRange(1, 5000), default=100, show_default=True, help="At most so many.")
+@click.option("--before", metavar="ID", help="The next page: those that came in before this event, among all there are.")
 @click.option("--json", "as_json", is_flag=True, help="One JSON document a line.")
 @click.pass_context
-def list_events(ctx: click.Context, /, words: tuple[str, ...], limit: int, as_json: bool, **options: str | None) -> None:
+def list_events(
+    ctx: click.Context, /, words: tuple[str, ...], limit: int, before: str | None, as_json: bool, **options: str | None
+) -> None:
     """Events that match, newest first. A FILTER is like `state=failed provider=grok repo=acme/*`."""
-    wanted = event_filter(words, options)
-    found = with_operations(ctx, lambda operations: operations.list_events(wanted, limit))
+    wanted = event_filter(put_in_saved(ctx, words), options)
+
+    async def run(operations: Operations) -> list[EventSummary]:
+        return await (operations.page_events(wanted, limit, before) if before else operations.list_events(wanted, limit))
+
+    found = with_operations(ctx, run)
     if as_json:
         for event in found:
             print_json_line(event)
@@ -47,7 +60,25 @@ def list_events(ctx: click.Context, /, words: tuple[str, ...], limit: int, as_js
         for event in found
     )
     click.echo(table(("ID", "STATE", "PRIORITY", "KIND", "AGE", "REPOSITORY", "SUBJECT", "ABOUT"), rows))
-    say(f"{len(found)} events")
+    say(f"{len(found)} events" + (f"; --before {found[-1].id} shows the next ones" if len(found) == limit else ""))
+
+
+@events.command()
+@click.argument("words", nargs=-1, metavar="[FILTER]...")
+@filter_options
+@click.option("--json", "as_json", is_flag=True, help="One JSON document a line.")
+@click.pass_context
+def groups(ctx: click.Context, /, words: tuple[str, ...], as_json: bool, **options: str | None) -> None:
+    """Failed and shed events by class of error, panel and kind: how many, and the one that died last."""
+    wanted = event_filter(put_in_saved(ctx, words), options)
+    found = with_operations(ctx, lambda operations: operations.dead_groups(wanted))
+    if as_json:
+        for group in found:
+            print_json_line(asdict(group))
+        return
+    rows = ((group.count, group.error, group.providers, group.kind, group.newest, group.example) for group in found)
+    click.echo(table(("COUNT", "ERROR", "PROVIDERS", "KIND", "NEWEST", "EXAMPLE"), rows))
+    say(f"{sum(group.count for group in found)} dead letters in {len(found)} groups")
 
 
 @events.command()
@@ -65,6 +96,21 @@ def show(ctx: click.Context, event_id: str, payload: bool, as_json: bool) -> Non
 
 
 @events.command()
+@click.argument("event_id", metavar="ID")
+@click.argument("other", metavar="[OTHER]", default="")
+@click.pass_context
+def diff(ctx: click.Context, event_id: str, other: str) -> int:
+    """What differs between an event and the one it was made from, or OTHER; as diff(1) prints it. Exit code 1 when something does."""
+    before, after = with_operations(ctx, lambda operations: operations.compare_events(event_id, other))
+    lines = list(differences(before, after))
+    for line in lines:
+        click.echo(plain(line))
+    if not lines:
+        say(f"{before.id} and {after.id} do not differ")
+    return int(bool(lines))
+
+
+@events.command()
 @click.argument("file", metavar="FILE.jsonl|-")
 @click.argument("words", nargs=-1, metavar="[FILTER]...")
 @filter_options
@@ -72,7 +118,7 @@ def show(ctx: click.Context, event_id: str, payload: bool, as_json: bool) -> Non
 @click.pass_context
 def export(ctx: click.Context, /, file: str, words: tuple[str, ...], force: bool, **options: str | None) -> int:
     """Write events that match with all that is kept of them, payloads included, one JSON document a line; - is stdout."""
-    wanted = event_filter(words, options)
+    wanted = event_filter(put_in_saved(ctx, words), options)
     unreadable = 0
 
     def tell(problem: str) -> None:

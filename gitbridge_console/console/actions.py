@@ -65,7 +65,7 @@ class Action:
         return f"needs the role {least.word}, yours is {role.word}: {self.title.partition(':')[0].lower()}" if role < least else ""
 
 
-TABLES = ("queue", "providers", "failures", "consensus", "log", "pulse", "fleet", "docs")
+TABLES = ("queue", "providers", "failures", "consensus", "log", "pulse", "fleet", "docs", "bulk")
 PAGES = ("event", "provider", "help")
 ALL = (*TABLES, *PAGES, "themes", "palette")
 LISTS = ("queue", "failures", "consensus")
@@ -82,6 +82,7 @@ ACTIONS: tuple[Action, ...] = (
     Action("mode.fleet", "Fleet: engines, store, settings", "7", "app.mode('fleet')"),
     Action("mode.docs", "Docs: the documentation", "8", "app.mode('docs')"),
     Action("alert.jump", "To what the first alert is about; again: the next one", "a", "app.alert", hint="alert"),
+    Action("app.bulk", "Bulk operations: plans, bars, what came of them", "b", "app.bulk"),
     Action("alert.ack", "Acknowledge the alert that was shown: it was seen", "K", "app.acknowledge", write=True),
     Action("alert.silence", "Silence the alert that was shown, for a time", "H", "app.silence", write=True),
     Action("row.open", "Open the row under the cursor", "enter", "open", (*TABLES, "palette"), hint="open"),
@@ -139,6 +140,11 @@ ACTIONS: tuple[Action, ...] = (
         write=True,
         hint="breaker",
     ),
+    Action("lane.flush", "Flush: cancel all that waits in the lane", "X", "flush", ("queue", "pulse"), danger=2, write=True),
+    Action("queue.failover", "Move the marked tasks to another provider", "M", "move", ("queue",), danger=1, write=True),
+    Action("bulk.apply", "Set a planned operation to work", "A", "apply", ("bulk",), danger=1, write=True, hint="apply"),
+    Action("bulk.pause", "Pause the operation, or let it go on", "P", "pause", ("bulk",), write=True, hint="pause"),
+    Action("bulk.cancel", "End the operation where it stands", "C", "cancel", ("bulk",), danger=1, write=True, hint="cancel"),
     Action("finding.accept", "Accept the finding, or the marked ones", "A", "edit('accept')", ("event",), write=True, hint="accept"),
     Action("finding.dismiss", "Dismiss the finding, or the marked ones", "D", "edit('dismiss')", ("event",), write=True, hint="dismiss"),
     Action("finding.undo", "Undo: take accept or dismiss back", "U", "edit('restore')", ("event",), write=True),
@@ -154,6 +160,15 @@ ACTIONS: tuple[Action, ...] = (
     Action("priority.lower", "Lower the priority", "minus", "priority(1)", ("queue", "event"), write=True, hint="lower"),
     Action("priority.set", "Set the priority by name", "equals_sign", "priority_set", ("queue", "event"), write=True),
     Action("app.undo", "Undo the last reversible write", "u", "app.undo", write=True),
+    Action(
+        "event.edit",
+        "Hand it in again with another panel or priority",
+        "W",
+        "hand_in",
+        ("event",),
+        danger=1,
+        write=True,
+    ),
     Action("event.payload", "Show the payload as received", "p", "payload", ("event",), hint="payload"),
     Action("event.editor", "In $EDITOR: what would be posted, or else the payload", "e", "editor", ("event",)),
     Action("chart.shorter", "Charts over a shorter time", "less_than_sign,comma", "app.span(-1)"),
@@ -193,6 +208,12 @@ OPERATIONS = {
     "decision.verdict": "decision",
     "event.replay": "replay",
     "event.cancel": "cancel",
+    "event.edit": "replay",
+    "lane.flush": "bulk flush",
+    "queue.failover": "bulk failover",
+    "bulk.apply": "bulk",
+    "bulk.pause": "bulk",
+    "bulk.cancel": "bulk",
     "priority.raise": "prioritize",
     "priority.lower": "prioritize",
     "priority.set": "prioritize",

@@ -79,7 +79,7 @@ class AppActions(FrugalApp):
 
     async def action_back(self) -> None:
         """Up one level, inside the screen first; on top nothing happens but a word about how to quit."""
-        if isinstance(self.screen, FleetScreen) and self.screen.step_back():
+        if isinstance(self.screen, FleetScreen) and (self.screen.stop_planning() or self.screen.step_back()):
             return
         if len(self.screen_stack) > 1:
             self.pop_screen()
@@ -159,6 +159,13 @@ class AppActions(FrugalApp):
             self.say(f"there is nothing to undo (a write can be taken back for {UNDO_S:.0f} s, if it can at all)", "dim")
         else:
             self.screen.write(undoable[0].run, f"undone: {undoable[0].label}")
+
+    def action_bulk(self) -> None:
+        """What runs over many events."""
+        from gitbridge_console.console.screens.bulk import BulkScreen
+
+        if not isinstance(self.screen, BulkScreen):
+            self.push_screen(BulkScreen())
 
     def action_redraw(self) -> None:
         """Draw everything anew, whatever the terminal shows now."""

@@ -8,12 +8,13 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from gitbridge_console.console import alerting, steering
+from gitbridge_console.console import alerting, planning, steering
 from gitbridge_console.console.actions import ACTIONS, Action
+from gitbridge_console.console.completing import known_words
 from gitbridge_console.console.spans import SPANS
 from gitbridge_console.console.text import safe
-from gitbridge_console.domain.events import STAGE_LANES, EventState, Kind, Priority
-from gitbridge_console.domain.filters import KEYS
+from gitbridge_console.domain.bulk import Selection
+from gitbridge_console.domain.events import STAGE_LANES, Priority
 
 if TYPE_CHECKING:
     from gitbridge_console.console.screens.base import FleetScreen
@@ -129,14 +130,34 @@ def _prioritize(screen: FleetScreen, words: list[str]) -> None:
     steering.set_priority(screen, before, to)
 
 
+def _chosen(screen: FleetScreen, words: list[str]) -> tuple[Selection, str]:
+    """What a filter at the beginning finds, or else ids that are named or marked; and the rest as one text."""
+    count = next((n for n, word in enumerate(words) if "=" not in word), len(words))
+    if count:
+        return Selection(" ".join(shlex.quote(word) if " " in word else word for word in words[:count])), " ".join(words[count:])
+    if not words and (marked := screen.selection_here()) is not None:
+        return marked, ""
+    ids, rest = _ids(screen, words)
+    return Selection(ids=tuple(ids)), rest
+
+
 def _replay(screen: FleetScreen, words: list[str]) -> None:
-    ids, reason = _ids(screen, words)
-    steering.replay(screen, ids, screen.console.snapshot, reason)
+    chosen, reason = _chosen(screen, words)
+    steering.replay(screen, chosen, screen.console.snapshot, reason)
 
 
 def _cancel(screen: FleetScreen, words: list[str]) -> None:
-    ids, reason = _ids(screen, words)
-    steering.cancel(screen, ids, reason)
+    chosen, reason = _chosen(screen, words)
+    steering.cancel(screen, chosen, reason)
+
+
+def _flush(screen: FleetScreen, words: list[str]) -> None:
+    lane, reason, snapshot = _lane(screen, words)
+    planning.flush(screen, lane, snapshot, reason)
+
+
+def _bulk(screen: FleetScreen, words: list[str]) -> None:
+    screen.console.action_bulk()
 
 
 def _judge(approve: bool) -> Callable[[FleetScreen, list[str]], None]:
@@ -161,6 +182,19 @@ def _provider(screen: FleetScreen, words: list[str]) -> None:
 
 def _filter(screen: FleetScreen, words: list[str]) -> None:
     screen.set_filter(" ".join(words))
+
+
+def _filters(screen: FleetScreen, words: list[str]) -> None:
+    name = words[1] if len(words) > 1 else ""
+    text = " ".join(words[2:]) or getattr(screen, "filter", "")
+    if not name or words[0] not in ("save", "drop"):
+        raise Unusable("say save NAME (what is filtered by here), or drop NAME; @NAME in a filter stands for it")
+    if words[0] == "drop":
+        screen.write(lambda door: door.drop_filter(name), f"drop filter {name}")
+    elif not text:
+        raise Unusable("nothing is filtered by here: / narrows the list first")
+    else:
+        screen.write(lambda door: door.save_filter(name, text), f"save filter {name}")
 
 
 def _theme(screen: FleetScreen, words: list[str]) -> None:
@@ -198,6 +232,7 @@ COMMANDS: tuple[Command, ...] = (
     Command("event", "ID", "open an event", "row.open", _event),
     Command("provider", "PROVIDER", "open a provider", "row.open", _provider, ("provider",)),
     Command("filter", "[FILTER]", "narrow this list", "list.filter", _filter, ("filter",)),
+    Command("filters", "save|drop NAME", "keep this filter under a name", "list.filter", _filters),
     Command("pause", "[LANE] [REASON]", "hold a lane", "lane.pause", _pause, ("lane",)),
     Command("resume", "[LANE]", "let it go on", "lane.pause", _resume, ("lane",)),
     Command("drain", "[PROVIDER] [REASON]", "no new seats; what waits is finished", "provider.drain", _drain, ("provider",)),
@@ -205,8 +240,10 @@ COMMANDS: tuple[Command, ...] = (
     Command("breaker", "[PROVIDER] open|close|reset", "its circuit breaker", "provider.breaker", _breaker, ("provider", "breaker")),
     Command("health", "[PROVIDER]", "ask it now", "provider.check", _health, ("provider",)),
     Command("prioritize", "[ID...] [PRIORITY]", "another priority, the same age", "priority.set", _prioritize, ("priority",)),
-    Command("replay", "[ID...] [REASON]", "run again", "event.replay", _replay),
-    Command("cancel", "[ID...] [REASON]", "end it", "event.cancel", _cancel),
+    Command("replay", "[ID...|FILTER] [REASON]", "run again", "event.replay", _replay, ("filter",)),
+    Command("cancel", "[ID...|FILTER] [REASON]", "end it", "event.cancel", _cancel, ("filter",)),
+    Command("flush", "[LANE] [REASON]", "cancel all that waits", "lane.flush", _flush, ("lane",)),
+    Command("bulk", "", "plans, bars, what came of them", "app.bulk", _bulk),
     Command("approve", "[ID] [NOTE]", "approve and post", "decision.approve", _judge(True)),
     Command("reject", "[ID] [NOTE]", "end it without posting", "decision.reject", _judge(False)),
     Command("alerts", "[ack|silence] [ALERT] [1h] [REASON]", "see them all, say one was seen, hush it", "mode.fleet", alerting.by_words),
@@ -261,26 +298,4 @@ def completions(screen: FleetScreen, text: str) -> list[str]:
     what = command.takes[min(len(words) - 1, len(command.takes) - 1)]
     if len(words) - 1 >= len(command.takes) and what != "filter":
         return []
-    return [f"{before} {word}" for word in _known(screen, what, last) if word.startswith(last)]
-
-
-def _known(screen: FleetScreen, what: str, last: str) -> Sequence[str]:
-    snapshot = screen.console.snapshot
-    providers = list(snapshot.providers) if snapshot else []
-    return {
-        "provider": providers,
-        "lane": [*providers, *STAGE_LANES],
-        "priority": [priority.label for priority in Priority],
-        "breaker": ["open", "close", "reset"],
-        "theme": screen.console.theming.names,
-        "topic": screen.console.topics(),
-        "span": list(SPANS),
-        "filter": filter_words(last, providers),
-    }[what]
-
-
-def filter_words(last: str, providers: Sequence[str]) -> list[str]:
-    """What may follow in a filter: its keys, then the values of the key that was begun."""
-    values = {"state": [state.value for state in EventState], "kind": [kind.value for kind in Kind], "provider": list(providers)}
-    key, equals, _ = last.partition("=")
-    return [f"{key}={value}" for value in values.get(key, [])] if equals else [f"{name}=" for name in KEYS]
+    return [f"{before} {word}" for word in known_words(screen, what, last) if word.startswith(last)]

@@ -8,10 +8,12 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
+from gitbridge_console.console import planning
 from gitbridge_console.console.undo import Undo
 from gitbridge_console.console.views.stakes import healthy_providers, replay_cost, waiting_in
 from gitbridge_console.console.views.tables import short_id
 from gitbridge_console.console.widgets.bottom_row import Question
+from gitbridge_console.domain.bulk import AT_ONCE_MAX, BulkKind, Deed, Selection
 from gitbridge_console.domain.events import STAGE_LANES, Priority
 
 if TYPE_CHECKING:
@@ -128,9 +130,12 @@ def failover(screen: FleetScreen, provider: str, snapshot: FleetSnapshot, to: st
         screen.bottom.ask(Question(f"move {count} from {provider} to:", ask_why, text=others[0], complete=others))
 
 
-def replay(screen: FleetScreen, ids: Sequence[str], snapshot: FleetSnapshot | None, reason: str = "") -> None:
-    """Run finished events again, after y/N with count and cost."""
-    names = list(ids)
+def replay(screen: FleetScreen, chosen: Selection, snapshot: FleetSnapshot | None, reason: str = "") -> None:
+    """Run finished events again, after y/N with count and cost; many, or those of a filter, as a bulk operation."""
+    if is_bulk(chosen):
+        planning.plan(screen, Deed(BulkKind.REPLAY), chosen, reason)
+        return
+    names = list(chosen.ids)
     cost = replay_cost(snapshot, len(names)) if snapshot is not None else ""
     screen.confirm(
         f"replay {named(names)}{cost}",
@@ -139,9 +144,12 @@ def replay(screen: FleetScreen, ids: Sequence[str], snapshot: FleetSnapshot | No
     )
 
 
-def cancel(screen: FleetScreen, ids: Sequence[str], reason: str = "") -> None:
-    """Cancel unfinished events, after y/N."""
-    names = list(ids)
+def cancel(screen: FleetScreen, chosen: Selection, reason: str = "") -> None:
+    """Cancel unfinished events, after y/N; many, or those of a filter, as a bulk operation."""
+    if is_bulk(chosen):
+        planning.plan(screen, Deed(BulkKind.CANCEL), chosen, reason)
+        return
+    names = list(chosen.ids)
     screen.confirm(
         f"cancel {named(names)}",
         lambda: screen.write(lambda door: door.cancel(names, reason or "from the console"), "cancel"),
@@ -172,9 +180,10 @@ def _give(ids: list[str], to: Priority) -> Write:
     return lambda door: door.prioritize(ids, to)
 
 
-def ask_priority(screen: FleetScreen, before: dict[str, str]) -> None:
-    """Ask for a priority by name and set it."""
+def ask_priority(screen: FleetScreen, before: dict[str, str], chosen: Selection | None = None) -> None:
+    """Ask for a priority by name and set it; to many as a bulk operation."""
     words = [priority.label for priority in Priority]
+    many = chosen if chosen is not None and is_bulk(chosen) else None
 
     def set_it(word: str) -> None:
         try:
@@ -182,9 +191,31 @@ def ask_priority(screen: FleetScreen, before: dict[str, str]) -> None:
         except ValueError as error:
             screen.bottom.say(str(error), "warn")
             return
-        set_priority(screen, before, to)
+        if many is not None:
+            planning.plan(screen, Deed(BulkKind.PRIORITIZE, to=to.label), many)
+        else:
+            set_priority(screen, before, to)
 
-    screen.bottom.ask(Question(f"priority of {named(list(before))} ({', '.join(words)}):", set_it, complete=words))
+    whose = named(list(before)) if many is None else many.words
+    screen.bottom.ask(Question(f"priority of {whose} ({', '.join(words)}):", set_it, complete=words))
+
+
+def move(screen: FleetScreen, lane: str, chosen: Selection, snapshot: FleetSnapshot) -> None:
+    """Move the chosen tasks of a provider to another one, planned first."""
+    others = [name for name in healthy_providers(snapshot) if name != lane] or [n for n in snapshot.providers if n != lane]
+    if lane not in snapshot.providers or not others:
+        screen.bottom.say(f"{lane} is no provider with another one beside it: only tasks of providers move", "warn")
+        return
+
+    def go(target: str) -> None:
+        planning.plan(screen, Deed(BulkKind.FAILOVER, to=target or others[0], lane=lane), chosen)
+
+    screen.bottom.ask(Question(f"move {chosen.words} from {lane} to:", go, text=others[0], complete=others))
+
+
+def is_bulk(chosen: Selection) -> bool:
+    """Whether the fleet has to do it: what a filter finds, or more than is done in one call."""
+    return not chosen.ids or len(chosen.ids) > AT_ONCE_MAX
 
 
 def next_priority(now: str, step: int) -> Priority | None:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
 
+from gitbridge_console.domain.event_views import EventSummary
 from gitbridge_console.domain.events import EventState
 
 DEAD_STATES = (EventState.FAILED, EventState.SHED)
@@ -57,3 +58,34 @@ def beyond_retention(found: DeadLetters, *, most: int, longest_s: float) -> Sequ
     if longest_s and found.oldest and found.oldest[0].since_ms < found.now_ms - longest_s * 1000:
         before_ms = found.now_ms - longest_s * 1000 * (1 - SLACK)
     return [letter for n, letter in enumerate(found.oldest) if n < surplus or letter.since_ms < before_ms]
+
+
+@dataclass(frozen=True, slots=True)
+class DeadGroup:
+    """Dead letters of one class of error, panel and kind. ``newest`` is the id of the one that died last, ``example`` what it said."""
+
+    error: str
+    providers: str
+    kind: str
+    count: int
+    newest: str
+    example: str
+
+
+class DeadGroups:
+    """Groups, gathered from events with their panels in the order in which they died, the last one first."""
+
+    def __init__(self) -> None:
+        self._groups: dict[tuple[str, str, str], DeadGroup] = {}
+
+    def add(self, rows: Iterable[tuple[EventSummary, Sequence[str]]]) -> None:
+        """Some more of them."""
+        for event, panel in rows:
+            key = (event.error_class or event.state, ", ".join(name for name in panel if name) or "-", event.kind or "-")
+            known = self._groups.get(key)
+            example = event.error_text or event.reason or event.title
+            self._groups[key] = DeadGroup(*key, 1, event.id, example) if known is None else replace(known, count=known.count + 1)
+
+    def largest_first(self) -> list[DeadGroup]:
+        """What was found so far."""
+        return sorted(self._groups.values(), key=lambda group: -group.count)

@@ -30,6 +30,7 @@ class EventSummary(View):
     reason: str = ""
     error_class: str = ""
     error_code: str = ""
+    error_text: str = ""
     verdict: str = ""
     agreement: str = ""
     """``2/3``: votes for the verdict of valid votes."""

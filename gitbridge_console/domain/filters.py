@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     from gitbridge_console.domain.event_views import EventSummary
 
 KEYS = {
+    "id": "id",
+    "delivery": "delivery",
     "state": "state",
     "kind": "kind",
     "provider": "provider",
@@ -28,14 +30,18 @@ KEYS = {
     "subject": "subject",
     "since": "since_ms",
     "until": "until_ms",
+    "age": "until_ms",
     "text": "text",
 }
+"""``age=2h`` are those that came in two hours ago or earlier."""
 ERROR_ALIASES = {
     "timeout": FailureClass.SILENT,
     "auth": FailureClass.CREDENTIAL,
     "refusal": FailureClass.POLICY,
     "invalid": FailureClass.INVALID_OUTPUT,
 }
+SAVED = re.compile(r"(?<!\S)@([a-z0-9_-]+)(?!\S)")
+"""A word that stands for a filter that was saved under that name."""
 UNITS_S = {"s": 1, "m": 60, "h": 3600, "d": 86_400, "w": 7 * 86_400}
 
 
@@ -84,6 +90,8 @@ class EventFilter:
     since_ms: int | None = None
     until_ms: int | None = None
     text: str | None = None
+    id: str | None = None
+    delivery: str | None = None
     inverted: bool = False
 
     @classmethod
@@ -99,12 +107,14 @@ class EventFilter:
             if value is None:
                 continue
             name = _known_key(key)
+            if key == "age":
+                duration_s(value)
             fields[name] = moment_ms(value, now) if name.endswith("_ms") else _checked(name, value)
         return cls(inverted=inverted, **fields)
 
     @classmethod
     def parse(cls, line: str, *, now_ms: int | None = None) -> EventFilter:
-        """Read one line; a leading ``!`` inverts it, words without ``=`` are looked for in title and subject.
+        """Read one line; a leading ``!`` inverts it, words without ``=`` are looked for in title, subject, reason and error.
 
         Raises:
             ValueError: as :meth:`build`, or quotes that do not close.
@@ -143,8 +153,15 @@ class EventFilter:
             and (self.subject is None or self.subject.lower() in event.subject.lower())
             and (self.since_ms is None or received >= self.since_ms)
             and (self.until_ms is None or received <= self.until_ms)
-            and (self.text is None or self.text.lower() in f"{event.id} {event.title} {event.subject} {event.reason}".lower())
+            and (self.id is None or event.id.endswith(self.id.lower()))
+            and (self.delivery is None or fnmatch.fnmatchcase(event.delivery, self.delivery))
+            and (self.text is None or self.text.lower() in _said(event))
         )
+
+
+def _said(event: EventSummary) -> str:
+    """Everything a word is looked for in."""
+    return f"{event.id} {event.title} {event.subject} {event.reason} {event.error_text}".lower()
 
 
 def _known_key(key: str) -> str:

@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-import hashlib
 import time
 from collections.abc import AsyncIterator, Callable, Sequence
-from dataclasses import replace
 
-from gitbridge_console.domain.event_records import EventRecord, encode
+from gitbridge_console.domain.event_records import encode
 from gitbridge_console.domain.event_views import (
     ChangeReport,
     EventDetail,
@@ -20,8 +18,11 @@ from gitbridge_console.domain.provider_health import HealthFinding
 from gitbridge_console.domain.snapshots import Alert, BreakerWord, FleetSnapshot
 from gitbridge_console.operations.alerting import AlertOperations, with_words
 from gitbridge_console.operations.audit import AuditOperations
+from gitbridge_console.operations.backup import BackupOperations
+from gitbridge_console.operations.bulk import BulkOperations
 from gitbridge_console.operations.decision_chains import ChainOperations
 from gitbridge_console.operations.decisions import DecisionOperations
+from gitbridge_console.operations.edits import EditOperations
 from gitbridge_console.operations.errors import NotFound, OperationError, Refused, Usage
 from gitbridge_console.operations.health import ask_now, check_providers
 from gitbridge_console.operations.history import HistoryOperations
@@ -31,14 +32,18 @@ from gitbridge_console.operations.provider_status import read_books
 from gitbridge_console.operations.quarantine import QuarantineOperations
 from gitbridge_console.operations.reconcile import ReconcileOperations
 from gitbridge_console.operations.reports import change_report, full_ids, held, states
+from gitbridge_console.operations.searching import SearchOperations
 from gitbridge_console.operations.status import build_snapshot
-from gitbridge_console.router.intake import NotAnEvent, SubmitResult
+from gitbridge_console.router.intake import SubmitResult
 from gitbridge_console.settings.model import Settings
 from gitbridge_console.store.event_records import UnreadableEvent
 from gitbridge_console.store.keys import expand_id
 
 REPLAY_MAX = 200
 """Most events one call takes; more is a bulk operation."""
+
+FAILOVER_MAX = 500
+"""Most tasks a failover without a plan moves."""
 
 WAIT_POLL_S = 0.1
 
@@ -47,6 +52,10 @@ class Operations(
     DecisionOperations,
     ChainOperations,
     AuditOperations,
+    BulkOperations,
+    EditOperations,
+    BackupOperations,
+    SearchOperations,
     AlertOperations,
     QuarantineOperations,
     ReconcileOperations,
@@ -239,37 +248,6 @@ class Operations(
             record.before, record.after = states(names, before), dict.fromkeys(report.ids, "received")
         return report
 
-    async def replay_edited(self, event_id: str, payload: bytes, reason: str) -> ChangeReport:
-        """Hand a finished event in again with another payload, as a new event; the old one stays as it is, and each names the other.
-
-        The same edit is taken once, however often it is handed in.
-        """
-        (name,) = full_ids([event_id])
-        if not reason.strip():
-            raise Usage("say why: a replay with an edited payload needs a reason")
-        async with self._writing("replay", f"{name} with an edited payload", reason) as record:
-            old = await self._record(name)
-            if old.detail.state not in FINISHED_STATES:
-                raise Refused(f"event {name} is {old.detail.state}: cancel it first, or wait until it is finished")
-            delivery = f"edit-{name}-{hashlib.sha256(payload).hexdigest()[:16]}"
-            event = replace(old.incoming(), delivery=delivery, payload=payload, source=f"edit by {self._actor.who}")
-            try:
-                made = await self._intake.accept(event, edited_from=name)
-            except NotAnEvent as error:
-                raise Usage(f"the edited payload cannot be handed in: {error}") from None
-            record.result, record.affected = f"{made.id}, {made.status}", int(made.status != "duplicate")
-            record.before, record.after = {name: old.detail.state}, {made.id: made.status}
-        return ChangeReport(changed=int(made.status != "duplicate"), ids=(made.id,), notes=(f"{made.id} ({made.status}) made from {name}",))
-
-    async def _record(self, event_id: str) -> EventRecord:
-        try:
-            found = await self._store.records.read(event_id)
-        except UnreadableEvent as error:
-            raise OperationError(str(error)) from error
-        if found is None:
-            raise NotFound(f"no event {event_id}")
-        return found
-
     async def cancel(self, ids: Sequence[str], reason: str) -> ChangeReport:
         """Cancel unfinished events and their seats, those in flight included."""
         names = full_ids(ids)
@@ -288,9 +266,11 @@ class Operations(
         if not reason.strip():
             raise Usage("say why: a failover needs a reason")
         async with self._writing("failover", f"{source} to {target}", reason) as record:
-            moved, kept = await self._store.queue.move(source, target, by=self._actor.who)
+            moved, kept = await self._store.queue.move(source, target, by=self._actor.who, limit=FAILOVER_MAX)
             record.result, record.affected = f"{moved} moved, {kept} stay", moved
         notes = (f"{kept} stay: {target} has a seat on the same panel",) if kept else ()
+        if moved >= FAILOVER_MAX:
+            notes = (*notes, f"{moved} at once are all: the others move with a rate, as a bulk operation")
         return ChangeReport(changed=moved, unchanged=kept, notes=notes)
 
     async def health(self, providers: Sequence[str] = ()) -> dict[str, HealthFinding]:

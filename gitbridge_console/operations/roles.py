@@ -65,6 +65,7 @@ LEAST: dict[str, Role] = {
     "bulk flush": Role.ADMIN,
     "flush": Role.ADMIN,
     "backup": Role.OPERATOR,
+    "filter": Role.OPERATOR,
     "restore": Role.ADMIN,
 }
 """The operator's role is for what can be undone, done again, or is the daily word on a decision; what destroys for good is the admin's.

@@ -35,6 +35,7 @@ from gitbridge_console.router.batch_keeper import BatchKeeper
 from gitbridge_console.router.batches import BatchDesk
 from gitbridge_console.router.board_keeper import BoardKeeper, ProbeGuard
 from gitbridge_console.router.budgets import BudgetGuard
+from gitbridge_console.router.bulk_runner import BulkRunner
 from gitbridge_console.router.daemon_thread import in_daemon_thread
 from gitbridge_console.router.dead_letters import DeadLetterKeeper
 from gitbridge_console.router.decision_stage import DecisionStage
@@ -136,6 +137,7 @@ class Engine:
         reconciler = Reconciler(self._github, store.reconcile, lambda: holder.current.reconcile)
         self._reconcile = ReconcileKeeper(reconciler, store.inbox, store.trouble, lambda: holder.current.reconcile, self._audit_reconcile)
         self._dead_letters = DeadLetterKeeper(store, state_dir, lambda: holder.current.retention, engine=self.id)
+        self._bulk = BulkRunner(store.bulk, store.journal, store.trouble, engine=self.id)
         self._audit = AuditKeeper(store, state_dir, lambda: holder.current.retention, engine=self.id)
         self._lanes: dict[str, Lane] = {}
         self._stop = asyncio.Event()
@@ -198,6 +200,7 @@ class Engine:
             ("provider board", self._board.run()),
             # Apart from the maintenance: a slow disk must hold up neither recovery nor heartbeat.
             ("dead letters", self._dead_letters.run()),
+            ("bulk operations", self._bulk.run()),
             ("reconcile", self._reconcile.run(self._stop)),
             ("progress", self._progress.run()),
             ("audit", self._audit.run()),

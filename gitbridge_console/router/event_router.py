@@ -85,10 +85,15 @@ class EventRouter:
         material = material_from(facts, job.diff, settings.sources)
         risk, why_risk = risk_of(material.files, settings.kinds[verdict.kind.value], whole=all_named(material, facts))
         policy = policy_for(settings.kinds[verdict.kind.value], risk)
+        asked = await self._queue.asked_panel(job)
+        if asked:
+            policy = policy.model_copy(
+                update={"prefer": asked, "reserve": (), "seats": len(asked), "quorum": min(policy.quorum, len(asked))}
+            )
         overload = self._overload()
         priority = job.priority if job.header.get("pin") else verdict.priority
         sheddable = may_be_shed(priority, settings.shedding)
-        seats = overload.seats(policy, may_be_shed=sheddable)
+        seats = len(asked) or overload.seats(policy, may_be_shed=sheddable)
         tokens = build_request(verdict.kind, facts, material, "", 0).tokens
         selection = self._router.select(policy, seats, tokens=tokens, kind=verdict.kind.value, priority=priority)
         if selection.too_large:
@@ -102,7 +107,9 @@ class EventRouter:
             return
         if seats < policy.seats:
             selection = replace(selection, reasons=(*selection.reasons, f"{seats} of {policy.seats} seats: {overload.reason}"))
-        if policy.seats != settings.kinds[verdict.kind.value].seats:
+        if asked:
+            selection = replace(selection, reasons=(*selection.reasons, f"asked for by an operator: {', '.join(asked)}"))
+        elif policy.seats != settings.kinds[verdict.kind.value].seats:
             selection = replace(selection, reasons=(*selection.reasons, f"{policy.seats} seats: {risk}, {why_risk}"))
         batched = goes_by_batch(settings, policy, priority)
         subject = supersede_version(job.event["ty"], payload)

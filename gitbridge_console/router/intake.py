@@ -13,7 +13,7 @@ from gitbridge_console.router.classifier import classify
 from gitbridge_console.settings.model import Rule
 from gitbridge_console.store.event_queue import RedisEventQueue
 from gitbridge_console.store.metrics import Metrics
-from gitbridge_console.store.records import PayloadTooLarge
+from gitbridge_console.store.records import ASKED, PayloadTooLarge
 
 TYPE_PATTERN = re.compile(r"[a-z][a-z0-9_]{0,59}")
 NEEDS_FILES = frozenset({"pull_request", "push"})
@@ -54,8 +54,8 @@ class Intake:
             entry = await self._queue.quarantine(event.payload, source=event.source, error=str(error))
             return SubmitResult(entry, "quarantined", str(error))
 
-    async def accept(self, event: IncomingEvent, *, edited_from: str = "") -> SubmitResult:
-        """Store an event, or keep nothing of it.
+    async def accept(self, event: IncomingEvent, *, edited_from: str = "", panel: Sequence[str] = ()) -> SubmitResult:
+        """Store an event, or keep nothing of it. ``panel``: an edited one is put to just these providers.
 
         Raises:
             NotAnEvent: it cannot be read as one.
@@ -73,6 +73,7 @@ class Intake:
         facts = read_facts(event.type, payload, event.diff)
         texts = {"repository": facts.repository, "subject": facts.subject, "title": facts.title, "author": facts.author, "url": facts.url}
         texts |= {"head": facts.head_sha} if facts.head_sha else {}
+        texts |= {ASKED: ", ".join(panel)} if panel else {}
         lane = "fetch" if event.type in NEEDS_FILES and event.diff is None else "route"
         try:
             stored = await self._queue.enqueue(

@@ -7,6 +7,7 @@ from typing import Literal
 
 from pydantic import Field, field_validator, model_validator
 
+from gitbridge_console.settings.bulk import BulkSettings
 from gitbridge_console.settings.hosts import GiteaSettings, GitLabSettings, OurselvesSettings, ReconcileSettings
 from gitbridge_console.settings.ingress import IngressSettings
 from gitbridge_console.settings.operators import AlertSettings, RoleSettings
@@ -258,6 +259,7 @@ class Settings(Table):
     queue: QueueSettings = QueueSettings()
     shedding: SheddingSettings = SheddingSettings()
     retention: RetentionSettings = RetentionSettings()
+    bulk: BulkSettings = BulkSettings()
     ingress: IngressSettings = IngressSettings()
     legacy: LegacySettings = LegacySettings()
     sources: SourceSettings = SourceSettings()

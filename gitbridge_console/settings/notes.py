@@ -27,6 +27,7 @@ TABLES: dict[str, str] = {
     "queue": "Bounds of the queue",
     "shedding": "What gives way when there is more work than can be done in time: first seats, then events",
     "retention": "How long finished things are kept",
+    "bulk": "Replay, cancel, prioritize, failover and flush of many events; see `docs bulk`",
     "ingress": "The HTTP receiver of webhooks; see `docs ingress`",
     "legacy": "The Redis list older producers push to",
     "sources": "What a provider is shown of a change, and where the diff comes from; see `docs consensus`",
@@ -222,6 +223,12 @@ NOTES: dict[str, dict[str, str]] = {
         "decision_log_bytes": "and bytes of it",
         "quarantine_max": "Entries of the quarantine kept",
         "metrics_s": "Seconds metrics are kept",
+    },
+    "bulk": {
+        "rate_per_s": "Events a second where nothing else is said",
+        "rate_max_per_s": "Events a second at most",
+        "events_max": "Events of one operation at most; what is beyond stays for a second one",
+        "plan_keep_s": "Seconds a plan can be applied after it was made",
     },
     "ingress": {
         "secret_env": "Environment variables that hold webhook secrets; more than one while a secret is rotated",

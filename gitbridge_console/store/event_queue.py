@@ -22,7 +22,7 @@ from gitbridge_console.store.claims import Request
 from gitbridge_console.store.keys import partition_of
 from gitbridge_console.store.partition import Partition
 from gitbridge_console.store.queue_controls import QueueControls, milliseconds, or_unknown
-from gitbridge_console.store.records import BackPressure, Claim, ClaimedJob, Enqueued, PayloadTooLarge, RoutePlan, Seat
+from gitbridge_console.store.records import ASKED, BackPressure, Claim, ClaimedJob, Enqueued, PayloadTooLarge, RoutePlan, Seat
 from gitbridge_console.store.replies import pack, text_of
 from gitbridge_console.store.unavailable import full_text
 
@@ -342,6 +342,11 @@ class RedisEventQueue(QueueControls):
     async def question(self, job: ClaimedJob) -> str:
         """What a task of the second round is about, as :meth:`widen` was given it; empty where that is gone."""
         return text_of(await self.client.hget(self._of(job.id).keys.about(job.event_id), f"ask:{job.id}") or b"")
+
+    async def asked_panel(self, job: ClaimedJob) -> tuple[str, ...]:
+        """The providers an operator asked for when the event was made from another one; nobody for all others."""
+        found = await self.client.hget(self._of(job.id).keys.about(job.event_id), ASKED) if job.event.get("from") else None
+        return tuple(name for name in text_of(found).split(", ") if name)
 
     async def last_attempt(self, job: ClaimedJob) -> Attempt | None:
         """The newest attempt made for a task."""

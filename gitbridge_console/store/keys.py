@@ -25,6 +25,8 @@
 ``<tag>:q``             stream: quarantine;  ``<tag>:dn`` stream: decision ids
 ``<tag>:dl``            lock of the engine that exports dead letters: its token, gone by itself when it dies
 ``<tag>:dx``            hash: what was exported lately (since, count, files, file, engine);  ``<tag>:dt`` hash: why it failed
+``<tag>:op:<op>``       hash: what came of a bulk operation here, and its fence;  ``<tag>:od:<op>`` list: what it is still to do;
+                        ``<tag>:os:<op>`` list: what it skipped first, and why
 ``<tag>:wake``          channel: the name of a lane that has new work, or ``:leases`` when work in hand is not wanted any more
 ======================  =======================================================================================
 """
@@ -151,6 +153,34 @@ class Keys:
     def deliveries(self, day: int) -> str:
         """Hash of the delivery ids of one day since the epoch."""
         return f"{self.tag}:d:{day}"
+
+    def bulk_sums(self, op_id: str) -> str:
+        return f"{self.tag}:op:{op_id}"
+
+    def bulk_todo(self, op_id: str) -> str:
+        return f"{self.tag}:od:{op_id}"
+
+    def bulk_skips(self, op_id: str) -> str:
+        return f"{self.tag}:os:{op_id}"
+
+    def bulk(self, op_id: str) -> str:
+        """Hash: what a bulk operation is, who asked for it and which engine holds it; fleet-wide."""
+        return f"{{{self.namespace}:ctl}}:bulk:{op_id}"
+
+    @property
+    def bulk_index(self) -> str:
+        """Sorted set of the bulk operations that are kept, score = when planned in ms; fleet-wide."""
+        return f"{{{self.namespace}:ctl}}:bulk"
+
+    @property
+    def bulk_number(self) -> str:
+        """Number of the last bulk operation; fleet-wide."""
+        return f"{{{self.namespace}:ctl}}:bulk-number"
+
+    @property
+    def saved_filters(self) -> str:
+        """Hash of the filters operators saved, by name; fleet-wide."""
+        return f"{{{self.namespace}:saved}}:filters"
 
     @property
     def engines(self) -> str:

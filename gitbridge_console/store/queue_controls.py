@@ -11,6 +11,7 @@ from typing import Any
 from redis.asyncio import Redis
 from redis.exceptions import OutOfMemoryError, ResponseError
 
+from gitbridge_console.domain.bulk import CHUNK_MAX
 from gitbridge_console.domain.decisions import Decision
 from gitbridge_console.domain.events import EventState, Priority
 from gitbridge_console.settings.model import QueueSettings, RetentionSettings, SheddingSettings
@@ -130,7 +131,9 @@ class QueueControls:
         replies: dict[str, Any] = {}
         for partition in dict.fromkeys(map(self._of, ids)):
             own = [job_id for job_id in ids if self._of(job_id) is partition]
-            replies |= zip(own, await partition.run(script, *args, *own), strict=True)
+            for start in range(0, len(own), CHUNK_MAX):
+                some = own[start : start + CHUNK_MAX]
+                replies |= zip(some, await partition.run(script, *args, *some), strict=True)
         return [replies[job_id] for job_id in ids]
 
     async def reprioritize(self, ids: Sequence[str], priority: Priority, *, front: bool = False, by: str = "operator") -> list[int]:

@@ -30,6 +30,7 @@ from gitbridge_console.store.replies import server_now_ms, table_of, text_of, un
 
 logger = logging.getLogger(__name__)
 
+ERROR_TEXT_MAX = 300
 SCAN_MAX = 5_000
 """Most events one listing looks at; a filter that matches less is answered from these, newest first."""
 
@@ -72,13 +73,20 @@ class EventReader(JobReader):
 
     async def event_search(self, states: Sequence[str], wanted: EventFilter, bookmark: Bookmark, count: int) -> SearchStep[EventSummary]:
         """Look at about ``count`` more events in some states, those that changed last first."""
+        step = await self.panel_search(states, wanted, bookmark, count)
+        return SearchStep(tuple(event for event, _ in step.rows), step.looked, step.total, step.next)
+
+    async def panel_search(
+        self, states: Sequence[str], wanted: EventFilter, bookmark: Bookmark, count: int
+    ) -> SearchStep[tuple[EventSummary, tuple[str, ...]]]:
+        """As :meth:`event_search`, each event with the providers of its panel."""
         among = [state for state in states if wanted.inverted or wanted.state in (None, state)]
         merged = self._in_states(among)
         entries, after = await merged.after(bookmark, count)
         now, found = await server_now_ms(self._client), []
         for start in range(0, len(entries), AT_ONCE):
             rows = await self.summaries([text_of(entry.name) for entry in entries[start : start + AT_ONCE]], now)
-            found += [summary for summary, providers in rows if wanted.matches(summary, providers)]
+            found += [(summary, providers) for summary, providers in rows if wanted.matches(summary, providers)]
         return SearchStep(tuple(found), bookmark.looked + len(entries), await merged.total(), after)
 
     async def summaries(self, ids: Sequence[str], now: int) -> list[tuple[EventSummary, tuple[str, ...]]]:
@@ -257,6 +265,7 @@ def _summary(event_id: str, header: dict[str, str], about: dict[str, str], now: 
         reason=about.get("reason", ""),
         error_class=header.get("err", ""),
         error_code=header.get("code", ""),
+        error_text=about.get("error", "")[:ERROR_TEXT_MAX],
         verdict=header.get("verdict", ""),
         agreement=header.get("agree", ""),
     )

@@ -10,6 +10,9 @@ from gitbridge_console.domain.events import Priority
 from gitbridge_console.store.headers import Header
 from gitbridge_console.store.replies import unpack
 
+ASKED = "asked"
+"""Name under which the panel an operator asked for is kept with an event's texts."""
+
 
 class BackPressure(Exception):
     """The store takes no new work now; everything already accepted keeps moving. Try again later."""

@@ -10,9 +10,11 @@ from gitbridge_console.settings.model import Settings
 from gitbridge_console.store.alert_book import AlertStore
 from gitbridge_console.store.answer_cache import AnswerCacheStore
 from gitbridge_console.store.attempt_log import AttemptLog
+from gitbridge_console.store.backup import BackupStore
 from gitbridge_console.store.batches import BatchStore
 from gitbridge_console.store.bounded_writes import BoundedWrites
 from gitbridge_console.store.budgets import BudgetStore
+from gitbridge_console.store.bulk_operations import BulkStore
 from gitbridge_console.store.connection import StoreConnection, StoreUnavailable, connect, make_client
 from gitbridge_console.store.dead_letters import DeadLetterStore
 from gitbridge_console.store.durability import DiskWait
@@ -37,6 +39,7 @@ from gitbridge_console.store.reader import EventReader
 from gitbridge_console.store.receivers import ReceiverRegistry
 from gitbridge_console.store.reconcile_store import ReconcileStore
 from gitbridge_console.store.replies import text_of
+from gitbridge_console.store.saved_filters import SavedFilters
 from gitbridge_console.store.server_watch import ServerWatch
 from gitbridge_console.store.trouble import StoreTrouble
 from gitbridge_console.store.wakeups import Wakeups
@@ -67,6 +70,9 @@ class Store:
         self.quarantine = QuarantineStore(self.client, self.keys)
         writes = BoundedWrites(self.client, connection.info.major)
         self.journal = AuditJournal(self.client, self.keys, keep=lambda: self.queue.retention.audit_max, writes=writes, disk=self.disk)
+        self.backup = BackupStore(self.client, self.keys, self.queue.partitions)
+        self.bulk = BulkStore(self.client, self.queue.partitions, writes)
+        self.filters = SavedFilters(self.client, self.keys)
         self.alerts = AlertStore(self.client, self.keys, writes)
         self.event_log = EventLog(self.client, keys, writes=writes)
         self.fleet = FleetRegistry(self.client, self.keys, writes=writes)

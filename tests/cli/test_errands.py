@@ -151,12 +151,12 @@ def test_replaying_by_filter_shows_its_plan_and_wants_a_yes(cli) -> None:
     event_id = submitted(cli)
     cli("cancel", event_id, "--reason", "x")
     words = ("replay", "state=cancelled", "--reason", "x")
-    assert cli(*words, "--plan").out.strip() == event_id
+    assert cli("replay", "state=cancelled", "--plan").out.startswith(event_id), "a plan needs no reason"
     refused = cli(*words)
     assert refused.code == 3
     assert "--yes" in refused.err
-    assert cli(*words, "--yes", "--json").json["changed"] == 1
-    assert cli(*words, "--yes", "--json").json["changed"] == 0
+    assert cli(*words, "--yes", "--json").json["done"] == 1
+    assert cli(*words, "--yes", "--json").json["count"] == 0
 
 
 def test_read_only_refuses_every_change(cli) -> None:

@@ -8,10 +8,12 @@ from collections.abc import Awaitable, Callable, Sequence
 from typing import Any, TypeVar
 
 from sample import audit, decisions, event, failures, fleet, jobs
+from sample_bulk import bulk_operations, bulk_plan
 from sample_decisions import decision
 from sample_history import history, story
 
 from gitbridge_console.domain.audit import AuditFilter
+from gitbridge_console.domain.bulk import BulkPlan, BulkStatus, Deed, Selection
 from gitbridge_console.domain.decisions import Decision
 from gitbridge_console.domain.event_views import AuditEntry, ChangeReport, DecisionSummary, EventDetail, EventSummary, JobSummary
 from gitbridge_console.domain.events import Priority
@@ -44,6 +46,8 @@ class FakeDoor:
         self.event = event
         self.step = 1_000
         self.past = True
+        self.bulk = bulk_operations()
+        self.planned: tuple[Deed, Selection] | None = None
 
     def _note(self, *what: Any) -> ChangeReport:
         if self.refuse is not None:
@@ -142,8 +146,47 @@ class FakeDoor:
     async def failover(self, provider: str, to: str, reason: str) -> ChangeReport:
         return self._note("failover", provider, to, reason)
 
-    async def replay_edited(self, event_id: str, payload: bytes, reason: str) -> ChangeReport:
+    async def replay_edited(
+        self, event_id: str, payload: bytes | None, reason: str, *, panel: Sequence[str] = (), priority: Priority | None = None
+    ) -> ChangeReport:
+        if panel or priority:
+            return self._note("replay_edited", event_id, payload, reason, list(panel), priority)
         return self._note("replay_edited", event_id, payload, reason)
+
+    async def expand_filter(self, text: str) -> str:
+        return text.replace("@night", "state=failed error=silent")
+
+    async def save_filter(self, name: str, text: str) -> ChangeReport:
+        return self._note("save_filter", name, text)
+
+    async def drop_filter(self, name: str) -> ChangeReport:
+        return self._note("drop_filter", name)
+
+    async def plan_bulk(self, deed: Deed, chosen: Selection, *, progress: Any = None, **options: Any) -> BulkPlan:
+        self._ask("plan")
+        self.planned = (deed, chosen)
+        return bulk_plan(deed, chosen)
+
+    async def apply_bulk(self, token: str, reason: str, **options: Any) -> BulkStatus:
+        self._note("apply_bulk", token, reason)
+        return self.bulk[0]
+
+    async def list_bulk(self, limit: int = 200) -> list[BulkStatus]:
+        self._ask("bulk")
+        return self.bulk
+
+    async def show_bulk(self, op_id: str) -> BulkStatus:
+        self._ask("bulk detail")
+        return next(op for op in self.bulk if op.id == op_id)
+
+    async def pause_bulk(self, op_id: str) -> ChangeReport:
+        return self._note("pause_bulk", op_id)
+
+    async def resume_bulk(self, op_id: str) -> ChangeReport:
+        return self._note("resume_bulk", op_id)
+
+    async def cancel_bulk(self, op_id: str, reason: str = "") -> ChangeReport:
+        return self._note("cancel_bulk", op_id)
 
     async def approve(self, event_id: str, note: str = "", *, seen: Decision | None = None, text: str | None = None) -> ChangeReport:
         return self._note("approve", event_id, *(() if text is None else (text,)))

@@ -21,6 +21,7 @@ WAYS = {
     "log": "6",
     "fleet": "7",
     "docs": "8",
+    "bulk": "b",
     "event": "5 enter",
     "provider": "3 enter",
     "help": "question_mark",

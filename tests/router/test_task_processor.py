@@ -28,7 +28,7 @@ from gitbridge_console.store.event_queue import RedisEventQueue
 from gitbridge_console.store.metrics import Metrics
 from gitbridge_console.store.outcomes import OutcomeStore
 from gitbridge_console.store.reader import EventReader
-from gitbridge_console.store.records import ClaimedJob, RoutePlan
+from gitbridge_console.store.records import ASKED, ClaimedJob, RoutePlan
 from gitbridge_console.store.trouble import StoreTrouble
 
 pytestmark = pytest.mark.anyio
@@ -567,3 +567,16 @@ async def test_a_retry_is_booked_as_a_repetition(seats: Seats) -> None:
     await seats.tasks.work(await seats.next("grok"))
     assert (await seats.seat()).attempts[0].verdict == "retry"
     assert seats.router.repeats.counts(0.0) == (1, 1)
+
+
+async def test_just_the_panel_an_operator_asked_for_is_put_to_an_event_made_from_another(seats: Seats) -> None:
+    """Its kind would ask one provider, and not these."""
+    first = await seats.queue.enqueue(IncomingEvent("d1", "release", PUBLISHED, "test"))
+    await seats.queue.cancel([first.id], by="ana")
+    asked = {ASKED: "chatgpt, claude"}
+    again = await seats.queue.enqueue(IncomingEvent("edit", "release", PUBLISHED, "edit by ana"), edited_from=first.id, texts=asked)
+    await seats.events.route(await seats.next("route"))
+    event = await seats.reader.event_detail(again.id)
+    assert event is not None
+    assert sorted(task.provider for task in event.tasks) == ["chatgpt", "claude"]
+    assert "asked for by an operator: chatgpt, claude" in event.routing

@@ -22,9 +22,11 @@ from gitbridge_console.console.views.header import HeaderState
 from gitbridge_console.console.widgets.bottom_row import BottomRow, Question
 from gitbridge_console.console.widgets.header import Header
 from gitbridge_console.console.widgets.lines import Lines
+from gitbridge_console.domain.bulk import Selection
 
 if TYPE_CHECKING:
     from gitbridge_console.console.app import ConsoleApp
+    from gitbridge_console.console.planning import Look
     from gitbridge_console.domain.event_views import ChangeReport
     from gitbridge_console.domain.provider_health import HealthFinding
     from gitbridge_console.domain.snapshots import FleetSnapshot
@@ -56,6 +58,8 @@ class FleetScreen(Screen[None]):
         self.asked: set[tuple[str, str]] = set()
         """Questions under way, by group and what they are about."""
         self.generations: dict[str, int] = {}
+        self.planning: Look | None = None
+        """A look over the store for a bulk operation, while it is under way."""
 
     @property
     def console(self) -> ConsoleApp:
@@ -105,8 +109,10 @@ class FleetScreen(Screen[None]):
         self.draw_crumb()
 
     def draw_crumb(self) -> None:
-        """Where the operator is, and the keys worth knowing there."""
+        """Where the operator is, and the keys worth knowing there; or how far a plan is."""
         self.bottom.set_hints(self.console.hints(self.scope), self.crumb())
+        if self.planning is not None and any(group == "plan" for group, _ in self.asked):
+            self.bottom.say(self.planning.words)
 
     def show(self, snapshot: FleetSnapshot) -> None:
         """Fill the body."""
@@ -157,6 +163,13 @@ class FleetScreen(Screen[None]):
         """Go up one level inside the screen; ``False`` where there is none, and the screen is left."""
         return False
 
+    def stop_planning(self) -> bool:
+        """Stop a look that is under way; ``False`` where there is none."""
+        look, self.planning = self.planning, None
+        if look is not None:
+            look.stopped = True
+        return look is not None
+
     def lane_here(self) -> str | None:
         """The lane or provider the cursor is on."""
         return None
@@ -164,6 +177,10 @@ class FleetScreen(Screen[None]):
     def events_here(self) -> list[str]:
         """Ids of the events that are marked, or the one the cursor is on."""
         return []
+
+    def selection_here(self) -> Selection | None:
+        """What is marked, or under the cursor, for an operation over many events; ``None`` where nothing is listed."""
+        return None
 
     def priorities_here(self) -> dict[str, str]:
         """Priority by id, of what is listed here."""

@@ -18,8 +18,10 @@ from gitbridge_console.console.views.originals import answer_page, finding_page
 from gitbridge_console.console.views.tables import short_id
 from gitbridge_console.console.widgets.bottom_row import Question
 from gitbridge_console.console.widgets.lines import Page
+from gitbridge_console.domain.bulk import Selection
 from gitbridge_console.domain.decisions import Decision
 from gitbridge_console.domain.event_views import EventDetail
+from gitbridge_console.domain.events import Priority
 from gitbridge_console.domain.snapshots import FleetSnapshot
 
 if TYPE_CHECKING:
@@ -243,6 +245,36 @@ class EventScreen(JudgingScreen):
         label = f"hand the changed payload ({len(payload):,} bytes) in as a new event, why?"
         self.bottom.ask(Question(label, write, required=True, history=self.console.reason_history))
 
+    def action_hand_in(self) -> None:
+        """Hand it in again as a new event: who is asked, with which priority, and why."""
+        event = self.event
+        if event is None or not self.may_write():
+            return
+        providers = list(self.console.snapshot.providers) if self.console.snapshot is not None else []
+        panel = ",".join(dict.fromkeys(task.seat for task in event.tasks if task.seat in providers))
+
+        def with_panel(names: str) -> None:
+            seats = [] if names == panel else names.split(",")
+            words = [priority.label for priority in Priority]
+            ask = Question("with the priority:", lambda word: with_priority(seats, word), text=event.priority, complete=words)
+            self.bottom.ask(ask)
+
+        def with_priority(seats: list[str], word: str) -> None:
+            try:
+                to = None if word in ("", event.priority) else Priority.parse(word)
+            except ValueError as error:
+                self.bottom.say(str(error), "warn")
+                return
+            if not seats and to is None:
+                self.bottom.say("panel and priority are as they were: R replays it", "dim")
+                return
+            self.bottom.ask(Question("hand it in anew, why?", lambda why: write(seats, to, why), required=True))
+
+        def write(seats: list[str], to: Priority | None, why: str) -> None:
+            self.write(lambda door: door.replay_edited(self.event_id, None, why, panel=seats, priority=to), "hand in anew")
+
+        self.bottom.ask(Question("ask (providers, apart by commas):", with_panel, text=panel, complete=providers))
+
     def events_here(self) -> list[str]:
         """This one."""
         return [self.event_id]
@@ -254,12 +286,12 @@ class EventScreen(JudgingScreen):
     def action_replay(self) -> None:
         """Replay it, after y/N."""
         if self.may_write():
-            steering.replay(self, [self.event_id], self.console.snapshot)
+            steering.replay(self, Selection(ids=(self.event_id,)), self.console.snapshot)
 
     def action_cancel(self) -> None:
         """Cancel it, after y/N."""
         if self.may_write():
-            steering.cancel(self, [self.event_id])
+            steering.cancel(self, Selection(ids=(self.event_id,)))
 
     def action_priority(self, step: int) -> None:
         """One class up or down."""

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 
 from textual.app import ComposeResult
 
-from gitbridge_console.console import steering
+from gitbridge_console.console import planning, steering
+from gitbridge_console.console.completing import filter_words
 from gitbridge_console.console.screens.base import FleetScreen
 from gitbridge_console.console.screens.pages import PageScreen
 from gitbridge_console.console.views.cells import Row
@@ -15,6 +16,7 @@ from gitbridge_console.console.views.filtering import filter_rows
 from gitbridge_console.console.widgets.bottom_row import Question
 from gitbridge_console.console.widgets.lines import Page
 from gitbridge_console.console.widgets.row_table import RowTable
+from gitbridge_console.domain.bulk import AT_ONCE_MAX, Selection
 from gitbridge_console.domain.events import Priority
 
 if TYPE_CHECKING:
@@ -79,8 +81,6 @@ class TableScreen(PageScreen):
         self.bottom.ask(Question("/", self.set_filter, text=self.filter, complete=self._filter_words))
 
     def _filter_words(self, text: str) -> list[str]:
-        from gitbridge_console.console.commands import filter_words
-
         before, space, last = text.removeprefix("!").rpartition(" ")
         sign, providers = "!" if text.startswith("!") else "", list(self.console.snapshot.providers) if self.console.snapshot else []
         return [f"{sign}{before}{space}{word}" for word in filter_words(last, providers)] if last else []
@@ -185,15 +185,20 @@ class TableScreen(PageScreen):
 
     def action_replay(self) -> None:
         """Replay the marked events, after y/N."""
+        chosen = self.selection_here()
+        if chosen is not None and self.may_write():
+            steering.replay(self, chosen, self.console.snapshot)
+
+    def selection_here(self) -> Selection | None:
+        """What is marked, or under the cursor; ``None`` for nothing."""
         ids = self.events_here()
-        if ids and self.may_write():
-            steering.replay(self, ids, self.console.snapshot)
+        return Selection(ids=tuple(ids)) if ids else None
 
     def action_cancel(self) -> None:
         """Cancel the marked events, after y/N."""
-        ids = self.events_here()
-        if ids and self.may_write():
-            steering.cancel(self, ids)
+        chosen = self.selection_here()
+        if chosen is not None and self.may_write():
+            steering.cancel(self, chosen)
 
     def action_approve(self) -> None:
         """Approve the event under the cursor."""
@@ -213,6 +218,9 @@ class TableScreen(PageScreen):
         if not self.may_write():
             return
         chosen, now = self.table.chosen(), self.priorities_here()
+        if len(chosen) > AT_ONCE_MAX:
+            self.bottom.say("so many at once get a priority by its name: =", "warn")
+            return
         moved: dict[Priority, dict[str, str]] = {}
         for name in chosen:
             if (to := steering.next_priority(now.get(name) or Priority.NORMAL.label, step)) is not None:
@@ -226,7 +234,7 @@ class TableScreen(PageScreen):
         """Set the class by name."""
         ids, now = self.table.chosen(), self.priorities_here()
         if ids and self.may_write():
-            steering.ask_priority(self, {name: now.get(name, "") for name in ids})
+            steering.ask_priority(self, {name: now.get(name, "") for name in ids}, self.selection_here())
 
     def action_pause(self) -> None:
         """Pause or resume the lane under the cursor; the last healthy provider wants its name typed."""
@@ -239,6 +247,10 @@ class TableScreen(PageScreen):
     def action_drain(self) -> None:
         """Drain the provider under the cursor, or end that."""
         self._steer(steering.drain)
+
+    def action_flush(self) -> None:
+        """Plan to cancel all that waits in the lane under the cursor; its name has to be typed."""
+        self._steer(planning.flush)
 
     def action_breaker(self) -> None:
         """Hold the breaker of the provider under the cursor open; where something is held against it already, reset that."""

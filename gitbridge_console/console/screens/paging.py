@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Generic, TypeVar
 from gitbridge_console.console.screens.detail import DetailScreen
 from gitbridge_console.console.views.cells import Row
 from gitbridge_console.console.widgets.row_table import RowTable
-from gitbridge_console.domain.filters import EventFilter
+from gitbridge_console.domain.bulk import AT_ONCE_MAX, Selection
+from gitbridge_console.domain.filters import SAVED, EventFilter
 from gitbridge_console.domain.snapshots import FleetSnapshot
 from gitbridge_console.domain.windows import Bookmark, SearchStep, Window
 
@@ -39,6 +40,8 @@ class PagedScreen(DetailScreen, Generic[T]):
         self._step: SearchStep[T] | None = None
         self._search = 0
         """Number of the search; answers to earlier ones are dropped."""
+        self._all_of: set[str] = set()
+        """What is marked since all that match were; other marks mean these rows and no others."""
 
     @abstractmethod
     def window(self, door: Operations, first: int, count: int, follow: str) -> Awaitable[Window[T]]:
@@ -52,6 +55,21 @@ class PagedScreen(DetailScreen, Generic[T]):
     def rows_of(self, items: Sequence[T]) -> list[Row]:
         """As rows."""
 
+    @abstractmethod
+    def everything(self) -> Selection:
+        """All that the filter finds here, for a bulk operation."""
+
+    @property
+    def all_marked(self) -> bool:
+        """Whether all that match are marked, those that are not listed included."""
+        return bool(self._all_of) and self.table.marked == self._all_of
+
+    def selection_here(self) -> Selection | None:
+        """What is marked, or under the cursor; all that match where that was asked for and is more than one call takes."""
+        if self.all_marked and self.filter and (len(self._all_of) > AT_ONCE_MAX or self.gathering):
+            return self.everything()
+        return super().selection_here()
+
     @property
     def gathering(self) -> bool:
         """Whether a search is still under way."""
@@ -59,7 +77,8 @@ class PagedScreen(DetailScreen, Generic[T]):
 
     def crumb(self) -> str:
         """Screen, filter, how far a search is, marks."""
-        marked = f", {len(self.table.marked)} marked" if self.table.marked else ""
+        marked = f", {len(self.table.marked):,} marked" if self.table.marked else ""
+        marked = ", all that match marked" if self.all_marked and self.gathering else marked
         name = f"{self.scope}{self.where()}" + (f" /{self.filter}" if self.filter else "")
         if self._wanted is None or self._step is None:
             at = f" {self.table.index + 1:,} of {self.table.total:,}" if self.table.total else " 0"
@@ -96,7 +115,10 @@ class PagedScreen(DetailScreen, Generic[T]):
         self.look(lambda door: self.window(door, first, count, follow), show, group="list", about=f"{first} {follow}")
 
     def set_filter(self, text: str) -> None:
-        """Narrow the list in the store; an empty text shows all again."""
+        """Narrow the list in the store; an empty text shows all again. ``@name`` stands for a filter that was saved."""
+        if SAVED.search(text):
+            self.fetch(lambda door: door.expand_filter(text), self.set_filter, group="saved", about=text)
+            return
         try:
             wanted = EventFilter.parse(text) if text.strip() else None
         except ValueError as error:
@@ -169,3 +191,5 @@ class PagedScreen(DetailScreen, Generic[T]):
             self.bottom.say(f"{self.table.total:,} rows: narrow them with / first, then * marks all that match", "warn")
         else:
             self.table.mark_all()
+            self._all_of = set(self.table.marked)
+            self.draw_crumb()

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Sequence
 from typing import TYPE_CHECKING
 
+from gitbridge_console.console import steering
 from gitbridge_console.console.screens.base import bindings_for
 from gitbridge_console.console.screens.detail import DetailScreen
 from gitbridge_console.console.screens.paging import STEP, PagedScreen
@@ -12,6 +13,7 @@ from gitbridge_console.console.views.cells import Row
 from gitbridge_console.console.views.tables import DECISION_COLUMNS, EVENT_COLUMNS, JOB_COLUMNS, decision_rows, event_rows, job_rows
 from gitbridge_console.console.views.tours import EMPTY
 from gitbridge_console.console.widgets.row_table import RowTable
+from gitbridge_console.domain.bulk import AT_ONCE_MAX, Selection
 from gitbridge_console.domain.event_views import EventSummary, JobSummary
 from gitbridge_console.domain.events import EventState
 from gitbridge_console.domain.filters import EventFilter
@@ -51,6 +53,17 @@ class QueueScreen(PagedScreen[JobSummary]):
     def search(self, door: Operations, wanted: EventFilter, bookmark: Bookmark) -> Awaitable[SearchStep[JobSummary]]:
         """Jobs whose events match."""
         return door.job_search(self.lane, wanted, bookmark, STEP)
+
+    def everything(self) -> Selection:
+        """Events of the jobs that match."""
+        return Selection(self.filter, lane=self.lane or "*")
+
+    def action_move(self) -> None:
+        """Move the marked tasks of the lane under the cursor to another provider, planned first."""
+        lane, snapshot, chosen = self.lane_here(), self.console.snapshot, self.table.chosen()
+        if lane is not None and snapshot is not None and chosen and self.may_write():
+            every = self.all_marked and self.filter and (len(chosen) > AT_ONCE_MAX or self.gathering)
+            steering.move(self, lane, Selection(self.filter) if every else Selection(ids=tuple(chosen)), snapshot)
 
     def where(self) -> str:
         """Which lane."""
@@ -98,8 +111,17 @@ class FailuresScreen(PagedScreen[EventSummary]):
 
     def search(self, door: Operations, wanted: EventFilter, bookmark: Bookmark) -> Awaitable[SearchStep[EventSummary]]:
         """Those that match; of all states where one is asked for."""
-        states = FAILED_STATES if wanted.state is None or wanted.inverted else tuple(EventState)
-        return door.event_search(states, wanted, bookmark, STEP)
+        return door.event_search(_states_of(wanted), wanted, bookmark, STEP)
+
+    def everything(self) -> Selection:
+        """Events that match, in the states that are listed."""
+        states = _states_of(EventFilter.parse(self.filter))
+        return Selection(self.filter, states=() if states == tuple(EventState) else states)
+
+
+def _states_of(wanted: EventFilter) -> tuple[EventState, ...]:
+    """Those in trouble, or any where one is asked for by name."""
+    return FAILED_STATES if wanted.state is None or wanted.inverted else tuple(EventState)
 
 
 class ConsensusScreen(DetailScreen):

@@ -15,6 +15,8 @@ EMPTY = {
     "Each will stand here with how far the reviewers agree.\n"
     "enter opens the differences, O approves and N rejects what waits for you.",
     "log": "Nothing happened yet.\nThe fleet's events and every operator's write will stand here, newest first.",
+    "bulk": "No bulk operation yet.\n"
+    "/ narrows a list, * marks all that match; R, C, = or M plans it for all of them, and here it is confirmed and followed.",
     "fleet": "No engine is running.\nStart one: gitbridge-console worker, on this host or another one.",
 }
 """The first line says how it is, those below what to do."""

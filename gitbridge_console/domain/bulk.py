@@ -1,0 +1,225 @@
+"""Bulk operations: one deed done to many events by the fleet, piece by piece. What may be planned, what is due next, how far it is."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+
+from pydantic import Field
+
+from gitbridge_console.domain.event_views import EventSummary, JobSummary
+from gitbridge_console.domain.events import FINISHED_STATES, EventState
+from gitbridge_console.domain.snapshots import View
+
+CHUNK_MAX = 50
+"""Most events one script call changes: more would keep other clients waiting for over 5 ms on a modest machine."""
+AT_ONCE_MAX = 200
+"""So many are done here and now where no rate is asked for; more, and the fleet does it."""
+TICK_S = 0.1
+"""Time between two chunks where the rate allows it."""
+
+
+class BulkKind(StrEnum):
+    """What is done to each event; ``failover`` and ``flush`` look at the jobs of one lane."""
+
+    REPLAY = "replay"
+    CANCEL = "cancel"
+    PRIORITIZE = "prioritize"
+    FAILOVER = "failover"
+    FLUSH = "flush"
+
+
+OF_LANES = frozenset({BulkKind.FAILOVER, BulkKind.FLUSH})
+
+
+class BulkState(StrEnum):
+    """Where an operation stands. ``planned`` ones change nothing and are forgotten by themselves."""
+
+    PLANNED = "planned"
+    RUNNING = "running"
+    PAUSED = "paused"
+    FINISHED = "finished"
+    CANCELLED = "cancelled"
+
+
+ENDED = frozenset({BulkState.FINISHED, BulkState.CANCELLED})
+
+
+@dataclass(frozen=True, slots=True)
+class Deed:
+    """What is to be done: ``to`` is a priority or the provider that takes over, ``lane`` the lane that is left or flushed."""
+
+    kind: BulkKind
+    to: str = ""
+    front: bool = False
+    lane: str = ""
+
+    @property
+    def scope(self) -> str:
+        """Of one scope one operation runs at a time; the others wait in line."""
+        return f"lane {self.lane}" if self.lane else self.kind.value
+
+    @property
+    def words(self) -> str:
+        """As people say it: ``prioritize to high, front``, ``failover claude to grok``."""
+        parts = [self.kind.value, self.lane, f"to {self.to}" if self.to else ""]
+        return " ".join(part for part in parts if part) + (", front" if self.front else "")
+
+
+@dataclass(frozen=True, slots=True)
+class Selection:
+    """What an operation is about: ids, or what a filter finds among events in ``states``, or among the jobs of lanes.
+
+    ``lane`` is a lane's name, or ``*`` for the jobs of all of them.
+    """
+
+    filter: str = ""
+    ids: tuple[str, ...] = ()
+    states: tuple[str, ...] = ()
+    lane: str = ""
+
+    @property
+    def words(self) -> str:
+        """As it is kept and shown."""
+        if self.ids:
+            return f"{len(self.ids)} ids"
+        among = f" among {', '.join(self.states)}" if self.states else f" in {'all lanes' if self.lane == '*' else self.lane}"
+        return (self.filter or "everything") + (among if self.states or self.lane else "")
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One job that was planned. It is left alone if its event is in another run by then, or, where ``state`` says one, in another state."""
+
+    job_id: str
+    run: int | None = None
+    state: str = ""
+
+    @property
+    def line(self) -> str:
+        """As it is stored."""
+        return f"{self.job_id} {self.run or '-'} {self.state or '-'}"
+
+
+def plan_event(deed: Deed, event: EventSummary, named_state: str | None) -> Entry | str:
+    """The entry of an event, or why it is left out. ``named_state`` is what the filter asks for by name."""
+    state = EventState(event.state)
+    if deed.kind is BulkKind.REPLAY:
+        if state in (EventState.FAILED, EventState.SHED) or (state == named_state and state in (EventState.CANCELLED, EventState.RESOLVED)):
+            return Entry(event.id, event.run, state)
+        if state in (EventState.CANCELLED, EventState.RESOLVED):
+            return f"it is {state}: such are replayed only where the filter says state={state}"
+        return f"it is {state}: there is nothing to replay"
+    if state in FINISHED_STATES:
+        return f"it is {state} already"
+    if deed.kind is BulkKind.PRIORITIZE and event.priority == deed.to and not deed.front:
+        return f"its priority is {deed.to} already"
+    return Entry(event.id, event.run, named_state or "")
+
+
+def plan_job(job: JobSummary) -> Entry | str:
+    """The entry of a job of a lane, or why it is left out."""
+    return "it is being worked on" if job.place == "leased" else Entry(job.id)
+
+
+def chunk(rate_per_s: float, left: int, most_left: int | None) -> int:
+    """How many are due in one tick, one at least while any is left."""
+    wanted = min(CHUNK_MAX, max(1, round(rate_per_s * TICK_S)), left)
+    return wanted if most_left is None else min(wanted, most_left)
+
+
+class BulkPlan(View):
+    """What an operation would do, counted before anything is done. ``token`` is what it is applied by; empty where nothing was kept."""
+
+    token: str = ""
+    kind: str
+    deed: str
+    filter: str
+    count: int
+    looked: int
+    exact: bool = True
+    """``False``: there is more than was looked at, and only ``count`` of it is planned."""
+    estimate: int
+    """All there are, extrapolated where not all was looked at."""
+    ineligible: dict[str, int] = Field(default_factory=dict)
+    by_state: dict[str, int] = Field(default_factory=dict)
+    by_kind: dict[str, int] = Field(default_factory=dict)
+    sample: tuple[str, ...] = ()
+    """The first few, a line each."""
+    pointless: int = 0
+    """Of a replay: those with a newer head, which will end superseded without asking anybody."""
+    pointless_exact: bool = True
+    calls: int = 0
+    """Calls to providers it will make, as far as the settings tell."""
+    cost_usd: float | None = None
+    """What they will cost at the price of the last 15 minutes' calls; ``None`` where that is not known."""
+    rate_per_s: float = 0.0
+    takes_s: float = 0.0
+
+
+class BulkStatus(View):
+    """One bulk operation. ``done``, ``skipped``, ``failed``, ``left`` and ``dropped`` always add up to ``planned``."""
+
+    id: str
+    kind: str
+    deed: str
+    filter: str
+    state: str
+    by: str
+    host: str = ""
+    reason: str = ""
+    planned: int
+    most: int | None = None
+    done: int = 0
+    skipped: int = 0
+    failed: int = 0
+    left: int = 0
+    dropped: int = 0
+    """Not looked at any more: it was cancelled, or its maximum was reached."""
+    skips: dict[str, int] = Field(default_factory=dict)
+    """Skipped and failed ones by reason."""
+    skipped_ids: tuple[tuple[str, str], ...] = ()
+    """The first of them with their reasons."""
+    rate_per_s: float = 0.0
+    speed_per_s: float = 0.0
+    """How fast it went over the last seconds."""
+    eta_s: float | None = None
+    created_at: str
+    started_at: str | None = None
+    ended_at: str | None = None
+    engine: str = ""
+    note: str = ""
+    """Why it does not move, where that is known."""
+
+    @property
+    def share(self) -> float:
+        """How much of it is over, 0 to 1."""
+        return 1.0 if not self.planned else (self.planned - self.left) / self.planned
+
+
+def eta_s(left: int, rate_per_s: float, speed_per_s: float, most_left: int | None) -> float | None:
+    """Seconds until it is over: by how fast it went, else by its rate."""
+    rest = left if most_left is None else min(left, most_left)
+    pace = speed_per_s or rate_per_s
+    return round(rest / pace, 1) if pace > 0 else None
+
+
+def bar(share: float, width: int, *, ascii_only: bool = False) -> str:
+    """A bar of ``width`` characters."""
+    full = max(0, min(width, int(share * width + 1e-9)))
+    return ("#" if ascii_only else "█") * full + ("." if ascii_only else "░") * (width - full)
+
+
+def waits_for(order: Sequence[tuple[str, str]], held: Mapping[str, str]) -> dict[str, str]:
+    """Of operations given as (id, scope) in their order, which waits for which; ``held`` has the state of each."""
+    first: dict[str, str] = {}
+    waiting: dict[str, str] = {}
+    for op_id, scope in order:
+        if held.get(op_id) != BulkState.RUNNING:
+            continue
+        if scope in first:
+            waiting[op_id] = first[scope]
+        else:
+            first[scope] = op_id
+    return waiting

@@ -1,0 +1,153 @@
+"""Backup of a namespace to one file, and its restoration into an empty one."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+from collections.abc import AsyncIterator, Callable, Iterator
+from dataclasses import dataclass
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+from gitbridge_console import __version__
+from gitbridge_console.domain.backup_file import EVENT, GROUP, HEAD, KEY, MAGIC, TRAILER, BadBackup, BlockWriter, Record, records_of
+from gitbridge_console.domain.timestamps import iso_from_ms
+from gitbridge_console.operations.door import Door
+from gitbridge_console.operations.errors import OperationError, Refused, Usage
+from gitbridge_console.store.backup import CannotRestore
+
+BATCH = 20
+"""Records that are in memory at a time, beside the block they come from."""
+
+Told = Callable[[int], None]
+"""Told how many events were written or restored so far."""
+
+
+@dataclass(frozen=True, slots=True)
+class BackupFacts:
+    """What a whole backup says of itself. ``digest`` names its contents."""
+
+    at: str
+    namespace: str
+    program: str
+    server: str
+    events: int
+    keys: int
+    digest: str
+
+
+@dataclass(frozen=True, slots=True)
+class _Checked:
+    """A file that was read to its end and is whole."""
+
+    facts: BackupFacts
+    head: dict[str, Any]
+    roots: tuple[Record, ...]
+
+
+class BackupOperations(Door):
+    """One file with events, tasks, decisions, audit and switches."""
+
+    async def backup(self, told: Told = lambda events: None) -> AsyncIterator[bytes]:
+        """The file, piece by piece. Nothing is paused: each event is as it stood at one moment while this ran."""
+        store, writer = self._store.backup, BlockWriter()
+        async with self._writing("backup", f"namespace {self._store.keys.namespace}") as entry:
+            yield MAGIC + writer.add(await store.head(__version__))
+            async for record in store.records():
+                if piece := writer.add(record):
+                    yield piece
+                told(writer.counts.get("E", 0))
+            yield writer.end({"namespace": self._store.keys.namespace})
+            entry.affected = writer.counts.get("E", 0)
+            entry.result = f"{entry.affected} events, {writer.counts.get('K', 0)} keys"
+
+    async def check_backup(self, path: Path) -> BackupFacts:
+        """Read a file to its end.
+
+        Raises:
+            Refused: it is no backup, not whole, or altered.
+        """
+        return (await self._checked(path)).facts
+
+    async def _checked(self, path: Path) -> _Checked:
+        try:
+            return await asyncio.to_thread(_read_through, path)
+        except BadBackup as error:
+            raise Refused(f"{path}: {error}; nothing was restored") from None
+        except OSError as error:
+            raise Usage(f"{path}: {error.strerror or error}") from None
+
+    async def restore(self, path: Path, told: Told = lambda events: None) -> BackupFacts:
+        """Put a backup into this namespace, which must be empty, or hold the first part of the same one.
+
+        The whole file is checked before anything is written. What was being worked on when it was made waits again.
+
+        Raises:
+            Refused: the file is not whole, or the store is not one it can go into.
+        """
+        namespace = self._store.keys.namespace
+        self._allow("restore", f"namespace {namespace}")
+        checked = await self._checked(path)
+        try:
+            async with self._asking():
+                goes_on = await self._store.backup.check(checked.head, checked.facts.digest)
+                if not goes_on:
+                    # The audit of the backup comes first, for what is written next is entered into it.
+                    await self._store.backup.begin(checked.roots, checked.facts.digest)
+            async with self._writing("restore", f"namespace {namespace} from {path.name}", planned=checked.facts.events) as entry:
+                entry.affected = await self._write(path, told)
+                entry.result = f"{entry.affected} events restored" + (", gone on with" if goes_on else "")
+                await self._store.backup.end()
+        except CannotRestore as error:
+            raise Refused(f"{path}: {error}") from None
+        return checked.facts
+
+    async def _write(self, path: Path, told: Told) -> int:
+        new = looked = 0
+        try:
+            with path.open("rb") as file:
+                records = records_of(file)
+                while batch := await asyncio.to_thread(lambda: list(islice(records, BATCH))):
+                    new += await self._store.backup.write(batch)
+                    looked += sum(record.kind == EVENT for record in batch)
+                    told(looked)
+        except (BadBackup, OSError) as error:
+            raise OperationError(f"{path} changed while it was restored ({error}): run it again with the whole file") from None
+        return new
+
+
+def _read_through(path: Path) -> _Checked:
+    digest = hashlib.sha256()
+    with path.open("rb") as file:
+        head, roots, counts = _gather(records_of(file))
+        file.seek(0)
+        while piece := file.read(1024 * 1024):
+            digest.update(piece)
+    facts = BackupFacts(
+        at=iso_from_ms(int(head.get("at_ms", 0))),
+        namespace=str(head.get("namespace", "")),
+        program=str(head.get("program", "")),
+        server=f"{head.get('server')} {head.get('server_version')}",
+        events=counts[EVENT],
+        keys=counts[KEY],
+        digest=digest.hexdigest(),
+    )
+    return _Checked(facts, head, tuple(roots))
+
+
+def _gather(records: Iterator[Record]) -> tuple[dict[str, Any], list[Record], dict[bytes, int]]:
+    head: dict[str, Any] = {}
+    roots: list[Record] = []
+    counts = dict.fromkeys((HEAD, EVENT, KEY, GROUP, TRAILER), 0)
+    for record in records:
+        if record.kind not in counts:
+            raise BadBackup(f"a record of the unknown kind {record.kind!r}")
+        counts[record.kind] += 1
+        if record.kind == HEAD:
+            head = record.document
+        elif record.kind == GROUP:
+            roots.append(record)
+    if not head:
+        raise BadBackup("it does not say what it is of")
+    return head, roots, counts

@@ -1,0 +1,23 @@
+-- Everything that is kept of events, each as it stands now. ARGV: event ids. Returns for each {id, state, since when in ms, then the
+-- letter and what follows of each of its keys with what DUMP gives of it}; an empty list for one that is gone.
+local out = {}
+for i = 1, #ARGV do
+  local event, found = ARGV[i], {}
+  local h = hmget(event, 'state', 'tasks')
+  if h[1] then
+    found = {event, h[1], call('ZSCORE', T .. ':e:' .. h[1], event) or NOW_MS}
+    local function add(name)
+      local dumped = call('DUMP', T .. ':' .. name)
+      if dumped then
+        found[#found + 1] = name
+        found[#found + 1] = dumped
+      end
+    end
+    for _, part in ipairs({'j', 'x', 'p', 'f', 'n', 'o', 'h', 'v'}) do add(part .. ':' .. event) end
+    for n = 1, tonumber(h[2]) or 0 do
+      for _, part in ipairs({'j', 'a', 't'}) do add(part .. ':' .. event .. '.' .. n) end
+    end
+  end
+  out[#out + 1] = found
+end
+return out
