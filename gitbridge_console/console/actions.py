@@ -210,7 +210,7 @@ OPERATIONS = {
     "event.cancel": "cancel",
     "event.edit": "replay",
     "lane.flush": "bulk flush",
-    "queue.failover": "bulk failover",
+    "queue.failover": "bulk",
     "bulk.apply": "bulk",
     "bulk.pause": "bulk",
     "bulk.cancel": "bulk",

@@ -25,6 +25,7 @@ DEEDS: dict[str, Deed] = {
     "approve": lambda door, stock: door.approve(stock.decided, "matrix"),
     "reject": lambda door, stock: door.reject(stock.decided, "matrix"),
     "alerts": lambda door, stock: door.silence_alert("paused", 60, "matrix"),
+    "filter": lambda door, stock: door.save_filter("night", "state=failed"),
     "quarantine retry": lambda door, stock: door.retry_quarantined(stock.quarantined, event_type="push"),
     "quarantine drop": lambda door, stock: door.drop_quarantined(stock.quarantined, "matrix"),
 }
@@ -43,6 +44,7 @@ WORDS: dict[str, tuple[str, ...]] = {
     "approve": ("decisions", "approve", "1"),
     "reject": ("decisions", "reject", "1"),
     "alerts": ("alerts", "silence", "paused", "--for", "1h", "--reason", "matrix"),
+    "filter": ("filters", "save", "night", "state=failed"),
     "quarantine retry": ("quarantine", "retry", "1-1", "--type", "push"),
     "quarantine drop": ("quarantine", "drop", "1-1", "--reason", "matrix"),
 }
