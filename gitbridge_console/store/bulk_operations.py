@@ -23,7 +23,7 @@ KEPT_MAX = 100
 PLANNED_MAX = 20
 """Plans that wait to be applied; the oldest gives way."""
 ENTRIES_AT_ONCE = 1_000
-TODO_LONGER_S = 60
+ENTRIES_LONGER_S = 60
 
 HOLD = """
 local h = redis.call('HMGET', KEYS[1], 'state', 'owner', 'until', 'fence')
@@ -103,7 +103,7 @@ class BulkStore:
             for start in range(0, len(own), ENTRIES_AT_ONCE):
                 await self._client.rpush(keys.bulk_todo(op_id), *own[start : start + ENTRIES_AT_ONCE])
             # Longer than the record, so that a plan that can still be applied has all of its entries.
-            await self._client.expire(keys.bulk_todo(op_id), round(keep_s) + TODO_LONGER_S)
+            await self._client.expire(keys.bulk_todo(op_id), round(keep_s) + ENTRIES_LONGER_S)
         fields: dict[str, str | int] = {
             "kind": deed.kind,
             "to": deed.to,

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from rich.cells import cell_len
-from sample import HOSTILE, audit, calm, decision, decisions, event, failures, first_run, fleet, jobs, store_away
+from sample import AT, HOSTILE, audit, calm, decision, decisions, event, failures, first_run, fleet, jobs, store_away
 
 from gitbridge_console.console.views.cells import Cell, Column, Line, Row, age, line, millis, money, percent, sparkline, wrap
 from gitbridge_console.console.views.event import event_lines, payload_lines
@@ -30,6 +30,8 @@ from gitbridge_console.console.views.limits import limit_lines
 from gitbridge_console.console.views.log import log_rows
 from gitbridge_console.console.views.provider import provider_detail
 from gitbridge_console.console.views.tables import decision_rows, event_rows, job_rows
+from gitbridge_console.console.views.ways_in import ways_in_lines
+from gitbridge_console.domain.snapshots import LegacyStatus, ReceiverStatus, ReconcileStatus, SpoolStatus
 
 
 def texts(rows: Iterable[Row]) -> list[list[str]]:
@@ -256,3 +258,31 @@ def test_a_providers_limits_say_how_much_when_and_who_says_so() -> None:
     assert text[0].startswith("rate limit   50 requests a minute used up, next call at ")
     assert text[1] == "rate limits  80k output tokens a minute  (headers)"
     assert text[2] == "retry budget 8.4 of 10 tokens, 2 of 31 calls repeated in 1 min"
+
+
+def test_the_fleet_tells_how_events_come_in_and_what_is_kept_back() -> None:
+    receivers = (
+        ReceiverStatus(id="door-1", host="a", beat_age_s=0.4, spool=SpoolStatus(max_bytes=2**30)),
+        ReceiverStatus(
+            id="door-2", host="b", beat_age_s=0.4, spool=SpoolStatus(records=12, bytes=3 * 2**20, max_bytes=2**30, oldest_age_s=40.0)
+        ),
+        ReceiverStatus(id="door-3", host="c", beat_age_s=9.0, spool=SpoolStatus(failure="No space left on device\x1b[2J")),
+        ReceiverStatus(id="door-4", host="d", beat_age_s=0.4),
+    )
+    legacy = LegacyStatus(at=AT, waiting=12, processing=2, max_waiting=10_000)
+    reconcile = ReconcileStatus(at=AT, missed=3, asked=2, given_up=1)
+    snapshot = fleet().model_copy(update={"receivers": receivers, "legacy": legacy, "reconcile": reconcile})
+    told = [row.plain.rstrip() for row in ways_in_lines(snapshot)]
+    assert told[0] == "WAYS IN"
+    assert "door-1 ok" in told[1]
+    assert "spool empty" in told[1]
+    assert "SPOOLED 12 (3 MiB of 1,024 MiB, the oldest 40s)" in told[2]
+    assert "door-3 LATE" in told[3]
+    assert "SPOOL FAILS: No space left on device" in told[3]
+    assert "\x1b" not in told[3]
+    assert "no spool" in told[4]
+    assert "legacy list 12 of 10,000 wait, 2 under way" in told[5]
+    assert "3 missed, 2 asked for again, 1 given up" in told[6]
+    away = snapshot.model_copy(update={"legacy": LegacyStatus(at=AT, problem="WRONGTYPE")})
+    assert "NOT READ: WRONGTYPE" in ways_in_lines(away)[5].plain
+    assert ways_in_lines(fleet().model_copy(update={"receivers": (), "legacy": None, "reconcile": None})) == []

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from gitbridge_console.console.text import safe
 from gitbridge_console.console.views.cells import Cell, Column, Line, Row, age, line, percent
+from gitbridge_console.console.views.sizes import mebibytes
+from gitbridge_console.console.views.ways_in import ways_in_lines
 from gitbridge_console.domain.snapshots import FleetSnapshot
 
 LATE_S = 5.0
@@ -66,12 +68,8 @@ def store_lines(snapshot: FleetSnapshot) -> list[Line]:
             Cell(f"  {safe(overload.reason)}", "dim"),
         ),
         line(""),
+        *ways_in_lines(snapshot),
         line(Cell("KEPT", "head")),
         line(f"  answers cached {cache.answers:,} ({mebibytes(cache.bytes)}), hit rate {percent(cache.hit_rate)} in 15 min"),
         line(f"  quarantined {snapshot.quarantined:,}   duplicates {snapshot.duplicates:,}   refused {snapshot.refused:,}"),
     ]
-
-
-def mebibytes(n: int) -> str:
-    """``12 MiB``, or kibibytes below one."""
-    return f"{n / 2**20:,.0f} MiB" if n >= 2**20 else f"{n / 2**10:,.0f} KiB"
