@@ -14,6 +14,7 @@ from contextlib import AsyncExitStack, ExitStack, contextmanager
 from importlib.util import find_spec
 from pathlib import Path
 
+import hypothesis
 import pytest
 from redis import Redis as SyncRedis
 from redis.asyncio import Redis
@@ -24,6 +25,10 @@ from gitbridge_console.store.keys import Keys
 from tests.orphans import servers_below
 
 _numbers = itertools.count(1)
+
+# How long an example takes says how busy the machine is. What it must not exceed is for benchmarks.
+hypothesis.settings.register_profile("here", deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow])
+hypothesis.settings.load_profile("here")
 
 
 @pytest.fixture(scope="session")

@@ -12,7 +12,8 @@ import click
 from gitbridge_console.commands.output import plain, print_json, print_json_line, say, seconds, table
 from gitbridge_console.commands.running import with_operations
 from gitbridge_console.commands.words import RATE
-from gitbridge_console.domain.bulk import AT_ONCE_MAX, ENDED, BulkPlan, BulkState, BulkStatus, Deed, Selection, bar
+from gitbridge_console.domain.bulk import AT_ONCE_MAX, ENDED, BulkState, Deed, Selection, bar
+from gitbridge_console.domain.bulk_views import BulkPlan, BulkStatus
 from gitbridge_console.operations.errors import Refused
 
 if TYPE_CHECKING:

@@ -46,6 +46,7 @@ logger = logging.getLogger(__name__)
 
 T = TypeVar("T")
 
+LEAVE_AGAIN_S = 0.02
 HISTORY_EVERY_S = 5.0
 """Charts are drawn no more often either."""
 FLOW_POINTS = 30
@@ -136,8 +137,7 @@ class ConsoleApp(AppActions):
     def on_mount(self) -> None:
         """Start painting. The theme is on already: put on now, every style would be made twice."""
         if self._leaving is not None:
-            self.exit(self._leaving)
-            return
+            self._leave()
         self.theming.tell()
         if self.settings is not None:
             self._put_keys_on()
@@ -171,7 +171,14 @@ class ConsoleApp(AppActions):
         loop: asyncio.AbstractEventLoop | None = getattr(self, "_loop", None)
         if loop is not None:
             with contextlib.suppress(RuntimeError):  # it has ended by itself
-                loop.call_soon_threadsafe(self.exit, code)
+                loop.call_soon_threadsafe(self._leave)
+
+    def _leave(self) -> None:
+        """End as soon as the first screen stands: one that is only being put up would be cut off half-way, which it takes for a fault."""
+        if self.screen_stack and self.screen.is_mounted:
+            self.exit(self._leaving)
+        else:
+            self.set_timer(LEAVE_AGAIN_S, self._leave)
 
     def restart_timer(self) -> None:
         """Paint from now on as often as is wanted now."""
@@ -216,7 +223,8 @@ class ConsoleApp(AppActions):
         """Show the newest picture on the screen in front."""
         if self.snapshot is None and getattr(self.fleet, "failed", None) is not None:
             # There is nothing to show and never will be: whoever started the console says why.
-            self.exit(1)
+            self._leaving = 1
+            self._leave()
             return
         if self.settings is None and (settings := getattr(self.fleet, "settings", None)) is not None:
             self._adopt(settings)

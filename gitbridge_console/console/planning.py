@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from gitbridge_console.domain.bulk import BulkKind, BulkPlan, Deed, Selection
-from gitbridge_console.domain.snapshots import FleetSnapshot
+from gitbridge_console.domain.bulk import BulkKind, Deed, Selection
 from gitbridge_console.operations.errors import OperationError
 
 if TYPE_CHECKING:
     from gitbridge_console.console.screens.base import FleetScreen
+    from gitbridge_console.domain.bulk_views import BulkPlan
+    from gitbridge_console.domain.snapshots import FleetSnapshot
 
 
 class Look:

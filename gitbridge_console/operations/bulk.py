@@ -7,7 +7,8 @@ from collections import Counter
 from collections.abc import Sequence
 from contextlib import suppress
 
-from gitbridge_console.domain.bulk import OF_LANES, BulkKind, BulkPlan, BulkState, BulkStatus, Deed, Selection, waits_for
+from gitbridge_console.domain.bulk import OF_LANES, BulkKind, BulkState, Deed, Selection, waits_for
+from gitbridge_console.domain.bulk_views import BulkPlan, BulkStatus
 from gitbridge_console.domain.event_views import ChangeReport
 from gitbridge_console.domain.events import STAGE_LANES, Priority
 from gitbridge_console.domain.filters import EventFilter

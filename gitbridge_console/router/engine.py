@@ -44,15 +44,16 @@ from gitbridge_console.router.event_router import EventRouter
 from gitbridge_console.router.hedger import Hedger
 from gitbridge_console.router.intake import Intake
 from gitbridge_console.router.lane import Lane
-from gitbridge_console.router.lane_failover import LaneFailover, no_new_seats
+from gitbridge_console.router.lane_failover import LaneFailover
 from gitbridge_console.router.lane_room import LaneRoom
 from gitbridge_console.router.leases import LeaseKeeper
 from gitbridge_console.router.loop_lag import LoopLag
-from gitbridge_console.router.overload import Overload, measure
+from gitbridge_console.router.overload import Overload
 from gitbridge_console.router.progress import ProgressTeller
 from gitbridge_console.router.provider_pool import client_or_problem
 from gitbridge_console.router.rate_limits import RateLimiter
 from gitbridge_console.router.task_processor import TaskProcessor
+from gitbridge_console.router.upkeep import BEAT_S, Upkeep
 from gitbridge_console.settings.holder import SettingsHolder
 from gitbridge_console.settings.reload import fingerprint
 from gitbridge_console.settings.routing import ProviderSettings
@@ -65,9 +66,6 @@ from gitbridge_console.store.trouble import STORE_AWAY
 
 logger = logging.getLogger(__name__)
 
-BEAT_S = 1.0
-TRIM_EVERY_BEATS = 10
-HEAL_AFTER_S = 2.0
 LEGACY_FILL = 0.8
 """Fill of the queue from which entries stay in the legacy list: they keep there, webhooks do not."""
 
@@ -103,7 +101,6 @@ class Engine:
         )
         self._discovery = Discovery(self.router, store.providers, store.trouble, lambda: holder.current.health)
         self.leases = LeaseKeeper(store.queue, store.trouble, store.wakeups)
-        self.overload = Overload()
         token = TokenSource(lambda: holder.current.hosts.github)
         self._github = GitHubApi(lambda: holder.current.hosts.github, token)
         self._gitlab = GitLabClient(lambda: holder.current.hosts.gitlab)
@@ -129,7 +126,8 @@ class Engine:
             batches=desk,
             hedger=hedger,
         )
-        self._failover = LaneFailover(store.queue, store.fleet, self.router, holder, engine=self.id)
+        failover = LaneFailover(store.queue, store.fleet, self.router, holder, engine=self.id)
+        self._upkeep = Upkeep(store, holder, self.router, self.limits, self._budgets, failover, beat=self._beat)
         self._decide = DecisionStage(store.queue, store.reader, self.router, store.outcomes, store.metrics, holder)
         self._webhook = OutgoingWebhook(lambda: holder.current.actions)
         outbox = Outbox(self._github, self._webhook, store.outbox, store.github, holder)
@@ -143,6 +141,11 @@ class Engine:
         self._stop = asyncio.Event()
         self._drained = asyncio.Event()
         self.ready = asyncio.Event()
+
+    @property
+    def overload(self) -> Overload:
+        """Which step of cutting work down is in force."""
+        return self._upkeep.overload
 
     def stop(self) -> None:
         """Ask the engine to finish what is in hand and end; :meth:`run` returns then. Call from its own loop."""
@@ -196,9 +199,9 @@ class Engine:
         jobs: list[tuple[str, Coroutine[Any, Any, None]]] = [
             ("leases", self.leases.run()),
             ("wakeups", self.store.wakeups.listen()),
-            ("maintenance", self._maintenance()),
+            ("upkeep", self._upkeep.run(self._drained)),
             ("provider board", self._board.run()),
-            # Apart from the maintenance: a slow disk must hold up neither recovery nor heartbeat.
+            # Apart from the upkeep: a slow disk must hold up neither recovery nor heartbeat.
             ("dead letters", self._dead_letters.run()),
             ("bulk operations", self._bulk.run()),
             ("reconcile", self._reconcile.run(self._stop)),
@@ -306,54 +309,6 @@ class Engine:
         before, self._applied = self._applied, new.model_copy(update={"providers": self.router.holding()})
         if fingerprint(self._applied) != fingerprint(before):
             logger.info("settings %s hold now", fingerprint(self._applied))
-
-    async def _maintenance(self) -> None:
-        beats = 0
-        while not self._drained.is_set():
-            try:
-                await self.store.queue.recover()
-                if beats % TRIM_EVERY_BEATS == 0:
-                    # Before anything that needs room: at the memory limit this is what makes some.
-                    await self.store.queue.trim()
-                await self.store.event_log.keep(self.store.queue.retention.event_log_max)
-                await self.store.queue.age()
-                await self._look_round()
-                await self.store.fleet.beat(self._beat())
-                await self.store.metrics.flush()
-                self.store.trouble.answered()
-            except STORE_AWAY as error:
-                self.store.trouble.report(error)
-                await self._heal()
-            except Exception:
-                logger.exception("maintenance failed for a reason nobody foresaw; it goes on")
-            beats += 1
-            await asyncio.sleep(BEAT_S)
-
-    async def _look_round(self) -> None:
-        """See which lanes are held and how much there is to do; said once when it changes."""
-        settings = self._holder.current
-        stats, window = await self.store.queue.stats(), await self.store.metrics.read(minutes=2)
-        self.store.metrics.record_depths({name: lane.ready + lane.waiting + lane.leased + lane.held for name, lane in stats.lanes.items()})
-        self.router.paused = frozenset(stats.pauses)
-        self.router.no_new_seats = no_new_seats(stats, settings.queue.pause_hold_s)
-        pace = {name: provider.calls_1m / 60 for name, provider in window.providers.items()}
-        before, self.overload = self.overload, measure(settings.queue, settings.shedding, stats, pace)
-        if self.overload.step is not before.step:
-            logger.warning("overload: %s%s", self.overload.step.label, f": {self.overload.reason}" if self.overload.reason else "")
-        await self._budgets.look()
-        self.limits.engines = await self.store.fleet.count()
-        await self.limits.look()
-        await self._failover.turn(stats)
-
-    async def _heal(self) -> None:
-        away_s = self.store.trouble.away_for_s
-        if away_s is not None and away_s > HEAL_AFTER_S:
-            try:
-                await self.store.heal()
-            except STORE_AWAY as error:
-                self.store.trouble.report(error)
-            except Exception:
-                logger.exception("the store could not be healed for a reason nobody foresaw")
 
     def _beat(self) -> Beat:
         return Beat(

@@ -10,7 +10,8 @@ from collections.abc import Sequence
 
 from redis.asyncio import Redis
 
-from gitbridge_console.domain.bulk import ENDED, BulkKind, BulkState, BulkStatus, Deed, Entry
+from gitbridge_console.domain.bulk import ENDED, BulkKind, BulkState, Deed, Entry
+from gitbridge_console.domain.bulk_views import BulkStatus
 from gitbridge_console.domain.events import Priority
 from gitbridge_console.store.bounded_writes import BoundedWrites
 from gitbridge_console.store.bulk_records import BulkRecord, BulkSums, describe, read_record

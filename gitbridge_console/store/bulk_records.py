@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from gitbridge_console.domain.bulk import BulkKind, BulkState, BulkStatus, Deed, eta_s
+from gitbridge_console.domain.bulk import BulkKind, BulkState, Deed, eta_s
+from gitbridge_console.domain.bulk_views import BulkStatus
 from gitbridge_console.domain.timestamps import iso_from_ms
 
 

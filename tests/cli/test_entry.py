@@ -55,7 +55,7 @@ def test_global_options_hold_before_and_after_the_command(bare) -> None:
 
 def test_options_of_the_screen_are_settings(bare) -> None:
     shown = bare("--ascii", "--mouse", "--theme", "t", "--refresh", "5", "config", "show", "--json").json
-    assert shown["console"] == {"theme": "t", "refresh_s": 5.0, "mouse": True, "ascii": True, "bell": False}
+    assert shown["console"] == {"theme": "t", "refresh_s": 5.0, "mouse": True, "ascii": True, "bell": False, "title": False}
 
 
 def test_wrong_settings_are_told_line_by_line(bare) -> None:
@@ -153,7 +153,10 @@ def test_docs_lists_and_prints_topics(bare) -> None:
     topics = [line.split()[0] for line in bare("docs").out.splitlines()]
     assert topics == [
         "actions",
+        "alerts",
         "architecture",
+        "backup",
+        "bulk",
         "commands",
         "configuration",
         "consensus",
@@ -164,7 +167,9 @@ def test_docs_lists_and_prints_topics(bare) -> None:
         "ingress",
         "provider-integration",
         "queue",
+        "roles",
         "routing",
+        "runbook",
         "themes",
         "troubleshooting",
     ]

@@ -13,7 +13,8 @@ from sample_decisions import decision
 from sample_history import history, story
 
 from gitbridge_console.domain.audit import AuditFilter
-from gitbridge_console.domain.bulk import BulkPlan, BulkStatus, Deed, Selection
+from gitbridge_console.domain.bulk import Deed, Selection
+from gitbridge_console.domain.bulk_views import BulkPlan, BulkStatus
 from gitbridge_console.domain.decisions import Decision
 from gitbridge_console.domain.event_views import AuditEntry, ChangeReport, DecisionSummary, EventDetail, EventSummary, JobSummary
 from gitbridge_console.domain.events import Priority

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from gitbridge_console.domain.bulk import BulkPlan, BulkStatus, Deed, Selection
+from gitbridge_console.domain.bulk import Deed, Selection
+from gitbridge_console.domain.bulk_views import BulkPlan, BulkStatus
 
 
 def bulk_operations() -> list[BulkStatus]:

@@ -11,7 +11,8 @@ from dataclasses import replace
 
 import pytest
 
-from gitbridge_console.domain.bulk import CHUNK_MAX, BulkKind, BulkState, BulkStatus, Deed, Selection
+from gitbridge_console.domain.bulk import CHUNK_MAX, BulkKind, BulkState, Deed, Selection
+from gitbridge_console.domain.bulk_views import BulkStatus
 from gitbridge_console.domain.events import EventState, IncomingEvent, Priority
 from gitbridge_console.operations.actor import Actor
 from gitbridge_console.operations.errors import NotFound, Refused, Usage

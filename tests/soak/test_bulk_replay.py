@@ -13,7 +13,8 @@ from pathlib import Path
 
 import pytest
 
-from gitbridge_console.domain.bulk import BulkKind, BulkStatus, Deed, Selection
+from gitbridge_console.domain.bulk import BulkKind, Deed, Selection
+from gitbridge_console.domain.bulk_views import BulkStatus
 from gitbridge_console.domain.events import EventState, IncomingEvent, Priority
 from gitbridge_console.operations.actor import Actor
 from gitbridge_console.operations.operations import Operations

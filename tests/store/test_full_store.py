@@ -17,7 +17,8 @@ from gitbridge_console.domain.events import IncomingEvent
 from gitbridge_console.operations.actor import Actor
 from gitbridge_console.operations.errors import BackPressure
 from gitbridge_console.operations.operations import Operations
-from gitbridge_console.router.engine import HEAL_AFTER_S, Engine
+from gitbridge_console.router.engine import Engine
+from gitbridge_console.router.upkeep import HEAL_AFTER_S
 from gitbridge_console.settings.holder import SettingsHolder
 from gitbridge_console.settings.model import LegacySettings, RedisSettings, Settings
 from gitbridge_console.store.bounded_writes import BoundedWrites
@@ -185,5 +186,5 @@ async def test_the_engine_starts_a_server_again_that_is_away_but_not_one_that_is
         for error, times in ((FULL, 0), (RedisConnectionError("refused"), 1)):
             store.trouble.report(error)
             clock.now += HEAL_AFTER_S + 1
-            await engine._heal()
+            await engine._upkeep.heal()
             assert len(healed) == times

@@ -14,7 +14,8 @@ from gitbridge_console.console.views.tours import EMPTY
 from gitbridge_console.console.widgets.bottom_row import Question
 from gitbridge_console.console.widgets.lines import Page
 from gitbridge_console.console.widgets.row_table import RowTable
-from gitbridge_console.domain.bulk import BulkKind, BulkPlan, BulkState, BulkStatus
+from gitbridge_console.domain.bulk import BulkKind, BulkState
+from gitbridge_console.domain.bulk_views import BulkPlan, BulkStatus
 from gitbridge_console.domain.snapshots import FleetSnapshot
 
 ROWS_MAX = 14

@@ -6,7 +6,8 @@ from collections.abc import Sequence
 
 from gitbridge_console.console.text import safe
 from gitbridge_console.console.views.cells import Cell, Column, Line, Row, age, clock, line, money
-from gitbridge_console.domain.bulk import BulkPlan, BulkStatus, bar
+from gitbridge_console.domain.bulk import bar
+from gitbridge_console.domain.bulk_views import BulkPlan, BulkStatus
 
 BAR_WIDTH = 16
 REASONS_SHOWN = 12
