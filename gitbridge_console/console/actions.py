@@ -65,7 +65,7 @@ class Action:
         return f"needs the role {least.word}, yours is {role.word}: {self.title.partition(':')[0].lower()}" if role < least else ""
 
 
-TABLES = ("queue", "providers", "failures", "consensus", "log", "pulse", "fleet", "docs", "bulk")
+TABLES = ("queue", "providers", "failures", "consensus", "log", "pulse", "fleet", "docs", "bulk", "groups")
 PAGES = ("event", "provider", "help")
 ALL = (*TABLES, *PAGES, "themes", "palette")
 LISTS = ("queue", "failures", "consensus")
@@ -154,6 +154,7 @@ ACTIONS: tuple[Action, ...] = (
     Action("decision.approve", "Approve and post what waits for an operator", "O", "approve", JUDGED, danger=1, write=True, hint="approve"),
     Action("decision.reject", "Reject: end it without posting", "N", "reject", JUDGED, danger=1, write=True, hint="reject"),
     Action("decision.verdict", "Choose another verdict", "V", "verdict", ("event",), danger=1, write=True, hint="verdict"),
+    Action("failures.groups", "Groups: dead letters by error, panel and kind", "d", "groups", ("failures",), hint="groups"),
     Action("event.replay", "Replay", "R", "replay", ("failures", "consensus", "event"), danger=1, write=True, hint="replay"),
     Action("event.cancel", "Cancel", "C", "cancel", (*LISTS, "event"), danger=1, write=True, hint="cancel"),
     Action("priority.raise", "Raise the priority", "plus", "priority(-1)", ("queue", "event"), write=True, hint="raise"),

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 
 from gitbridge_console.domain.dead_letters import DeadExports, DeadTrouble
+from gitbridge_console.domain.durations import age
 from gitbridge_console.domain.events import EventState
 from gitbridge_console.domain.provider_health import HealthFinding
 from gitbridge_console.domain.snapshots import (
@@ -122,7 +123,7 @@ def _queue_alerts(
             yield Alert(
                 level="warning",
                 code="old_work",
-                text=f"{name}: oldest has waited {lane.oldest_age_s:.0f} s",
+                text=f"{name}: oldest has waited {age(lane.oldest_age_s)}",
                 since=at,
                 jump="queue",
                 about=name,

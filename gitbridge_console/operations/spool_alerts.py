@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
+from gitbridge_console.domain.durations import age
 from gitbridge_console.domain.snapshots import Alert, ReceiverStatus
 
 SILENT_S = 30.0
@@ -17,10 +18,10 @@ def spool_alerts(receivers: Sequence[ReceiverStatus], at: str) -> Iterable[Alert
         spool = receiver.spool
         if spool is None or not (spool.records or spool.failure):
             continue
-        oldest = "" if spool.oldest_age_s is None else f", oldest {spool.oldest_age_s:.0f} s"
+        oldest = "" if spool.oldest_age_s is None else f", oldest {age(spool.oldest_age_s)}"
         held = f"{spool.records:,} deliveries ({spool.bytes / 2**20:,.1f} of {spool.max_bytes / 2**20:,.0f} MiB{oldest})"
         if receiver.beat_age_s > SILENT_S:
-            text = f"receiver {receiver.id} is silent for {receiver.beat_age_s:.0f} s with {held} in its spool: start it again"
+            text = f"receiver {receiver.id} is silent for {age(receiver.beat_age_s)} with {held} in its spool: start it again"
             yield Alert(level="critical", code="spool_left", text=text, since=at)
         elif spool.failure:
             text = f"receiver {receiver.id}: the disk takes nothing for its spool: {spool.failure}; it holds {held}"

@@ -15,6 +15,7 @@ from sample_history import history, story
 from gitbridge_console.domain.audit import AuditFilter
 from gitbridge_console.domain.bulk import Deed, Selection
 from gitbridge_console.domain.bulk_views import BulkPlan, BulkStatus
+from gitbridge_console.domain.dead_letters import DeadGroup
 from gitbridge_console.domain.decisions import Decision
 from gitbridge_console.domain.event_views import AuditEntry, ChangeReport, DecisionSummary, EventDetail, EventSummary, JobSummary
 from gitbridge_console.domain.events import Priority
@@ -162,6 +163,14 @@ class FakeDoor:
 
     async def drop_filter(self, name: str) -> ChangeReport:
         return self._note("drop_filter", name)
+
+    async def dead_groups(self) -> list[DeadGroup]:
+        self._ask("groups")
+        return [
+            DeadGroup("silent", "grok", "code_review", 31, "3e9", "no first token within 15 s \x1b[2J"),
+            DeadGroup("shed", "-", "-", 6, "3e1", "the queue was full"),
+            DeadGroup("overloaded", "claude, grok", "push_review", 2, "3d0", "HTTP 529"),
+        ]
 
     async def plan_bulk(self, deed: Deed, chosen: Selection, *, progress: Any = None, **options: Any) -> BulkPlan:
         self._ask("plan")

@@ -148,7 +148,7 @@ def fleet(**changes: Any) -> FleetSnapshot:
                 since=AT,
                 jump="providers",
             ),
-            Alert(level="warning", code="old_work", text="act: oldest has waited 902 s", since=AT, jump="queue"),
+            Alert(level="warning", code="old_work", text="act: oldest has waited 15m02", since=AT, jump="queue"),
             Alert(level="warning", code="quarantine", text="3 in quarantine: could not be read as events", since=AT, jump="failures"),
         ),
         consensus={"complete": 911, "partial": 33, "degraded": 8, "failed": 3, "split": 41},

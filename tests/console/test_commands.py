@@ -19,7 +19,7 @@ from gitbridge_console.domain.events import Priority
 
 pytestmark = pytest.mark.anyio
 
-SCOPES = ("pulse", "queue", "providers", "failures", "consensus", "log", "fleet", "docs", "bulk", "event", "provider")
+SCOPES = ("pulse", "queue", "providers", "failures", "consensus", "log", "fleet", "docs", "bulk", "groups", "event", "provider")
 
 
 async def command(d: Driver, text: str) -> None:

@@ -22,6 +22,7 @@ WAYS = {
     "fleet": "7",
     "docs": "8",
     "bulk": "b",
+    "groups": "4 d",
     "event": "5 enter",
     "provider": "3 enter",
     "help": "question_mark",

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from rich.cells import cell_len
 from sample import AT, HOSTILE, audit, calm, decision, decisions, event, failures, first_run, fleet, jobs, store_away
 
-from gitbridge_console.console.views.cells import Cell, Column, Line, Row, age, line, millis, money, percent, sparkline, wrap
+from gitbridge_console.console.views.cells import Cell, Column, Line, Row, line, millis, money, percent, sparkline, wrap
 from gitbridge_console.console.views.event import event_lines, payload_lines
 from gitbridge_console.console.views.filtering import filter_rows
 from gitbridge_console.console.views.fleet import (
@@ -31,6 +31,7 @@ from gitbridge_console.console.views.log import log_rows
 from gitbridge_console.console.views.provider import provider_detail
 from gitbridge_console.console.views.tables import decision_rows, event_rows, job_rows
 from gitbridge_console.console.views.ways_in import ways_in_lines
+from gitbridge_console.domain.durations import age
 from gitbridge_console.domain.snapshots import LegacyStatus, ReceiverStatus, ReconcileStatus, SpoolStatus
 
 

@@ -9,13 +9,14 @@ from textual.app import ComposeResult
 from gitbridge_console.console.screens.base import bindings_for
 from gitbridge_console.console.screens.listing import TableScreen
 from gitbridge_console.console.views.bulk import BULK_COLUMNS, bulk_rows, plan_lines, status_lines
-from gitbridge_console.console.views.cells import age, line, money
+from gitbridge_console.console.views.cells import line, money
 from gitbridge_console.console.views.tours import EMPTY
 from gitbridge_console.console.widgets.bottom_row import Question
 from gitbridge_console.console.widgets.lines import Page
 from gitbridge_console.console.widgets.row_table import RowTable
 from gitbridge_console.domain.bulk import BulkKind, BulkState
 from gitbridge_console.domain.bulk_views import BulkPlan, BulkStatus
+from gitbridge_console.domain.durations import age
 from gitbridge_console.domain.snapshots import FleetSnapshot
 
 ROWS_MAX = 14

@@ -113,6 +113,12 @@ class FailuresScreen(PagedScreen[EventSummary]):
         """Those that match; of all states where one is asked for."""
         return door.event_search(_states_of(wanted), wanted, bookmark, STEP)
 
+    def action_groups(self) -> None:
+        """Count the dead letters by what went wrong."""
+        from gitbridge_console.console.screens.groups import GroupsScreen
+
+        self.app.push_screen(GroupsScreen())
+
     def everything(self) -> Selection:
         """Events that match, in the states that are listed."""
         states = _states_of(EventFilter.parse(self.filter))

@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from gitbridge_console.console.text import safe
-from gitbridge_console.console.views.cells import Cell, Column, Line, Row, age, clock, line, money
+from gitbridge_console.console.views.cells import Cell, Column, Line, Row, clock, line, money
 from gitbridge_console.domain.bulk import bar
 from gitbridge_console.domain.bulk_views import BulkPlan, BulkStatus
+from gitbridge_console.domain.durations import age
 
 BAR_WIDTH = 16
 REASONS_SHOWN = 12

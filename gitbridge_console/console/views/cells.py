@@ -89,22 +89,6 @@ def wrap(whole: Line, width: int, indent: int = 6) -> list[Line]:
     return [Line(tuple(cells)) for cells in lines]
 
 
-def age(seconds: float | None) -> str:
-    """``850ms``-free ages for people: ``4s``, ``12m``, ``3h05``, ``2d04``."""
-    if seconds is None:
-        return "-"
-    seconds = max(0, round(seconds))
-    if seconds < 100:
-        return f"{seconds}s"
-    minutes, s = divmod(seconds, 60)
-    if minutes < 60:
-        return f"{minutes}m{s:02d}"
-    hours, m = divmod(minutes, 60)
-    if hours < 48:
-        return f"{hours}h{m:02d}"
-    return f"{hours // 24}d{hours % 24:02d}"
-
-
 def millis(value: float | None) -> str:
     """``840ms``, ``2.4s``."""
     if value is None:

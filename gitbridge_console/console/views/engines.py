@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from gitbridge_console.console.text import safe
-from gitbridge_console.console.views.cells import Cell, Column, Line, Row, age, line, percent
+from gitbridge_console.console.views.cells import Cell, Column, Line, Row, line, percent
 from gitbridge_console.console.views.sizes import mebibytes
 from gitbridge_console.console.views.ways_in import ways_in_lines
+from gitbridge_console.domain.durations import age
 from gitbridge_console.domain.snapshots import FleetSnapshot
 
 LATE_S = 5.0

@@ -6,7 +6,8 @@ from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
 from gitbridge_console.console.text import safe
-from gitbridge_console.console.views.cells import Cell, Column, Line, Row, age, clock, line, millis, money, percent, sparkline
+from gitbridge_console.console.views.cells import Cell, Column, Line, Row, clock, line, millis, money, percent, sparkline
+from gitbridge_console.domain.durations import age
 from gitbridge_console.domain.timestamps import ms_from_iso
 
 if TYPE_CHECKING:

@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING
 from rich.cells import cell_len
 
 from gitbridge_console.console.text import safe
-from gitbridge_console.console.views.cells import Cell, Line, age, clock, line, millis, percent
+from gitbridge_console.console.views.cells import Cell, Line, clock, line, millis, percent
 from gitbridge_console.console.views.fleet import errors_of, slowest_p95, undecided
+from gitbridge_console.domain.durations import age
 
 if TYPE_CHECKING:
     from gitbridge_console.domain.snapshots import FleetSnapshot

@@ -9,8 +9,9 @@ from rich.cells import cell_len
 
 from gitbridge_console.consensus.clusters import findings_of
 from gitbridge_console.console.text import clip, fit, safe
-from gitbridge_console.console.views.cells import Cell, Line, age, line, millis, money, wrap
+from gitbridge_console.console.views.cells import Cell, Line, line, millis, money, wrap
 from gitbridge_console.domain.decisions import Answer, AnswerStatus, Decision, DecisionState
+from gitbridge_console.domain.durations import age
 
 LABEL = 12
 COLUMN_MIN, COLUMN_MAX = 14, 16

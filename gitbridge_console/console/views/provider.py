@@ -5,9 +5,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from gitbridge_console.console.text import safe
-from gitbridge_console.console.views.cells import Cell, Line, age, clock, line, millis, money, percent
+from gitbridge_console.console.views.cells import Cell, Line, clock, line, millis, money, percent
 from gitbridge_console.console.views.fleet import STATE_TONES, state_cell
 from gitbridge_console.console.views.limits import limit_lines
+from gitbridge_console.domain.durations import age
 
 if TYPE_CHECKING:
     from gitbridge_console.domain.provider_health import HealthFinding

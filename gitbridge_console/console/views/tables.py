@@ -6,7 +6,8 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from gitbridge_console.console.text import safe
-from gitbridge_console.console.views.cells import Cell, Column, Row, age, clock
+from gitbridge_console.console.views.cells import Cell, Column, Row, clock
+from gitbridge_console.domain.durations import age
 
 if TYPE_CHECKING:
     from gitbridge_console.domain.event_views import DecisionSummary, EventSummary, JobSummary

@@ -17,6 +17,7 @@ EMPTY = {
     "log": "Nothing happened yet.\nThe fleet's events and every operator's write will stand here, newest first.",
     "bulk": "No bulk operation yet.\n"
     "/ narrows a list, * marks all that match; R, C, = or M plans it for all of them, and here it is confirmed and followed.",
+    "groups": "No dead letters.\nFailed and shed events are counted here by error, panel and kind; enter goes to all events of a group.",
     "fleet": "No engine is running.\nStart one: gitbridge-console worker, on this host or another one.",
 }
 """The first line says how it is, those below what to do."""

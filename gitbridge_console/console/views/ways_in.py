@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from gitbridge_console.console.text import safe
-from gitbridge_console.console.views.cells import Cell, Line, age, clock, line
+from gitbridge_console.console.views.cells import Cell, Line, clock, line
 from gitbridge_console.console.views.sizes import mebibytes
+from gitbridge_console.domain.durations import age
 from gitbridge_console.domain.snapshots import FleetSnapshot, LegacyStatus, ReceiverStatus, ReconcileStatus, SpoolStatus
 
 LATE_S = 5.0
