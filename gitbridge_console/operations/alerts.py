@@ -19,16 +19,16 @@ from gitbridge_console.domain.snapshots import (
     ReconcileStatus,
 )
 from gitbridge_console.domain.timestamps import iso_from_ms
+from gitbridge_console.operations.host_alerts import host_alerts
 from gitbridge_console.operations.inbox_status import legacy_alerts, reconcile_alerts
 from gitbridge_console.operations.spool_alerts import spool_alerts
 from gitbridge_console.router.overload import UNDECIDED, Overload, Step
 from gitbridge_console.settings.model import Settings
 from gitbridge_console.settings.operators import AlertSettings
-from gitbridge_console.store.host_board import EVERYWHERE, NOTHING_HELD, Publishing
+from gitbridge_console.store.host_board import NOTHING_HELD, Publishing
 from gitbridge_console.store.records import QueueStats
 from gitbridge_console.store.server_watch import ServerState
 
-FAULTS_SHOWN = 3
 FEWEST_CALLS_FOR_A_RATE = 10
 STALE_BEAT_S = 10.0
 MEMORY_WARNING, MEMORY_CRITICAL = 0.85, 0.95
@@ -64,7 +64,7 @@ def alerts_of(
         *_parked_alerts(stats, providers, at),
         *_overload_alerts(settings, stats, overload, at),
         *_dead_letter_alerts(*dead),
-        *_publishing_alerts(publishing, lanes, at),
+        *host_alerts(publishing, lanes, at),
         # What the settings switch off is no trouble.
         *_provider_alerts(settings.alerts, {name: providers[name] for name, own in settings.providers.items() if own.enabled}, at),
     ]
@@ -149,23 +149,6 @@ def _dead_letter_alerts(exports: DeadExports | None, trouble: DeadTrouble | None
         where = f"{exports.last_file} of {exports.engine}" + (f" and {exports.files - 1} more files" if exports.files > 1 else "")
         text = f"{exports.count:,} dead letters left the store for dead-letters/{where}"
         yield Alert(level="warning", code="dead_exported", text=text, since=iso_from_ms(exports.since_ms), jump="failures")
-
-
-def _publishing_alerts(publishing: Publishing, lanes: Mapping[str, LaneStatus], at: str) -> Iterable[Alert]:
-    lane = lanes.get("act")
-    waiting = lane.depth + lane.waiting if lane is not None else 0
-    for fault in publishing.faults[:FAULTS_SHOWN]:
-        where = "" if fault.scope == EVERYWHERE else f" for {fault.scope}"
-        todo = "mend hosts.github, then resume act, or wait for the next try"
-        text = f"github{where}: {fault.text}; {waiting} wait in act: {todo}"
-        yield Alert(level="critical", code="host_credential", text=text, since=iso_from_ms(fault.since_ms), jump="queue")
-    if (more := len(publishing.faults) - FAULTS_SHOWN) > 0:
-        yield Alert(level="critical", code="host_credential", text=f"github: the same for {more} more repositories", since=at, jump="queue")
-    if publishing.closed_until_ms is not None:
-        text = (
-            f"github: a rate limit is reached, nothing is published until {iso_from_ms(publishing.closed_until_ms)}; {waiting} wait in act"
-        )
-        yield Alert(level="warning", code="host_limited", text=text, since=at, jump="queue")
 
 
 STEP_TEXTS = {

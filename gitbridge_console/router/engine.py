@@ -58,6 +58,7 @@ from gitbridge_console.settings.holder import SettingsHolder
 from gitbridge_console.settings.reload import fingerprint
 from gitbridge_console.settings.routing import ProviderSettings
 from gitbridge_console.sources.changes import ChangeSource
+from gitbridge_console.sources.refusals import Refusals
 from gitbridge_console.store.fleet import Beat
 from gitbridge_console.store.legacy import legacy_warnings
 from gitbridge_console.store.records import ClaimedJob
@@ -106,7 +107,7 @@ class Engine:
         self._gitlab = GitLabClient(lambda: holder.current.hosts.gitlab)
         self._gitea = GiteaClient(lambda: holder.current.hosts.gitea)
         hosts: dict[str, DiffHost] = {GITHUB: GitHubClient(self._github), GITLAB: self._gitlab, GITEA: self._gitea}
-        changes = ChangeSource(hosts, store.diffs, store.trouble, holder)
+        changes = ChangeSource(hosts, store.diffs, store.trouble, Refusals(store.github, store.trouble), holder)
         self._progress = ProgressTeller(store.progress, store.reader, store.github, self._github, store.trouble, holder, engine=self.id)
         self._events = EventRouter(store.queue, self.router, store.metrics, holder, lambda: self.overload, changes, self._progress.watch)
         cache = AnswerCache(store.answers, store.metrics, store.trouble, lambda: holder.current.cache)

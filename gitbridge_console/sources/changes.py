@@ -16,6 +16,7 @@ from gitbridge_console.domain.names import NO_COMMIT
 from gitbridge_console.hosts.base import DiffHost, HostDiff, HostProblem
 from gitbridge_console.settings.model import Settings
 from gitbridge_console.sources.mirrors import mirror_diff, mirror_of
+from gitbridge_console.sources.refusals import Refusals
 from gitbridge_console.store.answer_cache import AnswerCacheStore
 from gitbridge_console.store.trouble import STORE_AWAY, StoreTrouble
 
@@ -44,9 +45,11 @@ class ChangeSource:
         hosts: Mapping[str, DiffHost],
         cache: AnswerCacheStore,
         trouble: StoreTrouble,
+        refusals: Refusals,
         settings: Callable[[], Settings],
     ) -> None:
         self._hosts = hosts
+        self._refusals = refusals
         self._cache = cache
         self._trouble = trouble
         self._settings = settings
@@ -81,7 +84,7 @@ class ChangeSource:
         except HostProblem as problem:
             await self._free(key, holder)
             if problem.credential:
-                logger.error("the diff of %s could not be fetched: %s; check hosts.%s", facts.subject, problem, facts.host)
+                await self._refusals.refused(facts.host, facts.repository, problem)
             return Change(note=f"no diff: {problem}", retry_in_s=problem.retry_in_s)
         await self._keep(key, holder, found.raw)
         part = found.cut and len(found.raw) <= settings.sources.max_diff_bytes
@@ -106,8 +109,11 @@ class ChangeSource:
                 logger.info("%s: %s; the code host is asked", facts.subject, problem)
         assert host is not None, "without a mirror there is a host"
         if is_pull and facts.number:
-            return await host.pull_diff(facts.repository, facts.number, size)
-        return await host.compare_diff(facts.repository, base, facts.head_sha, size)
+            found = await host.pull_diff(facts.repository, facts.number, size)
+        else:
+            found = await host.compare_diff(facts.repository, base, facts.head_sha, size)
+        await self._refusals.works(facts.host, facts.repository)
+        return found
 
     async def _look(self, key: str, holder: str) -> bytes | float:
         try:

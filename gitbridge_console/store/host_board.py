@@ -4,7 +4,7 @@
 ``<tag>:sent:<who>``    sorted set: writes of the last hour, score = when in ms
 ``<tag>:gate:<who>``    hash: ``until`` (ms, closed by the host), ``hits`` (limits met in a row)
 ``<tag>:closed``        hash: who to ``until``, for those who look
-``<tag>:faults``        hash: scope (``*`` or a repository) to JSON ``{who, text, since, probe}``
+``<tag>:faults``        hash: scope (``*``, a repository, or ``diffs:HOST:`` and one or none) to JSON ``{who, text, since, probe}``
 ======================  ===========================================================================================
 
 ``who`` is the fingerprint of a credential. All of it is bounded: an hour of writes within the limit, one gate a credential,
@@ -131,6 +131,10 @@ return healed
 """It works. ``ARGV``: who, then scopes. Returns how many faults there were."""
 
 
+READING = "diffs:"
+"""Scopes that begin so are about reading a host's diffs; they hold nothing back."""
+
+
 @dataclass(frozen=True, slots=True)
 class HostFault:
     """A credential that is refused: for a repository, or everywhere (``*``)."""
@@ -138,6 +142,14 @@ class HostFault:
     scope: str
     text: str
     since_ms: int
+
+    @property
+    def reads(self) -> tuple[str, str] | None:
+        """The host whose diffs cannot be read, and the repository or ``""`` for all; ``None`` where publishing is meant."""
+        if not self.scope.startswith(READING):
+            return None
+        host, _, repository = self.scope.removeprefix(READING).partition(":")
+        return host, repository
 
 
 @dataclass(frozen=True, slots=True)
@@ -186,6 +198,15 @@ class HostBoard:
     async def heal(self, who: str, repository: str) -> bool:
         """A write went through: forget faults and doublings; whether there was a fault."""
         return bool(await self._writes.run(HEAL, self._tag, who, EVERYWHERE, repository))
+
+    async def unread(self, host: str, repository: str, text: str, again_s: float) -> None:
+        """Keep that diffs of a host cannot be read for want of a credential: of a repository, or with ``""`` of all."""
+        await self.fault(host, f"{READING}{host}:{repository}", text, again_s)
+
+    async def read_again(self, host: str, repository: str) -> None:
+        """A diff was read: what was kept by :meth:`unread` of the repository and of all is over."""
+        scopes = (f"{READING}{host}:", f"{READING}{host}:{repository}")
+        await self._writes.run(HEAL, self._tag, "", *scopes)
 
     async def forget_faults(self) -> int:
         """An operator says that it is mended; returns how many faults there were."""

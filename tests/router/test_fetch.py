@@ -11,12 +11,15 @@ from gitbridge_console.domain.events import EventFacts, IncomingEvent
 from gitbridge_console.hosts.base import HostDiff, HostProblem
 from gitbridge_console.hosts.github import GitHubClient
 from gitbridge_console.hosts.github_api import GitHubApi
+from gitbridge_console.operations.host_alerts import host_alerts
 from gitbridge_console.router.ai_router import AIRouter
 from gitbridge_console.router.event_router import EventRouter
 from gitbridge_console.settings.model import GitHubSettings, Settings, SourceSettings
 from gitbridge_console.sources.changes import Change, ChangeSource
+from gitbridge_console.sources.refusals import TOLD_EVERY_S, Refusals
 from gitbridge_console.store.answer_cache import AnswerCacheStore
 from gitbridge_console.store.event_queue import RedisEventQueue
+from gitbridge_console.store.host_board import HostBoard
 from gitbridge_console.store.metrics import Metrics
 from gitbridge_console.store.reader import EventReader
 from gitbridge_console.store.records import ClaimedJob
@@ -63,6 +66,7 @@ class Fetch:
         self.queue, self.router, self.metrics, self.reader, self.host = queue, router, metrics, reader, Host()
         self.settings = settings.model_copy(update={"sources": SourceSettings(backoff_s=0.01)})
         self.cache = AnswerCacheStore(queue.client, queue.keys.diffs)
+        self.board, self.time_s = HostBoard(queue.client, queue.keys, "github"), 0.0
         self.events = EventRouter(queue, router, metrics, lambda: self.settings, changes=self.source())
 
     def events_with(self, change: Change) -> EventRouter:
@@ -76,7 +80,8 @@ class Fetch:
         return EventRouter(self.queue, self.router, self.metrics, lambda: self.settings, changes=source)
 
     def source(self) -> ChangeSource:
-        return ChangeSource({"github": self.host}, self.cache, StoreTrouble(), lambda: self.settings)
+        refusals = Refusals(self.board, StoreTrouble(), lambda: self.time_s)
+        return ChangeSource({"github": self.host}, self.cache, StoreTrouble(), refusals, lambda: self.settings)
 
     async def submit(self, delivery: str = "d1", diff: str | None = None) -> str:
         event = IncomingEvent(delivery, "pull_request", json.dumps(PULL).encode(), "test", diff=diff)
@@ -212,3 +217,40 @@ async def test_nobody_to_ask_asks_nobody(fetch: Fetch) -> None:
     await fetch.events.fetch(await fetch.claim())
     assert fetch.host.asked == 0
     assert await fetch.note(event) == "metadata only: no diff and no file list was available"
+
+
+REFUSED = HostProblem("the host refuses the token (401)", credential=True, status=401)
+
+
+async def unread(fetch: Fetch) -> list[str]:
+    return [alert.text for alert in host_alerts(await fetch.board.look(), {}, "now")]
+
+
+async def test_a_token_that_is_refused_for_diffs_is_an_alert_until_one_can_be_read(fetch: Fetch) -> None:
+    fetch.host.says = REFUSED
+    await fetch.submit()
+    await fetch.events.fetch(await fetch.claim())
+    alert = "github: no diffs, the host refuses the token (401); reviewers see descriptions only: mend hosts.github"
+    assert await unread(fetch) == [alert]
+    assert await fetch.board.may_try("who", "acme/shop", 60.0) == (0.0, False), "publishing is not held back by it"
+    fetch.host.says = HostDiff(DIFF.encode())
+    await fetch.submit("d2")
+    await fetch.events.fetch(await fetch.claim())
+    assert await unread(fetch) == []
+
+
+async def test_an_engine_that_starts_anew_takes_the_alert_of_the_one_before_away(fetch: Fetch) -> None:
+    await fetch.board.unread("github", "acme/shop", "the token lacks a permission for this (403)", 60.0)
+    await fetch.board.unread("github", "acme/till", "the token lacks a permission for this (403)", 60.0)
+    await fetch.submit()
+    await fetch.events.fetch(await fetch.claim())
+    assert [text.split(":")[0] for text in await unread(fetch)] == ["github for acme/till"]
+
+
+async def test_refusals_are_logged_once_a_minute_and_not_once_an_event(fetch: Fetch, caplog: pytest.LogCaptureFixture) -> None:
+    fetch.host.says = REFUSED
+    for number in range(4):
+        fetch.time_s += TOLD_EVERY_S / 2
+        await fetch.submit(f"d{number}")
+        await fetch.events.fetch(await fetch.claim())
+    assert len([record for record in caplog.records if "no diffs of github can be read" in record.message]) == 2

@@ -24,8 +24,10 @@ from gitbridge_console.router.event_router import EventRouter
 from gitbridge_console.router.intake import Intake
 from gitbridge_console.settings.model import Settings
 from gitbridge_console.sources.changes import ChangeSource
+from gitbridge_console.sources.refusals import Refusals
 from gitbridge_console.store.answer_cache import AnswerCacheStore
 from gitbridge_console.store.event_queue import RedisEventQueue
+from gitbridge_console.store.host_board import HostBoard
 from gitbridge_console.store.metrics import Metrics
 from gitbridge_console.store.reader import EventReader
 from gitbridge_console.store.trouble import StoreTrouble
@@ -70,7 +72,8 @@ class Way:
         counters = Counters()
         keeper = Keeper(Intake(queue, metrics).submit, lambda: settings.ingress, counters)
         self.app = build_ingress_app(lambda: settings, keeper, counters, self._ready, self._metrics)
-        changes = ChangeSource(hosts, AnswerCacheStore(queue.client, queue.keys.diffs), StoreTrouble(), lambda: settings)
+        refusals = Refusals(HostBoard(queue.client, queue.keys, "github"), StoreTrouble())
+        changes = ChangeSource(hosts, AnswerCacheStore(queue.client, queue.keys.diffs), StoreTrouble(), refusals, lambda: settings)
         self.events, self.queue = EventRouter(queue, router, metrics, lambda: settings, changes=changes), queue
 
     async def _ready(self) -> dict[str, Any]:
