@@ -178,11 +178,10 @@ def plan_lines(plan: BulkPlan) -> list[str]:
 
 def bar_line(status: BulkStatus, *, ascii_only: bool = False) -> str:
     """``op3 running  ███░░ 42 %  4,200 of 10,000  198/s  29s left``."""
-    over = status.planned - status.left
     left = f"  {seconds(status.eta_s)} left" if status.eta_s is not None else ""
     speed = f"  {status.speed_per_s:g}/s" if status.speed_per_s else ""
     drawn = bar(status.share, BAR_WIDTH, ascii_only=ascii_only)
-    return f"{status.id} {status.state:<9} {drawn} {100 * status.share:3.0f} %  {over:,} of {status.planned:,}{speed}{left}"
+    return f"{status.id} {status.state:<9} {drawn} {100 * status.share:3.0f} %  {status.over:,} of {status.planned:,}{speed}{left}"
 
 
 def status_lines(status: BulkStatus) -> list[str]:

@@ -71,6 +71,13 @@ class BulkStatus(View):
     """Why it does not move, where that is known."""
 
     @property
+    def over(self) -> int:
+        """How many came to something."""
+        return self.done + self.skipped + self.failed
+
+    @property
     def share(self) -> float:
-        """How much of it is over, 0 to 1."""
-        return 1.0 if not self.planned else (self.planned - self.left) / self.planned
+        """How much of it is over, 0 to 1; one that was cancelled stays where it stood."""
+        if self.state == "finished" or not self.planned:
+            return 1.0
+        return self.over / self.planned

@@ -33,6 +33,14 @@ class FailureClass(StrEnum):
     POISON = "poison"
     INTERNAL = "internal"
 
+    @classmethod
+    def known(cls, name: str) -> FailureClass:
+        """The class of a name that was stored; ``INTERNAL`` where another version stored one that this one does not know."""
+        try:
+            return cls(name)
+        except ValueError:
+            return cls.INTERNAL
+
 
 class Verdict(StrEnum):
     """What the router does after an attempt."""

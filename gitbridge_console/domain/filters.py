@@ -138,6 +138,17 @@ class EventFilter:
             words.setdefault("text", " ".join(free))
         return cls.build(now_ms=now_ms, inverted=inverted, **words)
 
+    def rules_out(self, event_id: str, *, state: str, kind: str, error: str, received_ms: int) -> bool:
+        """Whether the little that is quickly known of an event is enough to say that it does not pass."""
+        return not self.inverted and not (
+            (self.state is None or state == self.state)
+            and (self.kind is None or kind == self.kind)
+            and (self.error is None or error == self.error)
+            and (self.since_ms is None or received_ms >= self.since_ms)
+            and (self.until_ms is None or received_ms <= self.until_ms)
+            and (self.id is None or event_id.endswith(self.id.lower()))
+        )
+
     def matches(self, event: EventSummary, providers: Sequence[str] = ()) -> bool:
         """Whether an event passes; ``providers`` are those of its panel."""
         return self._holds(event, providers) != self.inverted

@@ -189,7 +189,8 @@ class BulkOperations(Door):
             note = f"by {self._actor.who}" + (f": {reason}" if reason else "")
             before = await self._store.bulk.turn(record.id, to, *of, note=note if to is not BulkState.RUNNING else "")
             if before not in of:
-                raise Refused(f"{record.id} is {before or 'gone'}: nothing to {word}")
+                again = "; what still matches can be planned anew" if before == BulkState.CANCELLED and word == "resume" else ""
+                raise Refused(f"{record.id} is {before or 'gone'}: nothing to {word}{again}")
             sums, _ = await self._store.bulk.sums(record.id)
             entry.affected, entry.before, entry.after = sums.done, {record.id: before}, {record.id: to.value}
             entry.result = f"{to}: {sums.done} done, {sums.skipped} skipped, {sums.failed} failed, {sums.left + sums.dropped} not done"

@@ -59,7 +59,7 @@ def failure_of(panel: Sequence[TaskDetail]) -> tuple[FailureClass, str]:
         return FailureClass.NO_QUORUM, reasons[0] if reasons else "no provider answered before the deadline"
     name = Counter(attempt.outcome for attempt in last).most_common(1)[0][0]
     attempt = next(a for a in last if a.outcome == name)
-    return FailureClass(name), f"{attempt.provider}: {attempt.message}"
+    return FailureClass.known(name), f"{attempt.provider}: {attempt.message}"
 
 
 def digest_of(decision: Decision) -> dict[str, str]:

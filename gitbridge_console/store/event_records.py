@@ -77,9 +77,8 @@ class EventRecords:
         ordered = sorted((event_id for event_id in ids if not before or event_id < before), reverse=True)
         now = await server_now_ms(self._client)
         for start in range(0, len(ordered), EVENTS_AT_ONCE):
-            for summary, providers in await self._reader.summaries(ordered[start : start + EVENTS_AT_ONCE], now):
-                if wanted.matches(summary, providers):
-                    yield summary.id
+            for summary, _ in await self._reader.matching(ordered[start : start + EVENTS_AT_ONCE], wanted, now):
+                yield summary.id
 
     async def newer_heads(self, events: Sequence[tuple[str, str]]) -> tuple[int, int]:
         """How many of the events, given as (id, type), have a newer head that is open or resolved, and of how many that was looked up.

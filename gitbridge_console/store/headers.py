@@ -7,7 +7,7 @@ lines of an event's timeline. Whether a job is leased stands elsewhere: the hash
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 from redis.asyncio import Redis
@@ -98,6 +98,22 @@ async def read_headers(client: Redis, keys: Keys, job_ids: Sequence[str]) -> lis
     async with client.pipeline(transaction=True) as pipe:
         ask_headers(pipe, keys, job_ids)
         return headers_from(*await pipe.execute())
+
+
+async def read_spread(client: Redis, home: Callable[[str], Keys], job_ids: Sequence[str]) -> dict[str, dict[str, str]]:
+    """The headers of jobs wherever ``home`` says they are, by id; of each partition two commands, however many jobs."""
+    spread: dict[str, tuple[Keys, list[str]]] = {}
+    for job_id in job_ids:
+        keys = home(job_id)
+        spread.setdefault(keys.tag, (keys, []))[1].append(job_id)
+    pipe = client.pipeline(transaction=False)
+    for keys, ids in spread.values():
+        ask_headers(pipe, keys, ids)
+    replies = await pipe.execute() if spread else []
+    found: dict[str, dict[str, str]] = {}
+    for n, (_, ids) in enumerate(spread.values()):
+        found.update(zip(ids, headers_from(replies[2 * n], replies[2 * n + 1]), strict=True))
+    return found
 
 
 async def read_header(client: Redis, keys: Keys, job_id: str) -> dict[str, str]:

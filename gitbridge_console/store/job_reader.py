@@ -10,7 +10,7 @@ from gitbridge_console.domain.events import Priority
 from gitbridge_console.domain.filters import EventFilter
 from gitbridge_console.domain.windows import Bookmark, SearchStep, Window
 from gitbridge_console.store.decision_reader import AT_ONCE, DecisionReader
-from gitbridge_console.store.headers import header_of
+from gitbridge_console.store.headers import read_spread
 from gitbridge_console.store.merged_sets import END, Entry, MergedSets
 from gitbridge_console.store.replies import server_now_ms, text_of
 
@@ -92,16 +92,11 @@ class JobReader(DecisionReader):
         for start in range(0, len(found), AT_ONCE):
             part = found[start : start + AT_ONCE]
             ids = [text_of(entry.name) for _, entry in part]
-            pipe = self._client.pipeline(transaction=False)
-            for job_id in ids:
-                pipe.get(self._of(job_id).job(job_id))
-                pipe.hget(self._of(job_id).fences, job_id)
-            replies = await pipe.execute()
-            headers = [header_of(raw, fence) for raw, fence in zip(replies[::2], replies[1::2], strict=True)]
+            headers = await read_spread(self._client, self._of, ids)
             events = list(dict.fromkeys(job_id.partition(".")[0] for job_id in ids))
             known = {summary.id: summary for summary, _ in await self.summaries(events, now)}
-            for (place, entry), job_id, header in zip(part, ids, headers, strict=True):
-                if header:
+            for (place, entry), job_id in zip(part, ids, strict=True):
+                if header := headers[job_id]:
                     lane, event = places[place][entry.key], known.get(job_id.partition(".")[0])
                     out.append((_summary(job_id, lane, place, entry.score, header, event, now), event, lane))
         return out

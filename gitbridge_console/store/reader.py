@@ -23,7 +23,7 @@ from gitbridge_console.domain.timestamps import iso_from_ms
 from gitbridge_console.domain.windows import Bookmark, SearchStep, Window
 from gitbridge_console.store.decision_reader import AT_ONCE, read_decision
 from gitbridge_console.store.event_log import log_lines
-from gitbridge_console.store.headers import header_of, read_header, timeline_of
+from gitbridge_console.store.headers import header_of, read_header, read_spread, timeline_of
 from gitbridge_console.store.job_reader import JobReader, priority_of
 from gitbridge_console.store.merged_sets import MergedSets
 from gitbridge_console.store.replies import server_now_ms, table_of, text_of, unpack
@@ -49,8 +49,7 @@ class EventReader(JobReader):
         now = await server_now_ms(self._client)
         found: list[EventSummary] = []
         for start in range(0, min(len(ids), SCAN_MAX), 200):
-            rows = await self.summaries(ids[start : start + 200], now)
-            found.extend(summary for summary, providers in rows if wanted.matches(summary, providers))
+            found += [summary for summary, _ in await self.matching(ids[start : start + 200], wanted, now)]
             if len(found) >= limit:
                 break
         return found[:limit]
@@ -83,27 +82,32 @@ class EventReader(JobReader):
         among = [state for state in states if wanted.inverted or wanted.state in (None, state)]
         merged = self._in_states(among)
         entries, after = await merged.after(bookmark, count)
-        now, found = await server_now_ms(self._client), []
+        now = await server_now_ms(self._client)
+        found: list[tuple[EventSummary, tuple[str, ...]]] = []
         for start in range(0, len(entries), AT_ONCE):
-            rows = await self.summaries([text_of(entry.name) for entry in entries[start : start + AT_ONCE]], now)
-            found += [(summary, providers) for summary, providers in rows if wanted.matches(summary, providers)]
+            found += await self.matching([text_of(entry.name) for entry in entries[start : start + AT_ONCE]], wanted, now)
         return SearchStep(tuple(found), bookmark.looked + len(entries), await merged.total(), after)
 
     async def summaries(self, ids: Sequence[str], now: int) -> list[tuple[EventSummary, tuple[str, ...]]]:
         """Rows of events with the providers of their panels; ids that are gone are left out. ``now`` in ms, for their age."""
+        return await self._rows(await read_spread(self._client, self._of, ids), now)
+
+    async def matching(self, ids: Sequence[str], wanted: EventFilter, now: int) -> list[tuple[EventSummary, tuple[str, ...]]]:
+        """Those of :meth:`summaries` that a filter lets pass. Where an event's header rules it out, the rest of it is not read."""
+        headers = await read_spread(self._client, self._of, ids)
+        rows = await self._rows({name: header for name, header in headers.items() if not _ruled_out(wanted, name, header)}, now)
+        return [(summary, providers) for summary, providers in rows if wanted.matches(summary, providers)]
+
+    async def _rows(self, headers: Mapping[str, dict[str, str]], now: int) -> list[tuple[EventSummary, tuple[str, ...]]]:
+        known = {event_id: header for event_id, header in headers.items() if header.get("state")}
         pipe = self._client.pipeline(transaction=False)
-        for event_id in ids:
-            keys = self._of(event_id)
-            pipe.get(keys.job(event_id))
-            pipe.hget(keys.fences, event_id)
-            pipe.hgetall(keys.about(event_id))
-        replies = await pipe.execute()
-        out = []
-        for n, event_id in enumerate(ids):
-            header, about = header_of(replies[3 * n], replies[3 * n + 1]), table_of(replies[3 * n + 2])
-            if header.get("state"):
-                out.append((_summary(event_id, header, about, now), tuple(about.get("panel", "").split(", "))))
-        return out
+        for event_id in known:
+            pipe.hgetall(self._of(event_id).about(event_id))
+        abouts = map(table_of, await pipe.execute() if known else [])
+        return [
+            (_summary(event_id, header, about, now), tuple(about.get("panel", "").split(", ")))
+            for (event_id, header), about in zip(known.items(), abouts, strict=True)
+        ]
 
     async def routing_of(self, ids: Sequence[str]) -> dict[str, tuple[str, ...]]:
         """Why each provider was or was not chosen, one line each, by event."""
@@ -246,6 +250,16 @@ class EventReader(JobReader):
         return tuple(lines[-limit:])
 
 
+def _ruled_out(wanted: EventFilter, event_id: str, header: dict[str, str]) -> bool:
+    return wanted.rules_out(
+        event_id,
+        state=header.get("state", ""),
+        kind=header.get("kind", ""),
+        error=header.get("err", ""),
+        received_ms=int(header.get("rx", 0)),
+    )
+
+
 def _summary(event_id: str, header: dict[str, str], about: dict[str, str], now: int) -> EventSummary:
     received = int(header.get("rx", now))
     return EventSummary(
@@ -287,5 +301,5 @@ def _error(header: dict[str, str], about: dict[str, str]) -> ErrorDetail | None:
     name = header.get("err")
     if not name:
         return None
-    code = header.get("code") or ERROR_CODES.get(FailureClass(name), ERROR_CODES[FailureClass.INTERNAL])
+    code = header.get("code") or ERROR_CODES.get(FailureClass.known(name), ERROR_CODES[FailureClass.INTERNAL])
     return ErrorDetail.model_validate({"class": name, "code": code, "message": about.get("error", "")})

@@ -5,6 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from gitbridge_console.domain.event_views import EventSummary
 from gitbridge_console.domain.filters import EventFilter, duration_s, moment_ms
@@ -85,3 +87,37 @@ def test_durations_and_moments() -> None:
         duration_s("soon")
     with pytest.raises(ValueError, match="offset"):
         ms_from_iso("2026-11-22T10:00:00")
+
+
+@given(
+    line=st.lists(
+        st.sampled_from(
+            [
+                "state=failed",
+                "state=resolved",
+                "kind=code_review",
+                "kind=general",
+                "error=timeout",
+                "error=quota",
+                "since=30s",
+                "since=2m",
+                "until=10s",
+                "until=2m",
+                "id=0100",
+                "id=0200",
+                "repo=acme/*",
+                "round",
+            ]
+        ),
+        max_size=4,
+        unique_by=lambda part: part.partition("=")[0],
+    ),
+    inverted=st.booleans(),
+)
+def test_what_a_header_rules_out_does_not_match(line: list[str], inverted: bool) -> None:
+    wanted, event = EventFilter.parse("!" * inverted + " ".join(line), now_ms=NOW), summary()
+    header = {"state": event.state, "kind": event.kind, "error": event.error_class, "received_ms": NOW - 60_000}
+    if wanted.rules_out(event.id, **header):  # type: ignore[arg-type]
+        assert not wanted.matches(event, ("claude", "grok"))
+    elif not inverted and not {"repo=acme/*", "round"} & set(line):
+        assert wanted.matches(event, ("claude", "grok")), "nothing else was asked for, so the header alone decides"

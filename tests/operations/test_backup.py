@@ -14,6 +14,7 @@ from typing import Any
 import pytest
 
 from gitbridge_console.domain.events import EventState, IncomingEvent, Priority
+from gitbridge_console.domain.filters import EventFilter
 from gitbridge_console.operations.actor import Actor
 from gitbridge_console.operations.errors import Refused
 from gitbridge_console.operations.operations import Operations
@@ -124,7 +125,9 @@ async def test_a_restored_namespace_is_the_same_and_what_was_in_hand_waits_again
     assert all(not report.problem for report in await new.verify_decisions())
     for id in ids[:3]:
         assert (await new.show_event(id)).delivery == (await old.show_event(id)).delivery
-    assert (await new.submit(IncomingEvent("b1", "push", b'{"repository": {"id": 1}}', "test"))).status == "duplicate"
+    (done,) = await old.list_events(EventFilter(state="resolved"), 1)
+    again_sent = b'{"repository": {"id": %d}}' % (int(done.delivery[1:]) % 7)
+    assert (await new.submit(IncomingEvent(done.delivery, "push", again_sent, "test"))).status == "duplicate"
     assert (await new.submit(IncomingEvent("later", "push", b"{}", "test"))).id not in ids
 
 

@@ -247,6 +247,9 @@ async def test_it_can_be_paused_resumed_and_cancelled_and_the_account_is_exact(d
     assert ended.done + ended.dropped == ended.planned == 60
     assert sum(run == 2 for run in await runs(door, dead)) == ended.done
     assert ended.note == "by ana: enough"
+    assert ended.share == ended.done / 60, "the bar stands where it was cancelled"
+    with pytest.raises(Refused, match="is cancelled: nothing to resume; what still matches can be planned anew"):
+        await door.resume_bulk(plan.token)
 
 
 async def test_no_more_than_the_maximum_is_done(door: Operations, store: Store) -> None:

@@ -6,6 +6,7 @@ import pytest
 from redis.asyncio import Redis
 
 from gitbridge_console.domain.events import EventState, IncomingEvent, Priority
+from gitbridge_console.domain.failures import ERROR_CODES, FailureClass
 from gitbridge_console.domain.filters import EventFilter
 from gitbridge_console.domain.windows import Bookmark
 from gitbridge_console.settings.model import QueueSettings
@@ -98,3 +99,15 @@ async def test_events_of_some_states_by_when_they_changed(parts: RedisEventQueue
     assert len(step.rows) == 26
     assert step.next is None
     assert (await reader.event_search(states, EventFilter(state="resolved"), Bookmark(), 100)).looked == 0
+
+
+async def test_a_class_of_error_that_another_version_stored_is_shown_by_its_name(parts: RedisEventQueue, reader: EventReader) -> None:
+    event_id = await submit(parts, 1, Priority.NORMAL)
+    (job,) = (await parts.claim("route", 1)).jobs
+    await parts.hand_on(job, "", EventState.FAILED, why="no", header={"err": "of_tomorrow"})
+    event = await reader.event_detail(event_id)
+    assert event is not None
+    assert event.error is not None
+    assert (event.error.cls, event.error.code) == ("of_tomorrow", ERROR_CODES[FailureClass.INTERNAL])
+    step = await reader.event_search(["failed"], EventFilter(error="of_tomorrow"), Bookmark(), 100)
+    assert [found.id for found in step.rows] == [event_id]
