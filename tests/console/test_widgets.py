@@ -63,6 +63,19 @@ async def test_only_changed_rows_are_repainted() -> None:
 
 
 @pytest.mark.anyio
+async def test_a_table_says_that_it_is_empty_only_once_that_is_known() -> None:
+    app = OneTable()
+    async with app.run_test(size=(60, 10)) as pilot:
+        table = app.query_one(RowTable)
+        assert table.render_line(2).text.strip() == "reading…"
+        app.repainted.clear()
+        table.set_rows([])
+        assert (Region(0, 2, 60, 1),) in app.repainted
+        await pilot.pause()
+        assert table.render_line(2).text.strip() == "nothing here"
+
+
+@pytest.mark.anyio
 async def test_cursor_follows_its_row_and_stays_in_sight() -> None:
     """Rows come in above it; then it goes."""
     app = OneTable()
