@@ -24,6 +24,8 @@ def safe(text: str, *, lines: bool = False) -> str:
     Controls and line ends become spaces (with ``lines`` true, line ends stay), escape sequences and invisible or
     direction-changing characters vanish, and at most two combining marks follow a character.
     """
+    if text.isascii() and text.isprintable():
+        return text[:SCAN_MAX]  # nearly all text: nothing in it is looked for below
     text = ESCAPES.sub("", text[:SCAN_MAX].replace("\r\n", "\n").replace("\t", TAB))
     text = UNSEEN.sub("", text)
     out: list[str] = []

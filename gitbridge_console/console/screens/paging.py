@@ -36,7 +36,7 @@ class PagedScreen(DetailScreen, Generic[T]):
         super().__init__()
         self._wanted: EventFilter | None = None
         """What is gathered by; ``None``: nothing is, a window is shown."""
-        self._found: list[T] = []
+        self._found: list[Row] = []
         self._step: SearchStep[T] | None = None
         self._search = 0
         """Number of the search; answers to earlier ones are dropped."""
@@ -144,9 +144,9 @@ class PagedScreen(DetailScreen, Generic[T]):
         def take(step: SearchStep[T]) -> None:
             if search != self._search or self._wanted is not wanted:
                 return
-            self._found = [*self._found, *step.rows][:FOUND_MAX]
+            self._found = [*self._found, *self.rows_of(step.rows)][:FOUND_MAX]
             self._step = step
-            self.table.set_rows(self.rows_of(self._found))
+            self.table.set_rows(self._found)
             self.draw_crumb()
             if step.next is not None and len(self._found) < FOUND_MAX:
                 self._next(step.next, search)
