@@ -93,9 +93,9 @@ class FakeDoor:
     def _step(self, rows: Sequence[Any], found: Sequence[Any], bookmark: Bookmark) -> SearchStep[Any]:
         """``step`` rows at a time of those there are; what matches is found where it stands."""
         looked = min(len(rows), bookmark.looked + self.step)
-        part = rows[bookmark.looked : looked]
+        part, matching = rows[bookmark.looked : looked], {id(row) for row in found}
         return SearchStep(
-            tuple(row for row in part if row in found), looked, len(rows), None if looked == len(rows) else Bookmark({}, looked)
+            tuple(row for row in part if id(row) in matching), looked, len(rows), None if looked == len(rows) else Bookmark({}, looked)
         )
 
     async def list_audit(self, limit: int = 100, wanted: AuditFilter | None = None) -> list[AuditEntry]:
