@@ -17,6 +17,9 @@ from gitbridge_console.hosts.github_api import GitHubApi
 PAGES_MAX = 30
 """Pages of a hundred posts looked through before it is given up: to post without having seen all could be to post twice."""
 
+REVIEW_STATES = {"COMMENT": "COMMENTED", "APPROVE": "APPROVED", "REQUEST_CHANGES": "CHANGES_REQUESTED"}
+"""What the host calls a review after it was posted so."""
+
 
 @dataclass(frozen=True, slots=True)
 class Post:
@@ -51,7 +54,7 @@ async def find_own(api: GitHubApi, request: ActionRequest, marker: str) -> Post 
     async for reply in api.pages(shelf.listed, pages_max=PAGES_MAX):
         items = reply.data.get(shelf.inner) if shelf.inner and isinstance(reply.data, dict) else reply.data
         for item in items if isinstance(items, list) else ():
-            if isinstance(item, dict) and isinstance(item.get("id"), int) and _author(item) == own and _carries(item, marker):
+            if _is_ours(item, own, marker) and _is_such(item, request):
                 return Post(item["id"], web_address(item), _says_the_same(item, request))
         more = reply.next_page
     if more:
@@ -91,6 +94,10 @@ def _shelf(request: ActionRequest) -> _Shelf | None:
     return None
 
 
+def _is_ours(item: Any, own: str, marker: str) -> bool:
+    return isinstance(item, dict) and isinstance(item.get("id"), int) and _author(item) == own and _carries(item, marker)
+
+
 def _author(item: Mapping[str, Any]) -> str:
     """Login of whoever made it; an App's is its name with ``[bot]``."""
     user, app = item.get("user"), item.get("app")
@@ -105,6 +112,12 @@ def _carries(item: Mapping[str, Any], marker: str) -> bool:
     if isinstance(body, str):
         return body.rstrip().rpartition("\n")[2].strip() == marker
     return f"<!-- gitbridge:{item.get('external_id')} -->" == marker
+
+
+def _is_such(item: Mapping[str, Any], request: ActionRequest) -> bool:
+    """Whether a review is of the sort that is to be posted: one that only commented is no approval, and cannot be made one."""
+    wanted, state = REVIEW_STATES.get(str(request.body.get("event"))), item.get("state")
+    return wanted is None or not isinstance(state, str) or state == wanted
 
 
 def _says_the_same(item: Mapping[str, Any], request: ActionRequest) -> bool:
