@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Any, Literal
 from urllib.parse import quote
 
-from gitbridge_console.actions.requests import ActionRequest
+from gitbridge_console.actions.requests import ActionRequest, with_comments_in_body
 from gitbridge_console.hosts.base import HostProblem
 from gitbridge_console.hosts.github_api import GitHubApi
 
@@ -63,10 +63,13 @@ async def find_own(api: GitHubApi, request: ActionRequest, marker: str) -> Post 
 
 
 def change_of(request: ActionRequest, post: Post) -> ActionRequest:
-    """The request that makes an earlier post say what this one would. Comments beside lines of a review stay as they are."""
+    """The request that makes an earlier post say what this one would.
+
+    Comments beside lines of a review stay as they are and none can be added: what they would say is said in its text.
+    """
     shelf = _shelf(request)
     assert shelf is not None, "only what can be found can be changed"
-    body = request.body if shelf.inner else {"body": request.body["body"]}
+    body = request.body if shelf.inner else {"body": with_comments_in_body(request).body["body"]}
     return ActionRequest(shelf.change, shelf.item.format(id=post.id), {k: v for k, v in body.items() if k != "head_sha"})
 
 
@@ -122,7 +125,8 @@ def _is_such(item: Mapping[str, Any], request: ActionRequest) -> bool:
 
 def _says_the_same(item: Mapping[str, Any], request: ActionRequest) -> bool:
     if isinstance(item.get("body"), str):
-        return _lines(item["body"]) == _lines(str(request.body.get("body")))
+        whole = (request, with_comments_in_body(request))
+        return _lines(item["body"]) in [_lines(str(one.body.get("body"))) for one in whole]
     theirs, ours = item.get("output"), request.body["output"]
     told = isinstance(theirs, dict) and all(_lines(str(theirs.get(name))) == _lines(ours[name]) for name in ("title", "summary"))
     return told and all(item.get(name) == request.body.get(name) for name in ("status", "conclusion"))

@@ -10,7 +10,7 @@ import pytest
 
 from gitbridge_console.actions import outbox
 from gitbridge_console.store import host_board
-from tests.actions.desk import MARKER, SHA, Desk, pull
+from tests.actions.desk import MARKER, SHA, Desk, decided, pull
 from tests.actions.github_wire import (
     BROKEN_AFTER,
     BROKEN_BEFORE,
@@ -89,6 +89,19 @@ async def test_a_replay_with_another_outcome_changes_the_text_of_the_review(desk
     assert [path.partition("/pulls/7/")[2] for path in github.writes()] == ["reviews", f"reviews/{review['id']}"]
 
 
+async def test_a_review_that_is_changed_tells_what_a_new_one_would_say_beside_lines_in_its_text(desk: Desk, github: WiredHost) -> None:
+    one = await desk.event()
+    await desk.settle(one)
+    (found,) = decided(one).clusters
+    for delivery in ("d2", "d3"):
+        await desk.settle(await desk.event(delivery, clusters=(found, found.model_copy(update={"id": 2, "line": 40, "title": "A leak"}))))
+    (review,) = github.host.of("reviews")
+    assert [(comment["path"], comment["line"]) for comment in review["comments"]] == [("src/a.py", 11)], "comments cannot be added to it"
+    assert "`src/a.py:40` · **high** · A leak" in review["body"]
+    assert "beside their lines" not in review["body"]
+    assert len(github.writes()) == 2, "the second time it says so already"
+
+
 async def test_a_comment_is_changed_in_its_place(desk: Desk, github: WiredHost) -> None:
     desk.kind("comment")
     await desk.settle(await desk.event())
@@ -143,6 +156,7 @@ async def test_a_line_the_host_does_not_take_moves_all_comments_into_the_text(de
     (review,) = github.host.of("reviews")
     assert review["comments"] == []
     assert "`src/a.py:11` · **high** · Off by one" in review["body"]
+    assert "beside their lines" not in review["body"], "none is"
     assert review["body"].endswith(MARKER)
     assert len(github.writes()) == 2
 
