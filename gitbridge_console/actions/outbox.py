@@ -3,7 +3,7 @@
 For each write, in this order:
 
 1. *Claimed*: the intent is stored under the job's fence, and nobody else may call with the same marker for as long as a call can last.
-2. *Looked*: the head is still the one that was reviewed; a post of ours with the marker is not there yet, or is changed instead.
+2. *Looked*: a post of ours with the marker is not there yet, or is changed instead; the head is still the one that was reviewed.
 3. *Paced*: the fleet's next place for a write is taken. There is none: the job goes back to its lane, with the time.
 4. *Sent*: under the fence, stored anew a moment before.
 5. *Noted*: the host's id is stored, and the marker is free.
@@ -140,13 +140,13 @@ class _Write:
         if (held_s := await self._intend()) > 0:
             return Wait(held_s + MARGIN_S / 2, "a call with the same marker may still be under way")
         try:
+            post = await find_own(self._api, self._request, self._marker)
+            if post is not None and post.same:
+                return await self._went_through(post.id, post.url, "was there already")
             if moved := await self._moved_head():
                 return await self._ended(marked(self._record, self._number, "refused", note=moved))
-            post = await find_own(self._api, self._request, self._marker)
         except HostProblem as problem:
             return await self._not_done(problem)
-        if post is not None and post.same:
-            return await self._went_through(post.id, post.url, "was there already")
         wait_s = await self._board.reserve(who, spacing_s=own.spacing_s, per_minute=own.writes_per_minute, per_hour=own.writes_per_hour)
         if wait_s > 0:
             return await self._later(wait_s, "its turn to be published has not come", pace_s=wait_s)

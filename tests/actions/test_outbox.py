@@ -149,6 +149,24 @@ async def test_a_head_that_moved_is_not_commented(desk: Desk, github: WiredHost)
     assert event.action["reason"] == event.reason
 
 
+@pytest.mark.parametrize("known", [False, True], ids=["the host says so", "its event is here"])
+async def test_a_review_whose_answer_was_lost_is_told_though_the_head_moved_meanwhile(desk: Desk, github: WiredHost, known: bool) -> None:
+    desk.hasty()
+    github.faults(CUT_AFTER)
+    payload = pull()
+    payload["pull_request"]["updated_at"] = "2026-11-22T21:00:00Z"
+    one = await desk.event(payload=payload)
+    await desk.once()
+    github.host.heads["acme/shop", 7] = "b" * 40
+    if known:
+        await desk.client.set(desk.queue.keys.newest_head("pr:1:7"), "0000009900 1900000000000")
+    await desk.settle(one)
+    (review,) = github.host.of("reviews")
+    event = await desk.shown(one)
+    assert event.timeline[-1].what == f"resolved: review {review['id']} was there already", "it was published, and is told so"
+    assert len(github.writes()) == 1
+
+
 async def test_a_line_the_host_does_not_take_moves_all_comments_into_the_text(desk: Desk, github: WiredHost) -> None:
     github.host.bad_lines = {11}
     one = await desk.event()
