@@ -19,7 +19,7 @@ from gitbridge_console.domain.events import EventFacts
 from gitbridge_console.hosts.base import HostProblem
 from gitbridge_console.hosts.github_api import GitHubApi
 from gitbridge_console.settings.model import Settings
-from gitbridge_console.store.host_board import HostBoard
+from gitbridge_console.store.host_board import EVERYWHERE, HostBoard
 from gitbridge_console.store.outbox import OutboxStore
 from gitbridge_console.store.progress import ProgressStore
 from gitbridge_console.store.reader import EventReader
@@ -99,12 +99,16 @@ class ProgressTeller:
         """One look at the next events, if it is this engine's turn and nothing holds publishing back."""
         if not await self._store.take_turn(self._engine, TURN_S):
             return
-        if (held := await self._board.look()).faults or held.closed_until_ms is not None:
+        held = await self._board.look()
+        refused = {fault.scope for fault in held.faults}
+        if EVERYWHERE in refused or held.closed_until_ms is not None:
             return
         self._cursor, watched = await self._store.watched(self._cursor, AT_ONCE)
         ends_at = asyncio.get_running_loop().time() + TURN_S / 2
         try:
             for event_id, about in watched.items():
+                if about["repository"] in refused:
+                    continue
                 await self._tell(event_id, about)
                 if asyncio.get_running_loop().time() > ends_at:
                     return

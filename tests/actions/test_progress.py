@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+from dataclasses import replace
 from types import SimpleNamespace
 from typing import Any
 
@@ -13,6 +14,7 @@ from gitbridge_console.domain.events import EventFacts, EventState
 from gitbridge_console.router import progress
 from gitbridge_console.router.progress import ProgressTeller
 from gitbridge_console.store import progress as progress_store
+from gitbridge_console.store.host_board import EVERYWHERE
 from gitbridge_console.store.progress import ProgressStore
 from gitbridge_console.store.trouble import StoreTrouble
 from tests.actions.desk import SHA, Desk
@@ -246,6 +248,19 @@ async def test_while_the_host_asked_to_wait_nothing_is_told(desk: Desk, github: 
     await teller.watch(one, PULL, "code_review")
     for _ in range(3):
         await teller.turn()
+    assert len(github.writes()) == 1
+
+
+async def test_a_repository_that_refuses_us_keeps_nothing_of_others_back(desk: Desk, github: WiredHost, teller: ProgressTeller) -> None:
+    one, two = await desk.event("d1"), await desk.event("d2")
+    await teller.watch(one, PULL, "code_review")
+    await teller.watch(two, replace(PULL, repository="acme/gone"), "code_review")
+    await desk.board.fault(desk.api.auth.fingerprint, "acme/gone", "the host shows nothing (404)", 60.0)
+    await teller.turn()
+    assert [status["repository"] for status in github.host.statuses] == ["acme/shop"]
+    await desk.board.fault(desk.api.auth.fingerprint, EVERYWHERE, "the host refuses the token (401)", 60.0)
+    await in_state(desk, one, EventState.CONSENSUS_PENDING)
+    await teller.turn()
     assert len(github.writes()) == 1
 
 
