@@ -165,7 +165,7 @@ class ProgressTeller:
             post: Post | None = Post(int(known), "", same=False)
         else:
             post = await find_own(self._api, request, f"<!-- gitbridge:{about['key']} -->")
-        bounds = {"per_minute": max(1, own.writes_per_minute // SHARE), "per_hour": max(1, own.writes_per_hour // SHARE)}
+        bounds: dict[str, Any] = {"per_minute": max(1, own.writes_per_minute // SHARE), "per_hour": max(1, own.writes_per_hour // SHARE)}
         wait_s = await self._board.reserve(self._api.auth.fingerprint, spacing_s=own.spacing_s, **bounds)
         if 0 < wait_s <= EVERY_S:
             await asyncio.sleep(wait_s)

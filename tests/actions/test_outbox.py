@@ -167,6 +167,19 @@ async def test_a_review_whose_answer_was_lost_is_told_though_the_head_moved_mean
     assert len(github.writes()) == 1
 
 
+async def test_while_nothing_can_be_written_the_host_is_asked_nothing(desk: Desk, github: WiredHost) -> None:
+    desk.use(writes_per_minute=1)
+    for n in (1, 2, 3, 4):
+        github.host.heads["acme/shop", n] = SHA
+        await desk.event(f"d{n}", pull(n))
+    await desk.once()
+    asked = len(github.asked)
+    for _ in range(3):
+        await desk.once()
+    assert len(github.asked) == asked, "a backlog must not spend what the host lets us ask"
+    assert await desk.waiting() == 3
+
+
 async def test_a_line_the_host_does_not_take_moves_all_comments_into_the_text(desk: Desk, github: WiredHost) -> None:
     github.host.bad_lines = {11}
     one = await desk.event()
