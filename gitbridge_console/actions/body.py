@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator, Sequence
 
 from gitbridge_console.actions.outside_text import code, one_line, quoted
@@ -14,6 +15,9 @@ TITLE_MAX = 200
 TEXT_MAX = 4_000
 FINDINGS_MAX = 50
 FLAGS_MAX = 3
+BESIDE = re.compile(r"\d+ of \d+ findings are beside their lines\.")
+"""What the text says of comments that are not in it."""
+LEFT_OUT = "_Some of it is left out here for length._"
 _VOTELESS = {
     AnswerStatus.ABSTAIN: "abstained",
     AnswerStatus.REFUSED: "refused",
@@ -43,7 +47,7 @@ def summary_body(decision: Decision, marker: str, *, findings: Sequence[Cluster]
 def fit(blocks: Iterable[str], marker: str) -> str:
     """Join blocks as far as they fit, say if some were left out, and close with the marker."""
     ending = f"\n\n{marker}"
-    left_out = "\n\n_Some of it is left out here for length._"
+    left_out = f"\n\n{LEFT_OUT}"
     room = BODY_MAX - len(ending) - len(left_out)
     text = ""
     for block in blocks:

@@ -3,7 +3,7 @@
 For each write, in this order:
 
 1. *Claimed*: the intent is stored under the job's fence, and nobody else may call with the same marker for as long as a call can last.
-2. *Looked*: the head is still the one that was reviewed; a post of ours with the marker is not there yet, or is changed instead.
+2. *Looked*: a post of ours with the marker is not there yet, or is changed instead; the head is still the one that was reviewed.
 3. *Paced*: the fleet's next place for a write is taken. There is none: the job goes back to its lane, with the time.
 4. *Sent*: under the fence, stored anew a moment before.
 5. *Noted*: the host's id is stored, and the marker is free.
@@ -24,7 +24,7 @@ from typing import Any
 from gitbridge_console.actions.caps import may_send
 from gitbridge_console.actions.outgoing_webhook import OutgoingWebhook
 from gitbridge_console.actions.posts import Post, change_of, find_own, web_address
-from gitbridge_console.actions.record import marked, next_write, request_at, with_request
+from gitbridge_console.actions.record import is_out, marked, next_write, request_at, with_request
 from gitbridge_console.actions.requests import with_comments_in_body
 from gitbridge_console.domain.events import EventFacts
 from gitbridge_console.hosts.base import HostProblem
@@ -39,6 +39,7 @@ logger = logging.getLogger(__name__)
 FRESH_S = 5.0
 """A call is begun within this time of storing its intent, or the intent is stored anew."""
 MARGIN_S = 2.0
+NOT_YET = "its turn to be published has not come"
 NO_CREDENTIAL = "there is neither a token nor an App: set hosts.github.token_env, token_file or app_id"
 
 
@@ -130,6 +131,9 @@ class _Write:
         own, who = self._settings.actions, self._api.auth.fingerprint
         if not self._api.auth.available:
             return await self._park(HostProblem(NO_CREDENTIAL, credential=True))
+        # A backlog must not spend on looking what the host lets us ask.
+        if not is_out(self._record) and (wait_s := await self._place(who, take=False)) > 0:
+            return await self._later(wait_s, NOT_YET, pace_s=wait_s)
         wait_s, healed = await self._board.may_try(who, self._facts.repository, own.park_check_s)
         if healed:
             await self._store.wake()
@@ -140,17 +144,22 @@ class _Write:
         if (held_s := await self._intend()) > 0:
             return Wait(held_s + MARGIN_S / 2, "a call with the same marker may still be under way")
         try:
+            post = await find_own(self._api, self._request, self._marker)
+            if post is not None and post.same:
+                return await self._went_through(post.id, post.url, "was there already")
             if moved := await self._moved_head():
                 return await self._ended(marked(self._record, self._number, "refused", note=moved))
-            post = await find_own(self._api, self._request, self._marker)
         except HostProblem as problem:
             return await self._not_done(problem)
-        if post is not None and post.same:
-            return await self._went_through(post.id, post.url, "was there already")
-        wait_s = await self._board.reserve(who, spacing_s=own.spacing_s, per_minute=own.writes_per_minute, per_hour=own.writes_per_hour)
-        if wait_s > 0:
-            return await self._later(wait_s, "its turn to be published has not come", pace_s=wait_s)
+        if (wait_s := await self._place(who)) > 0:
+            return await self._later(wait_s, NOT_YET, pace_s=wait_s)
         return await self._send(post)
+
+    async def _place(self, who: str, *, take: bool = True) -> float:
+        """Take the fleet's next place for a write, or only look; 0, or the seconds until there may be one."""
+        own = self._settings.actions
+        bounds = {"per_minute": own.writes_per_minute, "per_hour": own.writes_per_hour}
+        return await self._board.reserve(who, spacing_s=own.spacing_s, **bounds, take=take)
 
     async def to_webhook(self) -> Step:
         """Tell the receiver; it knows a repetition by its id, so nothing has to be looked for."""

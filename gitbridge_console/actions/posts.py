@@ -10,12 +10,15 @@ from dataclasses import dataclass
 from typing import Any, Literal
 from urllib.parse import quote
 
-from gitbridge_console.actions.requests import ActionRequest
+from gitbridge_console.actions.requests import ActionRequest, with_comments_in_body
 from gitbridge_console.hosts.base import HostProblem
 from gitbridge_console.hosts.github_api import GitHubApi
 
 PAGES_MAX = 30
 """Pages of a hundred posts looked through before it is given up: to post without having seen all could be to post twice."""
+
+REVIEW_STATES = {"COMMENT": "COMMENTED", "APPROVE": "APPROVED", "REQUEST_CHANGES": "CHANGES_REQUESTED"}
+"""What the host calls a review after it was posted so."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +54,7 @@ async def find_own(api: GitHubApi, request: ActionRequest, marker: str) -> Post 
     async for reply in api.pages(shelf.listed, pages_max=PAGES_MAX):
         items = reply.data.get(shelf.inner) if shelf.inner and isinstance(reply.data, dict) else reply.data
         for item in items if isinstance(items, list) else ():
-            if isinstance(item, dict) and isinstance(item.get("id"), int) and _author(item) == own and _carries(item, marker):
+            if _is_ours(item, own, marker) and _is_such(item, request):
                 return Post(item["id"], web_address(item), _says_the_same(item, request))
         more = reply.next_page
     if more:
@@ -60,10 +63,13 @@ async def find_own(api: GitHubApi, request: ActionRequest, marker: str) -> Post 
 
 
 def change_of(request: ActionRequest, post: Post) -> ActionRequest:
-    """The request that makes an earlier post say what this one would. Comments beside lines of a review stay as they are."""
+    """The request that makes an earlier post say what this one would.
+
+    Comments beside lines of a review stay as they are and none can be added: what they would say is said in its text.
+    """
     shelf = _shelf(request)
     assert shelf is not None, "only what can be found can be changed"
-    body = request.body if shelf.inner else {"body": request.body["body"]}
+    body = request.body if shelf.inner else {"body": with_comments_in_body(request).body["body"]}
     return ActionRequest(shelf.change, shelf.item.format(id=post.id), {k: v for k, v in body.items() if k != "head_sha"})
 
 
@@ -91,6 +97,10 @@ def _shelf(request: ActionRequest) -> _Shelf | None:
     return None
 
 
+def _is_ours(item: Any, own: str, marker: str) -> bool:
+    return isinstance(item, dict) and isinstance(item.get("id"), int) and _author(item) == own and _carries(item, marker)
+
+
 def _author(item: Mapping[str, Any]) -> str:
     """Login of whoever made it; an App's is its name with ``[bot]``."""
     user, app = item.get("user"), item.get("app")
@@ -107,9 +117,16 @@ def _carries(item: Mapping[str, Any], marker: str) -> bool:
     return f"<!-- gitbridge:{item.get('external_id')} -->" == marker
 
 
+def _is_such(item: Mapping[str, Any], request: ActionRequest) -> bool:
+    """Whether a review is of the sort that is to be posted: one that only commented is no approval, and cannot be made one."""
+    wanted, state = REVIEW_STATES.get(str(request.body.get("event"))), item.get("state")
+    return wanted is None or not isinstance(state, str) or state == wanted
+
+
 def _says_the_same(item: Mapping[str, Any], request: ActionRequest) -> bool:
     if isinstance(item.get("body"), str):
-        return _lines(item["body"]) == _lines(str(request.body.get("body")))
+        whole = (request, with_comments_in_body(request))
+        return _lines(item["body"]) in [_lines(str(one.body.get("body"))) for one in whole]
     theirs, ours = item.get("output"), request.body["output"]
     told = isinstance(theirs, dict) and all(_lines(str(theirs.get(name))) == _lines(ours[name]) for name in ("title", "summary"))
     return told and all(item.get(name) == request.body.get(name) for name in ("status", "conclusion"))

@@ -54,6 +54,11 @@ def next_write(record: Mapping[str, Any]) -> int | None:
     return next((n for n, state in enumerate(states) if state in ("planned", "intended")), None)
 
 
+def is_out(record: Mapping[str, Any]) -> bool:
+    """Whether something of it was published, or may have been."""
+    return any(write["state"] in ("done", "intended") for write in record.get("writes", ()))
+
+
 def marked(record: Mapping[str, Any], number: int, state: WriteState, **more: object) -> dict[str, Any]:
     """The record with one of its writes in another state."""
     writes = [dict(write) for write in record["writes"]]

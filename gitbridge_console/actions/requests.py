@@ -11,7 +11,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from gitbridge_console.actions.body import BODY_MAX, finding_text, fit, summary_body
+from gitbridge_console.actions.body import BESIDE, BODY_MAX, LEFT_OUT, finding_text, fit, summary_body
 from gitbridge_console.actions.caps import ReviewWord, commit_state, conclusion, review_event
 from gitbridge_console.actions.outside_text import clean, code, plain
 from gitbridge_console.domain.decisions import Cluster, Decision, DecisionState
@@ -218,11 +218,17 @@ def _webhook(target: _Target) -> ActionPlan | NoAction:
 
 
 def with_comments_in_body(request: ActionRequest) -> ActionRequest:
-    """A review the host refused for one of its lines: the same with its comments in the text, cut at whole comments to fit."""
+    """A review without comments beside lines: the same with them in the text, cut at whole comments to fit."""
+    comments = request.body.get("comments")
+    if not comments:
+        return request
     text, _, marker = str(request.body["body"]).rpartition("\n\n")
     ending = f"\n\n{marker}"
-    moved = [f"{code('{path}:{line}'.format(**one), 300)} · {one['body'].removesuffix(ending)}" for one in request.body["comments"]]
-    body = fit([text, *moved], marker)
+    said = [block for block in text.split("\n\n") if not BESIDE.fullmatch(block)]
+    # Cut already, it leaves no room for the words that say so: they go last.
+    was_cut = [said.pop()] if said[-1:] == [LEFT_OUT] else []
+    moved = [f"{code('{path}:{line}'.format(**one), 300)} · {one['body'].removesuffix(ending)}" for one in comments]
+    body = fit(["\n\n".join(said), *moved, *was_cut], marker)
     return ActionRequest(request.method, request.path, {**request.body, "comments": [], "body": body})
 
 

@@ -131,10 +131,14 @@ def still_missing(before: Iterable[MissedDelivery], deliveries: Sequence[HookDel
     return sorted(found.values(), key=lambda one: (one.first_at, one.attempt))
 
 
-def next_since(deliveries: Sequence[HookDelivery], open_guids: Iterable[str], *, before_ms: int) -> int:
-    """From where the next look has to begin, in ms: before the first attempt of what nobody remembers otherwise."""
+def next_since(deliveries: Sequence[HookDelivery], open_guids: Iterable[str], *, since_ms: int, before_ms: int) -> int:
+    """From where the next look has to begin, in ms: before the first attempt of what nobody remembers otherwise.
+
+    Never behind the newest attempt that was seen since ``since_ms``: the host's clock may be slower than ours.
+    """
     still_open = set(open_guids)
-    return min([before_ms, *(one.at_ms - 1 for one in deliveries if one.guid in still_open)])
+    newest = max([since_ms, *(one.at_ms for one in deliveries)])
+    return min([before_ms, newest, *(one.at_ms - 1 for one in deliveries if one.guid in still_open)])
 
 
 def _when(delivery: HookDelivery) -> tuple[int, int]:

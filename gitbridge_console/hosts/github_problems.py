@@ -6,6 +6,7 @@ import json
 import math
 import time
 from collections.abc import Mapping
+from email.utils import parsedate_to_datetime
 from typing import Any, Literal
 
 from gitbridge_console.hosts.base import HostProblem
@@ -47,12 +48,20 @@ def retry_after_s(headers: Mapping[str, str]) -> float | None:
         if "retry-after" in headers:
             wait_s = float(headers["retry-after"])
         elif headers.get("x-ratelimit-remaining") == "0":
-            wait_s = float(headers["x-ratelimit-reset"]) - time.time()
+            wait_s = float(headers["x-ratelimit-reset"]) - _host_time(headers)
         else:
             return None
     except (ValueError, KeyError):
         return None
     return min(RETRY_AFTER_MAX_S, max(1.0, wait_s)) if math.isfinite(wait_s) else None
+
+
+def _host_time(headers: Mapping[str, str]) -> float:
+    """The host's own clock where it says so: by one that is ahead of it, a spent limit would be asked for again and again."""
+    try:
+        return parsedate_to_datetime(headers["date"]).timestamp()
+    except (ValueError, KeyError):
+        return time.time()
 
 
 def _limit(status: int, headers: Mapping[str, str], said: Mapping[str, Any], wait_s: float | None) -> Literal["", "primary", "secondary"]:

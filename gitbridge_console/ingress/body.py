@@ -113,7 +113,8 @@ def read_payload(body: bytes, kind: str) -> tuple[bytes, dict[str, Any]]:
         Rejected: 400, it is not one.
     """
     text = _guarded(lambda: _form_field(body), "the form has no payload field") if kind == FORM_TYPE else body
-    parsed = _guarded(lambda: json.loads(text, parse_constant=_refuse_constant), "the payload is not valid JSON")
+    # The reader of bytes would take UTF-16 and halves of characters as well, which nobody behind it expects.
+    parsed = _guarded(lambda: json.loads(text.decode("utf-8-sig"), parse_constant=_refuse_constant), "the payload is not valid JSON")
     if not isinstance(parsed, dict):
         raise Rejected(400, "the payload is not a JSON object", "payload")
     return text, parsed

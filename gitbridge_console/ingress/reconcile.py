@@ -154,7 +154,7 @@ class Reconciler:
         if run.remember:
             still_open = [one for one in done if one.outcome not in HANDLED]
             # Too many to be remembered one by one: the next look begins before them.
-            since = next_since(deliveries, (one.guid for one in still_open[OPEN_MAX:]), before_ms=before_ms)
+            since = next_since(deliveries, (one.guid for one in still_open[OPEN_MAX:]), since_ms=since_ms, before_ms=before_ms)
             progress = replace(rest, since_ms=rest.since_ms or since, open=tuple(still_open[:OPEN_MAX]))
             await self._store.keep(hook.name, progress)
             await self._store.forget_tried([guid for guid in known if guid in run.tried])

@@ -9,7 +9,7 @@ from collections.abc import Callable
 from typing import Any
 
 from gitbridge_console.actions.outbox import Done, Outbox, Stuck, Wait
-from gitbridge_console.actions.record import is_of_run, not_sent, planned, told
+from gitbridge_console.actions.record import is_of_run, is_out, not_sent, planned, told
 from gitbridge_console.actions.requests import NoAction, plan_action
 from gitbridge_console.consensus.conflicts import conflict
 from gitbridge_console.domain.decision_records import action_record
@@ -81,7 +81,8 @@ class ActionStage:
         facts = read_facts(job.event["ty"], payload, job.diff)
         stored = await self._store.read(job.id)
         begun = stored if is_of_run(stored, job.number("run", 1)) else None
-        if newer := await self._newer_head(job, payload):
+        # What may have been published already is looked up, whatever the head is by now.
+        if not (begun and is_out(begun)) and (newer := await self._newer_head(job, payload)):
             record = stale_record(settings.kinds[Kind(decision.kind).value].action, facts.head_sha, newer)
             await self._end(job, decision, record | {"dry_run": settings.actions.dry_run})
             return
@@ -136,7 +137,7 @@ class ActionStage:
 
 def _unsent(action: dict[str, Any]) -> dict[str, Any]:
     """An action in a dry run, even one that was approved: what would be sent. What was sent before the dry run began stays told."""
-    if any(write["state"] in ("done", "intended") for write in action.get("writes", ())):
+    if is_out(action):
         return {**action, "reason": f"{told(action) or 'it may have been published'}; then the dry run began"}
     kept = {name: action[name] for name in ("type", "requests", "marker", "reason", "approved_by") if name in action}
     return kept | {"dry_run": True}

@@ -108,7 +108,9 @@ class Engine:
         self._gitea = GiteaClient(lambda: holder.current.hosts.gitea)
         hosts: dict[str, DiffHost] = {GITHUB: GitHubClient(self._github), GITLAB: self._gitlab, GITEA: self._gitea}
         changes = ChangeSource(hosts, store.diffs, store.trouble, Refusals(store.github, store.trouble), holder)
-        self._progress = ProgressTeller(store.progress, store.reader, store.github, self._github, store.trouble, holder, engine=self.id)
+        self._progress = ProgressTeller(
+            store.progress, store.reader, store.outbox, store.github, self._github, store.trouble, holder, engine=self.id
+        )
         self._events = EventRouter(store.queue, self.router, store.metrics, holder, lambda: self.overload, changes, self._progress.watch)
         cache = AnswerCache(store.answers, store.metrics, store.trouble, lambda: holder.current.cache)
         hedger = Hedger(

@@ -14,6 +14,7 @@ from typing import Any
 from urllib.parse import parse_qs, unquote
 
 PER_PAGE = 30
+REVIEW_STATES = {"COMMENT": "COMMENTED", "APPROVE": "APPROVED", "REQUEST_CHANGES": "CHANGES_REQUESTED"}
 KEPT_MAX = 10_000
 """Posts kept at most; the oldest go, as nobody looks at a simulated host for long."""
 
@@ -148,7 +149,8 @@ class CodeHost:
                 return HostAnswer(404, _refusal("Not Found"))
         if not str(asked.body.get("body", "")).strip():
             return HostAnswer(422, _refusal("Validation Failed") | {"errors": [{"code": "missing_field", "field": "body"}]})
-        made = self._keep(kind, f"{repository}/{place}", asked, dict(asked.body))
+        state = {"state": REVIEW_STATES.get(str(asked.body.get("event")), "PENDING")} if kind == "reviews" else {}
+        made = self._keep(kind, f"{repository}/{place}", asked, {**asked.body, **state})
         return HostAnswer(200 if kind == "reviews" else 201, _shown(made))
 
     def _keep(self, kind: str, place: str, asked: HostRequest, own: dict[str, Any]) -> dict[str, Any]:

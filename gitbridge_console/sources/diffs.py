@@ -9,8 +9,11 @@ from gitbridge_console.domain.events import ChangedFile, EventFacts, Material
 from gitbridge_console.settings.model import SourceSettings
 
 HUNK = re.compile(r"^@@ -\d{1,9}(?:,(\d{1,9}))? \+\d{1,9}(?:,(\d{1,9}))? @@")
-HEADER = re.compile(r'^diff --git (?:"?a/(?P<old>.+?)"?) (?:"?b/(?P<new>.+?)"?)$')
-PATH_LINE = re.compile(r'^(?:---|\+\+\+) (?:"?[ab]/)?(?P<path>[^\t"]+)"?')
+_QUOTED = r'"(?:[^"\\]|\\.)*"'
+HEADER = re.compile(rf"^diff --git (?:{_QUOTED}|a/.+?) (?P<new>{_QUOTED}|b/.+)$")
+PATH_LINE = re.compile(rf"^(?:---|\+\+\+) (?P<path>{_QUOTED}|[^\t]+)")
+ESCAPED = re.compile(rb"\\([0-7]{3}|.)")
+ESCAPES = {b"a": b"\a", b"b": b"\b", b"t": b"\t", b"n": b"\n", b"v": b"\v", b"f": b"\f", b"r": b"\r"}
 STATUS_LINES = {"new file mode": "added", "deleted file mode": "removed", "rename from": "renamed"}
 
 
@@ -69,15 +72,15 @@ def _blocks(text: str) -> list[list[str]]:
 def _file(block: list[str]) -> ChangedFile | None:
     path, status = "", "modified"
     if (match := HEADER.match(block[0])) is not None:
-        path = match["new"]
+        path = _name(match["new"])
     at = len(block)
     for n, line in enumerate(block):
         if line.startswith("@@"):
             at = n
             break
         status = next((word for prefix, word in STATUS_LINES.items() if line.startswith(prefix)), status)
-        if line.startswith(("+++ ", "--- ")) and (match := PATH_LINE.match(line)) and match["path"] != "/dev/null":
-            path = match["path"].strip()
+        if line.startswith(("+++ ", "--- ")) and (match := PATH_LINE.match(line)) and (name := _name(match["path"])) != "/dev/null":
+            path = name
     if not path:
         return None
     hunks = block[at:]
@@ -86,6 +89,21 @@ def _file(block: list[str]) -> ChangedFile | None:
     added = sum(1 for line in hunks if line.startswith("+"))
     removed = sum(1 for line in hunks if line.startswith("-"))
     return ChangedFile(path[:500], status, added, removed, "\n".join(hunks) if hunks else None)
+
+
+def _name(written: str) -> str:
+    """A path as it is called; git quotes those with characters beyond ASCII, and writes their bytes in octal."""
+    written = written.strip()
+    if written.startswith('"'):
+        meant = ESCAPED.sub(_unescaped, written[1:-1].encode("utf-8", "replace")).decode("utf-8", "replace")
+        # A line break or a control character in a name stays as git wrote it.
+        written = meant if meant.isprintable() else written[1:-1]
+    return written[2:] if written.startswith(("a/", "b/")) else written
+
+
+def _unescaped(found: re.Match[bytes]) -> bytes:
+    what = found[1]
+    return bytes([int(what, 8) & 0xFF]) if len(what) == 3 else ESCAPES.get(what, what)
 
 
 def _within(file: ChangedFile, max_bytes: int) -> ChangedFile:

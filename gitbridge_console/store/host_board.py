@@ -48,14 +48,14 @@ end
 within(0, tonumber(ARGV[3]))
 within(tonumber(ARGV[4]) - 1, 60000)
 within(tonumber(ARGV[5]) - 1, 3600000)
-if wait > 0 then return math.ceil(wait) end
+if wait > 0 or ARGV[2] == '' then return math.max(0, math.ceil(wait)) end
 redis.call('ZADD', sent, now, ARGV[2])
 redis.call('PEXPIRE', sent, 3660000)
 return 0
 """
 )
-"""Take the next place for a write. ``ARGV``: who, a name for the write, ms between two, most a minute, most an hour. Returns 0, or
-ms to wait; then nothing was taken."""
+"""Take the next place for a write. ``ARGV``: who, a name for the write ("": only look), ms between two, most a minute, most an hour.
+Returns 0, or ms to wait; then nothing was taken."""
 
 CLOSE = (
     _NOW
@@ -171,13 +171,13 @@ class HostBoard:
         self._tag = keys.host(host)
         self._writes = writes or BoundedWrites(client)
 
-    async def reserve(self, who: str, *, spacing_s: float, per_minute: int, per_hour: int) -> float:
-        """Take the next place for a write, or say in how many seconds there may be one.
+    async def reserve(self, who: str, *, spacing_s: float, per_minute: int, per_hour: int, take: bool = True) -> float:
+        """Take the next place for a write, or say in how many seconds there may be one; without ``take`` only look.
 
         Raises:
             redis.exceptions.RedisError: the store is away.
         """
-        args = (who, uuid4().hex, round(spacing_s * 1000), per_minute, per_hour)
+        args = (who, uuid4().hex if take else "", round(spacing_s * 1000), per_minute, per_hour)
         return int(await self._writes.run(RESERVE, self._tag, *args)) / 1000
 
     async def close(self, who: str, wait_s: float, *, doubling: bool) -> float:

@@ -12,16 +12,21 @@ from redis.exceptions import AuthenticationError, AuthorizationError
 from redis.exceptions import ConnectionError as RedisConnectionError
 from redis.exceptions import TimeoutError as RedisTimeoutError
 
-from gitbridge_console.store.unavailable import DiskRefused
+from gitbridge_console.store.unavailable import DiskRefused, TakesNoWrites
 
 CONNECT_DELAYS_S = (0.05, 0.25)
 """Waits between attempts to connect. Connecting may be repeated; a command that was sent never is."""
 
 
 class Parser(DefaultParser):  # type: ignore[misc, valid-type]  # one of three classes, chosen when redis-py is imported
-    """Tells a server whose disk is full from one that says something is wrong."""
+    """Tells a server that takes nothing now from one that says something is wrong."""
 
-    EXCEPTION_CLASSES: ClassVar[dict[str, Any]] = {**DefaultParser.EXCEPTION_CLASSES, "MISCONF": DiskRefused}
+    EXCEPTION_CLASSES: ClassVar[dict[str, Any]] = {
+        **DefaultParser.EXCEPTION_CLASSES,
+        "MISCONF": DiskRefused,
+        "NOREPLICAS": TakesNoWrites,
+        "BUSY": TakesNoWrites,
+    }
 
 
 class PatientConnection(AbstractConnection):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from redis.exceptions import ClusterDownError, OutOfMemoryError, ReadOnlyError, TryAgainError
+from redis.exceptions import ClusterDownError, OutOfMemoryError, ReadOnlyError, ResponseError, TryAgainError
 from redis.exceptions import ConnectionError as RedisConnectionError
 from redis.exceptions import TimeoutError as RedisTimeoutError
 
@@ -20,6 +20,10 @@ class DiskRefused(OutOfMemoryError):
     """The server answers, but takes no writes because its disk takes none (``MISCONF``): full, as it is at its memory limit."""
 
 
+class TakesNoWrites(ResponseError):
+    """The server answers, but not to this now: too few of its replicas are there (``NOREPLICAS``), or a script runs (``BUSY``)."""
+
+
 def full_text(error: OutOfMemoryError) -> str:
     """What is full, in words."""
     return "the store's disk takes no writes" if isinstance(error, DiskRefused) else "the store is at its memory limit"
@@ -34,6 +38,7 @@ STORE_AWAY_ERRORS: tuple[type[Exception], ...] = (
     RedisConnectionError,
     RedisTimeoutError,
     ReadOnlyError,
+    TakesNoWrites,
     ClusterDownError,
     TryAgainError,
 )

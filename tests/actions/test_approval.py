@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from gitbridge_console.actions.caps import ReviewWord
 from gitbridge_console.actions.requests import TEXT_LIMIT
 from gitbridge_console.domain.decisions import Answer, AnswerStatus
 from gitbridge_console.domain.events import EventState
@@ -86,6 +87,18 @@ async def test_a_text_that_cannot_be_posted_is_refused_and_nothing_is_approved(d
     with pytest.raises(Usage, match=why):
         await door.approve(one, text=text)
     assert (await desk.shown(one)).state == "awaiting_approval"
+
+
+@pytest.mark.parametrize(("word", "state"), [("approve", "APPROVED"), ("request_changes", "CHANGES_REQUESTED")])
+async def test_a_review_that_only_commented_is_not_taken_for_the_one_an_operator_wants(
+    desk: Desk, github: WiredHost, door: Operations, word: ReviewWord, state: str
+) -> None:
+    await desk.settle(await desk.event("d0"))
+    for delivery in ("d1", "d2"):
+        one = await awaiting(desk, delivery)
+        await door.approve(one, word=word)
+        await desk.settle(one)
+    assert [review["state"] for review in github.host.of("reviews")] == ["COMMENTED", state], "and that one is not repeated"
 
 
 async def test_only_an_operators_word_makes_a_review_an_approval(desk: Desk, github: WiredHost, door: Operations) -> None:

@@ -10,7 +10,7 @@ import pytest
 
 from gitbridge_console.actions import outbox
 from gitbridge_console.store import host_board
-from tests.actions.desk import MARKER, SHA, Desk, pull
+from tests.actions.desk import MARKER, SHA, Desk, decided, pull
 from tests.actions.github_wire import (
     BROKEN_AFTER,
     BROKEN_BEFORE,
@@ -89,6 +89,19 @@ async def test_a_replay_with_another_outcome_changes_the_text_of_the_review(desk
     assert [path.partition("/pulls/7/")[2] for path in github.writes()] == ["reviews", f"reviews/{review['id']}"]
 
 
+async def test_a_review_that_is_changed_tells_what_a_new_one_would_say_beside_lines_in_its_text(desk: Desk, github: WiredHost) -> None:
+    one = await desk.event()
+    await desk.settle(one)
+    (found,) = decided(one).clusters
+    for delivery in ("d2", "d3"):
+        await desk.settle(await desk.event(delivery, clusters=(found, found.model_copy(update={"id": 2, "line": 40, "title": "A leak"}))))
+    (review,) = github.host.of("reviews")
+    assert [(comment["path"], comment["line"]) for comment in review["comments"]] == [("src/a.py", 11)], "comments cannot be added to it"
+    assert "`src/a.py:40` · **high** · A leak" in review["body"]
+    assert "beside their lines" not in review["body"]
+    assert len(github.writes()) == 2, "the second time it says so already"
+
+
 async def test_a_comment_is_changed_in_its_place(desk: Desk, github: WiredHost) -> None:
     desk.kind("comment")
     await desk.settle(await desk.event())
@@ -136,6 +149,37 @@ async def test_a_head_that_moved_is_not_commented(desk: Desk, github: WiredHost)
     assert event.action["reason"] == event.reason
 
 
+@pytest.mark.parametrize("known", [False, True], ids=["the host says so", "its event is here"])
+async def test_a_review_whose_answer_was_lost_is_told_though_the_head_moved_meanwhile(desk: Desk, github: WiredHost, known: bool) -> None:
+    desk.hasty()
+    github.faults(CUT_AFTER)
+    payload = pull()
+    payload["pull_request"]["updated_at"] = "2026-11-22T21:00:00Z"
+    one = await desk.event(payload=payload)
+    await desk.once()
+    github.host.heads["acme/shop", 7] = "b" * 40
+    if known:
+        await desk.client.set(desk.queue.keys.newest_head("pr:1:7"), "0000009900 1900000000000")
+    await desk.settle(one)
+    (review,) = github.host.of("reviews")
+    event = await desk.shown(one)
+    assert event.timeline[-1].what == f"resolved: review {review['id']} was there already", "it was published, and is told so"
+    assert len(github.writes()) == 1
+
+
+async def test_while_nothing_can_be_written_the_host_is_asked_nothing(desk: Desk, github: WiredHost) -> None:
+    desk.use(writes_per_minute=1)
+    for n in (1, 2, 3, 4):
+        github.host.heads["acme/shop", n] = SHA
+        await desk.event(f"d{n}", pull(n))
+    await desk.once()
+    asked = len(github.asked)
+    for _ in range(3):
+        await desk.once()
+    assert len(github.asked) == asked, "a backlog must not spend what the host lets us ask"
+    assert await desk.waiting() == 3
+
+
 async def test_a_line_the_host_does_not_take_moves_all_comments_into_the_text(desk: Desk, github: WiredHost) -> None:
     github.host.bad_lines = {11}
     one = await desk.event()
@@ -143,6 +187,7 @@ async def test_a_line_the_host_does_not_take_moves_all_comments_into_the_text(de
     (review,) = github.host.of("reviews")
     assert review["comments"] == []
     assert "`src/a.py:11` · **high** · Off by one" in review["body"]
+    assert "beside their lines" not in review["body"], "none is"
     assert review["body"].endswith(MARKER)
     assert len(github.writes()) == 2
 

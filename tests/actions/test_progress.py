@@ -2,12 +2,19 @@
 
 from __future__ import annotations
 
+import itertools
+from dataclasses import replace
+from types import SimpleNamespace
+from typing import Any
+
 import pytest
 from redis.asyncio import Redis
 
 from gitbridge_console.domain.events import EventFacts, EventState
+from gitbridge_console.router import progress
 from gitbridge_console.router.progress import ProgressTeller
 from gitbridge_console.store import progress as progress_store
+from gitbridge_console.store.host_board import EVERYWHERE
 from gitbridge_console.store.progress import ProgressStore
 from gitbridge_console.store.trouble import StoreTrouble
 from tests.actions.desk import SHA, Desk
@@ -21,7 +28,7 @@ PULL = EventFacts(type="pull_request", repository="acme/shop", number=7, head_sh
 
 def teller_of(desk: Desk, engine: str = "e1") -> ProgressTeller:
     store = ProgressStore(desk.client, desk.queue.keys, "github")
-    return ProgressTeller(store, desk.reader, desk.board, desk.api, StoreTrouble(), lambda: desk.settings, engine=engine)
+    return ProgressTeller(store, desk.reader, desk.store, desk.board, desk.api, StoreTrouble(), lambda: desk.settings, engine=engine)
 
 
 @pytest.fixture
@@ -87,6 +94,77 @@ async def test_a_kind_whose_action_is_a_status_says_the_end_itself(desk: Desk, g
     assert said(github) == [("pending", "queued"), ("success", "request_changes (2 of 2)")]
 
 
+@pytest.mark.parametrize("end", [EventState.RESOLVED, EventState.FAILED, EventState.CANCELLED, EventState.SUPERSEDED])
+async def test_where_the_action_that_says_the_end_never_came_the_teller_says_it(
+    desk: Desk, github: WiredHost, teller: ProgressTeller, end: EventState
+) -> None:
+    desk.kind("status")
+    one = await desk.event()
+    await teller.watch(one, PULL, "code_review")
+    await teller.turn()
+    await in_state(desk, one, end)  # rejected by an operator, for one: nothing was published
+    await teller.turn()
+    assert [state for state, _ in said(github)] == ["pending", "success"], "a status that stays pending may block a merge for ever"
+
+
+async def test_what_is_told_late_does_not_stay_over_the_end(desk: Desk, github: WiredHost, teller: ProgressTeller) -> None:
+    desk.kind("status")
+    one = await desk.event()
+    await teller.watch(one, PULL, "code_review")
+    await teller.turn()
+    await in_state(desk, one, EventState.CONSENSUS_PENDING)
+    call = desk.api.call
+
+    async def slow(*args: Any, **more: Any) -> Any:
+        desk.api.call = call  # type: ignore[method-assign]
+        await desk.settle(one)
+        return await call(*args, **more)
+
+    desk.api.call = slow  # type: ignore[method-assign]
+    await teller.turn()
+    await teller.turn()
+    assert said(github)[-1] == ("success", "request_changes (2 of 2)")
+
+
+async def test_a_check_run_told_late_ends_as_well(desk: Desk, github: WiredHost) -> None:
+    github.host.tokens[TOKEN] = f"{github.host.slug}[bot]"
+    desk.use(progress="check_run")
+    desk.kind("check_run")
+    teller = teller_of(desk)
+    one = await desk.event()
+    await teller.watch(one, PULL, "code_review")
+    await in_state(desk, one, EventState.CONSENSUS_PENDING)
+    call = desk.api.call
+
+    async def slow(method: str, *args: Any, **more: Any) -> Any:
+        if method == "POST":
+            desk.api.call = call  # type: ignore[method-assign]
+            await desk.settle(one)
+        return await call(method, *args, **more)
+
+    desk.api.call = slow  # type: ignore[method-assign]
+    await teller.turn()
+    await teller.turn()
+    assert {run["status"] for run in github.host.of("check-runs")} == {"completed"}
+
+
+async def test_once_it_is_the_actions_turn_nothing_is_told_any_more(desk: Desk, github: WiredHost, teller: ProgressTeller) -> None:
+    desk.kind("status")
+    one = await desk.event()
+    await teller.watch(one, PULL, "code_review")
+    await in_state(desk, one, EventState.CONSENSUS_PENDING)
+    reserve = desk.board.reserve
+
+    async def decided_meanwhile(*args: Any, **more: Any) -> float:
+        desk.board.reserve = reserve  # type: ignore[method-assign]
+        await desk.settle(one)
+        return await reserve(*args, **more)
+
+    desk.board.reserve = decided_meanwhile  # type: ignore[method-assign]
+    await teller.turn()
+    assert said(github) == [("success", "request_changes (2 of 2)")]
+
+
 async def test_a_check_run_is_made_once_and_changed_to_its_end_by_the_action(desk: Desk, github: WiredHost) -> None:
     github.host.tokens[TOKEN] = f"{github.host.slug}[bot]"
     desk.use(progress="check_run")
@@ -117,7 +195,28 @@ async def test_one_engine_tells_and_another_takes_over_when_it_is_gone(desk: Des
     assert len(said(github)) == 2
 
 
-async def test_a_host_that_is_unwell_is_left_alone_after_some_tries(desk: Desk, github: WiredHost, teller: ProgressTeller) -> None:
+@pytest.fixture
+def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
+    """No pause after what failed: at each look it is a second later."""
+    monkeypatch.setattr(progress, "PAUSE_MAX_S", 0.0)
+    seconds = itertools.count(10**9)
+    monkeypatch.setattr(progress, "time", SimpleNamespace(time=lambda: next(seconds)))
+
+
+async def test_a_host_that_is_unwell_is_asked_less_and_less(desk: Desk, github: WiredHost, teller: ProgressTeller) -> None:
+    github.fault = lambda method, path: BROKEN_BEFORE if method == "POST" else None
+    one = await desk.event()
+    await teller.watch(one, PULL, "code_review")
+    for _ in range(8):
+        await teller.turn()
+    assert len(github.writes()) == 1
+
+
+@pytest.mark.usefixtures("impatient")
+async def test_a_host_that_is_unwell_is_left_alone_after_some_tries(
+    desk: Desk, github: WiredHost, teller: ProgressTeller, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(progress, "TRIES_MAX", 5)
     github.fault = lambda method, path: BROKEN_BEFORE if method == "POST" else None
     one = await desk.event()
     await teller.watch(one, PULL, "code_review")
@@ -127,12 +226,41 @@ async def test_a_host_that_is_unwell_is_left_alone_after_some_tries(desk: Desk, 
     assert (await desk.shown(one)).state == "received"
 
 
+@pytest.mark.usefixtures("impatient")
+async def test_what_stands_as_pending_is_ended_however_long_the_host_was_unwell(
+    desk: Desk, github: WiredHost, teller: ProgressTeller
+) -> None:
+    one = await desk.event()
+    await teller.watch(one, PULL, "code_review")
+    await teller.turn()
+    await in_state(desk, one, EventState.FAILED)
+    github.fault = lambda method, path: BROKEN_BEFORE if method == "POST" else None
+    for _ in range(8):
+        await teller.turn()
+    github.fault = lambda method, path: None
+    await teller.turn()
+    assert said(github)[-1] == ("success", "done: failed")
+
+
 async def test_while_the_host_asked_to_wait_nothing_is_told(desk: Desk, github: WiredHost, teller: ProgressTeller) -> None:
     github.faults(LIMITED)
     one = await desk.event()
     await teller.watch(one, PULL, "code_review")
     for _ in range(3):
         await teller.turn()
+    assert len(github.writes()) == 1
+
+
+async def test_a_repository_that_refuses_us_keeps_nothing_of_others_back(desk: Desk, github: WiredHost, teller: ProgressTeller) -> None:
+    one, two = await desk.event("d1"), await desk.event("d2")
+    await teller.watch(one, PULL, "code_review")
+    await teller.watch(two, replace(PULL, repository="acme/gone"), "code_review")
+    await desk.board.fault(desk.api.auth.fingerprint, "acme/gone", "the host shows nothing (404)", 60.0)
+    await teller.turn()
+    assert [status["repository"] for status in github.host.statuses] == ["acme/shop"]
+    await desk.board.fault(desk.api.auth.fingerprint, EVERYWHERE, "the host refuses the token (401)", 60.0)
+    await in_state(desk, one, EventState.CONSENSUS_PENDING)
+    await teller.turn()
     assert len(github.writes()) == 1
 
 

@@ -9,10 +9,18 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gitbridge_console.actions.body import BODY_MAX
+from gitbridge_console.actions.body import BODY_MAX, LEFT_OUT, fit
 from gitbridge_console.actions.caps import ReviewWord
 from gitbridge_console.actions.outside_text import clean, code, one_line, quoted
-from gitbridge_console.actions.requests import ActionPlan, NoAction, build_action, commentable_lines, plan_action
+from gitbridge_console.actions.requests import (
+    ActionPlan,
+    ActionRequest,
+    NoAction,
+    build_action,
+    commentable_lines,
+    plan_action,
+    with_comments_in_body,
+)
 from gitbridge_console.domain.decisions import Agreement, Answer, AnswerStatus, Cluster, Conflict, Decision, DecisionState
 from gitbridge_console.domain.events import ChangedFile, EventFacts
 from gitbridge_console.domain.loops import is_marked
@@ -138,6 +146,13 @@ def test_only_lines_of_the_diff_are_commented() -> None:
     assert [(c["path"], c["line"]) for c in made.requests[0].body["comments"]] == [("src/a.py", 11), ("src/unknown.py", 5)]
     assert "6 of 8" not in made.requests[0].body["body"]
     assert "2 of 8 findings are beside their lines" in made.requests[0].body["body"]
+
+
+def test_a_text_that_was_cut_stays_when_comments_move_into_it() -> None:
+    full = "A" * (BODY_MAX - len(f"\n\n{LEFT_OUT}\n\n{MARKER}"))
+    comment = {"path": "src/a.py", "line": 11, "side": "RIGHT", "body": f"Off by one\n\n{MARKER}"}
+    cut = ActionRequest("POST", "/reviews", {"body": fit([full, "B"], MARKER), "comments": [comment]})
+    assert with_comments_in_body(cut).body == {"body": f"{full}\n\n{LEFT_OUT}\n\n{MARKER}", "comments": []}
 
 
 def test_comments_go_to_the_issue_or_the_commit() -> None:

@@ -87,7 +87,7 @@ def test_nothing_that_arrived_is_asked_for_and_nothing_settled_is_left_out(tries
 
 @given(deliveries, st.integers(0, 1_000), st.sets(st.sampled_from("abcdef")))
 def test_the_next_look_begins_before_everything_that_is_open(tries: list[HookDelivery], before_ms: int, still_open: set[str]) -> None:
-    since = next_since(tries, still_open, before_ms=before_ms)
+    since = next_since(tries, still_open, since_ms=0, before_ms=before_ms)
     assert since <= before_ms
     assert all(one.at_ms > since for one in tries if one.guid in still_open)
 

@@ -6,13 +6,16 @@ import time
 from collections.abc import AsyncIterator, Callable
 from datetime import UTC, datetime
 from pathlib import Path
+from types import SimpleNamespace
 
 import jwt
 import pytest
 from wire import Connection, Received, ScriptedServer, scripted_server
 
+from gitbridge_console.hosts import github_problems
 from gitbridge_console.hosts.base import HostProblem, HostReply
 from gitbridge_console.hosts.github_api import API_VERSION, GitHubApi
+from gitbridge_console.hosts.github_problems import retry_after_s
 from gitbridge_console.settings.model import GitHubSettings
 from tests.hosts.app_key import app_key
 
@@ -226,6 +229,13 @@ async def test_its_own_name_is_asked_for_once(
     assert [await person.own_login(), await person.own_login()] == ["octo", "octo"]
     assert [await app.own_login(), await app.own_login()] == ["bridge[bot]", "bridge[bot]"]
     assert [path for _, path, _ in apps.asked] == ["/user", "/app"]
+
+
+@pytest.mark.parametrize(("date", "wait_s"), [("Sun, 29 Nov 2026 13:00:00 GMT", 90.0), ("yesterday", 1.0)])
+def test_a_spent_limit_is_waited_for_by_the_hosts_clock(date: str, wait_s: float, monkeypatch: pytest.MonkeyPatch) -> None:
+    reset = datetime(2026, 11, 29, 13, 1, 30, tzinfo=UTC).timestamp()
+    monkeypatch.setattr(github_problems, "time", SimpleNamespace(time=lambda: reset + 600))
+    assert retry_after_s({"x-ratelimit-remaining": "0", "x-ratelimit-reset": str(round(reset)), "date": date}) == wait_s
 
 
 SPENT = {"x-ratelimit-remaining": "0", "x-ratelimit-reset": "99999999999"}

@@ -96,6 +96,8 @@ SHAPES: dict[str, tuple[Callable[[], bytes | Iterator[bytes]], int, str]] = {
     "NaN": (lambda: request(b'{"a": NaN}'), 400, "the payload is not valid JSON"),
     "deep nesting": (lambda: request(b'{"a":' * 100_000 + b"1" + b"}" * 100_000), 400, "the payload is not valid JSON"),
     "not UTF-8": (lambda: request(b'{"a": "\xff\xfe"}'), 400, "the payload is not valid JSON"),
+    "UTF-16": (lambda: request(JSON.decode().encode("utf-16")), 400, "the payload is not valid JSON"),
+    "half a character": (lambda: request(b'{"a": "\xed\xa0\x80"}'), 400, "the payload is not valid JSON"),
     "form without payload": (
         lambda: request(b"other=1", Content_Type="application/x-www-form-urlencoded"),
         400,

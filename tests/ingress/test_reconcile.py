@@ -103,6 +103,16 @@ async def test_what_is_missing_is_asked_for_oldest_first_and_once(desk: Desk, ho
     assert set(again) == {"too-young"}, "what arrived at the second attempt is not missing"
 
 
+async def test_a_clock_that_is_ahead_of_the_hosts_skips_nothing(desk: Desk, host: HookHost) -> None:
+    desk.reconciler._clock = lambda: host.now + 600
+    host.tried("arrived", 60, 202)
+    await desk.run()
+    host.now += 120
+    host.tried("lost", 60)
+    host.now += 120
+    assert set(await desk.missed()) == {"lost"}
+
+
 async def test_each_run_reads_only_what_is_new(desk: Desk, host: HookHost) -> None:
     host.page = 10
     for n in range(95):

@@ -36,6 +36,24 @@ Binary files a/a.png and b/a.png differ
 BOUNDS = SourceSettings()
 
 
+QUOTED = r"""diff --git "a/docs/\303\234ber \"uns\".md" "b/docs/\303\234ber \"uns\".md"
+--- "a/docs/\303\234ber \"uns\".md"
++++ "b/docs/\303\234ber \"uns\".md"
+@@ -1 +1 @@
+-alt
++neu
+diff --git "a/\350\216\253.png" "b/\350\216\253.png"
+new file mode 100644
+Binary files /dev/null and "b/\350\216\253.png" differ
+"""
+
+
+def test_names_that_git_quotes_are_what_they_are_called() -> None:
+    files = parse_unified_diff(QUOTED, BOUNDS).files
+    assert [(file.path, file.status, file.additions) for file in files] == [('docs/Über "uns".md', "modified", 1), ("莫.png", "added", 0)]
+    assert parse_unified_diff('diff --git "a/x\\ny" "b/x\\ny"\n', BOUNDS).files[0].path == "x\\ny"
+
+
 def test_files_states_counts_and_patches() -> None:
     material = parse_unified_diff(DIFF, BOUNDS)
     assert [(f.path, f.status, f.additions, f.deletions) for f in material.files] == [
