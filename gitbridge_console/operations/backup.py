@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterator
+from contextlib import aclosing
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
@@ -15,10 +16,12 @@ from gitbridge_console.domain.backup_file import EVENT, GROUP, HEAD, KEY, MAGIC,
 from gitbridge_console.domain.timestamps import iso_from_ms
 from gitbridge_console.operations.door import Door
 from gitbridge_console.operations.errors import OperationError, Refused, Usage
-from gitbridge_console.store.backup import CannotRestore
+from gitbridge_console.store.backup import HalfRestored
+from gitbridge_console.store.restoration import EVENTS, ROOTS, CannotRestore
 
-BATCH = 20
-"""Records that are in memory at a time, beside the block they come from."""
+BATCH = 200
+BATCH_BYTES = 1 << 20
+"""Records that are written together, while as many are read: one at least."""
 
 Told = Callable[[int], None]
 """Told how many events were written or restored so far."""
@@ -54,10 +57,13 @@ class BackupOperations(Door):
         store, writer = self._store.backup, BlockWriter()
         async with self._writing("backup", f"namespace {self._store.keys.namespace}") as entry:
             yield MAGIC + writer.add(await store.head(__version__))
-            async for record in store.records():
-                if piece := writer.add(record):
-                    yield piece
-                told(writer.counts.get("E", 0))
+            try:
+                async for record in store.records():
+                    if piece := writer.add(record):
+                        yield piece
+                    told(writer.counts.get("E", 0))
+            except HalfRestored as error:
+                raise Refused(f"{error}; no backup was written") from None
             yield writer.end({"namespace": self._store.keys.namespace})
             entry.affected = writer.counts.get("E", 0)
             entry.result = f"{entry.affected} events, {writer.counts.get('K', 0)} keys"
@@ -89,32 +95,62 @@ class BackupOperations(Door):
         namespace = self._store.keys.namespace
         self._allow("restore", f"namespace {namespace}")
         checked = await self._checked(path)
+        store, digest = self._store.restoration, checked.facts.digest
         try:
             async with self._asking():
-                goes_on = await self._store.backup.check(checked.head, checked.facts.digest)
-                if not goes_on:
+                step = await store.check(checked.head, digest)
+                if step in ("", ROOTS):
                     # The audit of the backup comes first, for what is written next is entered into it.
-                    await self._store.backup.begin(checked.roots, checked.facts.digest)
+                    await store.begin(checked.roots, digest)
             async with self._writing("restore", f"namespace {namespace} from {path.name}", planned=checked.facts.events) as entry:
-                entry.affected = await self._write(path, told)
-                entry.result = f"{entry.affected} events restored" + (", gone on with" if goes_on else "")
-                await self._store.backup.end()
+                if step != EVENTS:
+                    async with aclosing(_batches(path, KEY)) as batches:
+                        async for batch in batches:
+                            await store.write_keys(batch)
+                    await store.keys_are_written(digest)
+                entry.affected = looked = 0
+                async with aclosing(_batches(path, EVENT)) as batches:
+                    async for batch in batches:
+                        entry.affected += await store.write_events(batch)
+                        looked += len(batch)
+                        told(looked)
+                entry.result = f"{entry.affected} events restored" + (", gone on with" if step else "")
+                await store.end()
         except CannotRestore as error:
             raise Refused(f"{path}: {error}") from None
         return checked.facts
 
-    async def _write(self, path: Path, told: Told) -> int:
-        new = looked = 0
-        try:
-            with path.open("rb") as file:
-                records = records_of(file)
-                while batch := await asyncio.to_thread(lambda: list(islice(records, BATCH))):
-                    new += await self._store.backup.write(batch)
-                    looked += sum(record.kind == EVENT for record in batch)
-                    told(looked)
-        except (BadBackup, OSError) as error:
-            raise OperationError(f"{path} changed while it was restored ({error}): run it again with the whole file") from None
-        return new
+
+async def _batches(path: Path, kind: bytes) -> AsyncGenerator[list[Record]]:
+    """The records of one kind, a few at a time; the next are read while these are written.
+
+    Raises:
+        OperationError: the file is not the one any more that was checked.
+    """
+    try:
+        with path.open("rb") as file:
+            records = (record for record in records_of(file) if record.kind == kind)
+
+            def next_batch() -> list[Record]:
+                batch: list[Record] = []
+                size = 0
+                for record in islice(records, BATCH):
+                    batch.append(record)
+                    size += sum(map(len, record.parts))
+                    if size >= BATCH_BYTES:
+                        break
+                return batch
+
+            batch = await asyncio.to_thread(next_batch)
+            while batch:
+                ahead = asyncio.create_task(asyncio.to_thread(next_batch))
+                try:
+                    yield batch
+                finally:
+                    # Whatever becomes of these: the file is open for as long as somebody reads it.
+                    batch = await ahead
+    except (BadBackup, OSError) as error:
+        raise OperationError(f"{path} changed while it was restored ({error}): run it again with the whole file") from None
 
 
 def _read_through(path: Path) -> _Checked:
