@@ -77,6 +77,7 @@ def prioritize(ctx: click.Context, /, words: tuple[str, ...], word: str, front: 
 @click.argument("provider")
 @click.argument("words", nargs=-1, metavar="[FILTER]...")
 @click.option("--to", metavar="PROVIDER", help="Who takes over; default: the healthy one with the least to do.")
+@click.option("--back", is_flag=True, help="Bring back what such moves took away from PROVIDER and was not asked since.")
 @REASON_OPTION
 @bulk_options
 @JSON_OPTION
@@ -86,6 +87,7 @@ def failover(
     provider: str,
     words: tuple[str, ...],
     to: str | None,
+    back: bool,
     reason: str | None,
     plan: bool,
     yes: bool,
@@ -94,14 +96,17 @@ def failover(
     watch: bool,
     as_json: bool,
 ) -> int:
-    """Move a provider's waiting tasks to another one, all or those a FILTER finds; priority and age are kept."""
+    """Move a provider's waiting tasks to another one, all or those a FILTER finds, or bring them back; priority and age are kept."""
     if not plan:
         need_reason(reason)
+    if back and to is not None:
+        raise click.UsageError("--back returns each task to where it came from: --to says nothing then")
     words = put_in_saved(ctx, words)
-    target = to or _least_busy(ctx, provider)
-    if words or plan or rate is not None or most is not None:
+    target = "" if back else to or _least_busy(ctx, provider)
+    if back or words or plan or rate is not None or most is not None:
         event_filter(words, {})
-        deed, chosen = Deed(BulkKind.FAILOVER, to=target, lane=provider), Selection(filter_line(words, {}))
+        deed = Deed(BulkKind.FAILBACK if back else BulkKind.FAILOVER, to=target, lane=provider)
+        chosen = Selection(filter_line(words, {}))
         found = planned(ctx, deed, chosen, rate=rate, most=most)
         if plan or not found.count:
             show_plan(found, as_json=as_json)

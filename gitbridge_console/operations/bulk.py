@@ -98,6 +98,8 @@ class BulkOperations(Door):
             self._known_lanes([deed.lane])
         if chosen.lane and chosen.lane != "*":
             self._known_lanes([chosen.lane])
+        if deed.kind is BulkKind.FAILBACK and deed.lane in STAGE_LANES:
+            raise Usage("name a provider: nothing is moved out of other lanes")
         if deed.kind is BulkKind.FAILOVER:
             self._known_lanes([deed.to])
             if deed.lane == deed.to or deed.lane in STAGE_LANES or deed.to in STAGE_LANES:

@@ -6,7 +6,7 @@ script takes the next entries and does and counts them: an engine that dies anyw
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Sequence
 
 from redis.asyncio import Redis
 
@@ -24,6 +24,7 @@ KEPT_MAX = 100
 PLANNED_MAX = 20
 """Plans that wait to be applied; the oldest gives way."""
 ENTRIES_AT_ONCE = 1_000
+LOOKED_AT_ONCE = 100
 ENTRIES_LONGER_S = 60
 
 HOLD = """
@@ -167,12 +168,31 @@ class BulkStore:
 
     async def look_ahead(self, lane: str, to: str, jobs: Sequence[str]) -> list[str]:
         """For each task of a lane why it could not be moved to another provider now; ``""`` where it could."""
+        return await self._ask_each("reseat", (lane, to, "", "look"), jobs)
+
+    async def count_moved(self, lane: str) -> int:
+        """How many tasks were moved out of a lane by hand, as far as that is remembered."""
+        return sum([int(await self._client.zcard(keys.moved(lane))) for keys in self._keys])
+
+    async def moved_out_of(self, lane: str, count: int) -> AsyncIterator[list[str]]:
+        """Those tasks, ``count`` at a time, in each partition those that were moved first."""
+        for keys in self._keys:
+            start = 0
+            while names := [text_of(raw) for raw in await self._client.zrange(keys.moved(lane), start, start + count - 1)]:
+                yield names
+                start += count
+
+    async def look_back(self, lane: str, jobs: Sequence[str]) -> list[str]:
+        """For each task that was moved out of a lane why it could not go back now; ``""`` where it could."""
+        return await self._ask_each("bring_back", (lane, "", "look"), jobs)
+
+    async def _ask_each(self, script: str, args: Sequence[str], jobs: Sequence[str]) -> list[str]:
         found: dict[str, str] = {}
         for partition in self._partitions:
             own = [job for job in jobs if home_of(job, self._keys) == partition.keys]
-            for start in range(0, len(own), 100):
-                some = own[start : start + 100]
-                found |= zip(some, map(text_of, await partition.run("reseat", lane, to, "", "look", *some)), strict=True)
+            for start in range(0, len(own), LOOKED_AT_ONCE):
+                some = own[start : start + LOOKED_AT_ONCE]
+                found |= zip(some, map(text_of, await partition.run(script, *args, *some)), strict=True)
         return [found[job] for job in jobs]
 
     async def records(self) -> list[BulkRecord]:

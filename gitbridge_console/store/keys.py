@@ -27,6 +27,7 @@
 ``<tag>:dx``            hash: what was exported lately (since, count, files, file, engine);  ``<tag>:dt`` hash: why it failed
 ``<tag>:op:<op>``       hash: what came of a bulk operation here, and its fence;  ``<tag>:od:<op>`` list: what it is still to do;
                         ``<tag>:os:<op>`` list: what it skipped first, and why
+``<tag>:mv:<lane>``     seats that were moved out of a lane by hand, score = when in ms
 ``<tag>:wake``          channel: the name of a lane that has new work, or ``:leases`` when work in hand is not wanted any more
 ======================  =======================================================================================
 """
@@ -153,6 +154,10 @@ class Keys:
     def deliveries(self, day: int) -> str:
         """Hash of the delivery ids of one day since the epoch."""
         return f"{self.tag}:d:{day}"
+
+    def moved(self, lane: str) -> str:
+        """Seats that were moved out of a lane by hand."""
+        return f"{self.tag}:mv:{lane}"
 
     def bulk_sums(self, op_id: str) -> str:
         return f"{self.tag}:op:{op_id}"

@@ -159,6 +159,14 @@ def test_replaying_by_filter_shows_its_plan_and_wants_a_yes(cli) -> None:
     assert cli(*words, "--yes", "--json").json["count"] == 0
 
 
+def test_a_failover_is_taken_back_after_a_plan(cli) -> None:
+    assert "returns each task to where it came from" in cli("failover", "claude", "--back", "--to", "grok", "--reason", "x").err
+    plan = cli("failover", "claude", "--back", "--plan", "--json").json
+    assert (plan["deed"], plan["count"]) == ("failback claude", 0)
+    assert cli("failover", "claude", "--back", "--yes", "--reason", "it is well").code == 0
+    assert cli("failover", "route", "--back", "--plan").code == 2
+
+
 def test_read_only_refuses_every_change(cli) -> None:
     event_id = submitted(cli)
     for words in (
