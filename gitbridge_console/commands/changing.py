@@ -34,14 +34,24 @@ REASON_OPTION = click.option("--reason", metavar="TEXT", help="Kept in the audit
 @click.option("--edit", metavar="FILE", help="Replay one event with the payload of FILE, as a new event that names the old one.")
 @click.option("--panel", metavar="A,B", help="Have these providers asked, as a new event that names the old one.")
 @click.option("--priority", type=PRIORITIES, help="With this priority, as a new event that names the old one.")
+@click.option("--prompt", metavar="VERSION", help="With this version of its kind's prompt, as a new event that names the old one.")
 @REASON_OPTION
 @bulk_options
 @JSON_OPTION
 @click.pass_context
-def replay(ctx: click.Context, /, words: tuple[str, ...], edit: str | None, panel: str | None, priority: str | None, **given: Any) -> int:
+def replay(
+    ctx: click.Context,
+    /,
+    words: tuple[str, ...],
+    edit: str | None,
+    panel: str | None,
+    priority: str | None,
+    prompt: str | None,
+    **given: Any,
+) -> int:
     """Run finished events again under their ids, named one by one or by a FILTER like `state=failed error=timeout`."""
-    if edit is not None or panel is not None or priority is not None:
-        return _edited(ctx, words, edit, panel, priority, **given)
+    if (edit, panel, priority, prompt) != (None, None, None, None):
+        return _edited(ctx, words, edit, panel, priority, prompt, **given)
     return _change(ctx, Deed(BulkKind.REPLAY), words, given, "replayed", lambda door, ids, reason: door.replay(ids, reason))
 
 
@@ -164,9 +174,17 @@ def _change(ctx: click.Context, deed: Deed, words: tuple[str, ...], given: dict[
     return apply(ctx, found, need_reason(reason), rate=rate, as_json=as_json, watch=watch)
 
 
-def _edited(ctx: click.Context, words: tuple[str, ...], edit: str | None, panel: str | None, priority: str | None, **given: Any) -> int:
+def _edited(
+    ctx: click.Context,
+    words: tuple[str, ...],
+    edit: str | None,
+    panel: str | None,
+    priority: str | None,
+    prompt: str | None,
+    **given: Any,
+) -> int:
     if len(words) != 1 or "=" in words[0]:
-        raise click.UsageError("--edit, --panel and --priority replay one event: name its id")
+        raise click.UsageError("--edit, --panel, --priority and --prompt replay one event: name its id")
     reason = need_reason(given["reason"])
     payload = None
     if edit is not None:
@@ -175,6 +193,7 @@ def _edited(ctx: click.Context, words: tuple[str, ...], edit: str | None, panel:
         except OSError as error:
             raise click.UsageError(f"{edit}: {error.strerror or error}") from None
     seats, to = (panel or "").split(","), Priority.parse(priority) if priority else None
-    report = with_operations(ctx, lambda operations: operations.replay_edited(words[0], payload, reason, panel=seats, priority=to))
+    changed: dict[str, Any] = {"panel": seats, "priority": to, "prompt": prompt or ""}
+    report = with_operations(ctx, lambda operations: operations.replay_edited(words[0], payload, reason, **changed))
     print_changes(report, "made", as_json=given["as_json"])
     return 0

@@ -179,4 +179,17 @@ async def test_an_event_is_handed_in_again_with_another_panel_and_priority() -> 
         await d.press("W")
         await d.press("enter")
         await d.press("enter")
-        assert "as they were" in d.bottom
+        assert "nothing is changed" in d.bottom
+
+
+async def test_an_event_is_handed_in_again_with_another_version_of_its_prompt() -> None:
+    async with driving() as d:
+        d.fleet.door.prompts = ("shipped", "strict")
+        await d.press("5", "enter", "W")
+        await d.press("enter")
+        await d.press("enter")
+        assert "with the prompt:" in d.bottom
+        await d.press("ctrl+u")
+        await d.type("strict")
+        await d.type("the shipped one is too mild")
+        assert d.writes == [("replay_edited", "00000412", None, "the shipped one is too mild", [], None, "strict")]
