@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
+import re
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterator
 from contextlib import aclosing
 from dataclasses import dataclass
@@ -172,6 +173,11 @@ def _read_through(path: Path) -> _Checked:
     return _Checked(facts, head, tuple(roots))
 
 
+def _is_of(record: Record, partitions: int) -> bool:
+    """Whether an event is of one of so many partitions."""
+    return (found := re.fullmatch(rb"([0-9a-f]{2})\}", record.parts[0])) is not None and int(found[1], 16) < partitions
+
+
 def _gather(records: Iterator[Record]) -> tuple[dict[str, Any], list[Record], dict[bytes, int]]:
     head: dict[str, Any] = {}
     roots: list[Record] = []
@@ -180,8 +186,12 @@ def _gather(records: Iterator[Record]) -> tuple[dict[str, Any], list[Record], di
         if record.kind not in counts:
             raise BadBackup(f"a record of the unknown kind {record.kind!r}")
         counts[record.kind] += 1
+        if not record.fits or (record.kind == EVENT and not _is_of(record, head.get("partitions", 0))):
+            raise BadBackup(f"a record of the kind {record.kind.decode()} is not made as those of a backup")
         if record.kind == HEAD:
             head = record.document
+            if not all(isinstance(head.get(name), int) for name in ("partitions", "at_ms")):
+                raise BadBackup("it does not say when it was made, or of how many partitions")
         elif record.kind == GROUP:
             roots.append(record)
     if not head:

@@ -33,7 +33,9 @@ if h[1] ~= 'running' then return {h[1] or '', '0'} end
 local clock = redis.call('TIME')
 local now, fence = clock[1] * 1000 + math.floor(clock[2] / 1000), tonumber(h[4] or 0)
 if h[2] ~= ARGV[1] then
-  if h[2] and h[2] ~= '' and tonumber(h[3] or 0) > now then return {'held', '0'} end
+  -- One that holds it for longer than anybody can did so by a clock that was ahead.
+  local left = tonumber(h[3] or 0) - now
+  if h[2] and h[2] ~= '' and left > 0 and left <= tonumber(ARGV[2]) then return {'held', '0'} end
   fence = fence + 1
   redis.call('HSETNX', KEYS[1], 'started', string.format('%.0f', now))
 end
@@ -196,18 +198,20 @@ class BulkStore:
         return [found[job] for job in jobs]
 
     async def records(self) -> list[BulkRecord]:
-        """All that are kept, oldest first."""
+        """All that are kept, oldest first; those of a newer program, which does what this one cannot, are left to it."""
+        return [record for op_id, table in (await self._tables()).items() if (record := read_record(op_id, table)) is not None]
+
+    async def _tables(self) -> dict[str, dict[str, str]]:
         ids = [text_of(raw) for raw in await self._client.zrange(self._first.bulk_index, 0, -1)]
         pipe = self._client.pipeline(transaction=False)
         for op_id in ids:
             pipe.hgetall(self._first.bulk(op_id))
         tables = [table_of(reply) for reply in await pipe.execute()] if ids else []
-        return [read_record(op_id, table) for op_id, table in zip(ids, tables, strict=True) if table.get("kind")]
+        return {op_id: table for op_id, table in zip(ids, tables, strict=True) if table.get("kind")}
 
     async def record(self, op_id: str) -> BulkRecord | None:
         """One of them, ``None`` when there is none of that id."""
-        table = table_of(await self._client.hgetall(self._first.bulk(op_id)))
-        return read_record(op_id, table) if table.get("kind") else None
+        return read_record(op_id, table_of(await self._client.hgetall(self._first.bulk(op_id))))
 
     async def sums(self, op_id: str) -> tuple[BulkSums, dict[str, int]]:
         """What came of an operation so far, and its skips by reason."""
@@ -239,13 +243,13 @@ class BulkStore:
 
     async def _prune(self, now_ms: int) -> None:
         """Forget plans that expired, and of the ended and the planned ones what is too many, oldest first."""
-        kept = await self.records()
-        known = {record.id for record in kept}
+        tables = await self._tables()
+        kept = [record for op_id, table in tables.items() if (record := read_record(op_id, table)) is not None]
         older = await self._client.zrangebyscore(self._first.bulk_index, "-inf", now_ms - BEING_PLANNED_MS)
         ended = [record.id for record in kept if record.state in ENDED]
         planned = [record.id for record in kept if record.state is BulkState.PLANNED]
         surplus = [*ended[: max(0, len(ended) - KEPT_MAX)], *planned[: max(0, len(planned) - PLANNED_MAX + 1)]]
-        for op_id in {text_of(raw) for raw in older} - known | {*surplus}:
+        for op_id in {text_of(raw) for raw in older} - {*tables} | {*surplus}:
             await self._forget(op_id)
 
     async def _forget(self, op_id: str) -> None:

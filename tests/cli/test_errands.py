@@ -341,3 +341,13 @@ def test_the_log_of_decisions_is_verified_in_the_store_and_in_a_file(cli, decide
     file.write_text("no log")
     assert "line 1 is no line" in cli("audit", "--verify", "--file", str(file)).err
     assert cli("audit", "--file", str(file)).code == 2
+
+
+@pytest.mark.parametrize(
+    "words", [("pause", "claude"), ("failover", "claude", "--to", "grok"), ("alerts", "silence", "paused", "--for", "1h")]
+)
+def test_bytes_that_are_no_text_are_refused_before_anything_is_done(cli, words: tuple[str, ...]) -> None:
+    refused = cli(*words, "--reason", "bad \udcff byte")
+    assert refused.code == 2
+    assert "is no UTF-8 text" in refused.err
+    assert cli("audit", "--json").lines == []

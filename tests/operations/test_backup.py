@@ -15,7 +15,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gitbridge_console.domain.backup_file import Record
+from gitbridge_console.domain.backup_file import MAGIC, BlockWriter, Record, document
 from gitbridge_console.domain.events import EventState, IncomingEvent, Priority
 from gitbridge_console.operations import backup
 from gitbridge_console.operations.actor import Actor
@@ -117,6 +117,35 @@ async def test_a_file_that_is_not_whole_changes_nothing(place: Place, tmp_path: 
     assert await contents(new) == {}
     assert await new.list_audit() == []
     assert (await new.restore(tmp_path / "whole.gbb")).events == 40
+
+
+HEAD = {"program": "1", "store_version": 2, "namespace": "old", "partitions": 2, "at_ms": 1, "server": "valkey", "server_version": "1.0"}
+
+
+@pytest.mark.parametrize(
+    "record",
+    [
+        Record(b"E", (b"07}", b"0000000100", b"failed", b"1")),
+        Record(b"E", (b"x", b"0000000100", b"failed", b"1")),
+        Record(b"E", (b"00}", b"0000000100", b"failed", b"soon")),
+        Record(b"E", (b"00}", b"0000000100", b"failed", b"1", b"j:0000000100")),
+        Record(b"K", (b"00}:q", b"never", b"")),
+        Record(b"K", (b"00}:q",)),
+        Record(b"G", (b"00}:m",)),
+        Record(b"H", (b"[]",)),
+        Record(b"H", (b'{"partitions": "two", "at_ms": 1}',)),
+        Record(b"H", ()),
+        Record(b"Z", (b"",)),
+    ],
+    ids=repr,
+)
+async def test_a_file_whose_digests_hold_but_not_its_records_changes_nothing(place: Place, tmp_path: Path, record: Record) -> None:
+    writer, path = BlockWriter(), tmp_path / "made.gbb"
+    path.write_bytes(MAGIC + writer.add(document(b"H", HEAD)) + writer.add(record) + writer.end({}))
+    new = await place()
+    with pytest.raises(Refused, match=r"nothing was restored$"):
+        await new.restore(path)
+    assert await new.list_audit() == []
 
 
 async def test_it_goes_into_an_empty_namespace_only(place: Place, tmp_path: Path) -> None:

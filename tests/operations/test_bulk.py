@@ -394,3 +394,31 @@ async def test_a_whole_chunk_takes_the_server_less_than_five_milliseconds(door: 
     after = await store.client.info("cpu")
     used_s = sum(after[name] - before[name] for name in ("used_cpu_user_main_thread", "used_cpu_sys_main_thread"))
     assert 1000 * used_s / chunks < 5.0
+
+
+async def test_one_that_was_held_by_a_clock_that_was_ahead_is_taken_over_once_it_is_set_right(door: Operations, store: Store) -> None:
+    await failed(door, store, 3)
+    plan = await door.plan_bulk(REPLAY, Selection("error=silent"))
+    await door.apply_bulk(plan.token, "again", rate_per_s=FAST)
+    assert (await store.bulk.hold(plan.token, "dead/1", 5.0))[0] == "running"
+    assert (await store.bulk.hold(plan.token, "other/1", 5.0))[0] == "held"
+    # A day ahead of the server's clock as it is now.
+    ahead = int(await store.client.hget(store.keys.bulk(plan.token), "until") or 0) + 86_400_000
+    await store.client.hset(store.keys.bulk(plan.token), "until", str(ahead))
+    async with engine(store):
+        assert (await over(door, plan.token)).done == 3
+
+
+async def test_an_operation_of_a_newer_program_is_left_to_it(door: Operations, store: Store) -> None:
+    await failed(door, store, 2)
+    plan = await door.plan_bulk(REPLAY, Selection("error=silent"))
+    await store.client.hset(store.keys.bulk(plan.token), "kind", "transmute")
+    await store.client.zadd(store.keys.bulk_index, {plan.token: 1})
+    with pytest.raises(NotFound):
+        await door.show_bulk(plan.token)
+    other = await door.plan_bulk(REPLAY, Selection("error=silent"))
+    assert [op.id for op in await door.list_bulk()] == [other.token]
+    assert await store.client.exists(store.keys.bulk(plan.token)), "not forgotten as what a dead planner left"
+    async with engine(store):
+        await door.apply_bulk(other.token, "again", rate_per_s=FAST)
+        assert (await over(door, other.token)).done == 2
