@@ -177,7 +177,9 @@ class BulkOperations(Door):
         return await self._turn(op_id, "pause", BulkState.PAUSED, BulkState.RUNNING)
 
     async def resume_bulk(self, op_id: str) -> ChangeReport:
-        """Let it go on where it stood."""
+        """Let it go on where it stood. That takes the role its deed takes: it may have been halted to be stopped."""
+        record = await self._bulk(op_id)
+        self._allow(f"bulk {record.deed.kind}", record.id)
         return await self._turn(op_id, "resume", BulkState.RUNNING, BulkState.PAUSED)
 
     async def cancel_bulk(self, op_id: str, reason: str = "") -> ChangeReport:

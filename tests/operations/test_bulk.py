@@ -19,6 +19,7 @@ from gitbridge_console.operations.errors import NotFound, Refused, Usage
 from gitbridge_console.operations.operations import Operations
 from gitbridge_console.router.bulk_runner import BulkRunner
 from gitbridge_console.settings.model import BulkSettings, Settings
+from gitbridge_console.settings.operators import RoleSettings
 from gitbridge_console.store.records import RoutePlan
 from gitbridge_console.store.store import Store
 
@@ -422,3 +423,17 @@ async def test_an_operation_of_a_newer_program_is_left_to_it(door: Operations, s
     async with engine(store):
         await door.apply_bulk(other.token, "again", rate_per_s=FAST)
         assert (await over(door, other.token)).done == 2
+
+
+async def test_a_flush_that_was_halted_is_resumed_by_those_only_who_may_flush(door: Operations, store: Store, settings: Settings) -> None:
+    await submitted(door, 3)
+    plan = await door.plan_bulk(Deed(BulkKind.FLUSH, lane="route"), Selection())
+    await door.apply_bulk(plan.token, "made by a loop")
+    roles = RoleSettings(admin=("ana",), operator=("oli",))
+    given = settings.model_copy(update={"roles": roles})
+    operator = Operations(store, lambda: given, actor=Actor("oli", "ops-3", account="oli"))
+    await operator.pause_bulk(plan.token)
+    with pytest.raises(Refused, match="needs admin"):
+        await operator.resume_bulk(plan.token)
+    assert (await door.show_bulk(plan.token)).state == "paused"
+    await operator.cancel_bulk(plan.token, "they are real")
