@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from gitbridge_console.commands.bulk_plans import apply, bulk_options, confirm, is_filter, need_reason, planned, show_plan
+from gitbridge_console.commands.bulk_plans import bulk_options, carry_out, is_filter, need_reason
 from gitbridge_console.commands.filters import event_filter, filter_line, filter_options, put_in_saved
 from gitbridge_console.commands.output import JSON_OPTION, print_changes, say
 from gitbridge_console.commands.running import with_operations
@@ -117,12 +117,8 @@ def failover(
         event_filter(words, {})
         deed = Deed(BulkKind.FAILBACK if back else BulkKind.FAILOVER, to=target, lane=provider)
         chosen = Selection(filter_line(words, {}))
-        found = planned(ctx, deed, chosen, rate=rate, most=most)
-        if plan or not found.count:
-            show_plan(found, as_json=as_json)
-            return 0
-        confirm(found, str(found.count), yes=yes)
-        return apply(ctx, found, need_reason(reason), rate=rate, as_json=as_json, watch=watch)
+        how: dict[str, Any] = {"rate": rate, "most": most, "watch": watch, "as_json": as_json}
+        return carry_out(ctx, deed, chosen, reason=reason, plan=plan, yes=yes, **how)
     report = with_operations(ctx, lambda operations: operations.failover(provider, target, need_reason(reason)))
     print_changes(report, f"moved to {target}", as_json=as_json)
     return 0
@@ -154,24 +150,18 @@ def _change(ctx: click.Context, deed: Deed, words: tuple[str, ...], given: dict[
     """Do it at once to a few ids; plan, confirm and hand over what a filter finds, or what is too much for one call."""
     options = {name: given.pop(name) for name in ("state", "kind", "provider", "error", "repo", "subject", "since", "until", "text")}
     words = put_in_saved(ctx, words)
-    plan, yes, rate, most, watch = (given[name] for name in ("plan", "yes", "rate", "most", "watch"))
-    as_json, by_filter = given["as_json"], is_filter(words, options)
+    plan, by_filter = given["plan"], is_filter(words, options)
     if not words and not by_filter:
         raise click.UsageError("name events by their ids, or give a FILTER like state=failed")
     if by_filter:
         event_filter(words, options)
     needs_reason = by_filter or deed.kind is not BulkKind.PRIORITIZE
     reason = given["reason"] or "" if plan or not needs_reason else need_reason(given["reason"])
-    if not by_filter and not plan and rate is None and len(words) <= REPLAY_MAX:
-        print_changes(with_operations(ctx, lambda operations: at_once(operations, list(words), reason)), done, as_json=as_json)
+    if not by_filter and not plan and given["rate"] is None and len(words) <= REPLAY_MAX:
+        print_changes(with_operations(ctx, lambda operations: at_once(operations, list(words), reason)), done, as_json=given["as_json"])
         return 0
     chosen = Selection(filter_line(words, options)) if by_filter else Selection(ids=words)
-    found = planned(ctx, deed, chosen, rate=rate, most=most)
-    if plan or not found.count:
-        show_plan(found, as_json=as_json)
-        return 0
-    confirm(found, str(found.count), yes=yes)
-    return apply(ctx, found, need_reason(reason), rate=rate, as_json=as_json, watch=watch)
+    return carry_out(ctx, deed, chosen, **given)
 
 
 def _edited(
