@@ -60,6 +60,7 @@ for i = 4, #ARGV do
     redis.call('HSET', KEYS[1], 'state', ARGV[1], 'speed', 0, 'note', ARGV[3])
     redis.call('PERSIST', KEYS[1])
     if ARGV[2] == 'ends' then redis.call('HSET', KEYS[1], 'ended', now) end
+    if ARGV[1] == 'finished' then redis.call('HSET', KEYS[1], 'told', 0) end
     break
   end
 end
@@ -76,6 +77,20 @@ end
 return state
 """
 """Set a plan to work, once. ``ARGV``: field and value in turn. Returns the state it was in."""
+
+TELL = """
+local h = redis.call('HMGET', KEYS[1], 'told', 'telling')
+if h[1] ~= '0' then return 0 end
+local clock = redis.call('TIME')
+local now = clock[1] * 1000 + math.floor(clock[2] / 1000)
+local since = now - tonumber(h[2] or 0)
+if since >= 0 and since < tonumber(ARGV[1]) then return 0 end
+redis.call('HSET', KEYS[1], 'telling', string.format('%.0f', now))
+return 1
+"""
+"""Whether to tell what a finished operation came to. ``ARGV``: ms for which nobody else is to. Returns 0 where that was told, or is."""
+
+TELLING_MS = 10_000
 
 BEING_PLANNED_MS = 60_000
 """A plan so young that has no record yet is still being written."""
@@ -138,9 +153,21 @@ class BulkStore:
         ends = "ends" if to in ENDED else ""
         before = text_of(await self._writes.run(TURN, self._first.bulk(op_id), to, ends, note, *of))
         if to in ENDED and before in of:
-            for partition in self._partitions:
-                await partition.run("bulk_end", op_id)
+            await self.drop_left(op_id)
         return before
+
+    async def drop_left(self, op_id: str) -> None:
+        """What an ended operation has left is not done any more, and counted so; again, where whoever ended it died over it."""
+        for partition in self._partitions:
+            await partition.run("bulk_end", op_id)
+
+    async def may_tell(self, op_id: str) -> bool:
+        """Whether it is this caller's part to tell what an operation came to; another's again if nothing more is heard of it."""
+        return bool(int(await self._writes.run(TELL, self._first.bulk(op_id), TELLING_MS)))
+
+    async def told(self, op_id: str) -> None:
+        """It was."""
+        await self._writes.run("return redis.call('HSET', KEYS[1], 'told', 1)", self._first.bulk(op_id))
 
     async def hold(self, op_id: str, owner: str, hold_s: float, *, speed_per_s: float = 0.0, note: str = "") -> tuple[str, int]:
         """Hold a running operation or go on holding it; returns its state, ``held`` when another engine has it, and our fence."""

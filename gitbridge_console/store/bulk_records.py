@@ -31,6 +31,8 @@ class BulkRecord:
     until_ms: int
     speed_per_s: float
     note: str
+    untold: bool = False
+    """It is finished, and the audit may not say yet what it came to."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,6 +85,7 @@ def read_record(op_id: str, table: Mapping[str, str]) -> BulkRecord | None:
         until_ms=int(table.get("until") or 0),
         speed_per_s=float(table.get("speed") or 0),
         note=table.get("note", ""),
+        untold=table.get("told") == "0",
     )
 
 

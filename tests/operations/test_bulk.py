@@ -18,6 +18,7 @@ from gitbridge_console.operations.actor import Actor
 from gitbridge_console.operations.errors import NotFound, Refused, Usage
 from gitbridge_console.operations.operations import Operations
 from gitbridge_console.router.bulk_runner import BulkRunner
+from gitbridge_console.router.bulk_steps import finish, piece
 from gitbridge_console.settings.model import BulkSettings, Settings
 from gitbridge_console.settings.operators import RoleSettings
 from gitbridge_console.store.records import RoutePlan
@@ -437,3 +438,25 @@ async def test_a_flush_that_was_halted_is_resumed_by_those_only_who_may_flush(do
         await operator.resume_bulk(plan.token)
     assert (await door.show_bulk(plan.token)).state == "paused"
     await operator.cancel_bulk(plan.token, "they are real")
+
+
+async def test_what_it_came_to_is_in_the_audit_once_though_the_engine_died_before_it_said_so(door: Operations, store: Store) -> None:
+    await failed(door, store, 3)
+    plan = await door.plan_bulk(REPLAY, Selection("error=silent"))
+    await door.apply_bulk(plan.token, "again", rate_per_s=FAST)
+    record = await store.bulk.record(plan.token)
+    assert record is not None
+    _, fence = await store.bulk.hold(plan.token, "dead/1", 5.0)
+    while await piece(store.bulk, record, fence, FAST) is not None:
+        pass
+    assert await finish(store.bulk, record)
+    assert (await door.list_audit(1))[0].what == "bulk replay", "this engine died here"
+    async with engine(store, "one"), engine(store, "two"), asyncio.timeout(PATIENCE_S):
+        while (await door.list_audit(1))[0].what != "bulk end":
+            await asyncio.sleep(0.02)
+        again = await store.bulk.record(plan.token)
+        while again is None or again.untold:
+            await asyncio.sleep(0.02)
+            again = await store.bulk.record(plan.token)
+    ends = [entry for entry in await door.list_audit() if entry.what == "bulk end"]
+    assert [entry.result for entry in ends] == ["3 done, 0 skipped, 0 failed, 0 not done"]
