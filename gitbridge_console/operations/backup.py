@@ -24,8 +24,8 @@ BATCH = 200
 BATCH_BYTES = 1 << 20
 """Records that are written together, while as many are read: one at least."""
 
-Told = Callable[[int], None]
-"""Told how many events were written or restored so far."""
+Told = Callable[[int, int], None]
+"""Told how many events were written or restored so far, of how many; 0 where nobody knows."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +53,7 @@ class _Checked:
 class BackupOperations(Door):
     """One file with events, tasks, decisions, audit and switches."""
 
-    async def backup(self, told: Told = lambda events: None) -> AsyncIterator[bytes]:
+    async def backup(self, told: Told = lambda events, of: None) -> AsyncIterator[bytes]:
         """The file, piece by piece. Nothing is paused: each event is as it stood at one moment while this ran."""
         store, writer = self._store.backup, BlockWriter()
         async with self._writing("backup", f"namespace {self._store.keys.namespace}") as entry:
@@ -62,7 +62,7 @@ class BackupOperations(Door):
                 async for record in store.records():
                     if piece := writer.add(record):
                         yield piece
-                    told(writer.counts.get("E", 0))
+                    told(writer.counts.get("E", 0), 0)
             except HalfRestored as error:
                 raise Refused(f"{error}; no backup was written") from None
             yield writer.end({"namespace": self._store.keys.namespace})
@@ -85,7 +85,7 @@ class BackupOperations(Door):
         except OSError as error:
             raise Usage(f"{path}: {error.strerror or error}") from None
 
-    async def restore(self, path: Path, told: Told = lambda events: None) -> BackupFacts:
+    async def restore(self, path: Path, told: Told = lambda events, of: None) -> BackupFacts:
         """Put a backup into this namespace, which must be empty, or hold the first part of the same one.
 
         The whole file is checked before anything is written. What was being worked on when it was made waits again.
@@ -93,33 +93,36 @@ class BackupOperations(Door):
         Raises:
             Refused: the file is not whole, or the store is not one it can go into.
         """
-        namespace = self._store.keys.namespace
-        self._allow("restore", f"namespace {namespace}")
+        self._allow("restore", f"namespace {self._store.keys.namespace}")
         checked = await self._checked(path)
-        store, digest = self._store.restoration, checked.facts.digest
         try:
-            async with self._asking():
-                step = await store.check(checked.head, digest)
-                if step in ("", ROOTS):
-                    # The audit of the backup comes first, for what is written next is entered into it.
-                    await store.begin(checked.roots, digest)
-            async with self._writing("restore", f"namespace {namespace} from {path.name}", planned=checked.facts.events) as entry:
-                if step != EVENTS:
-                    async with aclosing(_batches(path, KEY)) as batches:
-                        async for batch in batches:
-                            await store.write_keys(batch)
-                    await store.keys_are_written(digest)
-                entry.affected = looked = 0
-                async with aclosing(_batches(path, EVENT)) as batches:
-                    async for batch in batches:
-                        entry.affected += await store.write_events(batch)
-                        looked += len(batch)
-                        told(looked)
-                entry.result = f"{entry.affected} events restored" + (", gone on with" if step else "")
-                await store.end()
+            async with self._asking(), self._store.restoration.alone():
+                await self._restore(path, checked, told)
         except CannotRestore as error:
             raise Refused(f"{path}: {error}") from None
         return checked.facts
+
+    async def _restore(self, path: Path, checked: _Checked, told: Told) -> None:
+        store, facts = self._store.restoration, checked.facts
+        step = await store.check(checked.head, facts.digest)
+        if step in ("", ROOTS):
+            # The audit of the backup comes first, for what is written next is entered into it.
+            await store.begin(checked.roots, facts.digest)
+        target = f"namespace {self._store.keys.namespace} from {path.name}"
+        async with self._writing("restore", target, planned=facts.events) as entry:
+            if step != EVENTS:
+                async with aclosing(_batches(path, KEY)) as batches:
+                    async for batch in batches:
+                        await store.write_keys(batch)
+                await store.keys_are_written(facts.digest)
+            entry.affected = looked = 0
+            async with aclosing(_batches(path, EVENT)) as batches:
+                async for batch in batches:
+                    entry.affected += await store.write_events(batch)
+                    looked += len(batch)
+                    told(looked, facts.events)
+            entry.result = f"{entry.affected} events restored" + (", gone on with" if step else "")
+            await store.end()
 
 
 async def _batches(path: Path, kind: bytes) -> AsyncGenerator[list[Record]]:

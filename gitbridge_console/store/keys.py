@@ -183,6 +183,11 @@ class Keys:
         return f"{{{self.namespace}:ctl}}:bulk-number"
 
     @property
+    def restore_lock(self) -> str:
+        """Who restores a backup, gone by itself; fleet-wide."""
+        return f"{{{self.namespace}:ctl}}:restore"
+
+    @property
     def saved_filters(self) -> str:
         """Hash of the filters operators saved, by name; fleet-wide."""
         return f"{{{self.namespace}:saved}}:filters"

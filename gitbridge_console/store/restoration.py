@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
+from contextlib import asynccontextmanager, contextmanager, suppress
 from typing import Any
 
 from redis.asyncio import Redis
@@ -11,10 +11,14 @@ from redis.exceptions import ResponseError
 
 from gitbridge_console.domain.backup_file import Record
 from gitbridge_console.store.backup import MARK, make_of, numbers_of
+from gitbridge_console.store.bounded_writes import BoundedWrites
+from gitbridge_console.store.fleet_lock import FleetLock
 from gitbridge_console.store.keys import STORE_VERSION, Keys
 from gitbridge_console.store.partition import Partition
 from gitbridge_console.store.replies import text_of
-from gitbridge_console.store.trouble import is_forbidden, is_full
+from gitbridge_console.store.trouble import STORE_AWAY, is_forbidden, is_full
+
+LOCK_S = 30.0
 
 WRITTEN_KEYS = 80
 WRITTEN_BYTES = 256 << 10
@@ -31,11 +35,30 @@ class CannotRestore(Exception):
 class RestoreStore:
     """Writes into one namespace."""
 
-    def __init__(self, client: Redis, keys: Keys, partitions: Sequence[Partition]) -> None:
+    def __init__(self, client: Redis, keys: Keys, partitions: Sequence[Partition], writes: BoundedWrites) -> None:
         self._client = client
         self._keys = keys
         self._partitions = {partition.keys.tag: partition for partition in partitions}
         self._start = f"{{{keys.namespace}:"
+        self._lock = FleetLock(writes, keys.restore_lock, ttl_s=LOCK_S)
+
+    @asynccontextmanager
+    async def alone(self) -> AsyncIterator[None]:
+        """While this lasts nobody else restores anything here; what is written prolongs it.
+
+        Raises:
+            CannotRestore: somebody else does.
+        """
+        await self._hold()
+        try:
+            yield
+        finally:
+            with suppress(*STORE_AWAY):
+                await self._lock.leave()
+
+    async def _hold(self) -> None:
+        if not await self._lock.hold():
+            raise CannotRestore(f"somebody restores a backup here now, or was killed over it less than {LOCK_S:.0f} s ago: try again then")
 
     async def check(self, head: Mapping[str, Any], digest: str) -> str:
         """Whether a backup can go in here; returns the step at which an earlier try of the same one is gone on with, else ``""``.
@@ -83,6 +106,7 @@ class RestoreStore:
         """Write keys that belong to no event."""
         if not records:
             return
+        await self._hold()
         pipe = self._client.pipeline(transaction=False)
         for record in records:
             name, ttl, dump = record.parts
@@ -96,6 +120,7 @@ class RestoreStore:
 
     async def write_events(self, records: Sequence[Record]) -> int:
         """Write events, a few in a script call; returns how many were not there yet."""
+        await self._hold()
         new = 0
         for tag, args in loads_of(records):
             with _taken():

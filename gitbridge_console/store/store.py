@@ -72,7 +72,7 @@ class Store:
         writes = BoundedWrites(self.client, connection.info.major)
         self.journal = AuditJournal(self.client, self.keys, keep=lambda: self.queue.retention.audit_max, writes=writes, disk=self.disk)
         self.backup = BackupStore(self.client, self.keys, self.queue.partitions)
-        self.restoration = RestoreStore(self.client, self.keys, self.queue.partitions)
+        self.restoration = RestoreStore(self.client, self.keys, self.queue.partitions, writes)
         self.bulk = BulkStore(self.client, self.queue.partitions, writes)
         self.filters = SavedFilters(self.client, self.keys)
         self.alerts = AlertStore(self.client, self.keys, writes)

@@ -40,9 +40,9 @@ async def place(valkey_url: str, tmp_path: Path) -> AsyncIterator[Place]:
     """Gives doors to empty namespaces."""
     async with AsyncExitStack() as stores:
 
-        async def open_one(*, url: str = valkey_url, partitions: int = 2, read_only: bool = False) -> Operations:
+        async def open_one(*, url: str = valkey_url, partitions: int = 2, read_only: bool = False, namespace: str = "") -> Operations:
             settings = Settings(
-                namespace=f"b{os.getpid()}-{next(_numbers)}",
+                namespace=namespace or f"b{os.getpid()}-{next(_numbers)}",
                 redis=RedisSettings(url=url),
                 legacy=LegacySettings(enabled=False),
                 queue=QueueSettings(partitions=partitions, max_waiting=1_000_000),
@@ -241,6 +241,27 @@ async def test_a_restoration_that_broke_off_before_its_switches_were_there_write
         assert await store_of(new).client.hget(after.keys.meta, "seq") == seq, "an id would be given twice"
     made = [await new.submit(IncomingEvent(f"later{n}", "push", b'{"repository": {"id": %d}}' % n, "test")) for n in range(12)]
     assert not {event.id for event in made} & {*ids}
+
+
+async def test_two_that_restore_at_once_do_not_write_over_each_other(place: Place, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    old, new = await place(), await place()
+    ids = await filled(old, 60)
+    path = await written(old, tmp_path / "night.gbb")
+    monkeypatch.setattr(backup, "BATCH", 20)
+    write, said = restoration.RestoreStore.write_events, list[Any]()
+
+    async def another_comes(self: Any, records: Any) -> int:
+        if not said:
+            other = await place(namespace=store_of(new).keys.namespace)
+            with pytest.raises(Refused, match="somebody restores a backup here now"):
+                await other.restore(path)
+            said.append("refused")
+        return await write(self, records)
+
+    monkeypatch.setattr(restoration.RestoreStore, "write_events", another_comes)
+    assert (await new.restore(path, lambda events, of: said.append((events, of)))).events == len(ids)
+    assert said == ["refused", (20, 60), (40, 60), (60, 60)]
+    assert not (await new.verify_audit()).problem
 
 
 async def test_what_came_in_between_two_tries_is_not_forgotten_by_the_second(
