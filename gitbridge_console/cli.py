@@ -173,6 +173,10 @@ def root(ctx: click.Context, no_color: bool, observe: bool, listen: str | None, 
 def run(arguments: Sequence[str] | None = None) -> int:
     """Do what the words say and return the exit code. Nothing a person did or a machine suffered ends in a traceback on screen."""
     words = list(sys.argv[1:] if arguments is None else arguments)
+    if (odd := next((word for word in words if not _is_text(word) and not os.path.lexists(word)), None)) is not None:
+        shown = odd.encode("utf-8", "replace").decode("ascii", "replace")[:60]
+        click.echo(f"{PROGRAM}: {shown!r} is no UTF-8 text, and no file that is there", err=True)
+        return 2
     try:
         with root.make_context(PROGRAM, words) as ctx:
             result = root.invoke(ctx)
@@ -190,6 +194,15 @@ def run(arguments: Sequence[str] | None = None) -> int:
         return BROKEN_PIPE
     except Exception as error:
         return _report(error)
+
+
+def _is_text(word: str) -> bool:
+    """Whether a word of the command line can be stored and shown: bytes that are no UTF-8 come in as halves of surrogate pairs."""
+    try:
+        word.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def _report(error: Exception) -> int:

@@ -22,15 +22,16 @@ if TYPE_CHECKING:
 TOLD_EVERY_S = 2.0
 
 
-def _teller(what: str) -> Callable[[int], None]:
-    """Says how far it is, now and then."""
-    told_at = time.monotonic()
+def _teller(what: str) -> Callable[[int, int], None]:
+    """Says now and then how far it is, and how fast it goes."""
+    begun = told_at = time.monotonic()
 
-    def tell(events: int) -> None:
+    def tell(events: int, of: int) -> None:
         nonlocal told_at
         if time.monotonic() - told_at >= TOLD_EVERY_S:
             told_at = time.monotonic()
-            say(f"{events:,} events {what} ...")
+            all_of_them = f" of {of:,}" if of else ""
+            say(f"{events:,}{all_of_them} events {what}, {events / (told_at - begun):,.0f}/s ...")
 
     return tell
 

@@ -2,19 +2,11 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import click
 
-from gitbridge_console.commands.bulk_plans import (
-    apply,
-    bulk_options,
-    confirm,
-    follow,
-    need_reason,
-    planned,
-    show_plan,
-    status_lines,
-    status_table,
-)
+from gitbridge_console.commands.bulk_plans import bulk_options, carry_out, follow, need_reason, status_lines, status_table
 from gitbridge_console.commands.output import JSON_OPTION, REASON, plain, print_changes, print_json, print_json_line, say
 from gitbridge_console.commands.running import with_operations
 from gitbridge_console.commands.words import RATE
@@ -128,9 +120,5 @@ def flush(
         need_reason(reason)
     if yes or (typed is not None and typed != lane):
         raise click.UsageError(f"a flush is not confirmed by --yes: type the lane's name, --confirm {lane}")
-    found = planned(ctx, Deed(BulkKind.FLUSH, lane=lane), Selection(), rate=rate, most=most)
-    if plan or not found.count:
-        show_plan(found, as_json=as_json)
-        return 0
-    confirm(found, lane, yes=typed == lane)
-    return apply(ctx, found, need_reason(reason), rate=rate, as_json=as_json, watch=watch)
+    how: dict[str, Any] = {"rate": rate, "most": most, "watch": watch, "as_json": as_json, "wanted": lane}
+    return carry_out(ctx, Deed(BulkKind.FLUSH, lane=lane), Selection(), reason=reason, plan=plan, yes=typed == lane, **how)

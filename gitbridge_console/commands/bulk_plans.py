@@ -95,6 +95,29 @@ def confirm(plan: BulkPlan, wanted: str, *, yes: bool) -> None:
     raise Refused(f"{plan.count} would be done ({plan.deed}): look with --plan, confirm with --yes")
 
 
+def carry_out(
+    ctx: click.Context,
+    deed: Deed,
+    chosen: Selection,
+    *,
+    reason: str | None,
+    plan: bool,
+    yes: bool,
+    rate: float | None,
+    most: int | None,
+    watch: bool,
+    as_json: bool,
+    wanted: str = "",
+) -> int:
+    """Plan it, and show the plan or have it confirmed and set to work. ``wanted`` is typed to confirm it; default: how many there are."""
+    found = planned(ctx, deed, chosen, rate=rate, most=most)
+    if plan or not found.count:
+        show_plan(found, as_json=as_json)
+        return 0
+    confirm(found, wanted or str(found.count), yes=yes)
+    return apply(ctx, found, need_reason(reason), rate=rate, as_json=as_json, watch=watch)
+
+
 def show_plan(plan: BulkPlan, *, as_json: bool) -> None:
     """Print a plan: the ids of its first events on stdout, or all of it as JSON."""
     if as_json:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from gitbridge_console.commands.bulk_plans import apply, bulk_options, confirm, is_filter, need_reason, planned, show_plan
+from gitbridge_console.commands.bulk_plans import bulk_options, carry_out, is_filter, need_reason
 from gitbridge_console.commands.filters import event_filter, filter_line, filter_options, put_in_saved
 from gitbridge_console.commands.output import JSON_OPTION, print_changes, say
 from gitbridge_console.commands.running import with_operations
@@ -34,14 +34,24 @@ REASON_OPTION = click.option("--reason", metavar="TEXT", help="Kept in the audit
 @click.option("--edit", metavar="FILE", help="Replay one event with the payload of FILE, as a new event that names the old one.")
 @click.option("--panel", metavar="A,B", help="Have these providers asked, as a new event that names the old one.")
 @click.option("--priority", type=PRIORITIES, help="With this priority, as a new event that names the old one.")
+@click.option("--prompt", metavar="VERSION", help="With this version of its kind's prompt, as a new event that names the old one.")
 @REASON_OPTION
 @bulk_options
 @JSON_OPTION
 @click.pass_context
-def replay(ctx: click.Context, /, words: tuple[str, ...], edit: str | None, panel: str | None, priority: str | None, **given: Any) -> int:
+def replay(
+    ctx: click.Context,
+    /,
+    words: tuple[str, ...],
+    edit: str | None,
+    panel: str | None,
+    priority: str | None,
+    prompt: str | None,
+    **given: Any,
+) -> int:
     """Run finished events again under their ids, named one by one or by a FILTER like `state=failed error=timeout`."""
-    if edit is not None or panel is not None or priority is not None:
-        return _edited(ctx, words, edit, panel, priority, **given)
+    if (edit, panel, priority, prompt) != (None, None, None, None):
+        return _edited(ctx, words, edit, panel, priority, prompt, **given)
     return _change(ctx, Deed(BulkKind.REPLAY), words, given, "replayed", lambda door, ids, reason: door.replay(ids, reason))
 
 
@@ -77,6 +87,7 @@ def prioritize(ctx: click.Context, /, words: tuple[str, ...], word: str, front: 
 @click.argument("provider")
 @click.argument("words", nargs=-1, metavar="[FILTER]...")
 @click.option("--to", metavar="PROVIDER", help="Who takes over; default: the healthy one with the least to do.")
+@click.option("--back", is_flag=True, help="Bring back what such moves took away from PROVIDER and was not asked since.")
 @REASON_OPTION
 @bulk_options
 @JSON_OPTION
@@ -86,6 +97,7 @@ def failover(
     provider: str,
     words: tuple[str, ...],
     to: str | None,
+    back: bool,
     reason: str | None,
     plan: bool,
     yes: bool,
@@ -94,20 +106,19 @@ def failover(
     watch: bool,
     as_json: bool,
 ) -> int:
-    """Move a provider's waiting tasks to another one, all or those a FILTER finds; priority and age are kept."""
+    """Move a provider's waiting tasks to another one, all or those a FILTER finds, or bring them back; priority and age are kept."""
     if not plan:
         need_reason(reason)
+    if back and to is not None:
+        raise click.UsageError("--back returns each task to where it came from: --to says nothing then")
     words = put_in_saved(ctx, words)
-    target = to or _least_busy(ctx, provider)
-    if words or plan or rate is not None or most is not None:
+    target = "" if back else to or _least_busy(ctx, provider)
+    if back or words or plan or rate is not None or most is not None:
         event_filter(words, {})
-        deed, chosen = Deed(BulkKind.FAILOVER, to=target, lane=provider), Selection(filter_line(words, {}))
-        found = planned(ctx, deed, chosen, rate=rate, most=most)
-        if plan or not found.count:
-            show_plan(found, as_json=as_json)
-            return 0
-        confirm(found, str(found.count), yes=yes)
-        return apply(ctx, found, need_reason(reason), rate=rate, as_json=as_json, watch=watch)
+        deed = Deed(BulkKind.FAILBACK if back else BulkKind.FAILOVER, to=target, lane=provider)
+        chosen = Selection(filter_line(words, {}))
+        how: dict[str, Any] = {"rate": rate, "most": most, "watch": watch, "as_json": as_json}
+        return carry_out(ctx, deed, chosen, reason=reason, plan=plan, yes=yes, **how)
     report = with_operations(ctx, lambda operations: operations.failover(provider, target, need_reason(reason)))
     print_changes(report, f"moved to {target}", as_json=as_json)
     return 0
@@ -139,29 +150,31 @@ def _change(ctx: click.Context, deed: Deed, words: tuple[str, ...], given: dict[
     """Do it at once to a few ids; plan, confirm and hand over what a filter finds, or what is too much for one call."""
     options = {name: given.pop(name) for name in ("state", "kind", "provider", "error", "repo", "subject", "since", "until", "text")}
     words = put_in_saved(ctx, words)
-    plan, yes, rate, most, watch = (given[name] for name in ("plan", "yes", "rate", "most", "watch"))
-    as_json, by_filter = given["as_json"], is_filter(words, options)
+    plan, by_filter = given["plan"], is_filter(words, options)
     if not words and not by_filter:
         raise click.UsageError("name events by their ids, or give a FILTER like state=failed")
     if by_filter:
         event_filter(words, options)
     needs_reason = by_filter or deed.kind is not BulkKind.PRIORITIZE
     reason = given["reason"] or "" if plan or not needs_reason else need_reason(given["reason"])
-    if not by_filter and not plan and rate is None and len(words) <= REPLAY_MAX:
-        print_changes(with_operations(ctx, lambda operations: at_once(operations, list(words), reason)), done, as_json=as_json)
+    if not by_filter and not plan and given["rate"] is None and len(words) <= REPLAY_MAX:
+        print_changes(with_operations(ctx, lambda operations: at_once(operations, list(words), reason)), done, as_json=given["as_json"])
         return 0
     chosen = Selection(filter_line(words, options)) if by_filter else Selection(ids=words)
-    found = planned(ctx, deed, chosen, rate=rate, most=most)
-    if plan or not found.count:
-        show_plan(found, as_json=as_json)
-        return 0
-    confirm(found, str(found.count), yes=yes)
-    return apply(ctx, found, need_reason(reason), rate=rate, as_json=as_json, watch=watch)
+    return carry_out(ctx, deed, chosen, **given)
 
 
-def _edited(ctx: click.Context, words: tuple[str, ...], edit: str | None, panel: str | None, priority: str | None, **given: Any) -> int:
+def _edited(
+    ctx: click.Context,
+    words: tuple[str, ...],
+    edit: str | None,
+    panel: str | None,
+    priority: str | None,
+    prompt: str | None,
+    **given: Any,
+) -> int:
     if len(words) != 1 or "=" in words[0]:
-        raise click.UsageError("--edit, --panel and --priority replay one event: name its id")
+        raise click.UsageError("--edit, --panel, --priority and --prompt replay one event: name its id")
     reason = need_reason(given["reason"])
     payload = None
     if edit is not None:
@@ -170,6 +183,7 @@ def _edited(ctx: click.Context, words: tuple[str, ...], edit: str | None, panel:
         except OSError as error:
             raise click.UsageError(f"{edit}: {error.strerror or error}") from None
     seats, to = (panel or "").split(","), Priority.parse(priority) if priority else None
-    report = with_operations(ctx, lambda operations: operations.replay_edited(words[0], payload, reason, panel=seats, priority=to))
+    changed: dict[str, Any] = {"panel": seats, "priority": to, "prompt": prompt or ""}
+    report = with_operations(ctx, lambda operations: operations.replay_edited(words[0], payload, reason, **changed))
     print_changes(report, "made", as_json=given["as_json"])
     return 0

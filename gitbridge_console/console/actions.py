@@ -126,6 +126,7 @@ ACTIONS: tuple[Action, ...] = (
         write=True,
         hint="failover",
     ),
+    Action("provider.failback", "Take back what a failover moved away from it", "T", "failback", STEERED, danger=1, write=True),
     Action("provider.drain", "Drain: no new seats, what waits is finished", "D", "drain", ("providers", "provider"), danger=2, write=True),
     Action(
         "provider.check", "Ask the provider now whether it is well; costs no tokens", "c", "check", ("providers", "provider"), hint="check"
@@ -196,6 +197,7 @@ OPERATIONS = {
     "alert.silence": "alerts",
     "lane.pause": "pause",
     "provider.failover": "failover",
+    "provider.failback": "bulk",
     "provider.drain": "drain",
     "provider.breaker": "breaker",
     "finding.accept": "decision",

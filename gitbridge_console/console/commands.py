@@ -98,6 +98,9 @@ def _drain(screen: FleetScreen, words: list[str]) -> None:
 def _failover(screen: FleetScreen, words: list[str]) -> None:
     provider, rest, snapshot = _lane(screen, words, stages=False)
     to, _, reason = rest.partition(" ")
+    if to == "back":
+        steering.failback(screen, provider, snapshot, reason.strip())
+        return
     if to not in snapshot.providers:
         to, reason = "", rest
     steering.failover(screen, provider, snapshot, to, reason.strip())
@@ -236,7 +239,7 @@ COMMANDS: tuple[Command, ...] = (
     Command("pause", "[LANE] [REASON]", "hold a lane", "lane.pause", _pause, ("lane",)),
     Command("resume", "[LANE]", "let it go on", "lane.pause", _resume, ("lane",)),
     Command("drain", "[PROVIDER] [REASON]", "no new seats; what waits is finished", "provider.drain", _drain, ("provider",)),
-    Command("failover", "[PROVIDER] [TO] [REASON]", "move what waits", "provider.failover", _failover, ("provider", "provider")),
+    Command("failover", "[PROVIDER] [TO|back] [REASON]", "move what waits", "provider.failover", _failover, ("provider", "provider")),
     Command("breaker", "[PROVIDER] open|close|reset", "its circuit breaker", "provider.breaker", _breaker, ("provider", "breaker")),
     Command("health", "[PROVIDER]", "ask it now", "provider.check", _health, ("provider",)),
     Command("prioritize", "[ID...] [PRIORITY]", "another priority, the same age", "priority.set", _prioritize, ("priority",)),

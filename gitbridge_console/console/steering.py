@@ -130,6 +130,14 @@ def failover(screen: FleetScreen, provider: str, snapshot: FleetSnapshot, to: st
         screen.bottom.ask(Question(f"move {count} from {provider} to:", ask_why, text=others[0], complete=others))
 
 
+def failback(screen: FleetScreen, provider: str, snapshot: FleetSnapshot, reason: str = "") -> None:
+    """Plan to bring back what failovers by hand took away from a provider."""
+    if provider in STAGE_LANES or provider not in snapshot.providers:
+        screen.bottom.say(f"{provider} is no provider: nothing fails over from it, and so nothing comes back", "warn")
+        return
+    planning.plan(screen, Deed(BulkKind.FAILBACK, lane=provider), Selection(), reason)
+
+
 def replay(screen: FleetScreen, chosen: Selection, snapshot: FleetSnapshot | None, reason: str = "") -> None:
     """Run finished events again, after y/N with count and cost; many, or those of a filter, as a bulk operation."""
     if is_bulk(chosen):

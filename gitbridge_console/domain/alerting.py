@@ -23,6 +23,12 @@ OUTBOX_MAX = 100
 TEXT_MAX = 500
 """Characters of a condition's text that are kept and told."""
 
+SILENCE_MAX_S = 30 * 86_400.0
+"""A silence lasts at most so long."""
+
+CLOCK_SLACK_S = 86_400.0
+"""A silence that seems to last longer than one can, by more than this, was made while the store's clock was wrong: it is over."""
+
 MessageKind = Literal["open", "worse", "reminder", "close", "test"]
 
 
@@ -100,7 +106,30 @@ def named_by(name: str, key: str) -> bool:
 
 def silenced(key: str, silences: Mapping[str, Silence], now_ms: int) -> Silence | None:
     """The silence a condition is under."""
-    return next((one for name, one in silences.items() if named_by(name, key) and one.until_ms > now_ms), None)
+    return next((one for name, one in silences.items() if named_by(name, key) and in_force(one, now_ms)), None)
+
+
+def in_force(silence: Silence, now_ms: int) -> bool:
+    """Whether a silence holds."""
+    return now_ms < silence.until_ms <= now_ms + (SILENCE_MAX_S + CLOCK_SLACK_S) * 1000
+
+
+def _not_ahead(book: AlertBook, now_ms: int) -> AlertBook:
+    """The book without times to come: a clock that was ahead and was set right would keep everybody waiting for as long as it was."""
+
+    def past(condition: Condition) -> Condition:
+        if max(condition.since_ms, condition.told_ms, condition.gone_ms or 0) <= now_ms:
+            return condition
+        gone_ms = None if condition.gone_ms is None else min(condition.gone_ms, now_ms)
+        times = {"since_ms": min(condition.since_ms, now_ms), "told_ms": min(condition.told_ms, now_ms), "gone_ms": gone_ms}
+        return condition.model_copy(update=times)
+
+    def due(message: Message) -> Message:
+        if message.at_ms <= now_ms:
+            return message
+        return message.model_copy(update={"at_ms": now_ms, "due_ms": dict.fromkeys(message.due_ms, now_ms)})
+
+    return book.model_copy(update={"conditions": tuple(map(past, book.conditions)), "outbox": tuple(map(due, book.outbox))})
 
 
 def step(
@@ -120,6 +149,7 @@ def step(
     told; where there are none, conditions are only followed, and told once there are some. One that is silenced is not opened; a close
     is told all the same, for somebody may wait for it. Of ``acked`` conditions only that is told.
     """
+    book = _not_ahead(book, now_ms)
     begins = {alert.key: alert for alert in strict}
     holds = {alert.key: alert for alert in relaxed} | begins
     known = {condition.key: condition for condition in book.conditions}

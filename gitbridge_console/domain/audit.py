@@ -45,6 +45,10 @@ class Actor:
     role: str = ""
 
 
+OF_ACTOR = {"who": 100, "host": 100, "account": 64, "login": 64, "sudo_user": 64, "ssh": 64, "tty": 64, "role": 20}
+"""What is kept of an actor, and how many characters of it."""
+
+
 @dataclass(frozen=True, slots=True)
 class Intent:
     """One write before it runs. ``planned`` is how many things it is meant for, ``None`` where nobody counted."""
@@ -59,16 +63,7 @@ class Intent:
 
     def record(self, number: int, at_ms: int) -> dict[str, Any]:
         """As it is hashed and kept, within bounds."""
-        by = {
-            "who": self.actor.who[:100],
-            "host": self.actor.host[:100],
-            "account": self.actor.account[:64],
-            "login": self.actor.login[:64],
-            "sudo_user": self.actor.sudo_user[:64],
-            "ssh": self.actor.ssh[:64],
-            "tty": self.actor.tty[:64],
-            "role": self.actor.role[:20],
-        }
+        by = {name: getattr(self.actor, name)[:most] for name, most in OF_ACTOR.items()}
         said = {
             "what": self.what[:60],
             "target": self.target[:1000],
@@ -122,14 +117,7 @@ def entry_of(number: int, at: str, intent: Mapping[str, Any], outcome: Mapping[s
     return AuditEntry(
         n=number,
         at=at,
-        who=by.get("who", ""),
-        host=by.get("host", ""),
-        account=by.get("account", ""),
-        login=by.get("login", ""),
-        sudo_user=by.get("sudo_user", ""),
-        ssh=by.get("ssh", ""),
-        tty=by.get("tty", ""),
-        role=by.get("role", ""),
+        **{name: by.get(name, "") for name in OF_ACTOR},
         what=intent.get("what", ""),
         target=intent.get("target", ""),
         reason=intent.get("reason", ""),

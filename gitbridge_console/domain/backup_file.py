@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
 import struct
 import zlib
 from collections.abc import Iterable, Iterator
@@ -41,9 +42,35 @@ class Record:
 
     @property
     def document(self) -> dict[str, Any]:
-        """The JSON of a head or trailer."""
-        found = json.loads(self.parts[0])
-        return found if isinstance(found, dict) else {}
+        """The JSON of a head or trailer.
+
+        Raises:
+            BadBackup: it is none.
+        """
+        try:
+            found = json.loads(self.parts[0])
+        except (ValueError, IndexError, RecursionError):
+            found = None
+        if not isinstance(found, dict):
+            raise BadBackup("its head or trailer cannot be read")
+        return found
+
+    @property
+    def fits(self) -> bool:
+        """Whether its parts are those of its kind: what is written into the store goes by them."""
+        count = len(self.parts)
+        if self.kind == EVENT:
+            return count >= 4 and count % 2 == 0 and _is_number(self.parts[3])
+        if self.kind == KEY:
+            return count == 3 and self.parts[1].isdigit()
+        return count % 2 == 0 if self.kind == GROUP else count == 1
+
+
+def _is_number(part: bytes) -> bool:
+    try:
+        return math.isfinite(float(part))
+    except ValueError:
+        return False
 
 
 def document(kind: bytes, fields: dict[str, Any]) -> Record:

@@ -21,16 +21,17 @@ TICK_S = 0.1
 
 
 class BulkKind(StrEnum):
-    """What is done to each event; ``failover`` and ``flush`` look at the jobs of one lane."""
+    """What is done to each event; ``failover`` and ``flush`` look at the jobs of one lane, ``failback`` at those that left it."""
 
     REPLAY = "replay"
     CANCEL = "cancel"
     PRIORITIZE = "prioritize"
     FAILOVER = "failover"
+    FAILBACK = "failback"
     FLUSH = "flush"
 
 
-OF_LANES = frozenset({BulkKind.FAILOVER, BulkKind.FLUSH})
+OF_LANES = frozenset({BulkKind.FAILOVER, BulkKind.FAILBACK, BulkKind.FLUSH})
 
 
 class BulkState(StrEnum):
@@ -48,7 +49,7 @@ ENDED = frozenset({BulkState.FINISHED, BulkState.CANCELLED})
 
 @dataclass(frozen=True, slots=True)
 class Deed:
-    """What is to be done: ``to`` is a priority or the provider that takes over, ``lane`` the lane that is left or flushed."""
+    """What is to be done: ``to`` is a priority or the provider that takes over, ``lane`` the lane that is left, returned to, or flushed."""
 
     kind: BulkKind
     to: str = ""

@@ -8,8 +8,9 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from gitbridge_console.domain.names import REPOSITORY, SHA
+from gitbridge_console.domain.names import REPOSITORY
 from gitbridge_console.hosts.base import HostDiff, HostProblem
+from gitbridge_console.hosts.file_lists import check_commits
 from gitbridge_console.hosts.reading import HostReader
 from gitbridge_console.settings.hosts import GiteaSettings
 
@@ -39,8 +40,7 @@ class GiteaClient:
         Raises:
             HostProblem: there is none to be had.
         """
-        if not SHA.fullmatch(head) or (base and not SHA.fullmatch(base)):
-            raise HostProblem("the event names no commits that could be compared")
+        check_commits(base, head)
         place = _place(repository)
         if base:
             found = await self._reader.json(f"{place}/compare/{base}...{head}")

@@ -9,8 +9,9 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
-from gitbridge_console.domain.names import REPOSITORY, SHA
+from gitbridge_console.domain.names import REPOSITORY
 from gitbridge_console.hosts.base import HostDiff, HostProblem, TooLarge
+from gitbridge_console.hosts.file_lists import check_commits, file_diff, files_in
 from gitbridge_console.hosts.github_api import JSON, GitHubApi, read_body
 
 DIFF = "application/vnd.github.diff"
@@ -47,8 +48,7 @@ class GitHubClient:
         Raises:
             HostProblem: there is none to be had.
         """
-        if not SHA.fullmatch(head) or (base and not SHA.fullmatch(base)):
-            raise HostProblem("the event names no commits that could be compared")
+        check_commits(base, head)
         where = f"compare/{base}...{head}" if base else f"commits/{head}"
         return await self._diff(f"/repos/{_checked(repository)}/{where}", max_bytes)
 
@@ -88,20 +88,22 @@ def _checked(repository: str) -> str:
     return repository
 
 
-def _files(body: HostDiff) -> list[dict[str, Any]] | None:
+def _files(body: HostDiff) -> list[Mapping[str, Any]] | None:
     """The files of a page, ``None`` where it cannot be read."""
     try:
         files = json.loads(body.raw) if not body.cut else None
     except (ValueError, RecursionError):
         return None
-    return [file for file in files if isinstance(file, dict)] if isinstance(files, list) else None
+    return files_in(files) if isinstance(files, list) else None
 
 
 def _as_diff(file: Mapping[str, Any]) -> str:
-    """One file of the list, as it would stand in a diff."""
-    name = str(file.get("filename", "")).replace("\n", " ")
-    old = str(file.get("previous_filename") or name).replace("\n", " ")
-    status = {"added": "new file mode 100644\n", "removed": "deleted file mode 100644\n", "renamed": f"rename from {old}\n"}
-    patch = file.get("patch")
-    body = f"--- a/{old}\n+++ b/{name}\n{patch}\n" if isinstance(patch, str) and patch else ""
-    return f"diff --git a/{old} b/{name}\n{status.get(str(file.get('status')), '')}{body}"
+    status = file.get("status")
+    return file_diff(
+        file.get("previous_filename"),
+        file.get("filename"),
+        file.get("patch"),
+        added=status == "added",
+        removed=status == "removed",
+        renamed=status == "renamed",
+    )

@@ -10,8 +10,8 @@ from collections.abc import Callable, Mapping
 from typing import Any
 from urllib.parse import quote
 
-from gitbridge_console.domain.names import SHA
 from gitbridge_console.hosts.base import HostDiff, HostProblem
+from gitbridge_console.hosts.file_lists import check_commits, file_diff, files_in
 from gitbridge_console.hosts.reading import HostReader
 from gitbridge_console.settings.hosts import GitLabSettings
 
@@ -51,15 +51,14 @@ class GitLabClient:
         Raises:
             HostProblem: there is none to be had.
         """
-        if not SHA.fullmatch(head) or (base and not SHA.fullmatch(base)):
-            raise HostProblem("the event names no commits that could be compared")
+        check_commits(base, head)
         path = f"{_project(repository)}/repository"
         if not base:
             return await self._from_files(f"{path}/commits/{head}/diff", max_bytes)
         found = await self._reader.json(f"{path}/compare?from={base}&to={head}&straight=true")
         if not isinstance(found, dict) or found.get("compare_timeout") is True:
             raise HostProblem("the host could not compare the commits in time", retry_in_s=0.0)
-        return _joined(_files(found.get("diffs")), max_bytes, more=False)
+        return _joined(files_in(found.get("diffs")), max_bytes, more=False)
 
     async def aclose(self) -> None:
         """Close the connections."""
@@ -69,7 +68,7 @@ class GitLabClient:
         files: list[Mapping[str, Any]] = []
         size, more = 0, True
         for page in range(1, PAGES_MAX + 1):
-            found = _files(await self._reader.json(f"{path}?per_page={PAGE}&page={page}"))
+            found = files_in(await self._reader.json(f"{path}?per_page={PAGE}&page={page}"))
             files += found
             size += sum(len(_as_diff(file)) for file in found)
             more = len(found) == PAGE
@@ -84,10 +83,6 @@ def _project(repository: str) -> str:
     return f"/projects/{quote(repository, safe='')}"
 
 
-def _files(found: Any) -> list[Mapping[str, Any]]:
-    return [file for file in found if isinstance(file, dict)] if isinstance(found, list) else []
-
-
 def _joined(files: list[Mapping[str, Any]], max_bytes: int, *, more: bool) -> HostDiff:
     """Files as one diff. Of those over the host's limits it gives only the names: then it is cut."""
     raw = "".join(map(_as_diff, files)).encode("utf-8", "replace")
@@ -96,13 +91,5 @@ def _joined(files: list[Mapping[str, Any]], max_bytes: int, *, more: bool) -> Ho
 
 
 def _as_diff(file: Mapping[str, Any]) -> str:
-    """One file of the list, as it would stand in a diff."""
-    new = str(file.get("new_path", "")).replace("\n", " ")
-    old = str(file.get("old_path") or new).replace("\n", " ")
-    added, removed = file.get("new_file") is True, file.get("deleted_file") is True
-    status = "new file mode 100644\n" if added else "deleted file mode 100644\n" if removed else ""
-    status += f"rename from {old}\nrename to {new}\n" if file.get("renamed_file") is True else ""
-    hunks = file.get("diff")
-    names = f"--- {'/dev/null' if added else f'a/{old}'}\n+++ {'/dev/null' if removed else f'b/{new}'}\n"
-    body = f"{names}{hunks.rstrip(chr(10))}\n" if isinstance(hunks, str) and hunks else ""
-    return f"diff --git a/{old} b/{new}\n{status}{body}"
+    added, removed, renamed = (file.get(name) is True for name in ("new_file", "deleted_file", "renamed_file"))
+    return file_diff(file.get("old_path"), file.get("new_path"), file.get("diff"), added=added, removed=removed, renamed=renamed)

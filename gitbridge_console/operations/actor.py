@@ -25,12 +25,12 @@ def current_actor(env: Mapping[str, str] | None = None) -> Actor:
     """The person behind this process: who logged in, else who became another by sudo, else the account; and where they sit."""
     env = os.environ if env is None else env
     account, login = account_of(os.geteuid()), login_of(LOGIN_UID)
-    sudo_user = env.get("SUDO_USER", "")
+    sudo_user = _text(env.get("SUDO_USER", ""))
     who = login or sudo_user or account
     if who != account:
         who = f"{who} as {account}"
-    host = socket.gethostname()
-    origin = env.get("SSH_CONNECTION", "").split(" ")[0]
+    host = _text(socket.gethostname())
+    origin = _text(env.get("SSH_CONNECTION", "")).split(" ")[0]
     return Actor(
         who,
         f"{host} (ssh from {origin})" if origin else host,
@@ -40,6 +40,11 @@ def current_actor(env: Mapping[str, str] | None = None) -> Actor:
         ssh=origin,
         tty=_terminal(),
     )
+
+
+def _text(found: str) -> str:
+    """Without bytes that are no UTF-8, which could not be stored."""
+    return found.encode("utf-8", "replace").decode()
 
 
 def account_of(uid: int) -> str:

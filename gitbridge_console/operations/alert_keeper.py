@@ -6,7 +6,7 @@ import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Sequence
 
-from gitbridge_console.domain.alerting import AlertBook, Message, Rules, delivered, failed, step, without
+from gitbridge_console.domain.alerting import AlertBook, Message, Rules, delivered, failed, in_force, step, without
 from gitbridge_console.domain.snapshots import Alert
 from gitbridge_console.operations.alert_targets import NotDelivered, deliver, targets_of
 from gitbridge_console.operations.errors import OperationError
@@ -94,7 +94,7 @@ class AlertKeeper:
         )
         if not await self._alerts.write(book, fence):
             return False
-        await self._tidy(book, acked, {name for name, silence in silences.items() if silence.until_ms <= now_ms})
+        await self._tidy(book, acked, {name for name, silence in silences.items() if not in_force(silence, now_ms)})
         return await self._send(book, settings, now_ms, fence)
 
     async def _tidy(self, book: AlertBook, acked: dict[str, dict[str, str]], over: set[str]) -> None:

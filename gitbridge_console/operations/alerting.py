@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from gitbridge_console.domain.alert_views import AlertsReport, AlertTarget
-from gitbridge_console.domain.alerting import Message, Silence, named_by, silenced
+from gitbridge_console.domain.alerting import SILENCE_MAX_S, Message, Silence, in_force, named_by, silenced
 from gitbridge_console.domain.event_views import ChangeReport
 from gitbridge_console.domain.snapshots import Alert, FleetSnapshot
 from gitbridge_console.domain.timestamps import iso_from_ms, ms_from_iso
@@ -18,7 +18,6 @@ from gitbridge_console.operations.errors import NotFound, Refused, Usage
 from gitbridge_console.store.alert_book import SAID_MAX
 from gitbridge_console.store.replies import server_now_ms
 
-SILENCE_MAX_S = 30 * 86_400.0
 UNDELIVERED = "alert_undelivered"
 
 Acked = Mapping[str, Mapping[str, Any]]
@@ -42,7 +41,7 @@ class AlertOperations(Door):
         return AlertsReport(
             alerts=snapshot.alerts,
             told={key: iso_from_ms(condition.told_ms) for key, condition in told.items() if condition.told},
-            silences={name: one.model_dump() for name, one in silences.items() if one.until_ms > now_ms},
+            silences={name: one.model_dump() for name, one in silences.items() if in_force(one, now_ms)},
             targets=tuple(
                 AlertTarget(
                     name=name,
@@ -85,7 +84,7 @@ class AlertOperations(Door):
             _, before, _ = await self._store.alerts.said()
             now_ms = await server_now_ms(self._store.client)
             was = before.get(name)
-            record.before = {name: iso_from_ms(was.until_ms)} if was is not None and was.until_ms > now_ms else {}
+            record.before = {name: iso_from_ms(was.until_ms)} if was is not None and in_force(was, now_ms) else {}
             if not for_s:
                 record.affected = await self._store.alerts.forget(silenced=[name])
                 return ChangeReport(changed=record.affected, unchanged=1 - record.affected, ids=(name,) if record.affected else ())

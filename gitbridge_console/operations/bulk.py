@@ -98,6 +98,8 @@ class BulkOperations(Door):
             self._known_lanes([deed.lane])
         if chosen.lane and chosen.lane != "*":
             self._known_lanes([chosen.lane])
+        if deed.kind is BulkKind.FAILBACK and deed.lane in STAGE_LANES:
+            raise Usage("name a provider: nothing is moved out of other lanes")
         if deed.kind is BulkKind.FAILOVER:
             self._known_lanes([deed.to])
             if deed.lane == deed.to or deed.lane in STAGE_LANES or deed.to in STAGE_LANES:
@@ -175,7 +177,9 @@ class BulkOperations(Door):
         return await self._turn(op_id, "pause", BulkState.PAUSED, BulkState.RUNNING)
 
     async def resume_bulk(self, op_id: str) -> ChangeReport:
-        """Let it go on where it stood."""
+        """Let it go on where it stood. That takes the role its deed takes: it may have been halted to be stopped."""
+        record = await self._bulk(op_id)
+        self._allow(f"bulk {record.deed.kind}", record.id)
         return await self._turn(op_id, "resume", BulkState.RUNNING, BulkState.PAUSED)
 
     async def cancel_bulk(self, op_id: str, reason: str = "") -> ChangeReport:

@@ -17,7 +17,7 @@ def expected_calls(settings: Settings, deed: Deed, kinds: Mapping[str, int], cou
 
     First attempts only; retries, hedges and questions of the second round come on top.
     """
-    if deed.kind is BulkKind.FAILOVER:
+    if deed.kind in (BulkKind.FAILOVER, BulkKind.FAILBACK):
         return count
     if deed.kind is not BulkKind.REPLAY or not count:
         return 0
@@ -32,6 +32,7 @@ def _seats(settings: Settings, kind: str) -> int:
 
 def expected_cost(deed: Deed, calls: int, providers: Mapping[str, ProviderWindow]) -> float | None:
     """US dollars of so many calls, at the mean price of those of the last 15 minutes; ``None`` where no price is known."""
-    asked = [window for name, window in providers.items() if window.cost_usd is not None and (not deed.to or name == deed.to)]
+    asks = deed.lane if deed.kind is BulkKind.FAILBACK else deed.to
+    asked = [window for name, window in providers.items() if window.cost_usd is not None and (not asks or name == asks)]
     known = sum(window.calls_15m for window in asked)
     return round(calls * sum(window.cost_usd or 0.0 for window in asked) / known, 4) if known else None

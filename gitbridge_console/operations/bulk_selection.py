@@ -70,6 +70,9 @@ class Finder:
     async def find(self, chosen: Selection, lanes: Sequence[str]) -> Found:
         """Look; ``lanes`` are those whose jobs are looked at where jobs are."""
         found, ids = self._found, {*full_ids(chosen.ids)} if chosen.ids else set()
+        if self._deed.kind is BulkKind.FAILBACK:
+            await self._moved_away(ids)
+            return found
         if self._deed.kind in OF_LANES:
             async for job in self._jobs([self._deed.lane]):
                 if not ids or ids & {job.id, job.event_id}:
@@ -134,6 +137,24 @@ class Finder:
             self._found.whole = False
             return None
         return after
+
+    async def _moved_away(self, ids: set[str]) -> None:
+        """The tasks that were moved out of the lane by hand: those that can go back, and why the others cannot."""
+        bulk, now = self._store.bulk, await server_now_ms(self._store.client)
+        total = await bulk.count_moved(self._deed.lane)
+        looked = 0
+        async for names in bulk.moved_out_of(self._deed.lane, IDS_AT_ONCE):
+            looked += len(names)
+            events = list(dict.fromkeys(name.partition(".")[0] for name in names))
+            chosen = [name for name in names if not ids or ids & {name, name.partition(".")[0]}]
+            if self._wanted != EventFilter():
+                rows = await self._store.reader.summaries(events, now)
+                matching = {row.id for row, panel in rows if self._wanted.matches(row, panel)}
+                chosen = [name for name in chosen if name.partition(".")[0] in matching]
+            for name, why in zip(chosen, await bulk.look_back(self._deed.lane, chosen), strict=True):
+                self._found.judge(name, why or Entry(name))
+            if self._go_on(looked, total, Bookmark()) is None:
+                return
 
     async def _leave_out_the_immovable(self) -> None:
         """Count the tasks that the other provider cannot take, with why not."""

@@ -64,6 +64,8 @@ class BulkRunner:
         states = {record.id: record.state for record in records}
         waiting = waits_for([(record.id, record.deed.scope) for record in records], states)
         for record in records:
+            if record.untold and record.id not in self._running:
+                await self._tell(record)
             if record.state is BulkState.RUNNING and record.id not in waiting and record.id not in self._running:
                 state, _ = await self._bulk.hold(record.id, self._owner, HOLD_S)
                 if state == BulkState.RUNNING:
@@ -73,6 +75,9 @@ class BulkRunner:
         task = asyncio.create_task(self._guarded(record), name=f"bulk {record.id}")
         self._running[record.id] = task
         task.add_done_callback(lambda _: self._running.pop(record.id, None))
+
+    async def _tell(self, record: BulkRecord) -> None:
+        await tell(self._bulk, self._journal, record, f"engine {self._owner.partition('/')[0]}")
 
     async def _guarded(self, record: BulkRecord) -> None:
         """A fault ends our part of it, not the operation: another look takes it up again."""
@@ -98,7 +103,7 @@ class BulkRunner:
                 done = await piece(self._bulk, record, fence, record.rate_per_s)
                 if done is None:
                     if await finish(self._bulk, record):
-                        await tell(self._bulk, self._journal, record, f"engine {self._owner.partition('/')[0]}")
+                        await self._tell(record)
                     return
             except STORE_AWAY as error:
                 self._trouble.report(error)

@@ -42,7 +42,10 @@ async def finish(bulk: BulkStore, record: BulkRecord) -> bool:
 
 
 async def tell(bulk: BulkStore, journal: AuditJournal, record: BulkRecord, host: str) -> None:
-    """What it came to, for the log and the audit, by whoever brought it to its end."""
+    """What it came to, for the log and the audit, by whoever brought it to its end; by another engine where that one died over it."""
+    if not await bulk.may_tell(record.id):
+        return
+    await bulk.drop_left(record.id)
     sums, _ = await bulk.sums(record.id)
     result = f"{sums.done} done, {sums.skipped} skipped, {sums.failed} failed, {sums.dropped} not done"
     logger.info("bulk operation %s is over: %s", record.id, result)
@@ -50,8 +53,12 @@ async def tell(bulk: BulkStore, journal: AuditJournal, record: BulkRecord, host:
     try:
         entry = await journal.begin(Intent(Actor(record.by, host), "bulk end", about, record.reason, record.filter, record.planned))
         await journal.end(entry, Outcome(result, sums.done))
-    except (AuditContended, NotDurable) as error:
-        logger.warning("the end of bulk operation %s is not in the audit: %s", record.id, error)
+    except AuditContended as error:
+        logger.warning("the end of bulk operation %s is not in the audit yet: %s", record.id, error)
+        return
+    except NotDurable as error:
+        logger.warning("the end of bulk operation %s is in the audit, but not confirmed on disk: %s", record.id, error)
+    await bulk.told(record.id)
 
 
 async def do_now(bulk: BulkStore, journal: AuditJournal, record: BulkRecord, owner: str) -> None:

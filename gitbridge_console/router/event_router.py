@@ -15,7 +15,7 @@ from gitbridge_console.router.ai_router import AIRouter
 from gitbridge_console.router.batches import goes_by_batch
 from gitbridge_console.router.classifier import Classification, classify, ourselves
 from gitbridge_console.router.overload import Overload, Step, may_be_shed
-from gitbridge_console.router.prompts import build_request
+from gitbridge_console.router.prompts import build_request, template_for
 from gitbridge_console.router.risk import all_named, policy_for, risk_of
 from gitbridge_console.router.selection import Selection
 from gitbridge_console.settings.model import Settings
@@ -94,7 +94,8 @@ class EventRouter:
         priority = job.priority if job.header.get("pin") else verdict.priority
         sheddable = may_be_shed(priority, settings.shedding)
         seats = len(asked) or overload.seats(policy, may_be_shed=sheddable)
-        tokens = build_request(verdict.kind, facts, material, "", 0).tokens
+        own = template_for(verdict.kind, settings.kinds[verdict.kind.value], await self._queue.asked_prompt(job))
+        tokens = build_request(verdict.kind, facts, material, "", 0, own=own).tokens
         selection = self._router.select(policy, seats, tokens=tokens, kind=verdict.kind.value, priority=priority)
         if selection.too_large:
             await self._fail(job, verdict, FailureClass.TOO_LARGE, "nobody can read so much: " + "; ".join(selection.reasons))

@@ -9,11 +9,12 @@ from dataclasses import dataclass
 
 from gitbridge_console.domain.events import GITHUB, EventFacts, IncomingEvent, Priority
 from gitbridge_console.domain.facts import read_facts
+from gitbridge_console.domain.prompt_choice import PromptChoice
 from gitbridge_console.router.classifier import classify
 from gitbridge_console.settings.model import Rule
 from gitbridge_console.store.event_queue import RedisEventQueue
 from gitbridge_console.store.metrics import Metrics
-from gitbridge_console.store.records import ASKED, PayloadTooLarge
+from gitbridge_console.store.records import ASKED, ASKED_PROMPT, PayloadTooLarge
 
 TYPE_PATTERN = re.compile(r"[a-z][a-z0-9_]{0,59}")
 NEEDS_FILES = frozenset({"pull_request", "push"})
@@ -54,8 +55,10 @@ class Intake:
             entry = await self._queue.quarantine(event.payload, source=event.source, error=str(error))
             return SubmitResult(entry, "quarantined", str(error))
 
-    async def accept(self, event: IncomingEvent, *, edited_from: str = "", panel: Sequence[str] = ()) -> SubmitResult:
-        """Store an event, or keep nothing of it. ``panel``: an edited one is put to just these providers.
+    async def accept(
+        self, event: IncomingEvent, *, edited_from: str = "", panel: Sequence[str] = (), prompt: PromptChoice | None = None
+    ) -> SubmitResult:
+        """Store an event, or keep nothing of it. ``panel``: an edited one is put to just these providers; ``prompt``: with this question.
 
         Raises:
             NotAnEvent: it cannot be read as one.
@@ -74,6 +77,7 @@ class Intake:
         texts = {"repository": facts.repository, "subject": facts.subject, "title": facts.title, "author": facts.author, "url": facts.url}
         texts |= {"head": facts.head_sha} if facts.head_sha else {}
         texts |= {ASKED: ", ".join(panel)} if panel else {}
+        texts |= {ASKED_PROMPT: prompt.line} if prompt is not None else {}
         lane = "fetch" if event.type in NEEDS_FILES and event.diff is None else "route"
         try:
             stored = await self._queue.enqueue(

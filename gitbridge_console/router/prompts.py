@@ -12,7 +12,9 @@ from importlib import resources
 
 from gitbridge_console.domain.answers import FINDINGS_MAX, TRIAGE_LABELS, schema_for
 from gitbridge_console.domain.events import Ask, ChangedFile, EventFacts, Kind, Material
+from gitbridge_console.domain.prompt_choice import PromptChoice
 from gitbridge_console.providers.base import ProviderRequest
+from gitbridge_console.settings.routing import SHIPPED, KindSettings
 
 HUNK = re.compile(r"^@@ -\d+(?:,\d+)? \+(\d+)(?:,\d+)? @@")
 CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u00ad\u061c\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff\U000e0000-\U000e007f]")
@@ -32,7 +34,7 @@ class Template:
     """A prompt template and its version."""
 
     name: str
-    version: int
+    version: str
     text: str
 
 
@@ -56,7 +58,24 @@ def template(name: str) -> Template:
     """A shipped template; its first line is ``version: N``."""
     raw = resources.files("gitbridge_console.router").joinpath("templates", f"{name}.md").read_text("utf-8")
     head, _, text = raw.partition("\n")
-    return Template(name, int(head.removeprefix("version:")), text.strip())
+    return Template(name, str(int(head.removeprefix("version:"))), text.strip())
+
+
+def own_template(kind: Kind, version: str, text: str) -> Template | None:
+    """A version that stands in the settings, or came with an edited event; ``None`` for the shipped one.
+
+    What it is called in the record of an attempt says its text, too: two that differ never have the same name.
+    """
+    if version == SHIPPED:
+        return None
+    return Template(kind.value, f"{version}-{hashlib.sha256(text.encode('utf-8', 'replace')).hexdigest()[:12]}", text.strip())
+
+
+def template_for(kind: Kind, policy: KindSettings, asked: PromptChoice | None = None) -> Template | None:
+    """The version an event of a kind is asked with: the one it was handed in with if that is of this kind, else that of the settings."""
+    if asked is not None and asked.kind == kind:
+        return own_template(kind, asked.version, asked.text)
+    return own_template(kind, policy.prompt, policy.prompts.get(policy.prompt, ""))
 
 
 def clean(text: str) -> str:
@@ -71,12 +90,19 @@ def tokens_of(request: ProviderRequest) -> int:
 
 
 def build_request(
-    kind: Kind | Ask, facts: EventFacts, material: Material, provider: str, max_output_tokens: int, about: str = "", repair: str = ""
+    kind: Kind | Ask,
+    facts: EventFacts,
+    material: Material,
+    provider: str,
+    max_output_tokens: int,
+    about: str = "",
+    repair: str = "",
+    own: Template | None = None,
 ) -> BuiltPrompt:
     """The question of one event for one provider. Equal content gives an equal question, whatever the event's id.
 
     ``about`` are the claims or answers a question of the second round is about, outside text like the rest; ``repair`` what was
-    wrong with the provider's last answer to this question.
+    wrong with the provider's last answer to this question; ``own`` the version of the kind's part, if not the shipped one.
     """
     content = _content_hash(facts, material)
     order_seed = hashlib.sha256(f"{content}:{provider}".encode()).hexdigest()[:16]
@@ -84,7 +110,7 @@ def build_request(
     if about:
         outside += f"\n{clean(about)}"
     fence = _fence(content, outside)
-    common, own = template("common"), template(kind.value)
+    common, own = template("common"), own or template(kind.value)
     name, schema = schema_for(kind)
     system = (
         f"{common.text}\n\n{own.text}".replace("{fence}", fence)

@@ -260,7 +260,7 @@ class TaskProcessor:
         await self._queue.settle_task(job, TaskState.FAILED, answer=answer.model_dump_json(), error_class=failure.cls, text=failure.message)
 
     async def _prompt(self, job: ClaimedJob, limit: int) -> BuiltPrompt:
-        return await make_question(job, self._queue, self._settings().sources, limit)
+        return await make_question(job, self._queue, self._settings(), limit)
 
     async def _succeed(self, job: ClaimedJob, outcome: Outcome) -> None:
         answer = usable_answer(job.id, outcome)

@@ -44,6 +44,13 @@ _LOCAL = """\
 """
 
 
+_PROMPTS = """\
+# A kind may have versions of its question of your own, each a name and its text:
+# [kinds.code_review.prompts]
+# strict = "Review the change of this pull request as the last person who reads it before it is deployed. ..."
+"""
+
+
 def commented_defaults() -> str:
     """The text of the file; every ``# key = value`` line is valid TOML without its mark."""
     tree = Settings().model_dump(mode="json")
@@ -53,6 +60,8 @@ def commented_defaults() -> str:
             parts.extend(_table(f"{name}.{inner}", table, first=inner == next(iter(value))) for inner, table in value.items())
             if name == "providers":
                 parts.append(_LOCAL)
+            elif name == "kinds":
+                parts.append(_PROMPTS)
         elif name == "budgets":
             # There is none by default: an example for the first provider shows what one would look like.
             parts.append(_table(f"budgets.{next(iter(tree['providers']))}", BudgetSettings().model_dump(mode="json")))

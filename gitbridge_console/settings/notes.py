@@ -115,6 +115,8 @@ NOTES: dict[str, dict[str, str]] = {
         "seats_risky": "seats for changes that touch a risky path; 0: as many as seats; 3 for code reviews",
         "light_lines_max": "changed lines up to which a change is light",
         "risky_paths": "paths a mistake in costs more than elsewhere, such as auth, migrations, workflows",
+        "prompt": "which version of the question is asked: shipped, or one of prompts",
+        "prompts": "own versions of the question, each a name and its text; see `docs routing`",
     },
     "selection": {
         "explore": "Share of panels whose last seat is drawn by lot, so that slow providers are seen to recover; never for critical events",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
@@ -45,6 +45,12 @@ RISKY_PATHS = (
 """What a mistake in costs more than elsewhere."""
 
 
+PromptVersion = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9._-]{0,19}$")]
+PromptText = Annotated[str, Field(min_length=1, max_length=16_000)]
+SHIPPED = "shipped"
+"""The version of every prompt that comes with the program."""
+
+
 class KindSettings(Table):
     """How one kind of event is asked and decided."""
 
@@ -72,6 +78,25 @@ class KindSettings(Table):
     """Seats for changes that are light (documentation, lock files, a few lines) or touch risky paths; 0: as many as ``seats``."""
     light_lines_max: int = Field(10, ge=0, le=10_000)
     risky_paths: tuple[str, ...] = RISKY_PATHS
+    prompt: PromptVersion = SHIPPED
+    """Which version of the question is asked."""
+    prompts: dict[PromptVersion, PromptText] = Field(default_factory=dict, max_length=20)
+    """Own versions of it, by name. What all questions begin with, which declares outside text data, is not among them."""
+
+    @property
+    def prompt_versions(self) -> tuple[str, ...]:
+        """Every version there is."""
+        return (SHIPPED, *self.prompts)
+
+    @model_validator(mode="after")
+    def _prompt_is_there(self) -> KindSettings:
+        if SHIPPED in self.prompts:
+            raise ValueError(f"prompts.{SHIPPED} is the name of the version that comes with the program: take another")
+        if empty := [name for name, text in self.prompts.items() if not text.strip()]:
+            raise ValueError(f"prompts.{empty[0]} has no text")
+        if self.prompt not in self.prompt_versions:
+            raise ValueError(f"prompt {self.prompt!r} is none of its versions: there are {', '.join(self.prompt_versions)}")
+        return self
 
     @model_validator(mode="after")
     def _quorum_fits(self) -> KindSettings:

@@ -1,4 +1,4 @@
-"""A namespace as records, and back. Events are read whole, one at a time; the order of lanes is made anew from what they say of themselves.
+"""A namespace as records. Events are read whole, each at one moment; the order of lanes follows from what they say of themselves.
 
 What is not copied: leases (their work waits again), who is alive, locks, bulk operations, and caches.
 """
@@ -9,31 +9,36 @@ from collections.abc import AsyncIterator, Mapping, Sequence
 from typing import Any
 
 from redis.asyncio import Redis
-from redis.exceptions import ResponseError
 
 from gitbridge_console.domain.backup_file import EVENT, GROUP, HEAD, KEY, Record, document
 from gitbridge_console.store.keys import STORE_VERSION, Keys
 from gitbridge_console.store.partition import Partition
 from gitbridge_console.store.replies import server_now_ms, text_of
+from gitbridge_console.store.server_watch import look_at_servers
 
-AT_ONCE = 20
+READ_AT_ONCE = 10
+"""Events read by one script call, and other keys by one pipeline."""
+READ_BYTES = 1 << 20
+"""Bytes after which such a call takes no further event."""
 SCAN_COUNT = 500
-MARK = "restoring"
-"""Field of the first partition's ``m`` while a backup is being restored: which one."""
 
+MARK = "restoring"
+"""Field of the first partition's ``m`` while a backup is being restored: its digest, and how far it is."""
 OF_EVENTS = frozenset("jxpfnohvat")
 """First letters of the keys that belong to one event, or to one of its tasks."""
 MADE_ANEW = frozenset({"r", "l", "w", "g", "k", "e", "b", "held", "fences"})
+OF_ROOTS = ("m", "dc", "lanes")
+"""Read and written together: what belongs to a partition as a whole."""
 NOT_COPIED = frozenset({"dl", "dx", "dt", "op", "od", "os", "i"})
 TAGS_NOT_COPIED = ("ctl", "cache", "diffs")
 
 
-class CannotRestore(Exception):
-    """The store is not one this backup can go into; one line that says why."""
+class HalfRestored(Exception):
+    """A namespace that is still being restored has no backup: it would lack what is to come."""
 
 
 class BackupStore:
-    """Reads all of a namespace, and writes it into an empty one."""
+    """Reads all of a namespace."""
 
     def __init__(self, client: Redis, keys: Keys, partitions: Sequence[Partition]) -> None:
         self._client = client
@@ -43,21 +48,27 @@ class BackupStore:
 
     async def head(self, version: str) -> Record:
         """What the file is of."""
-        info = await self._client.info("server")
+        server, server_version = await make_of(self._client)
         fields = {
             "program": version,
             "store_version": STORE_VERSION,
             "namespace": self._keys.namespace,
             "partitions": len(self._partitions),
             "at_ms": await server_now_ms(self._client),
-            "server": _family(info),
-            "server_version": _version(info),
+            "server": server,
+            "server_version": server_version,
         }
         return document(HEAD, fields)
 
     async def records(self) -> AsyncIterator[Record]:
-        """All there is. Each event as it stood at one moment; what comes while this runs may be missing, and nothing is there twice."""
-        seen: set[str] = set()
+        """All there is. Each event as it stood at one moment, and once; what comes while this runs may be missing.
+
+        Raises:
+            HalfRestored: not all of it is here yet.
+        """
+        if half := text_of(await self._client.hget(self._keys.meta, MARK)):
+            raise HalfRestored(f"a backup (SHA-256 {half[:12]}…) is only half restored here: go on with that first")
+        seen = {tag: _Seen() for tag in self._partitions}
         waiting: dict[str, list[str]] = {tag: [] for tag in self._partitions}
         others: list[str] = []
         async for raw in self._client.scan_iter(match=f"{self._start}*", count=SCAN_COUNT):
@@ -66,17 +77,16 @@ class BackupStore:
             tag += "}"
             letter, _, thing = rest.partition(":")
             if tag in self._partitions and letter in OF_EVENTS:
-                if letter == "j" and "." not in thing and thing not in seen:
-                    seen.add(thing)
+                if letter == "j" and "." not in thing and seen[tag].is_new(thing):
                     waiting[tag].append(thing)
-                if len(waiting[tag]) >= AT_ONCE:
+                if len(waiting[tag]) >= READ_AT_ONCE:
                     for record in await self._events(tag, waiting[tag]):
                         yield record
                     waiting[tag] = []
-            elif name not in seen and self._is_plain(tag, letter, rest):
-                seen.add(name)
+            elif self._is_plain(tag, letter, rest):
+                # One that comes twice, since the server's table grew meanwhile, is there twice: the later one counts.
                 others.append(name)
-                if len(others) >= AT_ONCE:
+                if len(others) >= READ_AT_ONCE:
                     for record in await self._plain(others):
                         yield record
                     others = []
@@ -87,18 +97,21 @@ class BackupStore:
             yield record
         # Last, so that the sequence they hold is beyond every id above.
         for tag in self._partitions:
-            yield await self._group([f"{tag}:m", f"{tag}:dc"])
+            yield await self._group([f"{tag}:{name}" for name in OF_ROOTS])
         yield await self._group([self._keys.audit, f"{self._keys.audit}:ends"])
 
     def _is_plain(self, tag: str, letter: str, rest: str) -> bool:
         """Whether a key is copied as it is, by itself."""
         if tag in self._partitions:
-            return letter not in MADE_ANEW and letter not in NOT_COPIED and rest not in ("m", "dc")
+            return letter not in MADE_ANEW and letter not in NOT_COPIED and rest not in OF_ROOTS
         scope = tag.removeprefix(self._start).rstrip("}").partition(":")[0]
         return scope not in (*TAGS_NOT_COPIED, "audit")
 
     async def _events(self, tag: str, ids: Sequence[str]) -> list[Record]:
-        found = await self._partitions[tag].run("pack_events", *ids) if ids else []
+        """As many calls as it takes: one ends once it has enough bytes."""
+        found: list[Any] = []
+        while len(found) < len(ids):
+            found += await self._partitions[tag].run("pack_events", READ_BYTES, *ids[len(found) :])
         return [Record(EVENT, (tag.removeprefix(self._start).encode(), *map(_bytes, parts))) for parts in found if parts]
 
     async def _plain(self, names: Sequence[str]) -> list[Record]:
@@ -123,79 +136,41 @@ class BackupStore:
         """A key without its namespace: a backup can go into another one."""
         return name.removeprefix(self._start).encode()
 
-    async def check(self, head: Mapping[str, Any], digest: str) -> bool:
-        """Whether a backup can go in here; returns whether an earlier try of the same one is gone on with.
 
-        Raises:
-            CannotRestore: it cannot; nothing was written.
-        """
-        if head.get("store_version") != STORE_VERSION or head.get("partitions") != len(self._partitions):
-            raise CannotRestore(
-                f"it has {head.get('partitions')} partitions of layout {head.get('store_version')}, this store "
-                f"{len(self._partitions)} of layout {STORE_VERSION}: set queue.partitions and use a new namespace"
-            )
-        info = await self._client.info("server")
-        theirs = tuple(int(part) for part in str(head.get("server_version", "0")).split(".")[:2])
-        ours = tuple(int(part) for part in _version(info).split(".")[:2])
-        if head.get("server") != _family(info) or ours < theirs:
-            raise CannotRestore(
-                f"it was made on {head.get('server')} {head.get('server_version')}, this server is {_family(info)} {_version(info)}: "
-                "use the same one or a newer; `events export` and `submit --records` go anywhere"
-            )
-        mark = text_of(await self._client.hget(self._keys.meta, MARK))
-        if mark:
-            if mark != digest:
-                raise CannotRestore("another backup is only half restored here: go on with that one, or use a new namespace")
-            return True
-        used = [f"{tag}:{name}" for tag in self._partitions for name in ("lanes", "c", "dc", "q")]
-        for name in (*used, self._keys.audit):
-            if await self._client.exists(name):
-                raise CannotRestore(f"namespace {self._keys.namespace} is in use: a backup goes into an empty one only")
-        return False
+class _Seen:
+    """Which ids came by, a bit each: the server may name a key more than once. Ids are numbers, and many in a row exist."""
 
-    async def begin(self, roots: Sequence[Record], digest: str) -> None:
-        """Write what belongs to no single event, and mark the store as being restored."""
-        for record in roots:
-            names = [f"{self._start}{text_of(part)}" for part in record.parts[::2]]
-            async with self._client.pipeline(transaction=True) as pipe:
-                for name, dump in zip(names, record.parts[1::2], strict=True):
-                    pipe.restore(name, 0, dump, replace=True)
-                if self._keys.meta in names:
-                    pipe.hset(self._keys.meta, MARK, digest)
-                await self._sent(pipe)
+    PAGE = 4096
 
-    async def write(self, records: Sequence[Record]) -> int:
-        """Write events and keys; returns how many events were not there yet."""
-        new = 0
-        pipe = self._client.pipeline(transaction=False)
-        for record in records:
-            if record.kind == KEY:
-                name, ttl, dump = record.parts
-                pipe.restore(f"{self._start}{text_of(name)}", int(ttl), dump, replace=True)
-            elif record.kind == EVENT:
-                tag, *parts = record.parts
-                new += int(await self._partitions[f"{self._start}{text_of(tag)}"].run("restore_event", *parts))
-        await self._sent(pipe)
-        return new
+    def __init__(self) -> None:
+        self._pages: dict[int, int] = {}
 
-    async def _sent(self, pipe: Any) -> None:
+    def is_new(self, id: str) -> bool:
+        """Whether it did not come by before. What is no id is none of ours and left out."""
         try:
-            await pipe.execute()
-        except ResponseError as error:
-            raise CannotRestore(f"the server does not take it: {' '.join(str(error).split())[:200]}") from error
-
-    async def end(self) -> None:
-        """It is whole."""
-        await self._client.hdel(self._keys.meta, MARK)
+            page, place = divmod(int(id[:8], 16), self.PAGE)
+        except ValueError:
+            return False
+        bits = self._pages.get(page, 0)
+        self._pages[page] = bits | 1 << place
+        return not bits >> place & 1
 
 
 def _bytes(part: Any) -> bytes:
     return part if isinstance(part, bytes) else str(part).encode()
 
 
-def _family(info: Mapping[str, Any]) -> str:
-    return "valkey" if "valkey_version" in info else "redis"
+async def make_of(client: Redis) -> tuple[str, str]:
+    """Make and version of the server, of a Cluster those of its oldest primary."""
+    facts = [server.facts for server in await look_at_servers(client)]
+    oldest = min(facts, key=lambda info: numbers_of(_version(info)))
+    return "valkey" if "valkey_version" in oldest else "redis", _version(oldest)
 
 
 def _version(info: Mapping[str, Any]) -> str:
     return str(info.get("valkey_version") or info.get("redis_version") or "0")
+
+
+def numbers_of(version: str) -> tuple[int, ...]:
+    """Major and minor."""
+    return tuple(int(part) if part.isdigit() else 0 for part in version.split(".")[:2])

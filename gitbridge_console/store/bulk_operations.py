@@ -6,7 +6,7 @@ script takes the next entries and does and counts them: an engine that dies anyw
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Sequence
 
 from redis.asyncio import Redis
 
@@ -24,6 +24,7 @@ KEPT_MAX = 100
 PLANNED_MAX = 20
 """Plans that wait to be applied; the oldest gives way."""
 ENTRIES_AT_ONCE = 1_000
+LOOKED_AT_ONCE = 100
 ENTRIES_LONGER_S = 60
 
 HOLD = """
@@ -32,7 +33,9 @@ if h[1] ~= 'running' then return {h[1] or '', '0'} end
 local clock = redis.call('TIME')
 local now, fence = clock[1] * 1000 + math.floor(clock[2] / 1000), tonumber(h[4] or 0)
 if h[2] ~= ARGV[1] then
-  if h[2] and h[2] ~= '' and tonumber(h[3] or 0) > now then return {'held', '0'} end
+  -- One that holds it for longer than anybody can did so by a clock that was ahead.
+  local left = tonumber(h[3] or 0) - now
+  if h[2] and h[2] ~= '' and left > 0 and left <= tonumber(ARGV[2]) then return {'held', '0'} end
   fence = fence + 1
   redis.call('HSETNX', KEYS[1], 'started', string.format('%.0f', now))
 end
@@ -57,6 +60,7 @@ for i = 4, #ARGV do
     redis.call('HSET', KEYS[1], 'state', ARGV[1], 'speed', 0, 'note', ARGV[3])
     redis.call('PERSIST', KEYS[1])
     if ARGV[2] == 'ends' then redis.call('HSET', KEYS[1], 'ended', now) end
+    if ARGV[1] == 'finished' then redis.call('HSET', KEYS[1], 'told', 0) end
     break
   end
 end
@@ -73,6 +77,20 @@ end
 return state
 """
 """Set a plan to work, once. ``ARGV``: field and value in turn. Returns the state it was in."""
+
+TELL = """
+local h = redis.call('HMGET', KEYS[1], 'told', 'telling')
+if h[1] ~= '0' then return 0 end
+local clock = redis.call('TIME')
+local now = clock[1] * 1000 + math.floor(clock[2] / 1000)
+local since = now - tonumber(h[2] or 0)
+if since >= 0 and since < tonumber(ARGV[1]) then return 0 end
+redis.call('HSET', KEYS[1], 'telling', string.format('%.0f', now))
+return 1
+"""
+"""Whether to tell what a finished operation came to. ``ARGV``: ms for which nobody else is to. Returns 0 where that was told, or is."""
+
+TELLING_MS = 10_000
 
 BEING_PLANNED_MS = 60_000
 """A plan so young that has no record yet is still being written."""
@@ -135,9 +153,21 @@ class BulkStore:
         ends = "ends" if to in ENDED else ""
         before = text_of(await self._writes.run(TURN, self._first.bulk(op_id), to, ends, note, *of))
         if to in ENDED and before in of:
-            for partition in self._partitions:
-                await partition.run("bulk_end", op_id)
+            await self.drop_left(op_id)
         return before
+
+    async def drop_left(self, op_id: str) -> None:
+        """What an ended operation has left is not done any more, and counted so; again, where whoever ended it died over it."""
+        for partition in self._partitions:
+            await partition.run("bulk_end", op_id)
+
+    async def may_tell(self, op_id: str) -> bool:
+        """Whether it is this caller's part to tell what an operation came to; another's again if nothing more is heard of it."""
+        return bool(int(await self._writes.run(TELL, self._first.bulk(op_id), TELLING_MS)))
+
+    async def told(self, op_id: str) -> None:
+        """It was."""
+        await self._writes.run("return redis.call('HSET', KEYS[1], 'told', 1)", self._first.bulk(op_id))
 
     async def hold(self, op_id: str, owner: str, hold_s: float, *, speed_per_s: float = 0.0, note: str = "") -> tuple[str, int]:
         """Hold a running operation or go on holding it; returns its state, ``held`` when another engine has it, and our fence."""
@@ -167,27 +197,48 @@ class BulkStore:
 
     async def look_ahead(self, lane: str, to: str, jobs: Sequence[str]) -> list[str]:
         """For each task of a lane why it could not be moved to another provider now; ``""`` where it could."""
+        return await self._ask_each("reseat", (lane, to, "", "look"), jobs)
+
+    async def count_moved(self, lane: str) -> int:
+        """How many tasks were moved out of a lane by hand, as far as that is remembered."""
+        return sum([int(await self._client.zcard(keys.moved(lane))) for keys in self._keys])
+
+    async def moved_out_of(self, lane: str, count: int) -> AsyncIterator[list[str]]:
+        """Those tasks, ``count`` at a time, in each partition those that were moved first."""
+        for keys in self._keys:
+            start = 0
+            while names := [text_of(raw) for raw in await self._client.zrange(keys.moved(lane), start, start + count - 1)]:
+                yield names
+                start += count
+
+    async def look_back(self, lane: str, jobs: Sequence[str]) -> list[str]:
+        """For each task that was moved out of a lane why it could not go back now; ``""`` where it could."""
+        return await self._ask_each("bring_back", (lane, "", "look"), jobs)
+
+    async def _ask_each(self, script: str, args: Sequence[str], jobs: Sequence[str]) -> list[str]:
         found: dict[str, str] = {}
         for partition in self._partitions:
             own = [job for job in jobs if home_of(job, self._keys) == partition.keys]
-            for start in range(0, len(own), 100):
-                some = own[start : start + 100]
-                found |= zip(some, map(text_of, await partition.run("reseat", lane, to, "", "look", *some)), strict=True)
+            for start in range(0, len(own), LOOKED_AT_ONCE):
+                some = own[start : start + LOOKED_AT_ONCE]
+                found |= zip(some, map(text_of, await partition.run(script, *args, *some)), strict=True)
         return [found[job] for job in jobs]
 
     async def records(self) -> list[BulkRecord]:
-        """All that are kept, oldest first."""
+        """All that are kept, oldest first; those of a newer program, which does what this one cannot, are left to it."""
+        return [record for op_id, table in (await self._tables()).items() if (record := read_record(op_id, table)) is not None]
+
+    async def _tables(self) -> dict[str, dict[str, str]]:
         ids = [text_of(raw) for raw in await self._client.zrange(self._first.bulk_index, 0, -1)]
         pipe = self._client.pipeline(transaction=False)
         for op_id in ids:
             pipe.hgetall(self._first.bulk(op_id))
         tables = [table_of(reply) for reply in await pipe.execute()] if ids else []
-        return [read_record(op_id, table) for op_id, table in zip(ids, tables, strict=True) if table.get("kind")]
+        return {op_id: table for op_id, table in zip(ids, tables, strict=True) if table.get("kind")}
 
     async def record(self, op_id: str) -> BulkRecord | None:
         """One of them, ``None`` when there is none of that id."""
-        table = table_of(await self._client.hgetall(self._first.bulk(op_id)))
-        return read_record(op_id, table) if table.get("kind") else None
+        return read_record(op_id, table_of(await self._client.hgetall(self._first.bulk(op_id))))
 
     async def sums(self, op_id: str) -> tuple[BulkSums, dict[str, int]]:
         """What came of an operation so far, and its skips by reason."""
@@ -219,13 +270,13 @@ class BulkStore:
 
     async def _prune(self, now_ms: int) -> None:
         """Forget plans that expired, and of the ended and the planned ones what is too many, oldest first."""
-        kept = await self.records()
-        known = {record.id for record in kept}
+        tables = await self._tables()
+        kept = [record for op_id, table in tables.items() if (record := read_record(op_id, table)) is not None]
         older = await self._client.zrangebyscore(self._first.bulk_index, "-inf", now_ms - BEING_PLANNED_MS)
         ended = [record.id for record in kept if record.state in ENDED]
         planned = [record.id for record in kept if record.state is BulkState.PLANNED]
         surplus = [*ended[: max(0, len(ended) - KEPT_MAX)], *planned[: max(0, len(planned) - PLANNED_MAX + 1)]]
-        for op_id in {text_of(raw) for raw in older} - known | {*surplus}:
+        for op_id in {text_of(raw) for raw in older} - {*tables} | {*surplus}:
             await self._forget(op_id)
 
     async def _forget(self, op_id: str) -> None:

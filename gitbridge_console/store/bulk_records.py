@@ -31,6 +31,8 @@ class BulkRecord:
     until_ms: int
     speed_per_s: float
     note: str
+    untold: bool = False
+    """It is finished, and the audit may not say yet what it came to."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,17 +57,21 @@ class BulkSums:
         return self.done + self.skipped + self.failed
 
 
-def read_record(op_id: str, table: Mapping[str, str]) -> BulkRecord:
-    """An operation from its hash."""
+def read_record(op_id: str, table: Mapping[str, str]) -> BulkRecord | None:
+    """An operation from its hash; ``None`` where there is none, or one of a kind that only a newer program knows."""
+    try:
+        kind, state = BulkKind(table.get("kind", "")), BulkState(table.get("state", ""))
+    except ValueError:
+        return None
 
     def moment(name: str) -> int | None:
         return int(table[name]) if table.get(name) else None
 
     return BulkRecord(
         id=op_id,
-        deed=Deed(BulkKind(table["kind"]), table.get("to", ""), table.get("front") == "1", table.get("lane", "")),
+        deed=Deed(kind, table.get("to", ""), table.get("front") == "1", table.get("lane", "")),
         filter=table.get("filter", ""),
-        state=BulkState(table["state"]),
+        state=state,
         by=table.get("by", ""),
         host=table.get("host", ""),
         reason=table.get("reason", ""),
@@ -79,6 +85,7 @@ def read_record(op_id: str, table: Mapping[str, str]) -> BulkRecord:
         until_ms=int(table.get("until") or 0),
         speed_per_s=float(table.get("speed") or 0),
         note=table.get("note", ""),
+        untold=table.get("told") == "0",
     )
 
 

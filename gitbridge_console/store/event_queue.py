@@ -17,12 +17,13 @@ from typing import Any
 from redis.exceptions import OutOfMemoryError
 
 from gitbridge_console.domain.events import EventState, IncomingEvent, Priority
+from gitbridge_console.domain.prompt_choice import PromptChoice
 from gitbridge_console.domain.tasks import Attempt, TaskState
 from gitbridge_console.store.claims import Request
 from gitbridge_console.store.keys import partition_of
 from gitbridge_console.store.partition import Partition
 from gitbridge_console.store.queue_controls import QueueControls, milliseconds, or_unknown
-from gitbridge_console.store.records import ASKED, BackPressure, Claim, ClaimedJob, Enqueued, PayloadTooLarge, RoutePlan, Seat
+from gitbridge_console.store.records import ASKED, ASKED_PROMPT, BackPressure, Claim, ClaimedJob, Enqueued, PayloadTooLarge, RoutePlan, Seat
 from gitbridge_console.store.replies import pack, text_of
 from gitbridge_console.store.unavailable import full_text
 
@@ -347,6 +348,12 @@ class RedisEventQueue(QueueControls):
         """The providers an operator asked for when the event was made from another one; nobody for all others."""
         found = await self.client.hget(self._of(job.id).keys.about(job.event_id), ASKED) if job.event.get("from") else None
         return tuple(name for name in text_of(found).split(", ") if name)
+
+    async def asked_prompt(self, job: ClaimedJob) -> PromptChoice | None:
+        """The version of the question an operator chose when the event was made from another one; none for all others."""
+        if not job.event.get("from"):
+            return None
+        return PromptChoice.read(text_of(await self.client.hget(self._of(job.id).keys.about(job.event_id), ASKED_PROMPT)))
 
     async def last_attempt(self, job: ClaimedJob) -> Attempt | None:
         """The newest attempt made for a task."""

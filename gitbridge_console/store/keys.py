@@ -27,6 +27,7 @@
 ``<tag>:dx``            hash: what was exported lately (since, count, files, file, engine);  ``<tag>:dt`` hash: why it failed
 ``<tag>:op:<op>``       hash: what came of a bulk operation here, and its fence;  ``<tag>:od:<op>`` list: what it is still to do;
                         ``<tag>:os:<op>`` list: what it skipped first, and why
+``<tag>:mv:<lane>``     seats that were moved out of a lane by hand, score = when in ms
 ``<tag>:wake``          channel: the name of a lane that has new work, or ``:leases`` when work in hand is not wanted any more
 ======================  =======================================================================================
 """
@@ -154,6 +155,10 @@ class Keys:
         """Hash of the delivery ids of one day since the epoch."""
         return f"{self.tag}:d:{day}"
 
+    def moved(self, lane: str) -> str:
+        """Seats that were moved out of a lane by hand."""
+        return f"{self.tag}:mv:{lane}"
+
     def bulk_sums(self, op_id: str) -> str:
         return f"{self.tag}:op:{op_id}"
 
@@ -176,6 +181,11 @@ class Keys:
     def bulk_number(self) -> str:
         """Number of the last bulk operation; fleet-wide."""
         return f"{{{self.namespace}:ctl}}:bulk-number"
+
+    @property
+    def restore_lock(self) -> str:
+        """Who restores a backup, gone by itself; fleet-wide."""
+        return f"{{{self.namespace}:ctl}}:restore"
 
     @property
     def saved_filters(self) -> str:

@@ -10,7 +10,7 @@ from gitbridge_console.domain.events import Priority
 from gitbridge_console.store.headers import Header
 from gitbridge_console.store.replies import unpack
 
-ASKED = "asked"
+ASKED, ASKED_PROMPT = "asked", "asked prompt"
 """Name under which the panel an operator asked for is kept with an event's texts."""
 
 

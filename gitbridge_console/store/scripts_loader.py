@@ -29,7 +29,7 @@ from gitbridge_console.store.durability import DiskWait
 
 logger = logging.getLogger(__name__)
 
-GROWING = frozenset({"accept", "replay", "bulk_replay", "restore_event"})
+GROWING = frozenset({"accept", "replay", "bulk_replay", "restore_events"})
 """What may be refused when the server is at ``maxmemory``; all else must work there, to let what was accepted move on."""
 
 FIRST_WITH_FLAGS = 7

@@ -39,6 +39,7 @@ from gitbridge_console.store.reader import EventReader
 from gitbridge_console.store.receivers import ReceiverRegistry
 from gitbridge_console.store.reconcile_store import ReconcileStore
 from gitbridge_console.store.replies import text_of
+from gitbridge_console.store.restoration import RestoreStore
 from gitbridge_console.store.saved_filters import SavedFilters
 from gitbridge_console.store.server_watch import ServerWatch
 from gitbridge_console.store.trouble import StoreTrouble
@@ -71,6 +72,7 @@ class Store:
         writes = BoundedWrites(self.client, connection.info.major)
         self.journal = AuditJournal(self.client, self.keys, keep=lambda: self.queue.retention.audit_max, writes=writes, disk=self.disk)
         self.backup = BackupStore(self.client, self.keys, self.queue.partitions)
+        self.restoration = RestoreStore(self.client, self.keys, self.queue.partitions, writes)
         self.bulk = BulkStore(self.client, self.queue.partitions, writes)
         self.filters = SavedFilters(self.client, self.keys)
         self.alerts = AlertStore(self.client, self.keys, writes)

@@ -159,6 +159,14 @@ def test_replaying_by_filter_shows_its_plan_and_wants_a_yes(cli) -> None:
     assert cli(*words, "--yes", "--json").json["count"] == 0
 
 
+def test_a_failover_is_taken_back_after_a_plan(cli) -> None:
+    assert "returns each task to where it came from" in cli("failover", "claude", "--back", "--to", "grok", "--reason", "x").err
+    plan = cli("failover", "claude", "--back", "--plan", "--json").json
+    assert (plan["deed"], plan["count"]) == ("failback claude", 0)
+    assert cli("failover", "claude", "--back", "--yes", "--reason", "it is well").code == 0
+    assert cli("failover", "route", "--back", "--plan").code == 2
+
+
 def test_read_only_refuses_every_change(cli) -> None:
     event_id = submitted(cli)
     for words in (
@@ -333,3 +341,13 @@ def test_the_log_of_decisions_is_verified_in_the_store_and_in_a_file(cli, decide
     file.write_text("no log")
     assert "line 1 is no line" in cli("audit", "--verify", "--file", str(file)).err
     assert cli("audit", "--file", str(file)).code == 2
+
+
+@pytest.mark.parametrize(
+    "words", [("pause", "claude"), ("failover", "claude", "--to", "grok"), ("alerts", "silence", "paused", "--for", "1h")]
+)
+def test_bytes_that_are_no_text_are_refused_before_anything_is_done(cli, words: tuple[str, ...]) -> None:
+    refused = cli(*words, "--reason", "bad \udcff byte")
+    assert refused.code == 2
+    assert "is no UTF-8 text" in refused.err
+    assert cli("audit", "--json").lines == []

@@ -48,6 +48,7 @@ class FakeDoor:
         self.event = event
         self.step = 1_000
         self.past = True
+        self.prompts: tuple[str, ...] = ("shipped",)
         self.bulk = bulk_operations()
         self.planned: tuple[Deed, Selection] | None = None
 
@@ -149,11 +150,21 @@ class FakeDoor:
         return self._note("failover", provider, to, reason)
 
     async def replay_edited(
-        self, event_id: str, payload: bytes | None, reason: str, *, panel: Sequence[str] = (), priority: Priority | None = None
+        self,
+        event_id: str,
+        payload: bytes | None,
+        reason: str,
+        *,
+        panel: Sequence[str] = (),
+        priority: Priority | None = None,
+        prompt: str = "",
     ) -> ChangeReport:
-        if panel or priority:
-            return self._note("replay_edited", event_id, payload, reason, list(panel), priority)
+        if panel or priority or prompt:
+            return self._note("replay_edited", event_id, payload, reason, list(panel), priority, *([prompt] if prompt else []))
         return self._note("replay_edited", event_id, payload, reason)
+
+    async def prompt_versions(self, kind: str) -> tuple[str, ...]:
+        return self.prompts
 
     async def expand_filter(self, text: str) -> str:
         return text.replace("@night", "state=failed error=silent")

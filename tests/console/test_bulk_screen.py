@@ -75,6 +75,18 @@ async def test_a_priority_for_many_and_tasks_moved_to_another_provider() -> None
         assert (deed.kind, deed.lane, chosen) == (BulkKind.FAILOVER, "grok", Selection("provider=grok"))
 
 
+async def test_what_was_moved_away_is_planned_to_come_back() -> None:
+    for keys in (("3", "T"), ("3", "enter", "T")):
+        async with driving() as d:
+            await d.press(*keys)
+            deed, chosen = d.fleet.door.planned or (None, None)
+            assert (deed, chosen) == (Deed(BulkKind.FAILBACK, lane="claude"), Selection())
+    async with driving() as d:
+        await d.press("colon")
+        await d.type("failover grok back it is well")
+        assert d.fleet.door.planned == (Deed(BulkKind.FAILBACK, lane="grok"), Selection())
+
+
 async def test_a_flush_wants_the_name_of_the_lane() -> None:
     async with driving() as d:
         await d.press("2", "X")
@@ -167,4 +179,17 @@ async def test_an_event_is_handed_in_again_with_another_panel_and_priority() -> 
         await d.press("W")
         await d.press("enter")
         await d.press("enter")
-        assert "as they were" in d.bottom
+        assert "nothing is changed" in d.bottom
+
+
+async def test_an_event_is_handed_in_again_with_another_version_of_its_prompt() -> None:
+    async with driving() as d:
+        d.fleet.door.prompts = ("shipped", "strict")
+        await d.press("5", "enter", "W")
+        await d.press("enter")
+        await d.press("enter")
+        assert "with the prompt:" in d.bottom
+        await d.press("ctrl+u")
+        await d.type("strict")
+        await d.type("the shipped one is too mild")
+        assert d.writes == [("replay_edited", "00000412", None, "the shipped one is too mild", [], None, "strict")]

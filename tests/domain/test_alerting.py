@@ -13,12 +13,14 @@ from gitbridge_console.domain.alert_bodies import body_of
 from gitbridge_console.domain.alerting import (
     CONDITIONS_MAX,
     OUTBOX_MAX,
+    SILENCE_MAX_S,
     AlertBook,
     Message,
     Rules,
     Silence,
     delivered,
     failed,
+    silenced,
     step,
     without,
 )
@@ -29,6 +31,34 @@ RULES = Rules(open_after_s=10, close_after_s=60, interval_s=300, repeat_s=0, lea
 
 def alert(code: str = "provider_open", about: str = "grok", level: str = "critical", text: str = "grok open") -> Alert:
     return Alert(level=level, code=code, text=text, since="2026-11-22T21:00:00Z", about=about)
+
+
+def test_a_clock_that_was_ahead_keeps_nobody_waiting_once_it_is_set_right() -> None:
+    night = Night()
+    night.now_s = 1_000_000
+    for _ in range(4):
+        night.look([alert()])
+    assert [kind for _, kind in night.said] == ["open"]
+    night.now_s = 1_000
+    night.look([alert()])
+    for _ in range(100):
+        night.look([])
+    assert [kind for _, kind in night.said] == ["open", "close"]
+
+
+def test_a_message_that_waits_by_a_clock_that_was_ahead_is_due_at_once() -> None:
+    ahead = {"at_ms": 1_000_000, "since_ms": 990_000, "due_ms": {"ops": 1_005_000}}
+    book = AlertBook(outbox=(Message.model_validate({"id": "m", "key": "k", "kind": "open", "level": "critical", "text": "t"} | ahead),))
+    (message,) = step(book, [], [], 5_000, RULES, targets=("ops",), silences={}, acked=()).outbox
+    assert message.due_ms == {"ops": 5_000}
+
+
+def test_a_silence_from_a_clock_that_was_ahead_is_over() -> None:
+    key, now_ms = alert().key, 1_000_000
+    longest = {key: Silence(until_ms=now_ms + round(SILENCE_MAX_S * 1000), by="ana")}
+    assert silenced(key, longest, now_ms) is not None
+    assert silenced(key, longest, now_ms - 5_000) is not None, "a clock may be set back a little"
+    assert silenced(key, longest, now_ms - 3 * 86_400_000) is None
 
 
 class Night:

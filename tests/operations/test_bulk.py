@@ -18,7 +18,9 @@ from gitbridge_console.operations.actor import Actor
 from gitbridge_console.operations.errors import NotFound, Refused, Usage
 from gitbridge_console.operations.operations import Operations
 from gitbridge_console.router.bulk_runner import BulkRunner
+from gitbridge_console.router.bulk_steps import finish, piece
 from gitbridge_console.settings.model import BulkSettings, Settings
+from gitbridge_console.settings.operators import RoleSettings
 from gitbridge_console.store.records import RoutePlan
 from gitbridge_console.store.store import Store
 
@@ -397,3 +399,67 @@ async def test_a_whole_chunk_takes_the_server_less_than_five_milliseconds(door: 
     after = await store.client.info("cpu")
     used_s = sum(after[name] - before[name] for name in ("used_cpu_user_main_thread", "used_cpu_sys_main_thread"))
     assert 1000 * used_s / chunks < 5.0
+
+
+async def test_one_that_was_held_by_a_clock_that_was_ahead_is_taken_over_once_it_is_set_right(door: Operations, store: Store) -> None:
+    await failed(door, store, 3)
+    plan = await door.plan_bulk(REPLAY, Selection("error=silent"))
+    await door.apply_bulk(plan.token, "again", rate_per_s=FAST)
+    assert (await store.bulk.hold(plan.token, "dead/1", 5.0))[0] == "running"
+    assert (await store.bulk.hold(plan.token, "other/1", 5.0))[0] == "held"
+    # A day ahead of the server's clock as it is now.
+    ahead = int(await store.client.hget(store.keys.bulk(plan.token), "until") or 0) + 86_400_000
+    await store.client.hset(store.keys.bulk(plan.token), "until", str(ahead))
+    async with engine(store):
+        assert (await over(door, plan.token)).done == 3
+
+
+async def test_an_operation_of_a_newer_program_is_left_to_it(door: Operations, store: Store) -> None:
+    await failed(door, store, 2)
+    plan = await door.plan_bulk(REPLAY, Selection("error=silent"))
+    await store.client.hset(store.keys.bulk(plan.token), "kind", "transmute")
+    await store.client.zadd(store.keys.bulk_index, {plan.token: 1})
+    with pytest.raises(NotFound):
+        await door.show_bulk(plan.token)
+    other = await door.plan_bulk(REPLAY, Selection("error=silent"))
+    assert [op.id for op in await door.list_bulk()] == [other.token]
+    assert await store.client.exists(store.keys.bulk(plan.token)), "not forgotten as what a dead planner left"
+    async with engine(store):
+        await door.apply_bulk(other.token, "again", rate_per_s=FAST)
+        assert (await over(door, other.token)).done == 2
+
+
+async def test_a_flush_that_was_halted_is_resumed_by_those_only_who_may_flush(door: Operations, store: Store, settings: Settings) -> None:
+    await submitted(door, 3)
+    plan = await door.plan_bulk(Deed(BulkKind.FLUSH, lane="route"), Selection())
+    await door.apply_bulk(plan.token, "made by a loop")
+    roles = RoleSettings(admin=("ana",), operator=("oli",))
+    given = settings.model_copy(update={"roles": roles})
+    operator = Operations(store, lambda: given, actor=Actor("oli", "ops-3", account="oli"))
+    await operator.pause_bulk(plan.token)
+    with pytest.raises(Refused, match="needs admin"):
+        await operator.resume_bulk(plan.token)
+    assert (await door.show_bulk(plan.token)).state == "paused"
+    await operator.cancel_bulk(plan.token, "they are real")
+
+
+async def test_what_it_came_to_is_in_the_audit_once_though_the_engine_died_before_it_said_so(door: Operations, store: Store) -> None:
+    await failed(door, store, 3)
+    plan = await door.plan_bulk(REPLAY, Selection("error=silent"))
+    await door.apply_bulk(plan.token, "again", rate_per_s=FAST)
+    record = await store.bulk.record(plan.token)
+    assert record is not None
+    _, fence = await store.bulk.hold(plan.token, "dead/1", 5.0)
+    while await piece(store.bulk, record, fence, FAST) is not None:
+        pass
+    assert await finish(store.bulk, record)
+    assert (await door.list_audit(1))[0].what == "bulk replay", "this engine died here"
+    async with engine(store, "one"), engine(store, "two"), asyncio.timeout(PATIENCE_S):
+        while (await door.list_audit(1))[0].what != "bulk end":
+            await asyncio.sleep(0.02)
+        again = await store.bulk.record(plan.token)
+        while again is None or again.untold:
+            await asyncio.sleep(0.02)
+            again = await store.bulk.record(plan.token)
+    ends = [entry for entry in await door.list_audit() if entry.what == "bulk end"]
+    assert [entry.result for entry in ends] == ["3 done, 0 skipped, 0 failed, 0 not done"]

@@ -15,6 +15,7 @@ from gitbridge_console.domain.snapshots import BreakerWord
 from gitbridge_console.operations.actor import Actor, current_actor
 from gitbridge_console.operations.errors import BackPressure, NotFound, OperationError, Refused, Usage
 from gitbridge_console.operations.operations import Operations
+from gitbridge_console.router.questions import make_question
 from gitbridge_console.settings.model import QueueSettings, Settings
 from gitbridge_console.store.fleet import Beat
 from gitbridge_console.store.records import RoutePlan
@@ -34,10 +35,12 @@ def event(delivery: str = "d1", *, diff: str | None = "diff --git a/x b/x\n", bo
     return IncomingEvent(delivery, "pull_request", json.dumps(body).encode(), "test", diff=diff, **more)
 
 
-async def fail(store: Store, event_id: str) -> None:
+async def fail(store: Store, event_id: str, kind: str = "") -> None:
     (job,) = (await store.queue.claim("route", 1)).jobs
     assert job.id == event_id
-    await store.queue.hand_on(job, "", EventState.FAILED, why="silent", header={"err": "silent"}, texts={"error": "nobody home"})
+    await store.queue.hand_on(
+        job, "", EventState.FAILED, why="silent", header={"err": "silent", "kind": kind}, texts={"error": "nobody home"}
+    )
 
 
 async def test_a_submitted_event_is_listed_with_what_an_operator_wants_to_know(door: Operations) -> None:
@@ -294,6 +297,34 @@ def test_the_actor_is_who_came_by_sudo_and_where_ssh_came_from(tmp_path: Path, m
     noted.write_text("0")
     assert current_actor(env).login == "root"
     assert not current_actor(env).who.startswith("kim"), "where the kernel knows who logged in, the environment is not believed"
+
+
+async def test_an_event_is_asked_again_with_another_version_of_its_prompt(store: Store, settings: Settings) -> None:
+    policy = settings.kinds["code_review"].model_copy(update={"prompts": {"strict": "Be strict."}})
+    own = settings.model_copy(update={"kinds": {**settings.kinds, "code_review": policy}})
+    door = Operations(store, lambda: own, actor=Actor("ana", "ops-3"))
+    old = (await door.submit(event(diff="diff\n"))).id
+    await fail(store, old)
+    with pytest.raises(Usage, match="never routed"):
+        await door.replay_edited(old, None, "strictly", prompt="strict")
+    await door.replay([old], "once more")
+    await fail(store, old, kind="code_review")
+    with pytest.raises(Usage, match="there are shipped, strict"):
+        await door.replay_edited(old, None, "strictly", prompt="lax")
+    assert await door.prompt_versions("code_review") == ("shipped", "strict")
+    for changed in (1, 0):
+        report = await door.replay_edited(old, None, "strictly", prompt="strict")
+        assert report.changed == changed
+    (entry,) = [entry for entry in await door.list_audit(3) if entry.affected == 1 and entry.what == "replay"][:1]
+    assert "with prompt strict" in entry.target
+    (job,) = (await store.queue.claim("route", 1)).jobs
+    assert (job.id,) == report.ids
+    await store.queue.route(job, RoutePlan("code_review", Priority.NORMAL, ("claude",), 1, 1.0, 600.0, 600.0))
+    (seat,) = (await store.queue.claim("claude", 1)).jobs
+    # An engine whose settings do not have that version asks it all the same.
+    question = await make_question(seat, store.queue, settings, 1000)
+    assert question.request.system.endswith("\n\nBe strict.")
+    assert question.prompt_id.startswith("code_review@1.strict-")
 
 
 async def test_an_edited_payload_makes_a_new_event_once_and_each_names_the_other(door: Operations, store: Store) -> None:

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import hashlib
 from dataclasses import replace
+from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gitbridge_console.domain.answers import schema_for
+from gitbridge_console.domain.answers import FINDINGS_MAX, schema_for
 from gitbridge_console.domain.events import ChangedFile, EventFacts, Kind, Material
-from gitbridge_console.router.prompts import CONTROL, build_request, clean, numbered, template
+from gitbridge_console.domain.prompt_choice import PromptChoice
+from gitbridge_console.router.prompts import CONTROL, build_request, clean, numbered, template, template_for
+from gitbridge_console.settings.routing import KindSettings
 
 FACTS = EventFacts(
     type="pull_request", action="opened", repository="acme/shop", subject="acme/shop#7", title="Round tax", author="kim", body="why"
@@ -25,6 +29,58 @@ def test_every_kind_has_a_template_its_schema_and_a_version(kind: Kind) -> None:
     assert built.prompt_id == f"{kind.value}@{template('common').version}.{template(kind.value).version}"
     assert (built.request.schema_name, built.request.schema) == schema_for(kind)
     assert "{" not in built.request.system
+
+
+STRICT = "Find at most {findings_max} faults. Be strict."
+
+
+def test_an_own_version_replaces_the_part_of_the_kind_and_nothing_else() -> None:
+    policy = KindSettings(prompt="strict", prompts={"strict": STRICT})
+    shipped = build_request(Kind.CODE_REVIEW, FACTS, MATERIAL, "claude", 1000)
+    built = build_request(Kind.CODE_REVIEW, FACTS, MATERIAL, "claude", 1000, own=template_for(Kind.CODE_REVIEW, policy))
+    assert built.request.system.endswith(f"Find at most {FINDINGS_MAX} faults. Be strict.")
+    common = shipped.request.system.removesuffix(template("code_review").text.replace("{findings_max}", str(FINDINGS_MAX)))
+    assert built.request.system.startswith(common), "outside text is declared data whatever the version"
+    assert (built.request.prompt, built.request.schema) == (shipped.request.prompt, shipped.request.schema)
+    assert built.prompt_id == f"code_review@{template('common').version}.strict-{hashlib.sha256(STRICT.encode()).hexdigest()[:12]}"
+
+
+def test_what_was_chosen_for_an_event_counts_before_the_settings_and_for_its_kind_only() -> None:
+    policy = KindSettings(prompt="strict", prompts={"strict": STRICT})
+    kind = Kind.CODE_REVIEW
+    mild = template_for(kind, policy, PromptChoice("code_review", "mild", "Be mild."))
+    assert mild is not None
+    assert mild.text == "Be mild."
+    assert template_for(kind, policy, PromptChoice("code_review", "shipped")) is None
+    assert template_for(kind, policy, PromptChoice("general", "mild", "Be mild.")) == template_for(kind, policy)
+
+
+@given(st.text(max_size=40).filter(lambda text: text.strip()), st.text(max_size=40).filter(lambda text: text.strip()))
+def test_two_texts_under_one_name_are_told_apart(one: str, other: str) -> None:
+    names = [template_for(Kind.GENERAL, KindSettings(prompt="v2", prompts={"v2": text})) for text in (one, other)]
+    assert (names[0] == names[1]) == (one == other)
+
+
+@given(st.text(max_size=200))
+def test_a_choice_is_read_as_it_was_stored(text: str) -> None:
+    choice = PromptChoice("code_review", "strict", text)
+    assert PromptChoice.read(choice.line) == choice
+    assert PromptChoice.read("") is None
+
+
+@pytest.mark.parametrize(
+    ("given", "says"),
+    [
+        ({"prompt": "strict"}, "there are shipped"),
+        ({"prompts": {"shipped": "Other."}}, "comes with the program"),
+        ({"prompts": {"strict": "  "}}, "has no text"),
+        ({"prompts": {"Strict one": "x"}}, "match pattern"),
+        ({"prompts": {"long": "x" * 16_001}}, "at most 16000"),
+    ],
+)
+def test_versions_that_cannot_be_asked_are_refused(given: dict[str, Any], says: str) -> None:
+    with pytest.raises(ValueError, match=says):
+        KindSettings(**given)
 
 
 def test_outside_text_stands_between_fences_and_is_declared_data() -> None:

@@ -168,6 +168,7 @@ def test_every_line_of_the_commented_file_is_true() -> None:
     assert tree["providers"].pop("local")["api"] == "chat"
     assert tree.pop("budgets") == {"claude": {"warn_fraction": 0.8}}, "an example: there is none by default"
     assert tree["alerts"].pop("webhooks") == {"ops": {"url_env": "GITBRIDGE_ALERTS_URL", "format": "slack"}}, "an example, too"
+    assert set(tree["kinds"]["code_review"].pop("prompts")) == {"strict"}, "an example, too"
     assert Settings.model_validate(tree) == Settings()
     assert tree["queue"] == Settings().queue.model_dump()
 

@@ -246,10 +246,13 @@ class EventScreen(JudgingScreen):
         self.bottom.ask(Question(label, write, required=True, history=self.console.reason_history))
 
     def action_hand_in(self) -> None:
-        """Hand it in again as a new event: who is asked, with which priority, and why."""
+        """Hand it in again as a new event: who is asked, with which priority and prompt, and why."""
         event = self.event
-        if event is None or not self.may_write():
-            return
+        if event is not None and self.may_write():
+            self.fetch(lambda door: door.prompt_versions(event.kind), lambda versions: self._ask_anew(event, versions), group="prompts")
+
+    def _ask_anew(self, event: EventDetail, versions: tuple[str, ...]) -> None:
+        """``versions`` of its kind's prompt, the one that is asked now first."""
         providers = list(self.console.snapshot.providers) if self.console.snapshot is not None else []
         panel = ",".join(dict.fromkeys(task.seat for task in event.tasks if task.seat in providers))
 
@@ -265,13 +268,21 @@ class EventScreen(JudgingScreen):
             except ValueError as error:
                 self.bottom.say(str(error), "warn")
                 return
-            if not seats and to is None:
-                self.bottom.say("panel and priority are as they were: R replays it", "dim")
+            if len(versions) < 2:
+                with_prompt(seats, to, "")
                 return
-            self.bottom.ask(Question("hand it in anew, why?", lambda why: write(seats, to, why), required=True))
+            ask = Question("with the prompt:", lambda word: with_prompt(seats, to, word), text=versions[0], complete=list(versions))
+            self.bottom.ask(ask)
 
-        def write(seats: list[str], to: Priority | None, why: str) -> None:
-            self.write(lambda door: door.replay_edited(self.event_id, None, why, panel=seats, priority=to), "hand in anew")
+        def with_prompt(seats: list[str], to: Priority | None, version: str) -> None:
+            prompt = "" if version in versions[:1] else version
+            if not seats and to is None and not prompt:
+                self.bottom.say("nothing is changed: R replays it", "dim")
+                return
+            self.bottom.ask(Question("hand it in anew, why?", lambda why: write(seats, to, prompt, why), required=True))
+
+        def write(seats: list[str], to: Priority | None, prompt: str, why: str) -> None:
+            self.write(lambda door: door.replay_edited(event.id, None, why, panel=seats, priority=to, prompt=prompt), "hand in anew")
 
         self.bottom.ask(Question("ask (providers, apart by commas):", with_panel, text=panel, complete=providers))
 

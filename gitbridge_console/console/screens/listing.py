@@ -244,6 +244,10 @@ class TableScreen(PageScreen):
         """Move what waits for the provider under the cursor to another one."""
         self._steer(steering.failover)
 
+    def action_failback(self) -> None:
+        """Plan to bring back what was moved away from it."""
+        self._steer(steering.failback)
+
     def action_drain(self) -> None:
         """Drain the provider under the cursor, or end that."""
         self._steer(steering.drain)

@@ -97,6 +97,10 @@ class ProviderScreen(PageScreen):
         """Move what waits for it to another one."""
         self._steer(steering.failover)
 
+    def action_failback(self) -> None:
+        """Plan to bring back what was moved away from it."""
+        self._steer(steering.failback)
+
     def action_drain(self) -> None:
         """Drain it, or end that."""
         self._steer(steering.drain)

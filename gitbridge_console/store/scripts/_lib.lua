@@ -481,8 +481,35 @@ local function place_now(priority)
   return place
 end
 
+-- A seat that is moved by hand remembers the lane it came from first, its home, and how often it had been asked by then; its home knows
+-- which seats left it, the newest of them and for a while. One that comes home is one that never left.
+local MOVED_MAX, MOVED_KEPT_MS = 50000, 7 * DAY_MS
+local left_lanes
+local function moved_by_hand(task, from, to)
+  local home = hget(task, 'hm')
+  if home == to then
+    hdel(task, 'hm', 'hc')
+    zdrop(key(':mv:', to), task)
+  elseif not home or home == from then
+    hset(task, 'hm', from, 'hc', hget(task, 'ca') or 0)
+    zput(key(':mv:', from), task, NOW_MS)
+    left_lanes = left_lanes or {}
+    left_lanes[from] = true
+  end
+end
+
+local function bound_left_lanes()
+  for lane in pairs(left_lanes or {}) do
+    local name = key(':mv:', lane)
+    call('ZREMRANGEBYSCORE', name, '-inf', int(NOW - MOVED_KEPT_MS))
+    call('ZREMRANGEBYRANK', name, 0, -MOVED_MAX - 1)
+    call('PEXPIRE', name, int(MOVED_KEPT_MS))
+  end
+end
+
 local function begin(tag)
   begin_work(tag)
+  left_lanes = nil
   woken, known_lanes, entered = {}, {}, {}
   fence, seq, undecided, bytes_before = nil, nil, nil, nil
   deliveries, delivered_now, expected, places_now = {}, {}, {}, {}
@@ -492,6 +519,7 @@ local function finish()
   write_deliveries()
   write_records()
   write_sets()
+  bound_left_lanes()
   for state, n in pairs(entered) do tally(C, 'to:' .. state, n) end
   for key, fields in pairs(tallies) do
     for field, n in pairs(fields) do

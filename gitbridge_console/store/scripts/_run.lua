@@ -8,7 +8,10 @@ end
 -- ARGV: name, then the transition's own.
 local function run_one(KEYS, ARGV)
   begin(KEYS[1])
-  local reply = reply_of(ARGV[1], {unpack(ARGV, 2)})
+  -- One by one: of what restores events there may be more than Lua can unpack.
+  local args = {}
+  for i = 2, #ARGV do args[i - 1] = ARGV[i] end
+  local reply = reply_of(ARGV[1], args)
   finish()
   return reply
 end

@@ -29,6 +29,10 @@ local deeds = {
     local reply = transitions.reseat({lane, to, ARGV[4], '', id})[1]
     if reply ~= '' then return reply end
   end,
+  failback = function(id)
+    local reply = transitions.bring_back({lane, ARGV[4], '', id})[1]
+    if reply ~= '' then return reply end
+  end,
   flush = function(id)
     local h = hmget(id, 'st', 'lane')
     if h[2] ~= lane or (h[1] ~= 'ready' and h[1] ~= 'waiting' and h[1] ~= 'held') then return 'it waits there no more' end

@@ -47,6 +47,7 @@ for _, id in ipairs(found) do
     hdel(id, 'bt')
     hset(id, 'state', 'queued')
     note(event_of(id), 'seat ' .. id .. ' moves from ' .. from .. ' to ' .. to .. (why ~= '' and (': ' .. why) or ''), by)
+    if why == '' then moved_by_hand(id, from, to) end
     push(id, to)
     moved = moved + 1
   else

@@ -1,7 +1,9 @@
--- Everything that is kept of events, each as it stands now. ARGV: event ids. Returns for each {id, state, since when in ms, then the
--- letter and what follows of each of its keys with what DUMP gives of it}; an empty list for one that is gone.
-local out = {}
-for i = 1, #ARGV do
+-- Everything that is kept of events, each as it stands now. ARGV: bytes after which no further one is packed, then event ids. Returns for
+-- each, as far as it came, {id, state, since when in ms, then the letter and what follows of each of its keys with what DUMP gives of it};
+-- an empty list for one that is gone.
+local out, bytes = {}, 0
+for i = 2, #ARGV do
+  if bytes >= tonumber(ARGV[1]) then break end
   local event, found = ARGV[i], {}
   local h = hmget(event, 'state', 'tasks')
   if h[1] then
@@ -11,6 +13,7 @@ for i = 1, #ARGV do
       if dumped then
         found[#found + 1] = name
         found[#found + 1] = dumped
+        bytes = bytes + #dumped
       end
     end
     for _, part in ipairs({'j', 'x', 'p', 'f', 'n', 'o', 'h', 'v'}) do add(part .. ':' .. event) end

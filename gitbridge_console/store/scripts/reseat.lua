@@ -18,6 +18,7 @@ for i = 5, #ARGV do
     hdel(id, 'bt')
     hset(id, 'state', 'queued')
     note(event_of(id), 'seat ' .. id .. ' moves from ' .. from .. ' to ' .. to, ARGV[3])
+    moved_by_hand(id, from, to)
     push(id, to)
   end
   out[#out + 1] = why
