@@ -29,7 +29,7 @@ DESCRIPTION_MAX = 140
 TEXT_LIMIT = BODY_MAX - 500
 """Characters of a text an operator wrote: the marker has to fit in too."""
 _MARKERS = re.compile(r"<!--\s*gitbridge:[^>]*-->")
-_HUNK = re.compile(r"@@ -\d+(?:,\d+)? \+(\d+)(?:,\d+)? @@")
+_HUNK = re.compile(r"@@ -\d{1,9}(?:,\d{1,9})? \+(\d{1,9})(?:,(\d{1,9}))? @@")
 
 
 @dataclass(frozen=True, slots=True)
@@ -288,11 +288,13 @@ def _can_be_commented(cluster: Cluster, files: Sequence[ChangedFile]) -> bool:
 def commentable_lines(patch: str) -> frozenset[int]:
     """Line numbers of the new file that a unified diff shows, added or as context."""
     found: set[int] = set()
-    line: int | None = None
+    line = end = 0
     for text in patch.split("\n"):
         if header := _HUNK.match(text):
-            line = int(header.group(1))
-        elif line is not None and text[:1] in {"+", " "}:
+            line = int(header[1])
+            end = line + int(header[2] or 1)
+        # An empty line is context whose space was stripped on the way.
+        elif line < end and text[:1] in {"+", " ", ""}:
             found.add(line)
             line += 1
     return frozenset(found)
