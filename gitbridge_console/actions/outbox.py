@@ -178,7 +178,9 @@ class _Write:
 
     async def _send(self, post: Post | None) -> Step:
         """The call itself, with the intent stored a moment before it."""
-        request = change_of(self._request, post) if post is not None else self._request
+        request = self._request
+        if post is not None:
+            request = change_of(request, post, exactly=bool(self._record.get("approved_by")))
         tries = int(self._record["writes"][self._number].get("tries", 0)) + 1
         self._record = marked(self._record, self._number, "intended", tries=tries)
         asked_at = self._clock()

@@ -219,15 +219,14 @@ def _webhook(target: _Target) -> ActionPlan | NoAction:
 
 def with_comments_in_body(request: ActionRequest) -> ActionRequest:
     """A review without comments beside lines: the same with them in the text, cut at whole comments to fit."""
-    comments = request.body.get("comments")
-    if not comments:
+    if not request.body.get("comments"):
         return request
     text, _, marker = str(request.body["body"]).rpartition("\n\n")
     ending = f"\n\n{marker}"
     said = [block for block in text.split("\n\n") if not BESIDE.fullmatch(block)]
     # Cut already, it leaves no room for the words that say so: they go last.
     was_cut = [said.pop()] if said[-1:] == [LEFT_OUT] else []
-    moved = [f"{code('{path}:{line}'.format(**one), 300)} · {one['body'].removesuffix(ending)}" for one in comments]
+    moved = [f"{code('{path}:{line}'.format(**one), 300)} · {one['body'].removesuffix(ending)}" for one in request.body["comments"]]
     body = fit(["\n\n".join(said), *moved, *was_cut], marker)
     return ActionRequest(request.method, request.path, {**request.body, "comments": [], "body": body})
 
