@@ -139,8 +139,8 @@ class _Write:
             await self._store.wake()
         if wait_s > 0:
             return await self._later(wait_s * (1 + random.random() / 10), "the code host refuses the credential; see the alerts")
-        if not may_send(self._request.body.get("event"), approved=bool(self._record.get("approved_by")), settings=own):
-            return await self._refused("a review that approves or requests changes needs an operator, or the settings to allow it")
+        if not may_send(self._request.body, approved=bool(self._record.get("approved_by")), settings=own):
+            return await self._refused("what approves, requests changes or blocks needs an operator, or the settings to allow it")
         if (held_s := await self._intend()) > 0:
             return Wait(held_s + MARGIN_S / 2, "a call with the same marker may still be under way")
         try:
