@@ -6,6 +6,7 @@ an operator's word. Nothing blocks a merge unless the settings say so.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Literal
 
 from gitbridge_console.domain.decisions import AnswerStatus, Decision
@@ -19,6 +20,9 @@ REVIEW_WORDS: tuple[ReviewWord, ...] = ("comment", "request_changes", "approve")
 PASSES = frozenset({"approve", "comment", "ok", "up_to_date", "triaged"})
 FAILS = frozenset({"request_changes", "reject", "alert", "needs_update", "needs_info"})
 
+BLOCKING = frozenset({"failure", "error"})
+"""States of a commit status and conclusions of a check run that keep a merge back where they are required."""
+
 
 def review_event(decision: Decision, settings: ActionSettings, word: ReviewWord = "") -> ReviewEvent:
     """What a review of this decision is; ``word`` is an operator's, never a panel's."""
@@ -31,11 +35,15 @@ def review_event(decision: Decision, settings: ActionSettings, word: ReviewWord 
     return "COMMENT"
 
 
-def may_send(event: object, *, approved: bool, settings: ActionSettings) -> bool:
-    """Whether a review of this sort may go out, asked once more right before it does; what is no review always may."""
+def may_send(body: Mapping[str, object], *, approved: bool, settings: ActionSettings) -> bool:
+    """Whether a request may go out, asked once more right before it does: settings may be others than when it was made."""
+    event = body.get("event")
     if event == "APPROVE":
         return approved
-    return event != "REQUEST_CHANGES" or approved or settings.request_changes
+    if event == "REQUEST_CHANGES":
+        return approved or settings.request_changes
+    blocks = body.get("state") in BLOCKING or body.get("conclusion") in BLOCKING
+    return not blocks or approved or settings.may_block
 
 
 def vendors_behind(decision: Decision) -> int:

@@ -139,8 +139,8 @@ class _Write:
             await self._store.wake()
         if wait_s > 0:
             return await self._later(wait_s * (1 + random.random() / 10), "the code host refuses the credential; see the alerts")
-        if not may_send(self._request.body.get("event"), approved=bool(self._record.get("approved_by")), settings=own):
-            return await self._refused("a review that approves or requests changes needs an operator, or the settings to allow it")
+        if not may_send(self._request.body, approved=bool(self._record.get("approved_by")), settings=own):
+            return await self._refused("what approves, requests changes or blocks needs an operator, or the settings to allow it")
         if (held_s := await self._intend()) > 0:
             return Wait(held_s + MARGIN_S / 2, "a call with the same marker may still be under way")
         try:
@@ -178,7 +178,9 @@ class _Write:
 
     async def _send(self, post: Post | None) -> Step:
         """The call itself, with the intent stored a moment before it."""
-        request = change_of(self._request, post) if post is not None else self._request
+        request = self._request
+        if post is not None:
+            request = change_of(request, post, exactly=bool(self._record.get("approved_by")))
         tries = int(self._record["writes"][self._number].get("tries", 0)) + 1
         self._record = marked(self._record, self._number, "intended", tries=tries)
         asked_at = self._clock()

@@ -62,14 +62,15 @@ async def find_own(api: GitHubApi, request: ActionRequest, marker: str) -> Post 
     return None
 
 
-def change_of(request: ActionRequest, post: Post) -> ActionRequest:
+def change_of(request: ActionRequest, post: Post, *, exactly: bool = False) -> ActionRequest:
     """The request that makes an earlier post say what this one would.
 
-    Comments beside lines of a review stay as they are and none can be added: what they would say is said in its text.
+    Comments beside lines of a review stay as they are and none can be added: what they would say is said in its text, but for one
+    that is to be posted ``exactly``, as an operator saw it.
     """
     shelf = _shelf(request)
     assert shelf is not None, "only what can be found can be changed"
-    body = request.body if shelf.inner else {"body": with_comments_in_body(request).body["body"]}
+    body = request.body if shelf.inner else {"body": (request if exactly else with_comments_in_body(request)).body["body"]}
     return ActionRequest(shelf.change, shelf.item.format(id=post.id), {k: v for k, v in body.items() if k != "head_sha"})
 
 

@@ -29,7 +29,7 @@ DESCRIPTION_MAX = 140
 TEXT_LIMIT = BODY_MAX - 500
 """Characters of a text an operator wrote: the marker has to fit in too."""
 _MARKERS = re.compile(r"<!--\s*gitbridge:[^>]*-->")
-_HUNK = re.compile(r"@@ -\d+(?:,\d+)? \+(\d+)(?:,\d+)? @@")
+_HUNK = re.compile(r"@@ -\d{1,9}(?:,\d{1,9})? \+(\d{1,9})(?:,(\d{1,9}))? @@")
 
 
 @dataclass(frozen=True, slots=True)
@@ -219,15 +219,14 @@ def _webhook(target: _Target) -> ActionPlan | NoAction:
 
 def with_comments_in_body(request: ActionRequest) -> ActionRequest:
     """A review without comments beside lines: the same with them in the text, cut at whole comments to fit."""
-    comments = request.body.get("comments")
-    if not comments:
+    if not request.body.get("comments"):
         return request
     text, _, marker = str(request.body["body"]).rpartition("\n\n")
     ending = f"\n\n{marker}"
     said = [block for block in text.split("\n\n") if not BESIDE.fullmatch(block)]
     # Cut already, it leaves no room for the words that say so: they go last.
     was_cut = [said.pop()] if said[-1:] == [LEFT_OUT] else []
-    moved = [f"{code('{path}:{line}'.format(**one), 300)} · {one['body'].removesuffix(ending)}" for one in comments]
+    moved = [f"{code('{path}:{line}'.format(**one), 300)} · {one['body'].removesuffix(ending)}" for one in request.body["comments"]]
     body = fit(["\n\n".join(said), *moved, *was_cut], marker)
     return ActionRequest(request.method, request.path, {**request.body, "comments": [], "body": body})
 
@@ -288,11 +287,13 @@ def _can_be_commented(cluster: Cluster, files: Sequence[ChangedFile]) -> bool:
 def commentable_lines(patch: str) -> frozenset[int]:
     """Line numbers of the new file that a unified diff shows, added or as context."""
     found: set[int] = set()
-    line: int | None = None
+    line = end = 0
     for text in patch.split("\n"):
         if header := _HUNK.match(text):
-            line = int(header.group(1))
-        elif line is not None and text[:1] in {"+", " "}:
+            line = int(header[1])
+            end = line + int(header[2] or 1)
+        # An empty line is context whose space was stripped on the way.
+        elif line < end and text[:1] in {"+", " ", ""}:
             found.add(line)
             line += 1
     return frozenset(found)

@@ -60,7 +60,7 @@ def _host_time(headers: Mapping[str, str]) -> float:
     """The host's own clock where it says so: by one that is ahead of it, a spent limit would be asked for again and again."""
     try:
         return parsedate_to_datetime(headers["date"]).timestamp()
-    except (ValueError, KeyError):
+    except (ValueError, OverflowError, KeyError):
         return time.time()
 
 

@@ -15,7 +15,7 @@ from gitbridge_console.actions.posts import Post, change_of, find_own
 from gitbridge_console.actions.progress import progress_request, stage_of, watchable
 from gitbridge_console.actions.record import is_of_run, request_at
 from gitbridge_console.actions.requests import ActionRequest
-from gitbridge_console.domain.events import EventFacts
+from gitbridge_console.domain.events import EventFacts, EventState
 from gitbridge_console.hosts.base import HostProblem
 from gitbridge_console.hosts.github_api import GitHubApi
 from gitbridge_console.settings.model import Settings
@@ -109,13 +109,15 @@ class ProgressTeller:
             for event_id, about in watched.items():
                 if about["repository"] in refused:
                     continue
-                await self._tell(event_id, about)
+                others = {name: one for name, one in watched.items() if name != event_id and one["key"] == about["key"]}
+                await self._tell(event_id, about, others)
                 if asyncio.get_running_loop().time() > ends_at:
                     return
         except NoPlace:
             return
 
-    async def _tell(self, event_id: str, about: dict[str, Any]) -> None:
+    async def _tell(self, event_id: str, about: dict[str, Any], others: Mapping[str, dict[str, Any]]) -> None:
+        """``others`` are events about the same head, such as a pull request's that was reopened."""
         header = await self._reader.find_event(event_id)
         if header is None:
             await self._store.keep(event_id, None)
@@ -128,6 +130,9 @@ class ProgressTeller:
         # What was never said to be queued need not be ended.
         if how == "none" or (stage == "done" and "said" not in about):
             await self._store.keep(event_id, None if stage == "done" else about)
+            return
+        if header["state"] == EventState.SUPERSEDED and await self._left_to_another(others, about):
+            await self._store.keep(event_id, None)
             return
         by_action = await self._said_by_action(event_id, header) if policy is not None and policy.action == how else None
         if by_action is not None and (stage != "done" or not about.get("late")):
@@ -149,6 +154,16 @@ class ProgressTeller:
         late = {"late": True} if await self._said_by_action(event_id, header) is not None else {}
         known = {name: value for name, value in about.items() if name not in ("tries", "after")}
         await self._store.keep(event_id, {**known, "said": stage, "id": number, **late})
+
+    async def _left_to_another(self, others: Mapping[str, dict[str, Any]], about: Mapping[str, Any]) -> bool:
+        """Whether an event about the same head is still on its way: it is not done there, and that one says the end, however soon."""
+        for name, its in others.items():
+            header = await self._reader.find_event(name)
+            if header is not None and stage_of(header["state"]) != "done":
+                its |= {"said": its.get("said", ""), "id": its.get("id", about.get("id"))}
+                await self._store.keep(name, its)
+                return True
+        return False
 
     async def _said_by_action(self, event_id: str, header: Mapping[str, str]) -> ActionRequest | None:
         """The request with which the action of this run says the end, once it is begun; ``None`` while it is not, or does not come."""

@@ -89,6 +89,17 @@ async def test_a_text_that_cannot_be_posted_is_refused_and_nothing_is_approved(d
     assert (await desk.shown(one)).state == "awaiting_approval"
 
 
+async def test_a_text_that_an_operator_wrote_replaces_that_of_an_earlier_review_to_the_letter(
+    desk: Desk, github: WiredHost, door: Operations
+) -> None:
+    await desk.settle(await desk.event("d0"))
+    one = await awaiting(desk)
+    await door.approve(one, text="Please look at line 11.")
+    await desk.settle(one)
+    (review,) = github.host.of("reviews")
+    assert review["body"] == f"Please look at line 11.\n\n{MARKER}"
+
+
 @pytest.mark.parametrize(("word", "state"), [("approve", "APPROVED"), ("request_changes", "CHANGES_REQUESTED")])
 async def test_a_review_that_only_commented_is_not_taken_for_the_one_an_operator_wants(
     desk: Desk, github: WiredHost, door: Operations, word: ReviewWord, state: str

@@ -180,6 +180,22 @@ async def test_while_nothing_can_be_written_the_host_is_asked_nothing(desk: Desk
     assert await desk.waiting() == 3
 
 
+@pytest.mark.parametrize("action", ["status", "check_run"])
+async def test_what_may_not_block_any_more_when_its_turn_comes_does_not(desk: Desk, github: WiredHost, action: str) -> None:
+    github.host.tokens[TOKEN] = f"{github.host.slug}[bot]"
+    desk.kind(action)
+    desk.use(may_block=True)
+    github.faults(LIMITED)
+    one = await desk.event()
+    await desk.once()
+    desk.use(may_block=False)
+    await desk.settle(one)
+    assert not github.host.statuses
+    assert not github.host.of("check-runs")
+    event = await desk.shown(one)
+    assert (event.state, "needs an operator" in event.reason) == ("awaiting_approval", True)
+
+
 async def test_a_line_the_host_does_not_take_moves_all_comments_into_the_text(desk: Desk, github: WiredHost) -> None:
     github.host.bad_lines = {11}
     one = await desk.event()

@@ -126,6 +126,37 @@ async def test_what_is_told_late_does_not_stay_over_the_end(desk: Desk, github: 
     assert said(github)[-1] == ("success", "request_changes (2 of 2)")
 
 
+@pytest.mark.parametrize("quick", [False, True])
+async def test_of_two_events_about_one_head_the_last_one_says_the_end(
+    desk: Desk, github: WiredHost, teller: ProgressTeller, quick: bool
+) -> None:
+    one, two = await desk.event("d1"), await desk.event("d2")
+    await teller.watch(one, PULL, "code_review")
+    await teller.turn()
+    await teller.watch(two, PULL, "code_review")
+    await in_state(desk, one, EventState.SUPERSEDED)
+    await in_state(desk, two, EventState.ROUTED if quick else EventState.CONSENSUS_PENDING)
+    await teller.turn()
+    await in_state(desk, two, EventState.RESOLVED)
+    await set_fields(desk.queue, two, verdict="comment")
+    await teller.turn()
+    assert [state for state, _ in said(github)][:-1] == ["pending"] * (len(said(github)) - 1), "it is not done while one of them runs"
+    assert said(github)[-1] == ("success", "done: comment")
+
+
+async def test_where_both_are_over_before_anybody_looked_the_end_is_told_all_the_same(
+    desk: Desk, github: WiredHost, teller: ProgressTeller
+) -> None:
+    one, two = await desk.event("d1"), await desk.event("d2")
+    await teller.watch(one, PULL, "code_review")
+    await teller.turn()
+    await teller.watch(two, PULL, "code_review")
+    await in_state(desk, one, EventState.SUPERSEDED)
+    await in_state(desk, two, EventState.RESOLVED)
+    await teller.turn()
+    assert said(github)[-1][0] == "success"
+
+
 async def test_a_check_run_told_late_ends_as_well(desk: Desk, github: WiredHost) -> None:
     github.host.tokens[TOKEN] = f"{github.host.slug}[bot]"
     desk.use(progress="check_run")

@@ -148,6 +148,10 @@ def test_only_lines_of_the_diff_are_commented() -> None:
     assert "2 of 8 findings are beside their lines" in made.requests[0].body["body"]
 
 
+def test_an_empty_line_of_a_hunk_is_context_whose_space_was_stripped() -> None:
+    assert commentable_lines("@@ -1,3 +1,4 @@\n a\n\n+b\n c\n") == {1, 2, 3, 4}
+
+
 def test_a_text_that_was_cut_stays_when_comments_move_into_it() -> None:
     full = "A" * (BODY_MAX - len(f"\n\n{LEFT_OUT}\n\n{MARKER}"))
     comment = {"path": "src/a.py", "line": 11, "side": "RIGHT", "body": f"Off by one\n\n{MARKER}"}

@@ -231,7 +231,10 @@ async def test_its_own_name_is_asked_for_once(
     assert [path for _, path, _ in apps.asked] == ["/user", "/app"]
 
 
-@pytest.mark.parametrize(("date", "wait_s"), [("Sun, 29 Nov 2026 13:00:00 GMT", 90.0), ("yesterday", 1.0)])
+NO_HOUR = "29 Nov 2026 99999999999999999999:00:00 GMT"
+
+
+@pytest.mark.parametrize(("date", "wait_s"), [("Sun, 29 Nov 2026 13:00:00 GMT", 90.0), ("yesterday", 1.0), (NO_HOUR, 1.0)])
 def test_a_spent_limit_is_waited_for_by_the_hosts_clock(date: str, wait_s: float, monkeypatch: pytest.MonkeyPatch) -> None:
     reset = datetime(2026, 11, 29, 13, 1, 30, tzinfo=UTC).timestamp()
     monkeypatch.setattr(github_problems, "time", SimpleNamespace(time=lambda: reset + 600))
