@@ -28,6 +28,7 @@ def _facts(before: EventDetail, after: EventDetail) -> Iterator[tuple[str, str, 
     for name in ("type", "repository", "subject", "title", "kind", "priority", "state", "reason"):
         yield name, str(getattr(before, name)), str(getattr(after, name))
     yield "panel", _panel(before), _panel(after)
+    yield "prompt", _prompt(before), _prompt(after)
     yield "verdict", _verdict(before), _verdict(after)
     yield "error", _error(before), _error(after)
 
@@ -42,6 +43,11 @@ def _error(event: EventDetail) -> str:
 
 def _panel(event: EventDetail) -> str:
     return ", ".join(dict.fromkeys(task.seat for task in event.tasks)) or "-"
+
+
+def _prompt(event: EventDetail) -> str:
+    """What the panel was asked, where it was asked."""
+    return ", ".join(dict.fromkeys(made.prompt for task in event.tasks if not task.asks for made in task.attempts if made.prompt)) or "-"
 
 
 def _lines(text: str) -> list[str]:

@@ -44,3 +44,5 @@ class Attempt(BaseModel):
     cost_usd: float | None = None
     cached: bool = False
     batch: bool = False
+    prompt: str = ""
+    """Kind and versions of the question, ``code_review@1.1``; empty in attempts from before it was kept."""

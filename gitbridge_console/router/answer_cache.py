@@ -157,6 +157,7 @@ def _read(raw: bytes, job: ClaimedJob, prompt: BuiltPrompt) -> tuple[Outcome, fl
             "tokens_cached": None,
             "cost_usd": 0.0,
             "cached": True,
+            "prompt": prompt.prompt_id,
         }
     )
     return Outcome(attempt, prompt, parsed, None, now_ms, text=text), asked.cost_usd

@@ -78,7 +78,7 @@ async def make_attempt(
         if given_up is not None and spent.sent and isinstance(error, asyncio.CancelledError):
             failure = Failure(FailureClass.NEUTRAL, GIVEN_UP, http_status=spent.http_status, request_id=spent.request_id)
             latency_s = time.monotonic() - clock
-            attempt = _record(name, state.settings.model, sent_at_ms, latency_s, spent.usage, spent.ttft_ms, None, failure)
+            attempt = _record(name, state.settings.model, prompt, sent_at_ms, latency_s, spent.usage, spent.ttft_ms, None, failure)
             given_up(Outcome(attempt.model_copy(update={"verdict": Verdict.CANCELLED}), prompt, None, failure, sent_at_ms, spent.headers))
         raise
     latency_s = time.monotonic() - clock
@@ -87,13 +87,14 @@ async def make_attempt(
         router.succeeded(call, latency_s, kind=kind.value, ttft_s=ttft_s, tokens_out=usage.output_tokens)
     else:
         router.failed(call, failure)
-    attempt = _record(name, state.settings.model, sent_at_ms, latency_s, usage, ttft_ms, reply, failure)
+    attempt = _record(name, state.settings.model, prompt, sent_at_ms, latency_s, usage, ttft_ms, reply, failure)
     return Outcome(attempt, prompt, parsed, failure, sent_at_ms, headers, reply.text if reply else "")
 
 
 def _record(
     name: str,
     model: str,
+    prompt: BuiltPrompt,
     sent_at_ms: float,
     latency_s: float,
     usage: Usage,
@@ -117,6 +118,7 @@ def _record(
         tokens_out=usage.output_tokens,
         tokens_cached=usage.cached_tokens,
         cost_usd=usage.cost_usd,
+        prompt=prompt.prompt_id,
     )
 
 

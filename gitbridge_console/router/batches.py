@@ -153,5 +153,6 @@ def read_result(raw: bytes, job: ClaimedJob, prompt: BuiltPrompt) -> Outcome | N
         tokens_cached=usage.cached_tokens,
         cost_usd=usage.cost_usd,
         batch=True,
+        prompt=prompt.prompt_id,
     )
     return Outcome(attempt, prompt, parsed, None, now_ms, text=text)

@@ -22,7 +22,7 @@ LOCK_S = 30.0
 
 WRITTEN_KEYS = 80
 WRITTEN_BYTES = 256 << 10
-"""What one script call restores at most, but always one event: the server takes about 1 ms for it."""
+"""What one script call restores at most, but always one event: the server takes 1 to 2 ms for it."""
 
 ROOTS, PLAIN, EVENTS = STEPS = ("roots", "keys", "events")
 """In this order. What a step wrote is not written again once it is over, for by then it may have changed."""

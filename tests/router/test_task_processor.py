@@ -154,6 +154,7 @@ async def test_an_answer_that_cannot_be_read_is_asked_for_once_more_with_what_wa
     assert "general schema: verdict" in complaint
     assert "`" not in complaint
     assert [attempt.outcome for attempt in (await seats.seat()).attempts] == ["invalid_output", "ok"]
+    assert {attempt.prompt for attempt in (await seats.seat()).attempts} == {"general@1.1"}, "one that failed says it, too"
 
 
 async def test_whoever_is_asked_instead_hears_nothing_of_anothers_mistake(seats: Seats) -> None:
