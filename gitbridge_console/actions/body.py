@@ -26,15 +26,16 @@ _VOTELESS = {
 }
 
 
-def summary_body(decision: Decision, marker: str, *, findings: Sequence[Cluster] | None = None) -> str:
+def summary_body(decision: Decision, marker: str, *, findings: Sequence[Cluster] | None = None, of: str = "") -> str:
     """The whole text: verdict, who said what, findings, disagreement. Cut at whole blocks to fit, never within one.
 
-    ``findings`` leaves out those that are published beside their line; by default all are listed.
+    ``findings`` leaves out those that are published beside their line; by default all are listed. ``of`` is the commit it is
+    about, where that does not follow from where it stands.
     """
     standing = [cluster for cluster in decision.clusters if cluster.stands]
     listed = standing if findings is None else [cluster for cluster in findings if cluster.stands]
     blocks = [
-        _heading(decision),
+        _heading(decision) + (f" · of {of[:12]}" if of else ""),
         *(f"> **Mind:** {one_line(flag, 300)}" for flag in decision.flags[:FLAGS_MAX]),
         _table(decision),
         *([quoted(decision.summary, TEXT_MAX)] if decision.summary.strip() else []),

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from gitbridge_console.actions.body import BESIDE, BODY_MAX, LEFT_OUT, finding_text, fit, summary_body
@@ -149,11 +149,14 @@ def _review(target: _Target, event_type: str) -> ActionPlan | NoAction:
 def _comment(target: _Target, event_type: str) -> ActionPlan | NoAction:
     if _is_issue(event_type) and target.number is not None:
         path = f"/repos/{target.repository}/issues/{target.number}/comments"
+        of = target.sha
+        # One for all heads, which each new one changes: its marker names none.
+        target = replace(target, sha="")
     elif target.sha:
-        path = f"/repos/{target.repository}/commits/{target.sha}/comments"
+        path, of = f"/repos/{target.repository}/commits/{target.sha}/comments", ""
     else:
         return NoAction("there is neither an issue nor a commit to comment on")
-    body = {"body": summary_body(target.decision, target.marker)}
+    body = {"body": summary_body(target.decision, target.marker, of=of)}
     return ActionPlan("comment", (ActionRequest("POST", path, body),), target.marker)
 
 

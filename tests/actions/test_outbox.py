@@ -111,6 +111,17 @@ async def test_a_comment_is_changed_in_its_place(desk: Desk, github: WiredHost) 
     assert github.writes()[-1] == f"/repos/acme/shop/issues/comments/{comment['id']}"
 
 
+async def test_a_pull_request_has_one_comment_however_often_it_is_pushed_to(desk: Desk, github: WiredHost) -> None:
+    desk.kind("comment")
+    for n, letter in enumerate("abc"):
+        github.host.heads["acme/shop", 7] = letter * 40
+        await desk.settle(await desk.event(f"d{n}", pull(sha=letter * 40)))
+    (comment,) = github.host.of("comments")
+    assert "of cccccccccccc" in comment["body"], "it says which commit it is about"
+    assert comment["body"].endswith("<!-- gitbridge:acme/shop#7:code_review:- -->")
+    assert github.writes()[1:] == [f"/repos/acme/shop/issues/comments/{comment['id']}"] * 2
+
+
 async def test_a_push_is_commented_on_its_commit(desk: Desk, github: WiredHost) -> None:
     desk.kind("comment")
     push = {"ref": "refs/heads/main", "after": SHA, "repository": {"id": 1, "full_name": "acme/shop"}}

@@ -29,6 +29,8 @@ from gitbridge_console.settings.routing import KindSettings
 
 SHA = "a" * 40
 MARKER = f"<!-- gitbridge:acme/shop#7:code_review:{SHA} -->"
+OF_ALL_HEADS = "<!-- gitbridge:acme/shop#7:code_review:- -->"
+"""A comment's: there is one for the whole pull request."""
 PULL = EventFacts(type="pull_request", repository="acme/shop", number=7, head_sha=SHA)
 PATCH = "@@ -1,3 +10,4 @@ def f():\n context\n-old\n+new\n+newer\n context\n\\ No newline at end of file\n@@ -40 +50 @@\n+last"
 
@@ -229,7 +231,7 @@ def test_hostile_text_does_nothing_anywhere() -> None:
             for own in ("<details><summary>", "</summary>", "</details>"):
                 assert text.count(own) <= 1
                 text = text.replace(own, "")
-            harmless(text.removesuffix(MARKER))
+            harmless(text.removesuffix(MARKER).removesuffix(OF_ALL_HEADS))
 
 
 def harmless(text: str) -> None:
@@ -282,7 +284,7 @@ def test_a_body_never_outgrows_the_host() -> None:
     _, _, body = request_of("comment", decision=decided(clusters=many, text="y" * 100_000))
     assert len(body["body"]) <= BODY_MAX
     assert "left out here for length" in body["body"]
-    assert body["body"].endswith(MARKER)
+    assert body["body"].endswith(OF_ALL_HEADS)
     few = tuple(finding(n, k=1, text="x") for n in range(60))
     assert "and 10 more" in request_of("comment", decision=decided(clusters=few))[2]["body"]
 
