@@ -51,6 +51,13 @@ class HostProblem(Exception):
         self.said = said
 
 
+def sha_in(data: Any, *names: str) -> str:
+    """What an answer says under names within names, where it is a text; else empty."""
+    for name in names:
+        data = data.get(name) if isinstance(data, dict) else None
+    return data if isinstance(data, str) else ""
+
+
 class TooLarge(HostProblem):
     """The host makes no diff of that size."""
 
@@ -65,6 +72,10 @@ class DiffHost(Protocol):
 
     async def pull_diff(self, repository: str, number: int, max_bytes: int) -> HostDiff:
         """The diff of a pull request against its merge base. Raises :class:`HostProblem`."""
+        ...
+
+    async def pull_head(self, repository: str, number: int) -> str:
+        """The head commit of a pull request by now, empty where the host names none. Raises :class:`HostProblem`."""
         ...
 
     async def compare_diff(self, repository: str, base: str, head: str, max_bytes: int) -> HostDiff:

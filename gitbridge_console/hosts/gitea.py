@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from gitbridge_console.domain.names import REPOSITORY
-from gitbridge_console.hosts.base import HostDiff, HostProblem
+from gitbridge_console.hosts.base import HostDiff, HostProblem, sha_in
 from gitbridge_console.hosts.file_lists import check_commits
 from gitbridge_console.hosts.reading import HostReader
 from gitbridge_console.settings.hosts import GiteaSettings
@@ -33,6 +33,14 @@ class GiteaClient:
             HostProblem: there is none to be had.
         """
         return await self._reader.text(f"{_place(repository)}/pulls/{int(number)}.diff", max_bytes)
+
+    async def pull_head(self, repository: str, number: int) -> str:
+        """The head commit of a pull request by now.
+
+        Raises:
+            HostProblem: the host does not say.
+        """
+        return sha_in(await self._reader.json(f"{_place(repository)}/pulls/{int(number)}"), "head", "sha")
 
     async def compare_diff(self, repository: str, base: str, head: str, max_bytes: int) -> HostDiff:
         """The diff of the head commit, where it is the only one after ``base`` or there is no base.

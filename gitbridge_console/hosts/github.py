@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from gitbridge_console.domain.names import REPOSITORY
-from gitbridge_console.hosts.base import HostDiff, HostProblem, TooLarge
+from gitbridge_console.hosts.base import HostDiff, HostProblem, TooLarge, sha_in
 from gitbridge_console.hosts.file_lists import check_commits, file_diff, files_in
 from gitbridge_console.hosts.github_api import JSON, GitHubApi, read_body
 
@@ -41,6 +41,15 @@ class GitHubClient:
             return await self._diff(path, max_bytes)
         except TooLarge:
             return await self._from_files(f"{path}/files", max_bytes)
+
+    async def pull_head(self, repository: str, number: int) -> str:
+        """The head commit of a pull request by now.
+
+        Raises:
+            HostProblem: the host does not say.
+        """
+        found = await self._api.call("GET", f"/repos/{_checked(repository)}/pulls/{int(number)}")
+        return sha_in(found.data, "head", "sha")
 
     async def compare_diff(self, repository: str, base: str, head: str, max_bytes: int) -> HostDiff:
         """The diff from one commit to another; from nothing, with an empty ``base``, that of the head alone.

@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 from urllib.parse import quote
 
-from gitbridge_console.hosts.base import HostDiff, HostProblem
+from gitbridge_console.hosts.base import HostDiff, HostProblem, sha_in
 from gitbridge_console.hosts.file_lists import check_commits, file_diff, files_in
 from gitbridge_console.hosts.reading import HostReader
 from gitbridge_console.settings.hosts import GitLabSettings
@@ -44,6 +44,14 @@ class GitLabClient:
             if problem.status != 404:
                 raise
         return await self._from_files(f"{path}/diffs", max_bytes)
+
+    async def pull_head(self, repository: str, number: int) -> str:
+        """The head commit of a merge request by now.
+
+        Raises:
+            HostProblem: the host does not say.
+        """
+        return sha_in(await self._reader.json(f"{_project(repository)}/merge_requests/{int(number)}"), "sha")
 
     async def compare_diff(self, repository: str, base: str, head: str, max_bytes: int) -> HostDiff:
         """The diff from one commit to another; from nothing, with an empty ``base``, that of the head alone.

@@ -110,10 +110,17 @@ class ChangeSource:
         assert host is not None, "without a mirror there is a host"
         if is_pull and facts.number:
             found = await host.pull_diff(facts.repository, facts.number, size)
+            await self._same_head(facts, facts.number, host)
         else:
             found = await host.compare_diff(facts.repository, base, facts.head_sha, size)
         await self._refusals.works(facts.host, facts.repository)
         return found
+
+    async def _same_head(self, facts: EventFacts, number: int, host: DiffHost) -> None:
+        """A host gives the diff of the head there is by now, which is not to pass for that of an event of before."""
+        head = await host.pull_head(facts.repository, number) if facts.head_sha else ""
+        if head and head != facts.head_sha:
+            raise HostProblem("the pull request has another head by now")
 
     async def _look(self, key: str, holder: str) -> bytes | float:
         try:

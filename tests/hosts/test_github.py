@@ -54,6 +54,13 @@ async def refused(github: GitHubClient) -> HostProblem:
     return caught.value
 
 
+@pytest.mark.parametrize(("said", "head"), [(b'{"head": {"sha": "abc"}}', "abc"), (b'{"head": null}', ""), (b"[]", "")])
+async def test_the_head_a_pull_request_has_by_now(server: ScriptedServer, github: GitHubClient, said: bytes, head: str) -> None:
+    asked = answers(server, 200, said, content_type="application/json")
+    assert await github.pull_head("acme/shop", 7) == head
+    assert asked[0].path == "/api/v3/repos/acme/shop/pulls/7"
+
+
 async def test_a_pull_requests_diff_is_asked_for_as_a_diff_with_token_and_version(server: ScriptedServer, github: GitHubClient) -> None:
     asked = answers(server, 200)
     found = await github.pull_diff("acme/shop", 7, 1_000)

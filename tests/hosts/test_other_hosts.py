@@ -84,6 +84,8 @@ async def test_a_merge_request_is_asked_for_by_its_projects_full_path(server: Sc
     assert (found.raw, found.cut) == (DIFF, False)
     assert asked[0].headers["private-token"] == TOKEN
     assert (await gitlab.pull_diff("acme/tools/shop", 7, 10)).cut
+    answers(server, {f"{PROJECT}/merge_requests/7": (200, {"iid": 7, "sha": SHA})})
+    assert await gitlab.pull_head("acme/tools/shop", 7) == SHA
 
 
 async def test_an_older_gitlab_gives_files_which_are_put_together(server: ScriptedServer, gitlab: GitLabClient) -> None:
@@ -154,6 +156,8 @@ async def test_gitea_gives_the_diff_of_a_pull_request_and_of_a_single_commit(ser
     assert asked[0].headers["authorization"] == f"token {TOKEN}"
     assert (await gitea.compare_diff("acme/shop", BASE, SHA, 1_000)).raw == DIFF
     assert (await gitea.compare_diff("acme/shop", "", SHA, 1_000)).raw == DIFF
+    answers(server, {f"{place}/pulls/7": (200, {"number": 7, "head": {"sha": SHA}})})
+    assert await gitea.pull_head("acme/shop", 7) == SHA
     answers(server, {compare: (200, {"total_commits": 2})})
     with pytest.raises(HostProblem, match="several commits"):
         await gitea.compare_diff("acme/shop", BASE, SHA, 1_000)

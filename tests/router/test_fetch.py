@@ -50,6 +50,7 @@ class Host(GitHubClient):
     def __init__(self) -> None:
         super().__init__(GitHubApi(GitHubSettings, lambda: None))
         self.asked = 0
+        self.head = "a" * 40
         self.says: HostDiff | HostProblem = HostDiff(DIFF.encode())
 
     async def pull_diff(self, repository: str, number: int, max_bytes: int) -> HostDiff:
@@ -57,6 +58,9 @@ class Host(GitHubClient):
         if isinstance(self.says, HostProblem):
             raise self.says
         return self.says
+
+    async def pull_head(self, repository: str, number: int) -> str:
+        return self.head
 
 
 class Fetch:
@@ -110,6 +114,18 @@ async def test_the_diff_is_fetched_and_stays_with_the_event(fetch: Fetch) -> Non
     routed = await fetch.claim("route")
     assert routed.diff == DIFF
     assert await fetch.note(event) == ""
+
+
+async def test_the_diff_of_a_later_head_does_not_pass_for_that_of_the_event(fetch: Fetch) -> None:
+    event = await fetch.submit()
+    fetch.host.head = "c" * 40
+    await fetch.events.fetch(await fetch.claim())
+    assert (await fetch.claim("route")).diff is None
+    assert (await fetch.note(event)).endswith("no diff: the pull request has another head by now")
+    fetch.host.head = "a" * 40
+    await fetch.submit("d2")
+    await fetch.events.fetch(await fetch.claim())
+    assert (await fetch.claim("route")).diff == DIFF, "nothing wrong was kept for the next who asks"
 
 
 async def test_equal_changes_are_fetched_once(fetch: Fetch) -> None:

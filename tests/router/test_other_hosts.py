@@ -50,6 +50,9 @@ class OneHost:
         self.asked.append((repository, number))
         return HostDiff(DIFF.encode())
 
+    async def pull_head(self, repository: str, number: int) -> str:
+        return ""
+
     async def compare_diff(self, repository: str, base: str, head: str, max_bytes: int) -> HostDiff:
         raise AssertionError("nothing was pushed")
 
