@@ -64,6 +64,8 @@ class RowTable(ScrollView, can_focus=True, inherit_bindings=False):
         self.first = 0
         """Number of the first of them in the whole list."""
         self.total = 0
+        self.known = False
+        """Whether anybody has said which rows there are."""
         self.marked: set[str] = set()
         self.range_from: int | None = None
         """Where a range of marks was begun."""
@@ -72,6 +74,10 @@ class RowTable(ScrollView, can_focus=True, inherit_bindings=False):
         self.sort_down = False
         self._given: list[Row] = []
         self._cursor = 0
+
+    @property
+    def _is_empty(self) -> bool:
+        return self.known and not self.total
 
     def _at(self, n: int) -> Row | None:
         return self.rows[n - self.first] if self.first <= n < self.first + len(self.rows) else None
@@ -147,13 +153,14 @@ class RowTable(ScrollView, can_focus=True, inherit_bindings=False):
     def _show(self, rows: list[Row], first: int = 0, total: int | None = None, followed: int | None = None) -> None:
         here, before = self.current, self._cursor
         top, bottom = int(self.scroll_offset.y), int(self.scroll_offset.y) + self.size.height
-        old, was_empty = [self._at(n) for n in range(top, bottom)], not self.total
+        old, was_empty = [self._at(n) for n in range(top, bottom)], self._is_empty
+        self.known = True
         self.rows, self.first, self.total = rows, first, len(rows) if total is None else total
         index = next((first + n for n, row in enumerate(rows) if here is not None and row.id == here.id), followed)
         self._cursor = max(0, min(self._cursor if index is None else index, self.total - 1))
         self.virtual_size = Size(self.size.width, self.total + 1)
         for n, row in enumerate(old, top):
-            if row != self._at(n) or was_empty != (not self.total):
+            if row != self._at(n) or was_empty != self._is_empty:
                 self._refresh_row(n)
         if before != self._cursor:
             self._refresh_row(before)
@@ -267,7 +274,7 @@ class RowTable(ScrollView, can_focus=True, inherit_bindings=False):
 
     def _instead(self, n: int) -> Line:
         """What stands where there is no row: a word that one will come, or, in a table without any, what it is for."""
-        if self.total:
+        if not self._is_empty:
             return line(Cell(" …" if n < self.total else "", "dim"))
         tour = [part for text in self.empty.split("\n") for part in wrap(line(text), self.size.width - 4, 0)]
         return line("  ", *(Cell(part.text, "dim" if n > 1 else "") for part in tour[n - 1].parts)) if 0 < n <= len(tour) else line("")
