@@ -13,10 +13,9 @@ from typing import TYPE_CHECKING
 
 import click
 
+from gitbridge_console.commands.held_log import hold_log
 from gitbridge_console.commands.lazy import options_of
-from gitbridge_console.commands.logs import hold_log
 from gitbridge_console.commands.output import say
-from gitbridge_console.commands.running import prepare
 from gitbridge_console.operations.ending import Ending, limit_s
 from gitbridge_console.operations.errors import OperationError
 from gitbridge_console.operations.thread import EngineThread
@@ -50,6 +49,8 @@ def open_console(ctx: click.Context, *, observe: bool, listen: str | None, snaps
     remarks: list[str] = []
 
     def read() -> Settings:
+        from gitbridge_console.commands.running import prepare
+
         return prepare(ctx, tell=remarks.append)
 
     holder, options = UnreadSettings(read), options_of(ctx)

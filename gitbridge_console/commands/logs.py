@@ -9,11 +9,11 @@ import os
 import re
 import sys
 import time
-from collections import deque
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from gitbridge_console.commands.held_log import HeldLog
 from gitbridge_console.settings.shown import without_passwords
 
 if TYPE_CHECKING:
@@ -21,7 +21,6 @@ if TYPE_CHECKING:
 
 FILE_MAX_BYTES = 5 * 1024 * 1024
 FILES_KEPT = 3
-HELD_MAX = 200
 SECRET_FILE_MAX_BYTES = 4096
 SECRET_SHORTEST = 6
 """Shorter values are not looked for: replacing them would eat ordinary words."""
@@ -101,25 +100,6 @@ class JsonFormatter(PlainFormatter):
         if record.exc_info:
             entry["traceback"] = self._redact(self.formatException(record.exc_info))
         return json.dumps(entry)
-
-
-class HeldLog(logging.Handler):
-    """Keeps what is logged before the settings are read, at most :data:`HELD_MAX` records, until :func:`set_up_logging` passes it on."""
-
-    ours = True
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.records: deque[logging.LogRecord] = deque(maxlen=HELD_MAX)
-
-    def emit(self, record: logging.LogRecord) -> None:
-        """Keep it; the oldest goes first."""
-        self.records.append(record)
-
-
-def hold_log() -> None:
-    """From now on nothing is written to stderr for want of a log: it is held."""
-    logging.getLogger().addHandler(HeldLog())
 
 
 def set_up_logging(settings: Settings, path: Path | None, *, to_stderr: bool = False) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import unicodedata
 from collections.abc import Iterable, Sequence
 from typing import Any
@@ -34,11 +33,15 @@ def _harmless(char: str) -> str:
 
 def print_json(document: Any) -> None:
     """One indented JSON document. Characters outside ASCII are escaped, so no terminal can be steered by it."""
+    import json
+
     click.echo(json.dumps(_plain_data(document), indent=2))
 
 
 def print_json_line(document: Any) -> None:
     """One JSON document on one line."""
+    import json
+
     click.echo(json.dumps(_plain_data(document), separators=(",", ":")))
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from gitbridge_console.operations.roles import Role, least_role
 
@@ -33,8 +33,7 @@ NAMES = {
 """Signs that the library has names for."""
 
 
-@dataclass(frozen=True, slots=True)
-class Action:
+class Action(NamedTuple):
     """``method`` is the screen's ``action_<method>``, with ``app.`` in front the application's. ``scope`` names the screens that have it.
 
     ``danger``: 0 done at once and reversible, 1 asks y/N, 2 wants a name typed. ``keys``: empty for what is only a command.

@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING
 
 from gitbridge_console.console.text import safe
 from gitbridge_console.console.widgets.bottom_row import Question
-from gitbridge_console.domain.filters import duration_s
 
 if TYPE_CHECKING:
     from gitbridge_console.console.screens.base import FleetScreen
@@ -43,6 +42,8 @@ def silence(screen: FleetScreen, name: str = "", how_long: str = "", reason: str
         return
 
     def ask_why(words: str) -> None:
+        from gitbridge_console.domain.filters import duration_s
+
         try:
             for_s = duration_s(words)
         except ValueError as error:

@@ -15,7 +15,6 @@ from gitbridge_console.console.outside import NoTerminal, run_on_terminal, shell
 from gitbridge_console.console.screens.base import FleetScreen
 from gitbridge_console.console.spans import next_span
 from gitbridge_console.console.undo import UNDO_S, Undo
-from gitbridge_console.operations.manual import topics
 from gitbridge_console.operations.roles import Role
 
 if TYPE_CHECKING:
@@ -65,6 +64,8 @@ class AppActions(FrugalApp):
 
     def topics(self) -> list[str]:
         """Topics of the documentation."""
+        from gitbridge_console.operations.manual import topics
+
         return list(topics())
 
     def action_mode(self, name: str) -> None:

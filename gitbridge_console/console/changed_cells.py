@@ -8,6 +8,7 @@ cells are sent. The only place that knows Textual's compositor from the inside (
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from typing import Any
 
@@ -17,10 +18,13 @@ from rich.console import Console
 from rich.style import Style
 from textual import on
 from textual._compositor import ChopsUpdate, CompositorUpdate, LayoutUpdate
-from textual.app import App
+from textual._time import get_time
 from textual.driver import Driver
+from textual.events import Resize
 from textual.screen import Screen
 from textual.strip import Strip
+
+from gitbridge_console.console.styled_once import StyledOnce
 
 JOIN_CELLS = 8
 """Two runs of other cells with at most this many between them are sent as one: to move the cursor takes as much."""
@@ -39,6 +43,8 @@ class Drawn:
 
     def __init__(self) -> None:
         self._rows: dict[int, dict[int, Cell]] = {}
+        self.since = math.inf
+        """When the first of it was drawn, as messages are timed."""
 
     def forget(self) -> bool:
         """Somebody else drew, or the size changed: nothing is known any more, and all that is drawn next is sent.
@@ -47,10 +53,12 @@ class Drawn:
         """
         known = bool(self._rows)
         self._rows.clear()
+        self.since = math.inf
         return known
 
     def changes(self, pieces: Iterator[Piece], colours: ColorSystem) -> str:
         """What makes the terminal show the pieces."""
+        self.since = min(self.since, get_time())
         out = _Writer(colours)
         for y, x, strip in pieces:
             row = self._rows.setdefault(y, {})
@@ -154,7 +162,7 @@ def _of_chops(update: ChopsUpdate) -> Iterator[Piece]:
             yield y, x, strip if end <= last else strip.crop(0, last - x)
 
 
-class FrugalApp(App[int]):
+class FrugalApp(StyledOnce):
     """An application that sends changed cells only."""
 
     def __init__(self, **options: Any) -> None:
@@ -168,9 +176,10 @@ class FrugalApp(App[int]):
             self.drawn.forget()
         super()._display(screen, renderable)
 
-    def on_resize(self) -> None:
+    def on_resize(self, event: Resize) -> None:
         """Another size, or the driver began anew, which tells the size again: the terminal is empty or was rearranged."""
-        self.send_all()
+        if event.size != self.screen.size or event.time > self.drawn.since:
+            self.send_all()
 
     @on(Driver.SignalResume)
     def send_all(self) -> None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 
 from textual.keys import Keys
 
@@ -43,7 +42,7 @@ def lay_over(actions: Sequence[Action], keymap: Mapping[str, str]) -> tuple[tupl
         problems += [f"keymap.{name}: {sign(key)} is {other.id} already on the same screen" for key, other in clashing]
         keys = [key for key in keys if key not in {taken for taken, _ in clashing}]
         if keys:
-            by_id[name] = replace(by_id[name], keys=",".join(keys))
+            by_id[name] = by_id[name]._replace(keys=",".join(keys))
     return tuple(by_id.values()), problems
 
 

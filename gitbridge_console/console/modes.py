@@ -8,10 +8,11 @@ from typing import Any
 
 from textual.screen import Screen
 
-from gitbridge_console.console.screens.lanes import ProvidersScreen, PulseScreen
+from gitbridge_console.console.screens.lanes import PulseScreen
 
 _LATER = {
     "queue": ("work", "QueueScreen"),
+    "providers": ("providers", "ProvidersScreen"),
     "failures": ("work", "FailuresScreen"),
     "consensus": ("work", "ConsensusScreen"),
     "log": ("log", "LogScreen"),
@@ -32,7 +33,7 @@ def _maker(mode: str) -> Callable[[], Screen[Any]]:
 MODES: dict[str, str | Callable[[], Screen[Any]]] = {
     "pulse": PulseScreen,
     "queue": _maker("queue"),
-    "providers": ProvidersScreen,
+    "providers": _maker("providers"),
     "failures": _maker("failures"),
     "consensus": _maker("consensus"),
     "log": _maker("log"),

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 from gitbridge_console.console.text import clip, safe
 from gitbridge_console.console.themes import ThemeError, ThemeFile, read_theme
@@ -18,8 +18,7 @@ FILES_MAX = 200
 Stamp = tuple[int, int, int]
 
 
-@dataclass(frozen=True, slots=True)
-class ThemesFound:
+class ThemesFound(NamedTuple):
     """All themes by name, one line for each file that cannot be used, and those of the lines that are new."""
 
     themes: dict[str, ThemeFile]

@@ -8,9 +8,8 @@ import re
 import stat
 import tomllib
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, fields
-from importlib import resources
 from pathlib import Path
+from typing import NamedTuple
 
 import platformdirs
 from textual.color import ColorParseError
@@ -34,8 +33,7 @@ class ThemeError(ValueError):
     """Why a file is no theme: one line that names the key."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ThemeFile:
+class ThemeFile(NamedTuple):
     """What a theme file holds: colours as ``#rrggbb``, or all of them ``ansi_...``, the terminal's own sixteen.
 
     Checked by hand in :func:`checked`: a theme is on before the first frame, and the library that checks the settings is not
@@ -43,7 +41,6 @@ class ThemeFile:
     """
 
     name: str
-    dark: bool = True
     background: str
     surface: str
     panel: str
@@ -53,6 +50,7 @@ class ThemeFile:
     good: str
     warn: str
     bad: str
+    dark: bool = True
 
     @property
     def sixteen(self) -> bool:
@@ -60,16 +58,12 @@ class ThemeFile:
         return self.background.startswith("ansi_")
 
     def theme(self) -> Theme:
-        """As Textual wants it.
-
-        Raises:
-            ColorParseError: a colour Textual cannot use; found here and not when the theme is put on.
-        """
+        """As Textual wants it."""
         variables = {"gb-dim": self.dim}
         if self.sixteen:
             # Without the variables of a theme of its own kind the toolkit's style sheet cannot be read.
             variables = BUILTIN_THEMES["ansi-dark"].variables | {"surface": self.surface, "panel": self.panel} | variables
-        theme = Theme(
+        return Theme(
             name=self.name,
             primary=self.accent,
             secondary=self.dim,
@@ -85,14 +79,13 @@ class ThemeFile:
             variables=variables,
             ansi=self.sixteen,
         )
-        theme.to_color_system().generate()
-        return theme
 
 
 def shipped_folder() -> Path:
     """Where the shipped themes are: inside the package once installed, at the top of a checkout before."""
-    inside = Path(str(resources.files("gitbridge_console"))) / "themes"
-    return inside if inside.is_dir() else inside.parent.parent / "themes"
+    package = Path(__file__).parent.parent
+    inside = package / "themes"
+    return inside if inside.is_dir() else package.parent / "themes"
 
 
 def user_folder() -> Path:
@@ -115,7 +108,8 @@ def read_theme(path: Path) -> ThemeFile:
         if len(data) > MAX_BYTES:
             raise ThemeError(f"larger than {MAX_BYTES:,} bytes")
         file_theme = checked(tomllib.loads(data.decode("utf-8")))
-        file_theme.theme()
+        # A colour Textual cannot use is found here, and not when the theme is put on.
+        file_theme.theme().to_color_system().generate()
     except ThemeError:
         raise
     except OSError as error:
@@ -152,7 +146,7 @@ def checked(table: Mapping[str, object]) -> ThemeFile:
     Raises:
         ThemeError: the first fault, unknown keys before what is missing: a key written wrongly is both.
     """
-    keys = [field.name for field in fields(ThemeFile)]
+    keys = ["name", "dark", *GROUNDS, *TEXTS]
     faults = [_unknown(key, keys) for key in table if key not in keys]
     faults += [fault for key in keys if (fault := _fault(key, table)) is not None]
     if not faults:

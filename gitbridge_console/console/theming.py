@@ -5,10 +5,11 @@ from __future__ import annotations
 import contextlib
 import logging
 from collections.abc import Sequence
-from typing import Any
 
 from textual.app import App
+from textual.theme import BUILTIN_THEMES
 
+from gitbridge_console.console.changed_cells import FrugalApp
 from gitbridge_console.console.screens.base import FleetScreen
 from gitbridge_console.console.text import safe
 from gitbridge_console.console.theme_watch import ThemeWatch
@@ -22,7 +23,7 @@ NO_COLOUR = "no colour is wanted (NO_COLOR or --no-color): there is no theme to 
 class Theming:
     """Puts themes on the application, those shipped and the operator's own. With ``no_color`` nothing is ever put on."""
 
-    def __init__(self, app: App[Any], wanted: str, *, no_color: bool, all_at_once: bool = True) -> None:
+    def __init__(self, app: FrugalApp, wanted: str, *, no_color: bool, all_at_once: bool = True) -> None:
         """Puts ``wanted`` on, else the first one there is.
 
         Unless ``all_at_once`` only the file named like it is read, where there is one; the next :meth:`look` reads the others.
@@ -40,7 +41,7 @@ class Theming:
         self._wanted = wanted
         self._all_read = False
         if no_color:
-            app.theme = "ansi-dark"
+            app.open_in(BUILTIN_THEMES["ansi-dark"])
         elif not all_at_once and (theme := named_like(wanted, (user_folder(), shipped_folder()))) is not None:
             self.kept = theme
             self.wear(theme)
@@ -93,6 +94,9 @@ class Theming:
         if self.no_color or theme == self.worn:
             return
         self.worn = theme
+        if not self._app.is_running:
+            self._app.open_in(theme.theme())
+            return
         self._app.register_theme(theme.theme())
         if self._app.theme == theme.name:
             # Registering the name that is on changes nothing by itself.

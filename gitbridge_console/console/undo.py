@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
     from gitbridge_console.domain.event_views import ChangeReport
@@ -17,8 +16,7 @@ UNDO_S = 30.0
 """How long a write can be taken back by one key; after that the world has gone on."""
 
 
-@dataclass(frozen=True, slots=True)
-class Undo:
+class Undo(NamedTuple):
     """Writes that give back what was there before, and what to call that."""
 
     label: str

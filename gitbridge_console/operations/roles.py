@@ -15,9 +15,8 @@ from collections.abc import Callable, Collection
 from enum import IntEnum
 from typing import TYPE_CHECKING
 
-from gitbridge_console.domain.audit import Actor
-
 if TYPE_CHECKING:
+    from gitbridge_console.domain.audit import Actor
     from gitbridge_console.settings.operators import RoleSettings
 
 

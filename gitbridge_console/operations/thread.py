@@ -5,13 +5,13 @@ from __future__ import annotations
 import asyncio
 import concurrent.futures
 import contextlib
+import functools
 import logging
 import threading
 import time
 from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING, TypeVar
 
-from gitbridge_console.operations.actor import current_actor
 from gitbridge_console.operations.ending import CLOSE_S, Ending, leave_store_later, limit_s
 from gitbridge_console.operations.errors import EndedEarly, OperationError, StoreAway
 from gitbridge_console.operations.roles import Role, role_of
@@ -19,6 +19,7 @@ from gitbridge_console.settings.errors import SettingsError
 from gitbridge_console.settings.holder import SettingsHolder
 
 if TYPE_CHECKING:
+    from gitbridge_console.domain.audit import Actor
     from gitbridge_console.domain.snapshots import FleetSnapshot
     from gitbridge_console.operations.operations import Operations
     from gitbridge_console.operations.session import Session
@@ -58,7 +59,6 @@ class EngineThread:
         self._role = role
         self._with_engine = engine
         self._read_only = read_only
-        self._actor = current_actor()
         self._loop: asyncio.AbstractEventLoop | None = None
         self._session: Session | None = None
         self._stop: asyncio.Event | None = None
@@ -123,6 +123,12 @@ class EngineThread:
         """The role of whoever runs this process, by the settings as they are now; ``None`` while nobody has read them."""
         known = self.holder.known
         return role_of(self._actor, known.roles) if known is not None else None
+
+    @functools.cached_property
+    def _actor(self) -> Actor:
+        from gitbridge_console.operations.actor import current_actor
+
+        return current_actor()
 
     @property
     def session(self) -> Session:

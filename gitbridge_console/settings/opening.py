@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from gitbridge_console.settings.files import candidate_files, read_file
 
@@ -15,8 +14,7 @@ SECONDS_MAX = 7 * 86_400
 _SWITCH = {"1": True, "true": True, "yes": True, "on": True, "0": False, "false": False, "no": False, "off": False}
 
 
-@dataclass(frozen=True, slots=True)
-class OpeningConsole:
+class OpeningConsole(NamedTuple):
     """As :class:`~gitbridge_console.settings.model.ConsoleSettings`, with its defaults."""
 
     theme: str = "gitbridge-dark"
@@ -24,19 +22,17 @@ class OpeningConsole:
     ascii: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class OpeningQueue:
+class OpeningQueue(NamedTuple):
     """As :class:`~gitbridge_console.settings.model.QueueSettings`."""
 
     drain_s: float = 20.0
 
 
-@dataclass(frozen=True, slots=True)
-class Opening:
+class Opening(NamedTuple):
     """What the first frame needs. A value of the wrong kind is left at its default here and refused by the check that follows."""
 
-    console: OpeningConsole = field(default_factory=OpeningConsole)
-    queue: OpeningQueue = field(default_factory=OpeningQueue)
+    console: OpeningConsole = OpeningConsole()
+    queue: OpeningQueue = OpeningQueue()
 
 
 def opening_settings(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import pytest
 from driving import Clock
@@ -180,8 +180,10 @@ async def test_a_pulse_in_steady_traffic_stays_within_its_budget(monkeypatch: py
 
 
 @pytest.mark.anyio
-@pytest.mark.parametrize("happened", [Resize(Size(80, 24), Size(80, 24)), Driver.SignalResume()])
-async def test_after_somebody_else_had_the_terminal_everything_is_sent(monkeypatch: pytest.MonkeyPatch, happened: Message) -> None:
+@pytest.mark.parametrize("happened", [lambda: Resize(Size(80, 24), Size(80, 24)), Driver.SignalResume])
+async def test_after_somebody_else_had_the_terminal_everything_is_sent(
+    monkeypatch: pytest.MonkeyPatch, happened: Callable[[], Message]
+) -> None:
     """A process that was stopped finds an empty terminal, or another program's picture."""
     line, screen = Line(monkeypatch), Screen()
     app = ConsoleApp(FakeFleet(), Settings(), painting=False, clock=Clock())
@@ -189,11 +191,25 @@ async def test_after_somebody_else_had_the_terminal_everything_is_sent(monkeypat
         app.paint()
         await pilot.pause()
         line.take()
-        app.post_message(happened)
+        app.post_message(happened())
         await pilot.pause()
         screen.take(line.take())
         colours = app.console._color_system or ColorSystem.TRUECOLOR
         assert differing(screen, app.screen._compositor.render_strips(), colours) == {}
+
+
+@pytest.mark.anyio
+async def test_the_size_that_was_told_before_the_first_picture_has_nothing_sent_twice(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The driver tells it at the start, and the telling is read after the first picture is out."""
+    line, told = Line(monkeypatch), Resize(Size(80, 24), Size(80, 24))
+    app = ConsoleApp(FakeFleet(), Settings(), painting=False, clock=Clock())
+    async with app.run_test(size=(80, 24)) as pilot:
+        app.paint()
+        await pilot.pause()
+        assert line.take()
+        app.post_message(told)
+        await pilot.pause()
+        assert line.take() == ""
 
 
 @pytest.mark.anyio

@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING, TypeVar, cast
 
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
-from textual.screen import Screen
 from textual.widget import Widget
 
 from gitbridge_console.console.actions import Action, action_called, actions_for
 from gitbridge_console.console.clipboard import for_clipboard, write_text
+from gitbridge_console.console.styled_once import StyledOnceScreen
 from gitbridge_console.console.text import safe
 from gitbridge_console.console.undo import UNDO_S, Undo
 from gitbridge_console.console.views.cells import Cell, Line, line
@@ -22,11 +22,11 @@ from gitbridge_console.console.views.header import HeaderState
 from gitbridge_console.console.widgets.bottom_row import BottomRow, Question
 from gitbridge_console.console.widgets.header import Header
 from gitbridge_console.console.widgets.lines import Lines
-from gitbridge_console.domain.bulk import Selection
 
 if TYPE_CHECKING:
     from gitbridge_console.console.app import ConsoleApp
     from gitbridge_console.console.planning import Look
+    from gitbridge_console.domain.bulk import Selection
     from gitbridge_console.domain.event_views import ChangeReport
     from gitbridge_console.domain.provider_health import HealthFinding
     from gitbridge_console.domain.snapshots import FleetSnapshot
@@ -46,12 +46,12 @@ def bindings_for(scope: str) -> list[BindingType]:
     return [Binding(action.keys, action.method, action.title, show=False, id=action.id) for action in actions_for(scope) if action.keys]
 
 
-class FleetScreen(Screen[None]):
+class FleetScreen(StyledOnceScreen):
     """Base of all screens. ``scope`` decides which actions it has."""
 
     scope = "all"
     HORIZONTAL_BREAKPOINTS = [(0, "-tiny"), (MIN_WIDTH, "-narrow"), (SPLIT_WIDTH, "-split"), (160, "-wide")]  # noqa: RUF012
-    VERTICAL_BREAKPOINTS = [(0, "-tiny-h"), (MIN_HEIGHT, "-short"), (32, "-tall")]  # noqa: RUF012
+    VERTICAL_BREAKPOINTS = [(0, "-tiny"), (MIN_HEIGHT, "-short"), (32, "-tall")]  # noqa: RUF012
 
     def __init__(self) -> None:
         super().__init__()

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from textual.app import ComposeResult
-from textual.containers import Horizontal
 
 from gitbridge_console.console.screens.base import SPLIT_WIDTH
 from gitbridge_console.console.screens.listing import TableScreen
 from gitbridge_console.console.views.event import event_lines
 from gitbridge_console.console.widgets.lines import Page
+from gitbridge_console.console.widgets.split import Split
 from gitbridge_console.domain.event_views import EventDetail
 
 
@@ -17,7 +17,7 @@ class DetailScreen(TableScreen):
 
     def body(self) -> ComposeResult:
         """Both."""
-        with Horizontal(id="split"):
+        with Split(id="split"):
             yield self.make_table()
             yield Page(id="detail")
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from textual.app import ComposeResult
-from textual.containers import Horizontal
 
 from gitbridge_console.console.screens.base import SPLIT_WIDTH, bindings_for
 from gitbridge_console.console.screens.listing import TableScreen
@@ -11,6 +10,7 @@ from gitbridge_console.console.screens.pages import PageScreen
 from gitbridge_console.console.views.cells import Cell, Column, Row
 from gitbridge_console.console.widgets.lines import Page
 from gitbridge_console.console.widgets.row_table import RowTable
+from gitbridge_console.console.widgets.split import Split
 from gitbridge_console.domain.snapshots import FleetSnapshot
 from gitbridge_console.operations.manual import read_topic, topics
 
@@ -29,7 +29,7 @@ class DocsScreen(TableScreen):
 
     def body(self) -> ComposeResult:
         """Both."""
-        with Horizontal(id="split"):
+        with Split(id="split"):
             yield self.make_table()
             yield Page(id="detail")
 

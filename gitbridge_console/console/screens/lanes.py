@@ -1,4 +1,4 @@
-"""Pulse and Providers: lanes, their health, and holding them."""
+"""The Pulse: lanes, their health, and holding them."""
 
 from __future__ import annotations
 
@@ -10,22 +10,20 @@ from textual.containers import Container, Horizontal
 from gitbridge_console.console.screens.base import bindings_for
 from gitbridge_console.console.screens.listing import TableScreen
 from gitbridge_console.console.spans import words_of
-from gitbridge_console.console.views.cells import Cell, Row, line
+from gitbridge_console.console.style import CHARTS_CSS, PULSE_CSS
+from gitbridge_console.console.views.cells import Cell, line
 from gitbridge_console.console.views.charts import CHARTS
 from gitbridge_console.console.views.fleet import (
     LANE_COLUMNS,
-    PROVIDER_COLUMNS,
     alert_lines,
     count_lines,
     first_run_lines,
     lane_rows,
     log_lines,
-    provider_rows,
 )
-from gitbridge_console.console.views.provider import provider_detail
 from gitbridge_console.console.views.tours import EMPTY
 from gitbridge_console.console.widgets.chart import Chart
-from gitbridge_console.console.widgets.lines import Lines, Page
+from gitbridge_console.console.widgets.lines import Lines
 from gitbridge_console.console.widgets.row_table import RowTable
 
 if TYPE_CHECKING:
@@ -53,11 +51,20 @@ class LaneScreen(TableScreen):
         return self.table.current.id if self.table.current is not None else None
 
 
+class Charts(Container):
+    """Room for charts. With it comes the style of what stands around them."""
+
+    DEFAULT_CSS = CHARTS_CSS
+    SCOPED_CSS = False
+
+
 class PulseScreen(LaneScreen):
     """The fleet at a glance."""
 
     scope = "pulse"
     BINDINGS = bindings_for("pulse")
+    DEFAULT_CSS = PULSE_CSS
+    SCOPED_CSS = False
 
     def __init__(self) -> None:
         super().__init__()
@@ -68,21 +75,23 @@ class PulseScreen(LaneScreen):
         return RowTable(LANE_COLUMNS, empty=EMPTY["pulse"], id="lanes")
 
     def body(self) -> ComposeResult:
-        """Alerts, lanes, charts, counts, log."""
+        """The lanes. What has nothing to say before the first picture comes with it, and the first frame need not wait for it."""
         yield Lines(id="alerts")
-        with Horizontal(id="pulse"):
-            with Container(id="left"):
-                yield self.make_table()
-                with Container(id="charts"):
-                    yield from (Chart(id=f"chart{n}", classes="chart") for n in range(SLOTS))
-                yield Lines(id="first-run")
-                yield Lines(id="counts")
-            with Container(id="right"):
-                yield Lines(id="right-title")
-                yield Lines(id="log")
+        with Horizontal(id="pulse"), Container(id="left"):
+            yield self.make_table()
+
+    def _complete(self) -> None:
+        """Charts, counts and log."""
+        charts, right = Charts(id="charts"), Container(id="right")
+        self.query_one("#left").mount_all([charts, Lines(id="first-run"), Lines(id="counts")])
+        charts.mount_all(Chart(id=f"chart{n}", classes="chart") for n in range(SLOTS))
+        self.query_one("#pulse").mount(right)
+        right.mount_all([Lines(id="right-title"), Lines(id="log")])
 
     def show(self, snapshot: FleetSnapshot) -> None:
         """Fill everything from one picture."""
+        if not self.query(Charts):
+            self._complete()
         tall = self.size.height >= TALL
         alerts = alert_lines(snapshot, 3 if tall else 1)
         self.query_one("#alerts", Lines).set_lines(alerts)
@@ -113,49 +122,3 @@ class PulseScreen(LaneScreen):
         shown = sum(chart.display for chart in self.query(Chart))
         self.first_chart = (self.first_chart + max(1, shown)) % len(CHARTS)
         self._draw_charts()
-
-
-class ProvidersScreen(LaneScreen):
-    """Providers and everything known of the one under the cursor."""
-
-    scope = "providers"
-    BINDINGS = bindings_for("providers")
-
-    def make_table(self) -> RowTable:
-        """Providers."""
-        return RowTable(PROVIDER_COLUMNS, empty=EMPTY["providers"], id="providers")
-
-    def action_open(self) -> None:
-        """Everything about the provider under the cursor."""
-        if self.table.current is not None:
-            self.open_provider(self.table.current.id)
-
-    def action_check(self) -> None:
-        """Ask the provider under the cursor for its list of models, now."""
-        if self.table.current is not None:
-            self.check_provider(self.table.current.id)
-
-    def body(self) -> ComposeResult:
-        """Table above, detail below, and where there is room the latencies."""
-        yield self.make_table()
-        yield Page(id="detail")
-        yield Chart(id="latency")
-
-    def show(self, snapshot: FleetSnapshot) -> None:
-        """Rows and the detail of the chosen one."""
-        self.set_rows(provider_rows(snapshot))
-        self.table.styles.height = min(12, len(self.all_rows) or ROOM_FOR_TOUR) + 1
-        self._detail(self.table.current, snapshot)
-        history = self.console.look_back(self)
-        self.query_one("#latency", Chart).set_view(CHARTS[0].title, CHARTS[0].lines(history), f"-{words_of(history.span_s)}")
-
-    def on_row_table_moved(self) -> None:
-        """Another provider, another detail."""
-        if self.console.snapshot is not None:
-            self._detail(self.table.current, self.console.snapshot)
-
-    def _detail(self, row: Row | None, snapshot: FleetSnapshot) -> None:
-        if row is not None and row.id in snapshot.providers:
-            self.query_one("#detail", Page).set_lines(
-                [line(""), *provider_detail(row.id, snapshot.providers[row.id], snapshot.lanes.get(row.id))]
-            )

@@ -7,19 +7,16 @@ from typing import TYPE_CHECKING
 
 from textual.app import ComposeResult
 
-from gitbridge_console.console import planning, steering
-from gitbridge_console.console.completing import filter_words
 from gitbridge_console.console.screens.base import FleetScreen
 from gitbridge_console.console.screens.pages import PageScreen
 from gitbridge_console.console.views.cells import Row
-from gitbridge_console.console.views.filtering import filter_rows
 from gitbridge_console.console.widgets.bottom_row import Question
 from gitbridge_console.console.widgets.lines import Page
 from gitbridge_console.console.widgets.row_table import RowTable
-from gitbridge_console.domain.bulk import AT_ONCE_MAX, Selection
-from gitbridge_console.domain.events import Priority
 
 if TYPE_CHECKING:
+    from gitbridge_console.domain.bulk import Selection
+    from gitbridge_console.domain.events import Priority
     from gitbridge_console.domain.snapshots import FleetSnapshot
 
 
@@ -63,6 +60,11 @@ class TableScreen(PageScreen):
     def set_rows(self, rows: list[Row]) -> None:
         """New rows, through the filter."""
         self.all_rows = rows
+        if not self.filter:
+            self.table.set_rows(rows)
+            return
+        from gitbridge_console.console.views.filtering import filter_rows
+
         try:
             shown = filter_rows(rows, self.table.columns, self.filter)
         except ValueError as error:
@@ -81,6 +83,8 @@ class TableScreen(PageScreen):
         self.bottom.ask(Question("/", self.set_filter, text=self.filter, complete=self._filter_words))
 
     def _filter_words(self, text: str) -> list[str]:
+        from gitbridge_console.console.completing import filter_words
+
         before, space, last = text.removeprefix("!").rpartition(" ")
         sign, providers = "!" if text.startswith("!") else "", list(self.console.snapshot.providers) if self.console.snapshot else []
         return [f"{sign}{before}{space}{word}" for word in filter_words(last, providers)] if last else []
@@ -176,6 +180,8 @@ class TableScreen(PageScreen):
 
     def priorities_here(self) -> dict[str, str]:
         """What each known row shows, by its id and by its event's."""
+        from gitbridge_console.domain.events import Priority
+
         words = {priority.label for priority in Priority}
         found: dict[str, str] = {}
         for row in self.table.rows:
@@ -187,10 +193,14 @@ class TableScreen(PageScreen):
         """Replay the marked events, after y/N."""
         chosen = self.selection_here()
         if chosen is not None and self.may_write():
+            from gitbridge_console.console import steering
+
             steering.replay(self, chosen, self.console.snapshot)
 
     def selection_here(self) -> Selection | None:
         """What is marked, or under the cursor; ``None`` for nothing."""
+        from gitbridge_console.domain.bulk import Selection
+
         ids = self.events_here()
         return Selection(ids=tuple(ids)) if ids else None
 
@@ -198,6 +208,8 @@ class TableScreen(PageScreen):
         """Cancel the marked events, after y/N."""
         chosen = self.selection_here()
         if chosen is not None and self.may_write():
+            from gitbridge_console.console import steering
+
             steering.cancel(self, chosen)
 
     def action_approve(self) -> None:
@@ -211,12 +223,18 @@ class TableScreen(PageScreen):
     def _judge(self, *, approve: bool) -> None:
         row = self.table.current
         if row is not None and self.may_write():
+            from gitbridge_console.console import steering
+
             steering.judge(self, row.id, approve=approve)
 
     def action_priority(self, step: int) -> None:
         """One class up or down, for each row from where it is."""
         if not self.may_write():
             return
+        from gitbridge_console.console import steering
+        from gitbridge_console.domain.bulk import AT_ONCE_MAX
+        from gitbridge_console.domain.events import Priority
+
         chosen, now = self.table.chosen(), self.priorities_here()
         if len(chosen) > AT_ONCE_MAX:
             self.bottom.say("so many at once get a priority by its name: =", "warn")
@@ -234,31 +252,45 @@ class TableScreen(PageScreen):
         """Set the class by name."""
         ids, now = self.table.chosen(), self.priorities_here()
         if ids and self.may_write():
+            from gitbridge_console.console import steering
+
             steering.ask_priority(self, {name: now.get(name, "") for name in ids}, self.selection_here())
 
     def action_pause(self) -> None:
         """Pause or resume the lane under the cursor; the last healthy provider wants its name typed."""
-        self._steer(steering.pause_or_resume)
+        from gitbridge_console.console.steering import pause_or_resume
+
+        self._steer(pause_or_resume)
 
     def action_failover(self) -> None:
         """Move what waits for the provider under the cursor to another one."""
-        self._steer(steering.failover)
+        from gitbridge_console.console.steering import failover
+
+        self._steer(failover)
 
     def action_failback(self) -> None:
         """Plan to bring back what was moved away from it."""
-        self._steer(steering.failback)
+        from gitbridge_console.console.steering import failback
+
+        self._steer(failback)
 
     def action_drain(self) -> None:
         """Drain the provider under the cursor, or end that."""
-        self._steer(steering.drain)
+        from gitbridge_console.console.steering import drain
+
+        self._steer(drain)
 
     def action_flush(self) -> None:
         """Plan to cancel all that waits in the lane under the cursor; its name has to be typed."""
-        self._steer(planning.flush)
+        from gitbridge_console.console.planning import flush
+
+        self._steer(flush)
 
     def action_breaker(self) -> None:
         """Hold the breaker of the provider under the cursor open; where something is held against it already, reset that."""
-        self._steer(steering.breaker)
+        from gitbridge_console.console.steering import breaker
+
+        self._steer(breaker)
 
     def _steer(self, act: Callable[[FleetScreen, str, FleetSnapshot], None]) -> None:
         lane, snapshot = self.lane_here(), self.console.snapshot

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from textual.app import ComposeResult
-from textual.containers import Container
 
 from gitbridge_console.console import steering
 from gitbridge_console.console.screens.base import FleetScreen, bindings_for
+from gitbridge_console.console.screens.lanes import Charts
 from gitbridge_console.console.screens.pages import PageScreen
 from gitbridge_console.console.spans import words_of
 from gitbridge_console.console.text import safe
@@ -39,7 +39,7 @@ class ProviderScreen(PageScreen):
 
     def body(self) -> ComposeResult:
         """Charts where there is room, and the page."""
-        with Container(id="charts"):
+        with Charts(id="charts"):
             yield Chart(id="chart0", classes="chart")
             yield Chart(id="chart1", classes="chart")
         yield Page(id="page")

@@ -27,7 +27,7 @@ class ThemesScreen(TableScreen):
     ThemesScreen #sample-head { height: 2; background: $panel; padding: 0 1; }
     ThemesScreen #sample-body { height: 2fr; padding: 0 1; }
     ThemesScreen #sample-chart { height: 1fr; min-height: 8; max-height: 14; }
-    ThemesScreen.-tiny #chooser, ThemesScreen.-tiny-h #chooser { display: none; }
+    ThemesScreen.-tiny #chooser { display: none; }
     """
 
     def __init__(self) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, replace
+from typing import NamedTuple
 
 from rich.cells import cell_len, chop_cells
 
@@ -13,16 +13,14 @@ TONES = ("", "good", "warn", "bad", "dim", "accent", "head", "strong", "struck")
 """What a cell means; the theme decides how that looks. State is always in the words too."""
 
 
-@dataclass(frozen=True, slots=True)
-class Cell:
+class Cell(NamedTuple):
     """A short text with a tone."""
 
     text: str
     tone: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class Column:
+class Column(NamedTuple):
     """A column. ``width`` in cells; ``flex`` columns share what is left; ``drop`` hides it first when there is no room (0: never)."""
 
     title: str
@@ -32,16 +30,14 @@ class Column:
     drop: int = 0
 
 
-@dataclass(frozen=True, slots=True)
-class Row:
+class Row(NamedTuple):
     """A row with an identity that survives refreshes; ``keys`` are what sorting goes by."""
 
     id: str
     cells: tuple[Cell, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class Line:
+class Line(NamedTuple):
     """A line of toned parts; ``chosen``: the cursor stands on it."""
 
     parts: tuple[Cell, ...]
@@ -67,7 +63,7 @@ def cut(whole: Line, width: int) -> Line:
             break
         kept.append(part)
         left -= cell_len(part.text)
-    return replace(whole, parts=tuple(kept))
+    return whole._replace(parts=tuple(kept))
 
 
 def wrap(whole: Line, width: int, indent: int = 6) -> list[Line]:

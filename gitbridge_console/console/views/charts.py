@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from gitbridge_console.console.text import clip
 from gitbridge_console.console.views.cells import Cell, Line, line, millis
@@ -18,8 +17,7 @@ FEWEST_STEPS = 4
 BARS = 14
 
 
-@dataclass(frozen=True, slots=True)
-class ChartView:
+class ChartView(NamedTuple):
     """A chart: what it is called, and its lines by name."""
 
     name: str

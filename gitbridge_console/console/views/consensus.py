@@ -6,7 +6,7 @@ Below 60 columns a line per finding, below 100 a glyph per provider, from 100 on
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from gitbridge_console.console.views.cells import Cell, Line, cut, line
 from gitbridge_console.console.views.conflicts import conflict_lines, conflicts_at, disputed, general, general_lines
@@ -146,7 +146,7 @@ def _finding_lines(decision: Decision, width: int, look: Look, layout: tuple[int
         places[cluster.id] = len(lines)
         rows = _rows(cluster, decision, width, shown, layout)
         if cluster.id == shown.cursor:
-            rows = [replace(rows[0], chosen=True), *rows[1:]]
+            rows = [rows[0]._replace(chosen=True), *rows[1:]]
         lines += rows
         if width >= TINY_WIDTH:
             ways = layout is not None or cluster.id == shown.cursor

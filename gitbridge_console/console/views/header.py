@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from rich.cells import cell_len
 
@@ -24,8 +23,7 @@ STALE_S = 5.0
 NEARLY_FULL = 0.8
 
 
-@dataclass(frozen=True, slots=True)
-class HeaderState:
+class HeaderState(NamedTuple):
     """What the header says beside the picture. ``rates`` are events in and out per second, ``None`` before they are known."""
 
     mode: str

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
 
 from rich.text import Text
 from textual.geometry import Region, Size
@@ -39,7 +38,7 @@ class Page(ScrollView, can_focus=True, inherit_bindings=False):
     """Many lines to scroll through."""
 
     DEFAULT_CSS = """
-    Page { height: 1fr; scrollbar-size: 0 0; overflow-x: hidden; }
+    Page { height: 1fr; padding: 0 1; scrollbar-size: 0 0; overflow-x: hidden; }
     """
 
     def __init__(self, *, id: str | None = None) -> None:
@@ -80,5 +79,5 @@ class Page(ScrollView, can_focus=True, inherit_bindings=False):
         palette = palette_of(self.app)
         line = self.lines[n] if n < len(self.lines) else Line(())
         if self.wanted and self.wanted in line.plain.lower():
-            line = replace(line, chosen=True)
+            line = line._replace(chosen=True)
         return palette.strip(line, self.size.width, self.rich_style)

@@ -64,8 +64,8 @@ class RowTable(ScrollView, can_focus=True, inherit_bindings=False):
         self.first = 0
         """Number of the first of them in the whole list."""
         self.total = 0
-        self.read = False
-        """Whether rows were ever given, if only none: until then nobody knows that there are none."""
+        self.known = False
+        """Whether anybody has said which rows there are."""
         self.marked: set[str] = set()
         self.range_from: int | None = None
         """Where a range of marks was begun."""
@@ -149,8 +149,8 @@ class RowTable(ScrollView, can_focus=True, inherit_bindings=False):
     def _show(self, rows: list[Row], first: int = 0, total: int | None = None, followed: int | None = None) -> None:
         here, before = self.current, self._cursor
         top, bottom = int(self.scroll_offset.y), int(self.scroll_offset.y) + self.size.height
-        old, before_rows = [self._at(n) for n in range(top, bottom)], (self.read, not self.total)
-        self.read = True
+        old, before_rows = [self._at(n) for n in range(top, bottom)], (self.known, not self.total)
+        self.known = True
         self.rows, self.first, self.total = rows, first, len(rows) if total is None else total
         index = next((first + n for n, row in enumerate(rows) if here is not None and row.id == here.id), followed)
         self._cursor = max(0, min(self._cursor if index is None else index, self.total - 1))
@@ -270,10 +270,10 @@ class RowTable(ScrollView, can_focus=True, inherit_bindings=False):
 
     def _instead(self, n: int) -> Line:
         """What stands where there is no row: a word that one will come, or, in a table that has none, what it is for."""
+        if not self.known:
+            return line(Cell("  reading…" if n == 1 else "", "dim"))
         if self.total:
             return line(Cell(" …" if n < self.total else "", "dim"))
-        if not self.read:
-            return line(Cell("  reading…" if n == 1 else "", "dim"))
         tour = [part for text in self.empty.split("\n") for part in wrap(line(text), self.size.width - 4, 0)]
         return line("  ", *(Cell(part.text, "dim" if n > 1 else "") for part in tour[n - 1].parts)) if 0 < n <= len(tour) else line("")
 

@@ -1,8 +1,8 @@
 """What the console costs: bytes over the link, time from key to paint, processor, memory, start.
 
-``python -m tests.benchmarks.console [--size 80x24] [--json] [--waiting N] [--filled DIR]``. Every figure is of a real terminal (a pty);
-bytes are exact, times are of this machine and this run, and those that can be are given as a ratio to a bare application. Traffic comes
-from another process (``producer``): the console that is measured only looks. ``stalled`` compares the engine's pace.
+``python -m tests.benchmarks.console [--size 80x24] [--start] [--json] [--waiting N] [--filled DIR]``. Every figure is of a real terminal
+(a pty); bytes are exact, times are of this machine and this run, and those that can be are given as a ratio to a bare application.
+Traffic comes from another process (``producer``): the console that is measured only looks. ``stalled`` compares the engine's pace.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from tests.benchmarks.console.producer import fill
 from tests.benchmarks.console.terminal import Terminal
@@ -41,9 +41,11 @@ GOALS = {
     "queue_opens_ms": "<= 150 at 1,000,000, to the last byte of the frame",
     "frame_s": "<= 0.8",
     "start_ratio": "<= 1.3",
+    "start_cpu_ratio": "the same, of processor time",
     "rss_mib": "<= 150, engine idle",
 }
 TYPED = "abcdefghij"
+STARTS = 9
 
 
 def row_bytes(size: tuple[int, int], env: dict[str, str]) -> float:
@@ -64,19 +66,44 @@ def row_bytes(size: tuple[int, int], env: dict[str, str]) -> float:
         terminal.close()
 
 
-def start_s(command: list[str], frame: str, data: str, size: tuple[int, int], env: dict[str, str]) -> tuple[float, float]:
-    """Median seconds from starting a process to its first frame, and to the first data in it, of five."""
-    found = []
-    for _ in range(5):
-        terminal = Terminal(command, size, env)
-        try:
-            terminal.until(frame)
-            first = time.perf_counter() - terminal.started
-            terminal.until(data, since_start=True)
-            found.append((first, time.perf_counter() - terminal.started))
-        finally:
-            terminal.close()
-    return statistics.median(frame for frame, _ in found), statistics.median(data for _, data in found)
+def starts(size: tuple[int, int], env: dict[str, str], folder: str) -> dict[str, float]:
+    """The console's start and that of a bare application, in turns, each once before it counts.
+
+    As installed, so from bytecode. The ratios are those of neighbours: the pace of a machine changes within a run.
+    """
+    env = env | {"PYTHONPYCACHEPREFIX": f"{folder}/bytecode", "PYTHONDONTWRITEBYTECODE": ""}
+    ours, bare = [], []
+    for _ in range(STARTS + 1):
+        ours.append(start([*CONSOLE, "--state-dir", f"{folder}/a"], "Pulse", "claude", size, env))
+        bare.append(start([sys.executable, PROGRAMS, "bare"], "bare", "bare", size, env))
+    pairs = list(zip(ours[1:], bare[1:], strict=True))
+    return {
+        "frame_s": statistics.median(one.frame_s for one, _ in pairs),
+        "data_s": statistics.median(one.data_s for one, _ in pairs),
+        "bare_frame_s": statistics.median(other.frame_s for _, other in pairs),
+        "start_ratio": statistics.median(one.frame_s / other.frame_s for one, other in pairs),
+        "start_cpu_ratio": statistics.median(one.cpu_s / other.cpu_s for one, other in pairs),
+    }
+
+
+class Start(NamedTuple):
+    """Seconds from starting a process to its first frame and to the first data in it, and of the processor until that frame."""
+
+    frame_s: float
+    data_s: float
+    cpu_s: float
+
+
+def start(command: list[str], frame: str, data: str, size: tuple[int, int], env: dict[str, str]) -> Start:
+    """One start."""
+    terminal = Terminal(command, size, env)
+    try:
+        terminal.until(frame)
+        first, cpu = time.perf_counter() - terminal.started, terminal.cpu_s()
+        terminal.until(data, since_start=True)
+        return Start(first, time.perf_counter() - terminal.started, cpu)
+    finally:
+        terminal.close()
 
 
 def pulse_bytes(size: tuple[int, int], env: dict[str, str]) -> float:
@@ -173,13 +200,13 @@ def long_queue(size: tuple[int, int], env: dict[str, str], folder: str) -> float
         terminal.close()
 
 
-def measure(size: tuple[int, int], waiting: int, filled: str | None) -> dict[str, Any]:
+def measure(size: tuple[int, int], waiting: int, filled: str | None, *, only_start: bool = False) -> dict[str, Any]:
     """All figures of one size."""
     with tempfile.TemporaryDirectory(prefix="gb-") as folder:
         env = {"PYTHONPATH": f"{ROOT}:{ROOT / 'tests' / 'console'}", "XDG_CONFIG_HOME": folder, "HOME": folder}
-        frame, data = start_s([*CONSOLE, "--state-dir", f"{folder}/a"], "Pulse", "claude", size, env)
-        bare, _ = start_s([sys.executable, PROGRAMS, "bare"], "bare", "bare", size, env)
-        found: dict[str, Any] = {"frame_s": frame, "data_s": data, "bare_frame_s": bare, "start_ratio": frame / bare}
+        found: dict[str, Any] = dict(starts(size, env, folder))
+        if only_start:
+            return {"size": f"{size[0]}x{size[1]}", **{name: round(value, 2) for name, value in found.items()}}
         found["row_bytes"] = row_bytes(size, env)
         found["pulse_bytes_per_s"] = pulse_bytes(size, env)
         found |= idle(size, env, f"{folder}/b")
@@ -197,10 +224,11 @@ def main() -> None:
     parser.add_argument("--size", default="80x24")
     parser.add_argument("--waiting", type=int, default=100_000, help="events in the long queue; a million takes minutes to put in")
     parser.add_argument("--filled", metavar="DIR", help="state folder with the long queue in it, from an earlier `producer.fill`")
+    parser.add_argument("--start", action="store_true", help="the start alone")
     parser.add_argument("--json", action="store_true")
     options = parser.parse_args()
     columns, _, lines = options.size.partition("x")
-    found = measure((int(columns), int(lines)), options.waiting, options.filled)
+    found = measure((int(columns), int(lines)), options.waiting, options.filled, only_start=options.start)
     if options.json:
         print(json.dumps(found))
         return

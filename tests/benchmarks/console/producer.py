@@ -14,16 +14,18 @@ import time
 from gitbridge_console.domain.events import IncomingEvent, Priority
 from gitbridge_console.operations.session import open_session
 from gitbridge_console.settings.model import QueueSettings, Settings
+from gitbridge_console.store.records import BackPressure
 from gitbridge_console.store.store import Store
 
 TICK_S = 0.05
 PROVIDERS = ("claude", "grok", "chatgpt")
 ROOM = 4_000_000
+ONE_BY_ONE, TOGETHER = 5_000, 1_000
 
 
 def settings_of(folder: str) -> Settings:
     """Settings of a store that takes in as much as a benchmark wants."""
-    return Settings(state_dir=folder, queue=QueueSettings(max_waiting=ROOM))
+    return Settings(state_dir=folder, queue=QueueSettings(max_waiting=ROOM, memory_soft_bytes=0, memory_hard_bytes=0))
 
 
 async def put_in(store: Store, number: int, run: str) -> None:
@@ -54,10 +56,18 @@ async def produce(folder: str, rate_per_s: float, seconds: float) -> float:
 
 
 async def fill(folder: str, count: int) -> None:
-    """So many events that wait, with nobody to work on them."""
+    """So many events that wait, with nobody to work on them.
+
+    The first thousands as traffic has them, and the urgent ones of those are seen first. The depth behind them is put in by the thousand.
+    """
     async with open_session(settings_of(folder), role="cli", engine=False) as session:
-        for start in range(0, count, 1_000):
-            await asyncio.gather(*(put_in(session.store, n, "f") for n in range(start, min(count, start + 1_000))))
+        for start in range(0, min(count, ONE_BY_ONE), TOGETHER):
+            await asyncio.gather(*(put_in(session.store, n, "f") for n in range(start, min(count, start + TOGETHER))))
+        for start in range(ONE_BY_ONE, count, TOGETHER):
+            events = [IncomingEvent(f"f{n}", "push", b"{}", "bench") for n in range(start, min(count, start + TOGETHER))]
+            refused = [one for one in await session.store.queue.enqueue_many(events) if isinstance(one, BackPressure)]
+            if refused:
+                raise refused[0]
 
 
 if __name__ == "__main__":
