@@ -37,24 +37,23 @@ class Partition:
     async def _send_commits(self, transitions: list[Transition]) -> list[Any]:
         """As they came, but that events which end alike end by one transition."""
         merged: list[Transition] = []
-        ends: dict[Sequence[Any], list[Any]] = {}
-        places: list[tuple[int, int]] = []
+        ends: dict[Sequence[Any], tuple[int, list[Any]]] = {}
+        places: list[tuple[int, slice | None]] = []
         for name, args in transitions:
             if name != CONCLUDE:
-                places.append((len(merged), -1))
+                places.append((len(merged), None))
                 merged.append((name, args))
                 continue
-            how = args[:3]
+            how, jobs = args[0], args[1:]
             if how not in ends:
-                ends[how] = [len(merged), *how]
-                merged.append((name, ends[how]))
-            own = ends[how]
-            places.append((own[0], (len(own) - 4) // 2))
-            own += args[3:]
-        for own in ends.values():
-            del own[0]
+                ends[how] = (len(merged), [*how])
+                merged.append((name, ends[how][1]))
+            at, own = ends[how]
+            first = (len(own) - len(how)) // 2
+            places.append((at, slice(first, first + len(jobs) // 2)))
+            own += jobs
         replies = await self._scripts.run_group("commit", merged)
-        return [replies[at] if n < 0 or isinstance(replies[at], Exception) else replies[at][n] for at, n in places]
+        return [replies[at] if part is None or isinstance(replies[at], Exception) else replies[at][part] for at, part in places]
 
     def accept(self, bounds: Sequence[Any], args: Sequence[Any]) -> Awaitable[Any]:
         """Enqueue one event, together with others that come at the same time. May be refused at the server's memory limit.
@@ -94,6 +93,14 @@ class Partition:
                 else:
                     replies += [reply] * count if isinstance(reply, Exception) else reply
         return replies
+
+    def conclude(self, how: tuple[str, ...], jobs: Sequence[str]) -> Awaitable[list[int]]:
+        """End events alike, given as id, fence, id, fence …: 1, or 0 where the fence is void, for each."""
+        return self._commits.submit(CONCLUDE, (how, *jobs), len(jobs) // 2)
+
+    def claim(self, n: int, args: Sequence[Any]) -> Awaitable[Any]:
+        """Claim up to ``n`` jobs; what is handed on or back in the same call is claimed with them."""
+        return self._commits.submit("claim", args, n)
 
     def commit(self, transition: str, *args: Any) -> Awaitable[Any]:
         """Run a worker's transition, together with others."""
