@@ -51,7 +51,9 @@ def _named(kind: str, pairs: Mapping[str, str]) -> list[str]:
 def _is_plain(event: IncomingEvent) -> bool:
     """Whether an event has nothing but delivery and payload of its own, and JSON nothing to escape in its delivery id."""
     name = event.delivery
-    return not (event.diff or event.priority) and len(name) <= DELIVERY_INLINE and len(json.dumps(name)) == len(name) + 2
+    if event.diff or event.priority or len(name) > DELIVERY_INLINE:
+        return False
+    return name.isascii() and name.isprintable() and '"' not in name and "\\" not in name
 
 
 def _json(value: Any) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Awaitable, Sequence
 from typing import Any
 
@@ -11,7 +12,7 @@ from redis.exceptions import OutOfMemoryError
 from gitbridge_console.store.durability import DiskWait
 from gitbridge_console.store.group_commit import GroupCommit, Transition, loads_of
 from gitbridge_console.store.keys import Keys
-from gitbridge_console.store.scripts_loader import FIRST_WITH_FLAGS, ScriptRunner
+from gitbridge_console.store.scripts_loader import FIRST_WITH_FLAGS, ScriptRunner, packed
 
 MANY_MAX = 128
 """Events in one call when many are enqueued together; it takes the server about 2 ms."""
@@ -69,29 +70,35 @@ class Partition:
         An event is given as for :meth:`accept`, or, plain, as what it has in common with others, its delivery id and its payload.
         """
         replies: list[Any] = []
-        for load in loads_of(events, MANY_MAX):
-            merged: list[Transition] = [("bounds", bounds)]
-            counts: list[int] = []
-            for args in load:
-                if not isinstance(args, tuple):
-                    merged.append(("enqueue", args))
-                    counts.append(0)
-                elif counts and counts[-1] and merged[-1][1][:4] == args[0]:
-                    merged[-1][1].extend(args[1:])  # type: ignore[attr-defined]  # a list, made below
-                    counts[-1] += 1
-                else:
-                    merged.append(("enqueue_all", [*args[0], *args[1:]]))
-                    counts.append(1)
-            try:
-                found = await self._scripts.run_group("accept", merged, self._disk)
-            except OutOfMemoryError as error:
-                replies += [error] * len(load)
-                continue
-            for reply, count in zip(found[1:], counts, strict=True):
-                if count == 0:
-                    replies.append(reply)
-                else:
-                    replies += [reply] * count if isinstance(reply, Exception) else reply
+        under_way: asyncio.Task[list[Any]] | None = None
+        try:
+            for load in loads_of(events, MANY_MAX):
+                merged, counts = _merged(load)
+                sent = packed([("bounds", bounds), *merged])
+                if under_way is not None:
+                    replies += await under_way
+                under_way = asyncio.create_task(self._accept_load(sent, counts), name="enqueue many")
+                # It is written in this turn, and worked on by the server while the next is made ready.
+                await asyncio.sleep(0)
+            if under_way is not None:
+                replies += await under_way
+        except BaseException:
+            if under_way is not None:
+                under_way.cancel()
+            raise
+        return replies
+
+    async def _accept_load(self, sent: Sequence[bytes], counts: Sequence[int]) -> list[Any]:
+        try:
+            found = await self._scripts.run_packed("accept", sent, self._disk)
+        except OutOfMemoryError as error:
+            return [error] * sum(count or 1 for count in counts)
+        replies: list[Any] = []
+        for reply, count in zip(found[1:], counts, strict=True):
+            if count == 0:
+                replies.append(reply)
+            else:
+                replies += [reply] * count if isinstance(reply, Exception) else reply
         return replies
 
     def conclude(self, how: tuple[str, ...], jobs: Sequence[str]) -> Awaitable[list[int]]:
@@ -109,3 +116,25 @@ class Partition:
     async def run(self, script: str, *args: Any) -> Any:
         """Run an operator's or the maintenance's script by itself."""
         return await self._scripts.run(script, *args)
+
+
+def _merged(events: Sequence[Sequence[Any]]) -> tuple[list[Transition], list[int]]:
+    """Events as transitions, neighbours that are alike as one; and how many each is about, 0 for an event with arguments of its own."""
+    merged: list[Transition] = []
+    counts: list[int] = []
+    common: tuple[Any, ...] | None = None
+    alike: list[Any] = []
+    for args in events:
+        if not isinstance(args, tuple):
+            merged.append(("enqueue", args))
+            counts.append(0)
+            common = None
+        elif args[0] == common:
+            alike += args[1:]
+            counts[-1] += 1
+        else:
+            common = args[0]
+            alike = [*common, *args[1:]]
+            merged.append(("enqueue_all", alike))
+            counts.append(1)
+    return merged, counts
