@@ -184,7 +184,7 @@ class Lane:
         self._starting -= 1
         task = asyncio.current_task()
         assert task is not None
-        while self._claimed:
+        while self._claimed and not self._cancelled:
             job = self._claimed.popleft()
             self._start_workers(group)
             self._leases.hold(job, task)
@@ -199,8 +199,6 @@ class Lane:
                 await self._hand_back(job, counted=False)
                 if self._cancelled or self._stopping:
                     raise
-                # This job was taken away, no other.
-                task.uncancel()
             except STORE_AWAY as error:
                 # Its lease runs out and somebody takes it up again.
                 self._trouble.report(error)
@@ -211,6 +209,9 @@ class Lane:
                 self._leases.let_go(job)
                 self.active -= 1
                 self._poke.set()
+                while task.cancelling() and not self._cancelled:
+                    # This job was taken away, whatever its work made of that, and no other.
+                    task.uncancel()
 
     def _end(self, job: ClaimedJob, ending: Ending) -> None:
         self._ended.append((job, ending))

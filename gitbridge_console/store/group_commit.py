@@ -13,7 +13,7 @@ from collections.abc import Awaitable, Callable, Iterator, Sequence
 from typing import Any
 
 FLIGHTS_MAX = 2
-"""Round trips under way at once: one is written, one worked on by the server, one read."""
+"""Round trips under way at once: one is worked on by the server, the other written or read."""
 TOGETHER_MAX = 64
 """Weight of one script call: its fixed cost is shared well enough, and others wait about two milliseconds for it."""
 WEIGHT = 2
