@@ -43,7 +43,7 @@ from gitbridge_console.router.discovery import Discovery
 from gitbridge_console.router.event_router import EventRouter
 from gitbridge_console.router.hedger import Hedger
 from gitbridge_console.router.intake import Intake
-from gitbridge_console.router.lane import Lane
+from gitbridge_console.router.lane import Lane, Work
 from gitbridge_console.router.lane_failover import LaneFailover
 from gitbridge_console.router.lane_room import LaneRoom
 from gitbridge_console.router.leases import LeaseKeeper
@@ -215,8 +215,8 @@ class Engine:
             jobs.append(("legacy", self._legacy()))
         return jobs
 
-    def _handlers(self) -> dict[str, Callable[[ClaimedJob], Awaitable[None]]]:
-        stages = (self._events.fetch, self._events.route, self._decide.work, self._act.work)
+    def _handlers(self) -> dict[str, Work]:
+        stages: tuple[Work, ...] = (self._events.fetch, self._events.route, self._decide.work, self._act.work)
         return {**dict(zip(STAGE_LANES, stages, strict=True)), **dict.fromkeys(self.router.states, self._tasks.work)}
 
     def _slots(self, name: str) -> Callable[[], int]:

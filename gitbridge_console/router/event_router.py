@@ -23,7 +23,7 @@ from gitbridge_console.sources.changes import Change, ChangeSource
 from gitbridge_console.sources.diffs import material_from
 from gitbridge_console.store.event_queue import RedisEventQueue
 from gitbridge_console.store.metrics import Metrics
-from gitbridge_console.store.records import ClaimedJob, RoutePlan
+from gitbridge_console.store.records import ClaimedJob, Ending, RoutePlan
 
 logger = logging.getLogger(__name__)
 
@@ -68,8 +68,8 @@ class EventRouter:
         note = "; ".join(part for part in (material.note, change.note) if part)
         await self._queue.hand_on(job, "route", EventState.RECEIVED, by="fetch", header={"fd": "1"}, texts={"material": note})
 
-    async def route(self, job: ClaimedJob) -> None:
-        """Classify and hand on to the chosen providers' lanes; ignored events end here, with the reason."""
+    async def route(self, job: ClaimedJob) -> Ending | None:
+        """Classify and hand on to the chosen providers' lanes; ignored events end here, with the reason, which is returned."""
         started = time.monotonic()
         settings = self._settings()
         payload = json.loads(job.payload)
@@ -77,9 +77,8 @@ class EventRouter:
         verdict = classify(facts, settings.rules, ourselves(settings.hosts, facts.host))
         if verdict.ignored:
             texts = {"reason": verdict.reason, "rule": verdict.rule}
-            await self._queue.hand_on(job, "", EventState.IGNORED, why=verdict.reason, texts=texts)
             self._metrics.count("out")
-            return
+            return Ending(EventState.IGNORED, verdict.reason, texts=texts)
         if self._watch is not None:
             await self._watch(job.id, facts, verdict.kind.value)
         material = material_from(facts, job.diff, settings.sources)
@@ -99,13 +98,13 @@ class EventRouter:
         selection = self._router.select(policy, seats, tokens=tokens, kind=verdict.kind.value, priority=priority)
         if selection.too_large:
             await self._fail(job, verdict, FailureClass.TOO_LARGE, "nobody can read so much: " + "; ".join(selection.reasons))
-            return
+            return None
         if not selection.lanes:
             await self._park(job, verdict, selection, settings)
-            return
+            return None
         if sheddable and overload.step is Step.SHEDDING and self._waits_too_long(selection, overload, settings):
             await self._queue.hand_on(job, "", EventState.SHED, by="overload", why=overload.reason, texts={"reason": overload.reason})
-            return
+            return None
         if seats < policy.seats:
             selection = replace(selection, reasons=(*selection.reasons, f"{seats} of {policy.seats} seats: {overload.reason}"))
         if asked:
@@ -134,6 +133,7 @@ class EventRouter:
         self._metrics.record_value("routing_latency", (time.monotonic() - started) * 1000)
         if other:
             logger.info("%s: %s, the other is %s", job.id, outcome, other)
+        return None
 
     def _waits_too_long(self, selection: Selection, overload: Overload, settings: Settings) -> bool:
         return max((overload.waits_s.get(lane, 0.0) for lane in selection.lanes), default=0.0) >= settings.shedding.max_wait_s

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from collections import deque
 from collections.abc import Awaitable, Callable
 
 from gitbridge_console.router.leases import LeaseKeeper
 from gitbridge_console.store.event_queue import RedisEventQueue
-from gitbridge_console.store.records import ClaimedJob
+from gitbridge_console.store.records import ClaimedJob, Ending
 from gitbridge_console.store.trouble import STORE_AWAY, StoreTrouble
 from gitbridge_console.store.wakeups import Wakeups
 
@@ -25,17 +26,25 @@ CLAIM_MAX = 32
 FAULT_DELAY_S = 5.0
 """Pause of a job whose handler failed in a way nobody foresaw; it is counted, and given up as poison in the end."""
 
+STARTING_MAX = 2
+"""Workers started ahead. Each works on one job after the other, so where jobs wait for nothing few of them do all."""
+
+Work = Callable[[ClaimedJob], Awaitable[Ending | None]]
+"""What is done with a job. Whoever has nothing more to say of an event than how it ends may return that: the lane writes such ends
+together, while it works on the next jobs."""
+
 
 class Lane:
     """Works on one lane with up to ``slots()`` jobs at a time until told to stop.
 
-    While ``shut_for_s()`` is above zero nothing is claimed: it could not be worked on.
+    While ``shut_for_s()`` is above zero nothing is claimed: it could not be worked on. While there is much to do a second
+    claim is under way, so that the server looks for the next jobs while these are worked on.
     """
 
     def __init__(
         self,
         name: str,
-        work: Callable[[ClaimedJob], Awaitable[None]],
+        work: Work,
         *,
         queue: RedisEventQueue,
         leases: LeaseKeeper,
@@ -63,6 +72,13 @@ class Lane:
         self._room = room
         self._poke = asyncio.Event()
         self._stopping = False
+        self._cancelled = False
+        self._claimed: deque[ClaimedJob] = deque()
+        self._starting = 0
+        self._ended: list[tuple[ClaimedJob, Ending]] = []
+        self._writing: set[asyncio.Task[None]] = set()
+        self._asked_for = 0
+        self._busy = self._helped = False
         self.active = 0
 
     def stop(self) -> None:
@@ -79,13 +95,39 @@ class Lane:
         self._wakeups.subscribe(self.name, self._poke)
         try:
             async with asyncio.TaskGroup() as group:
-                while not self._stopping:
-                    self._poke.clear()
-                    wait_s = await self._claim(group)
-                    if wait_s > 0 and not self._stopping:
-                        await self._sleep(wait_s)
+                try:
+                    await self._claim_all(group)
+                except asyncio.CancelledError:
+                    self._cancelled = True
+                    raise
         finally:
             self._wakeups.unsubscribe(self.name, self._poke)
+            await self._leave_nothing()
+
+    async def _claim_all(self, group: asyncio.TaskGroup) -> None:
+        while not self._stopping:
+            self._poke.clear()
+            wait_s = await self._claim(group)
+            if self._busy and not self._helped:
+                self._helped = True
+                group.create_task(self._claim_too(group), name=f"{self.name}: second claim")
+            if wait_s > 0 and not self._stopping:
+                await self._sleep(wait_s)
+
+    async def _claim_too(self, group: asyncio.TaskGroup) -> None:
+        """Claim beside the other as long as that gives much."""
+        try:
+            while not self._stopping and await self._claim(group) == 0.0:
+                pass
+        finally:
+            self._helped = False
+            # How long to wait is known to the one that claimed last.
+            self._poke.set()
+
+    async def _leave_nothing(self) -> None:
+        """What ended is written, however this lane ends; jobs whose workers were cancelled before they began them go back."""
+        unbegun, self._claimed = self._claimed, deque()
+        await asyncio.gather(*self._writing, *(self._hand_back(job, counted=False) for job in unbegun))
 
     async def _sleep(self, seconds: float) -> None:
         try:
@@ -96,16 +138,18 @@ class Lane:
 
     async def _claim(self, group: asyncio.TaskGroup) -> float:
         """Claim what fits; returns how long to wait before looking again, in seconds."""
-        free = min(self._slots() - self.active, CLAIM_MAX)
+        self._busy = False
+        free = min(self._slots() - self.active - self._asked_for, CLAIM_MAX)
         if free <= 0:
             return LOOK_EVERY_S
         if (shut_for_s := self._shut_for_s()) > 0:
             return min(LOOK_EVERY_S, max(SHORTEST_SLEEP_S, shut_for_s))
         if self._room is not None:
-            room, opens_in_s = self._room(self.active)
+            room, opens_in_s = self._room(self.active + self._asked_for)
             free = min(free, room)
             if free <= 0:
                 return min(LOOK_EVERY_S, opens_in_s + 0.001)
+        self._asked_for += free
         try:
             claim = await self._queue.claim(self.name, free, payloads=self._payloads, repository_max=self._repository_max())
         except STORE_AWAY as error:
@@ -115,36 +159,87 @@ class Lane:
             # Whatever the store answered, the lane lives on; it would be missed by everybody who waits in it.
             logger.exception("claiming from lane %s failed for a reason nobody foresaw", self.name)
             return FAULT_DELAY_S
+        finally:
+            self._asked_for -= free
         self._trouble.answered()
-        for job in claim.jobs:
-            self.active += 1
-            if self._on_claim is not None:
+        self.active += len(claim.jobs)
+        if self._on_claim is not None:
+            for job in claim.jobs:
                 self._on_claim(job)
-            group.create_task(self._run_one(job), name=f"{self.name}:{job.id}")
+        self._claimed.extend(claim.jobs)
+        self._start_workers(group)
+        self._busy = len(claim.jobs) == CLAIM_MAX
         if len(claim.jobs) == free:
             return 0.0
         return LOOK_EVERY_S if claim.next_due_s is None else min(LOOK_EVERY_S, max(SHORTEST_SLEEP_S, claim.next_due_s))
 
-    async def _run_one(self, job: ClaimedJob) -> None:
-        self._leases.hold(job)
+    def _start_workers(self, group: asyncio.TaskGroup) -> None:
+        """While a job waits for a worker one is starting, whatever those do that have begun."""
+        for _ in range(min(len(self._claimed), STARTING_MAX) - self._starting):
+            self._starting += 1
+            group.create_task(self._work_on_all(group), name=f"{self.name}: worker")
+
+    async def _work_on_all(self, group: asyncio.TaskGroup) -> None:
+        """Work on one claimed job after the other until nobody's is left."""
+        self._starting -= 1
+        task = asyncio.current_task()
+        assert task is not None
+        while self._claimed and not self._cancelled:
+            job = self._claimed.popleft()
+            self._start_workers(group)
+            self._leases.hold(job, task)
+            try:
+                if self._payloads and not job.packed_payload:
+                    job = await self._queue.load(job)
+                ending = await self._work(job)
+                if ending is not None:
+                    self._end(job, ending)
+            except asyncio.CancelledError:
+                self._leases.let_go(job)
+                await self._hand_back(job, counted=False)
+                if self._cancelled or self._stopping:
+                    raise
+            except STORE_AWAY as error:
+                # Its lease runs out and somebody takes it up again.
+                self._trouble.report(error)
+            except Exception:
+                logger.exception("job %s failed in lane %s for a reason nobody foresaw", job.id, self.name)
+                await self._hand_back(job, counted=True)
+            finally:
+                self._leases.let_go(job)
+                self.active -= 1
+                self._poke.set()
+                while task.cancelling() and not self._cancelled:
+                    # This job was taken away, whatever its work made of that, and no other.
+                    task.uncancel()
+
+    def _end(self, job: ClaimedJob, ending: Ending) -> None:
+        self._ended.append((job, ending))
+        if len(self._ended) == 1:
+            writing = asyncio.create_task(self._write_ends(), name=f"{self.name}: ends")
+            self._writing.add(writing)
+            writing.add_done_callback(self._writing.discard)
+
+    async def _write_ends(self) -> None:
+        """Write what ended since this was asked for, in the same turn of the event loop."""
+        ended, self._ended = self._ended, []
+        alike: list[tuple[Ending, list[ClaimedJob]]] = []
+        for job, ending in ended:
+            if not alike or (alike[-1][0] is not ending and alike[-1][0] != ending):
+                alike.append((ending, []))
+            alike[-1][1].append(job)
+        await asyncio.gather(*(self._conclude(jobs, ending) for ending, jobs in alike))
+
+    async def _conclude(self, jobs: list[ClaimedJob], ending: Ending) -> None:
         try:
-            if self._payloads and not job.packed_payload:
-                job = await self._queue.load(job)
-            await self._work(job)
-        except asyncio.CancelledError:
-            await self._hand_back(job, counted=False)
-            if self._stopping:
-                raise
+            await self._queue.conclude(jobs, ending)
         except STORE_AWAY as error:
-            # Its lease runs out and somebody takes it up again.
+            # Their leases run out and somebody takes them up again.
             self._trouble.report(error)
         except Exception:
-            logger.exception("job %s failed in lane %s for a reason nobody foresaw", job.id, self.name)
-            await self._hand_back(job, counted=True)
-        finally:
-            self._leases.let_go(job)
-            self.active -= 1
-            self._poke.set()
+            logger.exception("%d jobs of lane %s could not be ended for a reason nobody foresaw", len(jobs), self.name)
+            for job in jobs:
+                await self._hand_back(job, counted=True)
 
     async def _hand_back(self, job: ClaimedJob, *, counted: bool) -> None:
         try:

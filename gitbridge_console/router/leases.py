@@ -28,10 +28,8 @@ class LeaseKeeper:
         self._wakeups = wakeups
         self._poke = asyncio.Event()
 
-    def hold(self, job: ClaimedJob) -> None:
-        """Keep the lease of ``job`` until :meth:`let_go`; the running task is cancelled when the lease is lost."""
-        task = asyncio.current_task()
-        assert task is not None
+    def hold(self, job: ClaimedJob, task: asyncio.Task[None]) -> None:
+        """Keep the lease of ``job`` until :meth:`let_go`; ``task``, which works on it, is cancelled when the lease is lost."""
         self._held[job.id, job.fence] = task
 
     def let_go(self, job: ClaimedJob) -> None:

@@ -83,7 +83,7 @@ class Claimer:
     async def claim(self, request: Request) -> Claim:
         """Up to ``request.n`` jobs."""
         if len(self._partitions) == 1:
-            return claim_from(request.lane, await self._partitions[0].commit("claim", *request.args(request.n, "")))
+            return claim_from(request.lane, await self._partitions[0].claim(request.n, request.args(request.n, "")))
         jobs: list[ClaimedJob] = []
         paused, due_s = False, math.inf
         for round_ in range(ROUNDS_MAX):
@@ -91,8 +91,8 @@ class Claimer:
             due_s = min(due_s, seen.next_due_s)
             bound = end_of_class(min(seen.scores))
             for n in sorted((n for n, head in enumerate(seen.scores) if head <= bound), key=seen.scores.__getitem__):
-                args = request.args(request.n - len(jobs), f"{bound:.0f}")
-                claim = claim_from(request.lane, await self._partitions[n].commit("claim", *args))
+                left = request.n - len(jobs)
+                claim = claim_from(request.lane, await self._partitions[n].claim(left, request.args(left, f"{bound:.0f}")))
                 paused = paused or claim.paused
                 due_s = min(due_s, math.inf if claim.next_due_s is None else claim.next_due_s)
                 jobs.extend(claim.jobs)

@@ -7,6 +7,7 @@ checks the fence.
 
 from __future__ import annotations
 
+import asyncio
 import json
 import zlib
 from collections.abc import Awaitable, Iterator, Mapping, Sequence
@@ -20,10 +21,22 @@ from gitbridge_console.domain.events import EventState, IncomingEvent, Priority
 from gitbridge_console.domain.prompt_choice import PromptChoice
 from gitbridge_console.domain.tasks import Attempt, TaskState
 from gitbridge_console.store.claims import Request
+from gitbridge_console.store.group_commit import TOGETHER_MAX
 from gitbridge_console.store.keys import partition_of
 from gitbridge_console.store.partition import Partition
 from gitbridge_console.store.queue_controls import QueueControls, milliseconds, or_unknown
-from gitbridge_console.store.records import ASKED, ASKED_PROMPT, BackPressure, Claim, ClaimedJob, Enqueued, PayloadTooLarge, RoutePlan, Seat
+from gitbridge_console.store.records import (
+    ASKED,
+    ASKED_PROMPT,
+    BackPressure,
+    Claim,
+    ClaimedJob,
+    Ending,
+    Enqueued,
+    PayloadTooLarge,
+    RoutePlan,
+    Seat,
+)
 from gitbridge_console.store.replies import pack, text_of
 from gitbridge_console.store.unavailable import full_text
 
@@ -50,7 +63,9 @@ def _named(kind: str, pairs: Mapping[str, str]) -> list[str]:
 def _is_plain(event: IncomingEvent) -> bool:
     """Whether an event has nothing but delivery and payload of its own, and JSON nothing to escape in its delivery id."""
     name = event.delivery
-    return not (event.diff or event.priority) and len(name) <= DELIVERY_INLINE and len(json.dumps(name)) == len(name) + 2
+    if event.diff or event.priority or len(name) > DELIVERY_INLINE:
+        return False
+    return name.isascii() and name.isprintable() and '"' not in name and "\\" not in name
 
 
 def _json(value: Any) -> str:
@@ -301,9 +316,9 @@ class RedisEventQueue(QueueControls):
 
         ``record`` is appended to the log of decisions by the same script: once, or not at all.
         """
+        if not (lane or delay_s or cancel_waiting_seats or decision or action or header or record):
+            return (await self.conclude([job], Ending(state, why, by, texts or {})))[0]
         partition = self._of(job.id)
-        if not (lane or delay_s or cancel_waiting_seats or decision or action or header or texts or record):
-            return bool(await partition.commit("conclude", state.value, by, why[:300], job.id, job.fence))
         args: list[Any] = [job.id, job.fence, lane, state.value, by]
         if why:
             args += ["why", why[:300]]
@@ -327,6 +342,26 @@ class RedisEventQueue(QueueControls):
             return partition.commit("hand_on", *args, *link)
 
         return bool(await self.log.with_record(partition, record, write))
+
+    async def conclude(self, jobs: Sequence[ClaimedJob], ending: Ending) -> list[bool]:
+        """End events alike. ``False`` for each whose fence is void; nothing changed there.
+
+        Raises:
+            redis.exceptions.RedisError: what the server answered for one of them, which is still held; or it is away.
+        """
+        texts = _json(list(_flat(ending.texts))) if ending.texts else ""
+        how = (ending.state.value, ending.by, ending.why[:300], texts)
+        own: dict[Partition, list[ClaimedJob]] = {}
+        for job in jobs:
+            own.setdefault(self._of(job.id), []).append(job)
+        parts = [(home, some[at : at + TOGETHER_MAX]) for home, some in own.items() for at in range(0, len(some), TOGETHER_MAX)]
+        asked = [home.conclude(how, [word for job in part for word in (job.id, job.fence)]) for home, part in parts]
+        ended: dict[str, Any] = {}
+        for (_, part), replies in zip(parts, await asyncio.gather(*asked), strict=True):
+            ended.update(zip([job.id for job in part], replies, strict=True))
+        if refused := [done for done in ended.values() if isinstance(done, Exception)]:
+            raise refused[0]
+        return [bool(ended[job.id]) for job in jobs]
 
     async def attach(self, job: ClaimedJob, diff: str) -> bool:
         """Keep the diff that was fetched for an event with it, as if it had come along. ``False``: the fence is void."""

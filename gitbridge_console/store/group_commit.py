@@ -12,10 +12,12 @@ from collections import deque
 from collections.abc import Awaitable, Callable, Iterator, Sequence
 from typing import Any
 
-FLIGHTS_MAX = 3
-"""Round trips under way at once: one is written, one worked on by the server, one read."""
-TOGETHER_MAX = 32
-"""Transitions in one script call: a script's fixed cost is shared well enough, and others wait about a millisecond for it."""
+FLIGHTS_MAX = 2
+"""Round trips under way at once: one is worked on by the server, the other written or read."""
+TOGETHER_MAX = 64
+"""Weight of one script call: its fixed cost is shared well enough, and others wait about two milliseconds for it."""
+WEIGHT = 2
+"""Of a transition with arguments of its own; what is done alike for many jobs weighs one for each."""
 BYTES_MAX = 1 << 20
 """Bytes of arguments in one call, but always at least one transition."""
 
@@ -50,11 +52,11 @@ class GroupCommit:
 
     def __init__(self, send: Callable[[list[Transition]], Awaitable[list[Any]]]) -> None:
         self._send = send
-        self._gathered: deque[tuple[Transition, asyncio.Future[Any]]] = deque()
+        self._gathered: deque[tuple[Transition, int, asyncio.Future[Any]]] = deque()
         self._flights: set[asyncio.Task[None]] = set()
         self._departing = False
 
-    def submit(self, name: str, args: Sequence[Any]) -> asyncio.Future[Any]:
+    def submit(self, name: str, args: Sequence[Any], weight: int = WEIGHT) -> asyncio.Future[Any]:
         """Run one transition; the future holds its reply.
 
         It raises :class:`redis.exceptions.RedisError`: what the server answered, or that it is away; then it may have
@@ -62,7 +64,7 @@ class GroupCommit:
         """
         loop = asyncio.get_running_loop()
         future: asyncio.Future[Any] = loop.create_future()
-        self._gathered.append(((name, args), future))
+        self._gathered.append(((name, args), weight, future))
         if not self._departing and len(self._flights) < FLIGHTS_MAX:
             self._departing = True
             loop.call_soon(self._depart)
@@ -77,12 +79,15 @@ class GroupCommit:
 
     def _load(self) -> list[tuple[Transition, asyncio.Future[Any]]]:
         load: list[tuple[Transition, asyncio.Future[Any]]] = []
-        size = 0
-        while self._gathered and len(load) < TOGETHER_MAX:
-            size += size_of(self._gathered[0][0][1])
-            if load and size > BYTES_MAX:
+        size = heavy = 0
+        while self._gathered:
+            transition, weight, future = self._gathered[0]
+            size += size_of(transition[1])
+            heavy += weight
+            if load and (size > BYTES_MAX or heavy > TOGETHER_MAX):
                 break
-            load.append(self._gathered.popleft())
+            self._gathered.popleft()
+            load.append((transition, future))
         return load
 
     def _landed(self, flight: asyncio.Task[None]) -> None:

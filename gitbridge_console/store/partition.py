@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Awaitable, Sequence
 from typing import Any
 
@@ -11,9 +12,9 @@ from redis.exceptions import OutOfMemoryError
 from gitbridge_console.store.durability import DiskWait
 from gitbridge_console.store.group_commit import GroupCommit, Transition, loads_of
 from gitbridge_console.store.keys import Keys
-from gitbridge_console.store.scripts_loader import FIRST_WITH_FLAGS, ScriptRunner
+from gitbridge_console.store.scripts_loader import FIRST_WITH_FLAGS, ScriptRunner, packed
 
-MANY_MAX = 128
+MANY_MAX = 96
 """Events in one call when many are enqueued together; it takes the server about 2 ms."""
 
 CONCLUDE = "conclude"
@@ -37,24 +38,23 @@ class Partition:
     async def _send_commits(self, transitions: list[Transition]) -> list[Any]:
         """As they came, but that events which end alike end by one transition."""
         merged: list[Transition] = []
-        ends: dict[Sequence[Any], list[Any]] = {}
-        places: list[tuple[int, int]] = []
+        ends: dict[Sequence[Any], tuple[int, list[Any]]] = {}
+        places: list[tuple[int, slice | None]] = []
         for name, args in transitions:
             if name != CONCLUDE:
-                places.append((len(merged), -1))
+                places.append((len(merged), None))
                 merged.append((name, args))
                 continue
-            how = args[:3]
+            how, jobs = args[0], args[1:]
             if how not in ends:
-                ends[how] = [len(merged), *how]
-                merged.append((name, ends[how]))
-            own = ends[how]
-            places.append((own[0], (len(own) - 4) // 2))
-            own += args[3:]
-        for own in ends.values():
-            del own[0]
+                ends[how] = (len(merged), [*how])
+                merged.append((name, ends[how][1]))
+            at, own = ends[how]
+            first = (len(own) - len(how)) // 2
+            places.append((at, slice(first, first + len(jobs) // 2)))
+            own += jobs
         replies = await self._scripts.run_group("commit", merged)
-        return [replies[at] if n < 0 or isinstance(replies[at], Exception) else replies[at][n] for at, n in places]
+        return [replies[at] if part is None or isinstance(replies[at], Exception) else replies[at][part] for at, part in places]
 
     def accept(self, bounds: Sequence[Any], args: Sequence[Any]) -> Awaitable[Any]:
         """Enqueue one event, together with others that come at the same time. May be refused at the server's memory limit.
@@ -70,30 +70,44 @@ class Partition:
         An event is given as for :meth:`accept`, or, plain, as what it has in common with others, its delivery id and its payload.
         """
         replies: list[Any] = []
-        for load in loads_of(events, MANY_MAX):
-            merged: list[Transition] = [("bounds", bounds)]
-            counts: list[int] = []
-            for args in load:
-                if not isinstance(args, tuple):
-                    merged.append(("enqueue", args))
-                    counts.append(0)
-                elif counts and counts[-1] and merged[-1][1][:4] == args[0]:
-                    merged[-1][1].extend(args[1:])  # type: ignore[attr-defined]  # a list, made below
-                    counts[-1] += 1
-                else:
-                    merged.append(("enqueue_all", [*args[0], *args[1:]]))
-                    counts.append(1)
-            try:
-                found = await self._scripts.run_group("accept", merged, self._disk)
-            except OutOfMemoryError as error:
-                replies += [error] * len(load)
-                continue
-            for reply, count in zip(found[1:], counts, strict=True):
-                if count == 0:
-                    replies.append(reply)
-                else:
-                    replies += [reply] * count if isinstance(reply, Exception) else reply
+        under_way: asyncio.Task[list[Any]] | None = None
+        try:
+            for load in loads_of(events, MANY_MAX):
+                merged, counts = _merged(load)
+                sent = packed([("bounds", bounds), *merged])
+                if under_way is not None:
+                    replies += await under_way
+                under_way = asyncio.create_task(self._accept_load(sent, counts), name="enqueue many")
+                # It is written in this turn, and worked on by the server while the next is made ready.
+                await asyncio.sleep(0)
+            if under_way is not None:
+                replies += await under_way
+        except BaseException:
+            if under_way is not None:
+                under_way.cancel()
+            raise
         return replies
+
+    async def _accept_load(self, sent: Sequence[bytes], counts: Sequence[int]) -> list[Any]:
+        try:
+            found = await self._scripts.run_packed("accept", sent, self._disk)
+        except OutOfMemoryError as error:
+            return [error] * sum(count or 1 for count in counts)
+        replies: list[Any] = []
+        for reply, count in zip(found[1:], counts, strict=True):
+            if count == 0:
+                replies.append(reply)
+            else:
+                replies += [reply] * count if isinstance(reply, Exception) else reply
+        return replies
+
+    def conclude(self, how: tuple[str, ...], jobs: Sequence[str]) -> Awaitable[list[int]]:
+        """End events alike, given as id, fence, id, fence …: 1, or 0 where the fence is void, for each."""
+        return self._commits.submit(CONCLUDE, (how, *jobs), len(jobs) // 2)
+
+    def claim(self, n: int, args: Sequence[Any]) -> Awaitable[Any]:
+        """Claim up to ``n`` jobs; what is handed on or back in the same call is claimed with them."""
+        return self._commits.submit("claim", args, n)
 
     def commit(self, transition: str, *args: Any) -> Awaitable[Any]:
         """Run a worker's transition, together with others."""
@@ -102,3 +116,25 @@ class Partition:
     async def run(self, script: str, *args: Any) -> Any:
         """Run an operator's or the maintenance's script by itself."""
         return await self._scripts.run(script, *args)
+
+
+def _merged(events: Sequence[Sequence[Any]]) -> tuple[list[Transition], list[int]]:
+    """Events as transitions, neighbours that are alike as one; and how many each is about, 0 for an event with arguments of its own."""
+    merged: list[Transition] = []
+    counts: list[int] = []
+    common: tuple[Any, ...] | None = None
+    alike: list[Any] = []
+    for args in events:
+        if not isinstance(args, tuple):
+            merged.append(("enqueue", args))
+            counts.append(0)
+            common = None
+        elif args[0] == common:
+            alike += args[1:]
+            counts[-1] += 1
+        else:
+            common = args[0]
+            alike = [*common, *args[1:]]
+            merged.append(("enqueue_all", alike))
+            counts.append(1)
+    return merged, counts

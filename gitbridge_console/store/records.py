@@ -6,7 +6,7 @@ import zlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from gitbridge_console.domain.events import Priority
+from gitbridge_console.domain.events import EventState, Priority
 from gitbridge_console.store.headers import Header
 from gitbridge_console.store.replies import unpack
 
@@ -110,6 +110,16 @@ class ClaimedJob:
     def number(self, name: str, default: int = 0) -> int:
         """A numeric header field."""
         return int(float(self.header.get(name, default)))
+
+
+@dataclass(frozen=True, slots=True)
+class Ending:
+    """How an event ends of which there is nothing more to say; those that end alike at the same time are written together."""
+
+    state: EventState
+    why: str = ""
+    by: str = "router"
+    texts: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

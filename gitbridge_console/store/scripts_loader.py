@@ -118,7 +118,11 @@ class ScriptRunner:
             NotDurable: ``disk`` waits and they are not confirmed there.
             redis.exceptions.RedisError: as :meth:`run`.
         """
-        replies: list[Any] = await self._call(name, packed(transitions), disk)
+        return await self.run_packed(name, packed(transitions), disk)
+
+    async def run_packed(self, name: str, transitions: Sequence[bytes], disk: DiskWait | None = None) -> list[Any]:
+        """:meth:`run_group` with what :func:`packed` made of the transitions."""
+        replies: list[Any] = await self._call(name, transitions, disk)
         return replies
 
     async def _call(self, entry: str, args: Sequence[Any], disk: DiskWait | None) -> Any:

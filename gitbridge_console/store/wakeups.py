@@ -50,11 +50,9 @@ class Wakeups:
                     await cluster.initialize()
                 async with self._client.pubsub(ignore_subscribe_messages=True) as channel:
                     await channel.subscribe(*self._channels)
-                    while True:
-                        message = await channel.get_message(timeout=1.0)
-                        if message is not None:
-                            for event in self._events.get(text_of(message["data"]), ()):
-                                event.set()
+                    async for message in channel.listen():
+                        for event in self._events.get(text_of(message["data"]), ()):
+                            event.set()
             except (RedisError, OSError) as error:
                 logger.debug("wake-up channel lost: %s", error)
                 if cluster is not None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from typing import Any
 
 import pytest
@@ -16,15 +16,16 @@ from redis.exceptions import TimeoutError as RedisTimeoutError
 
 from gitbridge_console.domain.event_views import JobSummary
 from gitbridge_console.domain.events import EventState, IncomingEvent, Priority
+from gitbridge_console.domain.filters import EventFilter
 from gitbridge_console.router import lane as lane_module
-from gitbridge_console.router.lane import Lane
+from gitbridge_console.router.lane import CLAIM_MAX, Lane
 from gitbridge_console.router.leases import LeaseKeeper
 from gitbridge_console.settings.model import QueueSettings
 from gitbridge_console.settings.routing import RetrySettings
 from gitbridge_console.store.event_queue import RedisEventQueue
 from gitbridge_console.store.keys import Keys
 from gitbridge_console.store.reader import EventReader
-from gitbridge_console.store.records import ClaimedJob
+from gitbridge_console.store.records import ClaimedJob, Ending
 from gitbridge_console.store.trouble import StoreTrouble
 from gitbridge_console.store.wakeups import Wakeups
 
@@ -35,7 +36,7 @@ ANSWERS = [ResponseError, NoScriptError, ValueError]
 LOOKS_MAX = 20_000
 """Bound of every wait for a lease of a few milliseconds; each look is a round trip."""
 
-Work = Callable[[ClaimedJob], Awaitable[None]]
+Work = Callable[[ClaimedJob], Awaitable[Ending | None]]
 Room = Callable[[int], tuple[int, float]]
 
 
@@ -47,11 +48,12 @@ class Desk:
         self.hands: asyncio.Queue[ClaimedJob] = asyncio.Queue()
         self.shut_for_s = 0.0
         self._work = work
+        self.leases = LeaseKeeper(queue, self.trouble)
         self.lane = Lane(
             "route",
             self._begin,
             queue=queue,
-            leases=LeaseKeeper(queue, self.trouble),
+            leases=self.leases,
             wakeups=Wakeups(queue.client, queue.keys),
             trouble=self.trouble,
             slots=lambda: slots,
@@ -60,9 +62,9 @@ class Desk:
         )
         self.running = asyncio.create_task(self.lane.run())
 
-    async def _begin(self, job: ClaimedJob) -> None:
+    async def _begin(self, job: ClaimedJob) -> Ending | None:
         self.hands.put_nowait(job)
-        await self._work(job)
+        return await self._work(job)
 
     async def next(self) -> ClaimedJob:
         """The next job it begins to work on."""
@@ -391,3 +393,115 @@ async def test_a_lane_without_room_looks_again_when_it_is_told(queue: RedisEvent
         desk.lane.poke()
         await desk.next()
         assert time.monotonic() - began < lane_module.LOOK_EVERY_S / 2
+
+
+IGNORED = Ending(EventState.IGNORED, "no rule wants it", texts={"rule": "none"})
+
+
+async def test_events_whose_work_only_says_how_they_end_are_ended_with_it_while_others_are_worked_on(
+    queue: RedisEventQueue, exposed_queue: RedisEventQueue, reader: EventReader, eventually: Any
+) -> None:
+    ids = [await submit(queue, f"d{n}") for n in range(2 * CLAIM_MAX + 5)]
+    slow = ids[3]
+
+    async def work(job: ClaimedJob) -> Ending | None:
+        if job.id == slow:
+            await forever(job)
+        return IGNORED if int(job.id[:8], 16) % 2 else Ending(EventState.RESOLVED)
+
+    async def all_but_the_slow_one_ended() -> bool:
+        return [job.id for job in await reader.list_jobs(["route"])] == [slow]
+
+    async with at_work(exposed_queue, work, slots=CLAIM_MAX) as desk:
+        await eventually(all_but_the_slow_one_ended)
+        assert [(await desk.next()).id for _ in ids] == ids
+        assert desk.lane.active == 1
+    ignored = await reader.event_detail(ids[0])
+    assert ignored is not None
+    assert ignored.state == "ignored"
+    assert ignored.timeline[-1].what == "ignored: no rule wants it"
+    assert await queue.client.hgetall(queue.keys.about(ids[0])) == {b"rule": b"none"}
+
+
+async def test_an_end_that_the_store_refuses_keeps_no_other_event_from_its_own(
+    queue: RedisEventQueue, exposed_queue: RedisEventQueue, reader: EventReader, eventually: Any
+) -> None:
+    bad, *good = [await submit(queue, f"d{n}") for n in range(4)]
+    await queue.client.set(queue.keys.about(bad), "not a hash")
+
+    async def work(job: ClaimedJob) -> Ending:
+        return IGNORED
+
+    async def it_alone_waits() -> bool:
+        return list(await queue.client.zrange(queue.keys.waiting("route"), 0, -1)) == [bad.encode()]
+
+    async with at_work(exposed_queue, work, slots=8):
+        await eventually(it_alone_waits)
+    await queue.client.delete(queue.keys.about(bad))
+    assert {event.id for event in await reader.list_events(EventFilter(state="ignored"))} == set(good)
+
+
+async def test_a_cancelled_lane_writes_the_ends_it_was_told_and_hands_back_what_nobody_began(
+    queue: RedisEventQueue, exposed_queue: RedisEventQueue, reader: EventReader
+) -> None:
+    ids = [await submit(queue, f"d{n}") for n in range(6)]
+
+    async def work(job: ClaimedJob) -> Ending:
+        if job.id == ids[2]:
+            desk.running.cancel()
+        return IGNORED
+
+    async with at_work(exposed_queue, work, slots=6) as desk:
+        await asyncio.wait([desk.running], timeout=20)
+    assert {event.id for event in await reader.list_events(EventFilter(state="ignored"))} == set(ids)
+    assert await reader.list_jobs(["route"]) == []
+
+
+async def test_what_is_worked_on_next_begins_uncancelled_when_work_made_nothing_of_being_taken_away(
+    queue: RedisEventQueue, exposed_queue: RedisEventQueue
+) -> None:
+    ids = [await submit(queue, f"d{n}") for n in range(4)]
+    cancelled, hands = [], []
+
+    async def work(job: ClaimedJob) -> Ending:
+        task = asyncio.current_task()
+        assert task is not None
+        cancelled.append(task.cancelling())
+        hands.append(task)
+        if job.id == ids[0]:
+            task.cancel()
+        with suppress(asyncio.CancelledError):
+            await asyncio.sleep(0)
+        return IGNORED
+
+    async with at_work(exposed_queue, work, slots=4) as desk:
+        assert [(await desk.next()).id for _ in ids] == ids
+        desk.lane.stop()
+        await asyncio.wait_for(desk.running, 20)
+    assert len(set(hands)) < 4
+    assert cancelled == [0] * 4
+
+
+async def test_work_that_is_taken_away_ends_and_its_lane_goes_on(
+    exposed: Redis, namespace: str, queue: RedisEventQueue, reader: EventReader, eventually: Any
+) -> None:
+    ids = [await submit(queue, f"d{n}") for n in range(3)]
+
+    async def work(job: ClaimedJob) -> Ending:
+        if job.id == ids[0]:
+            await forever(job)
+        return IGNORED
+
+    async def nothing_is_in_hand() -> bool:
+        return desk.lane.active == 0
+
+    async with at_work(RedisEventQueue(exposed, Keys(namespace), queue=QueueSettings(lease_s=0.3)), work) as desk:
+        keeping = asyncio.create_task(desk.leases.run())
+        first = await desk.next()
+        assert await queue.cancel([first.id], by="ana")
+        assert [(await desk.next()).id for _ in ids[1:]] == ids[1:]
+        await eventually(nothing_is_in_hand)
+        desk.lane.stop()
+        await asyncio.wait_for(desk.running, 20)
+        keeping.cancel()
+    assert {event.id for event in await reader.list_events(EventFilter(state="ignored"))} == set(ids[1:])

@@ -44,7 +44,9 @@ class Works:
         begun = asyncio.Event()
 
         async def work() -> None:
-            self.keeper.hold(job)
+            task = asyncio.current_task()
+            assert task is not None
+            self.keeper.hold(job, task)
             try:
                 begun.set()
                 await asyncio.Event().wait()

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
+from typing import Any
 
 import pytest
 from redis.asyncio import Redis
@@ -81,3 +83,17 @@ async def test_one_that_is_too_large_stops_all_before_anything_is_stored(client:
     with pytest.raises(PayloadTooLarge):
         await queue.enqueue_many([event("a"), event("b", b"x" * 1025)])
     assert not (await queue.stats()).counters
+
+
+async def test_what_is_alike_is_one_transition(queue: RedisEventQueue, monkeypatch: pytest.MonkeyPatch) -> None:
+    calls: list[list[str]] = []
+    scripts = queue.partitions[0]._scripts
+    run_packed = scripts.run_packed
+
+    async def noted(name: str, transitions: Sequence[bytes], *more: Any) -> list[Any]:
+        calls.append(json.loads(transitions[0])[0])
+        return await run_packed(name, transitions, *more)
+
+    monkeypatch.setattr(scripts, "run_packed", noted)
+    await queue.enqueue_many([*(event(f"d{n}") for n in range(5)), event("e", priority=Priority.LOW), event("f"), event("g")])
+    assert calls == [["bounds", "enqueue_all", "enqueue", "enqueue_all"]]

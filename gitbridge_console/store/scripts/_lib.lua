@@ -399,8 +399,9 @@ local function day_of(ms) return T .. ':d:' .. int(math.floor(ms / DAY_MS)) end
 local function ask_deliveries(names)
   local known = {}
   for day = 0, math.ceil(remembered_ms / DAY_MS) do
-    local found = call('HMGET', day_of(NOW - day * DAY_MS), unpack(names))
-    for n = 1, #names do
+    local that_day = day_of(NOW - day * DAY_MS)
+    local found = call('EXISTS', that_day) == 1 and call('HMGET', that_day, unpack(names)) or {}
+    for n = 1, #found do
       local id, ms
       if found[n] then id, ms = match(found[n], '^(%S+) (%d+)$') end
       if id and not deliveries[names[n]] and NOW - ms < remembered_ms then

@@ -73,6 +73,12 @@ local INLINE_MAX = 600 -- bytes of timeline kept in a record; what is over that 
 local TIMELINE_MAX = 200
 local records, changed, fresh, fences, values, gone, older
 
+-- The bytes counted for a job, of which its record says nothing else to whoever asks; 0 where there is no record.
+local function size_in(raw)
+  local after = find(raw, ' ', 1, true)
+  return after and tonumber(sub(raw, 1, after - 1)) or 0
+end
+
 local function is_task(id) return find(id, '.', 1, true) ~= nil end
 
 local function parse(id, raw, lease)
@@ -238,6 +244,11 @@ local function stored(h)
   return first .. dv .. ' ' .. h.pr .. ' ' .. h.ms .. ' ' .. h.rx .. ' ' .. h.rp .. ' ' .. (h.more and cjson.encode(h.more) .. h.lines or h.rest)
 end
 
+local function write_values()
+  for i = 1, #values, VALUES_MAX do call('MSET', unpack(values, i, math.min(#values, i + VALUES_MAX - 1))) end
+  values = {}
+end
+
 -- Write all records that changed and forget them: what comes next reads them anew.
 local function write_records()
   for id in pairs(changed) do
@@ -249,7 +260,7 @@ local function write_records()
     values[#values + 1] = J .. id
     values[#values + 1] = raw
   end
-  for i = 1, #values, VALUES_MAX do call('MSET', unpack(values, i, math.min(#values, i + VALUES_MAX - 1))) end
+  write_values()
   local held, ended = {}, {}
   for id, fence in pairs(fences) do
     if fence then
@@ -266,7 +277,7 @@ local function write_records()
     local key = T .. ':h:' .. event
     if call('RPUSH', key, unpack(list)) > TIMELINE_MAX then call('LTRIM', key, -TIMELINE_MAX, -1) end
   end
-  records, changed, fresh, fences, values, gone, older = {}, {}, {}, {}, {}, {}, {}
+  records, changed, fresh, fences, gone, older = {}, {}, {}, {}, {}, {}
 end
 
 -- What was counted, by hash and field.

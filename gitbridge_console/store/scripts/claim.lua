@@ -69,7 +69,7 @@ local function send_payloads(ids, about)
   local keys, places, first = {}, {}, #payloads
   for i = 1, #ids do
     payloads[first + i] = ''
-    room = room - (tonumber(match(about[i], '^%d+')) or 0)
+    room = room - size_in(about[i])
     if room >= 0 or first + i == 1 then
       local event = event_of(ids[i])
       keys[#keys + 1] = T .. ':p:' .. event
@@ -86,6 +86,7 @@ end
 
 local until_when, leased, looked = int(NOW + lease), T .. ':l:' .. lane, 0
 local its_fence, all_ids, all_records, all_events = nil, {}, {}, {}
+local leases, holders = {}, {}
 while n > 0 and looked < 200 do
   local popped = pop(n)
   if #popped == 0 then break end
@@ -93,16 +94,17 @@ while n > 0 and looked < 200 do
   local ids, counted = let_through(popped)
   if #ids > 0 then
     its_fence = its_fence or next_fence()
-    local tasks, lease_set, before = is_task(ids[1]), of(sets, leased), #all_ids
+    local tasks, before = is_task(ids[1]), #all_ids
     local own = records_of(ids)
     for i = 1, #ids do
       local id = ids[i]
-      lease_set[id] = until_when
-      fences[id] = counted[id] and its_fence .. ' 1' or its_fence
+      leases[#leases + 1] = until_when
+      leases[#leases + 1] = id
+      holders[#holders + 1] = id
+      holders[#holders + 1] = counted[id] and its_fence .. ' 1' or its_fence
       own[i] = own[i] or ''
       all_ids[before + i], all_records[before + i] = id, own[i]
     end
-    pending_sets = true
     local about = own
     if tasks then
       about = {}
@@ -118,6 +120,8 @@ while n > 0 and looked < 200 do
   end
 end
 if its_fence then
+  write('ZADD', leased, leases)
+  write('HSET', L, holders)
   out[4], out[5], out[6] = its_fence, concat(all_ids, ' '), concat(all_records, '\0')
   out[7] = concat(all_events, '\0')
   out[8], out[9] = payloads, diffs
