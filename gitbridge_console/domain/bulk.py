@@ -12,11 +12,11 @@ from gitbridge_console.domain.events import FINISHED_STATES, EventState
 if TYPE_CHECKING:
     from gitbridge_console.domain.event_views import EventSummary, JobSummary
 
-CHUNK_MAX = 50
+CHUNK_MAX = 25
 """Most events one script call changes: more would keep other clients waiting for over 5 ms on a modest machine."""
 AT_ONCE_MAX = 200
 """So many are done here and now where no rate is asked for; more, and the fleet does it."""
-TICK_S = 0.1
+TICK_S = 0.05
 """Time between two chunks where the rate allows it."""
 
 

@@ -37,6 +37,11 @@ EVENTS = 4
 LEASE_S = 60.0
 
 
+def _hears_all() -> None:
+    """A signal that these tests were told to ignore (``nohup``) would be ignored by the process as well."""
+    signal.signal(signal.SIGHUP, signal.SIG_DFL)
+
+
 class RealConsole:
     """One process in a terminal of its own, its state folder, and what is left of it afterwards."""
 
@@ -69,6 +74,7 @@ class RealConsole:
             stdout=self.slave,
             stderr=self.slave,
             start_new_session=True,
+            preexec_fn=_hears_all,
         )
 
     def signal(self, number: signal.Signals) -> None:
