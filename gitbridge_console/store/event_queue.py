@@ -74,6 +74,7 @@ def _json(value: Any) -> str:
 
 
 @lru_cache(maxsize=256)
+@lru_cache(maxsize=256)
 def _lasting(kind: str, action: str, source: str) -> str:
     """What many events have in common of the JSON in their records."""
     fields = {"ty": kind, "ac": action, "src": source} if action else {"ty": kind, "src": source}
@@ -136,18 +137,20 @@ class RedisEventQueue(QueueControls):
             PayloadTooLarge: one is over the configured size; nothing was stored.
             redis.exceptions.RedisError: the store is away; some may be stored. All may be handed in again: ids are accepted once.
         """
-        urgency = str(int(priority))
-        handed_in: list[Sequence[Any]] = []
         for event in events:
-            if _is_plain(event):
-                self._check_size(event)
-                common = (lane, urgency, "", _lasting(event.type[:60], "", event.source[:60]) + ', "dl": "')
-                handed_in.append((common, event.delivery, pack(event.payload)))
-            else:
-                handed_in.append(self._handed_in(event, lane, priority, "", "", "", None)[1])
+            self._check_size(event)
+        # One by one, as they are sent: meanwhile the server works on those before.
+        handed_in = (self._handed_in_plainly(event, lane, priority) for event in events)
         # Without a repository all of them belong to the first partition.
         replies = await self.partitions[0].accept_many(self._bounds(0), handed_in)
         return [Enqueued(reply.decode(), "new") if type(reply) is bytes else self._outcome(reply) for reply in replies]
+
+    def _handed_in_plainly(self, event: IncomingEvent, lane: str, priority: Priority) -> Sequence[Any]:
+        """What it has in common with others apart, where that is all it has."""
+        if not _is_plain(event):
+            return self._handed_in(event, lane, priority, "", "", "", None)[1]
+        common = (lane, str(int(priority)), "", _lasting(event.type[:60], "", event.source[:60]) + ', "dl": "')
+        return common, event.delivery, pack(event.payload)
 
     def _check_size(self, event: IncomingEvent) -> None:
         if len(event.payload) > self.settings.payload_max_bytes:

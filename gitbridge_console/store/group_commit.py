@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import Awaitable, Callable, Iterator, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Sequence
 from typing import Any
 
 FLIGHTS_MAX = 2
@@ -32,16 +32,19 @@ def size_of(args: Sequence[Any]) -> int:
         return sum(len(arg) for arg in args if isinstance(arg, str | bytes | tuple))
 
 
-def loads_of(items: Sequence[Sequence[Any]], most: int) -> Iterator[Sequence[Sequence[Any]]]:
+def loads_of(items: Iterable[Sequence[Any]], most: int) -> Iterator[list[Sequence[Any]]]:
     """Arguments of many transitions in their order, divided so that each part is within ``most`` and :data:`BYTES_MAX`, or one."""
-    start = size = 0
-    for place, args in enumerate(items):
-        size += (own := size_of(args))
-        if place > start and (place - start >= most or size > BYTES_MAX):
-            yield items[start:place]
-            start, size = place, own
-    if start < len(items):
-        yield items[start:]
+    load: list[Sequence[Any]] = []
+    size = 0
+    for args in items:
+        own = size_of(args)
+        if load and (len(load) >= most or size + own > BYTES_MAX):
+            yield load
+            load, size = [], 0
+        load.append(args)
+        size += own
+    if load:
+        yield load
 
 
 class GroupCommit:

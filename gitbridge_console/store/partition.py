@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Sequence
+from collections.abc import Awaitable, Iterable, Sequence
 from typing import Any
 
 from redis.asyncio import Redis
@@ -64,7 +64,7 @@ class Partition:
         self._bounds = bounds
         return self._accepts.submit("enqueue", args)
 
-    async def accept_many(self, bounds: Sequence[Any], events: Sequence[Sequence[Any]]) -> list[Any]:
+    async def accept_many(self, bounds: Sequence[Any], events: Iterable[Sequence[Any]]) -> list[Any]:
         """Enqueue events in their order, as many in a call as is good; a reply or an exception for each.
 
         An event is given as for :meth:`accept`, or, plain, as what it has in common with others, its delivery id and its payload.
