@@ -15,6 +15,7 @@ import termios
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
+from functools import partial
 from pathlib import Path
 
 from gitbridge_console.domain.events import IncomingEvent
@@ -37,9 +38,10 @@ EVENTS = 4
 LEASE_S = 60.0
 
 
-def _hears_all() -> None:
-    """A signal that these tests were told to ignore (``nohup``) would be ignored by the process as well."""
-    signal.signal(signal.SIGHUP, signal.SIG_DFL)
+def _hear_all_but(ignored: Sequence[signal.Signals]) -> None:
+    """What these tests were told to ignore (by ``nohup``, or a shell's ``&``) the process would ignore as well."""
+    for number in (signal.SIGHUP, signal.SIGINT):
+        signal.signal(number, signal.SIG_IGN if number in ignored else signal.SIG_DFL)
 
 
 class RealConsole:
@@ -59,8 +61,8 @@ class RealConsole:
         self.master = self.slave = -1
         self.drawn = b""
 
-    def start(self, *words: str, program: Sequence[str] = CONSOLE) -> None:
-        """Start the program with these words."""
+    def start(self, *words: str, program: Sequence[str] = CONSOLE, ignored: Sequence[signal.Signals] = ()) -> None:
+        """Start the program with these words, as from a shell that has signals ignored."""
         self.master, self.slave = pty.openpty()
         os.set_blocking(self.master, False)
         termios.tcsetwinsize(self.slave, (self._size[1], self._size[0]))
@@ -74,7 +76,7 @@ class RealConsole:
             stdout=self.slave,
             stderr=self.slave,
             start_new_session=True,
-            preexec_fn=_hears_all,
+            preexec_fn=partial(_hear_all_but, ignored),
         )
 
     def signal(self, number: signal.Signals) -> None:

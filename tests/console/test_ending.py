@@ -198,10 +198,19 @@ def test_an_ingress_leaves_nothing(console: RealConsole) -> None:
     console.assert_nothing_is_left()
 
 
-@pytest.mark.parametrize(("number", "code"), [(signal.SIGHUP, 129), pytest.param(signal.SIGINT, 130, marks=pytest.mark.soak)])
-def test_a_command_that_only_looks_leaves_nothing(console: RealConsole, number: signal.Signals, code: int) -> None:
+@pytest.mark.parametrize(
+    ("number", "code", "ignored"),
+    [
+        (signal.SIGHUP, 129, ()),
+        pytest.param(signal.SIGTERM, 143, (signal.SIGINT,), id="behind-an-ampersand"),
+        pytest.param(signal.SIGINT, 130, (), marks=pytest.mark.soak),
+    ],
+)
+def test_a_command_that_only_looks_leaves_nothing(
+    console: RealConsole, number: signal.Signals, code: int, ignored: tuple[signal.Signals, ...]
+) -> None:
     """It was the store's last user."""
-    console.start("status", "--watch", "--json")
+    console.start("status", "--watch", "--json", ignored=ignored)
     console.read_until(b'"namespace"')
     console.signal(number)
     assert console.wait(ENDED_S) == code

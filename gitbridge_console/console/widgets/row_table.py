@@ -34,8 +34,8 @@ def layout_columns(columns: Sequence[Column], width: int) -> list[int]:
     return widths
 
 
-MARGIN = 30
-"""Fewest rows known above and below those in sight: a page of them, so that moving by one finds them there already."""
+MARGIN = 100
+"""Rows known above and below those in sight, so that moving by a page finds them there already, and all of a list that is not long."""
 
 
 class RowTable(ScrollView, can_focus=True, inherit_bindings=False):
@@ -96,9 +96,8 @@ class RowTable(ScrollView, can_focus=True, inherit_bindings=False):
     @property
     def span(self) -> tuple[int, int]:
         """First row and number of rows to ask for: those in sight with a margin."""
-        margin = max(MARGIN, self.size.height)
-        top = max(0, int(self.scroll_offset.y) - margin)
-        return top, int(self.scroll_offset.y) + max(1, self.size.height) + margin - top
+        top = max(0, int(self.scroll_offset.y) - MARGIN)
+        return top, int(self.scroll_offset.y) + max(1, self.size.height) + MARGIN - top
 
     def chosen(self) -> list[str]:
         """Ids of the marked rows, else of the one under the cursor. Those in a range not ended yet count as marked."""
