@@ -237,7 +237,8 @@ class ConsoleApp(AppActions):
                 self._seen_at = self.clock()
                 self._ring(newest)
             self.snapshot = newest
-        screen = self.screen
+        # At the end screens go before the clock does.
+        screen = self.screen if self.screen_stack else None
         if isinstance(screen, FleetScreen) and screen.is_mounted:
             screen.paint(self.snapshot)
 
