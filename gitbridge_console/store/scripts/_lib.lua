@@ -499,6 +499,16 @@ local function moved_by_hand(task, from, to)
   end
 end
 
+-- A seat that nobody works on goes to another lane; a delay and a place in a batch were its old provider's. Without a `why` it was by hand.
+local function reseat(id, from, to, how, by, why)
+  lift(id)
+  hdel(id, 'bt')
+  hset(id, 'state', 'queued')
+  note(event_of(id), 'seat ' .. id .. ' ' .. how .. ' from ' .. from .. ' to ' .. to .. (why and (': ' .. why) or ''), by)
+  if not why then moved_by_hand(id, from, to) end
+  push(id, to)
+end
+
 local function bound_left_lanes()
   for lane in pairs(left_lanes or {}) do
     local name = key(':mv:', lane)

@@ -22,12 +22,7 @@ load_all(ids)
 for _, id in ipairs(ids) do
   local why = why_not(id)
   if why == '' and not look then
-    local from = hget(id, 'lane')
-    lift(id)
-    hset(id, 'state', 'queued')
-    note(event_of(id), 'seat ' .. id .. ' goes back from ' .. from .. ' to ' .. home, ARGV[2])
-    moved_by_hand(id, from, home)
-    push(id, home)
+    reseat(id, hget(id, 'lane'), home, 'goes back', ARGV[2])
   end
   out[#out + 1] = why
 end

@@ -43,12 +43,7 @@ for _, id in ipairs(found) do
   local looked_at = is_task(id) and not paid and not made_for_it and not (late and can_wait(id))
   local to = looked_at and free_lane(id)
   if to then
-    lift(id)
-    hdel(id, 'bt')
-    hset(id, 'state', 'queued')
-    note(event_of(id), 'seat ' .. id .. ' moves from ' .. from .. ' to ' .. to .. (why ~= '' and (': ' .. why) or ''), by)
-    if why == '' then moved_by_hand(id, from, to) end
-    push(id, to)
+    reseat(id, from, to, 'moves', by, why ~= '' and why or nil)
     moved = moved + 1
   else
     kept = kept + 1

@@ -14,12 +14,7 @@ for i = 5, #ARGV do
   local id = ARGV[i]
   local why = why_not(id)
   if why == '' and not look then
-    lift(id)
-    hdel(id, 'bt')
-    hset(id, 'state', 'queued')
-    note(event_of(id), 'seat ' .. id .. ' moves from ' .. from .. ' to ' .. to, ARGV[3])
-    moved_by_hand(id, from, to)
-    push(id, to)
+    reseat(id, from, to, 'moves', ARGV[3])
   end
   out[#out + 1] = why
 end
