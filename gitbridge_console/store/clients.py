@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, cast
 
-from redis.asyncio import BlockingConnectionPool, Redis, RedisCluster
+from redis.asyncio import Redis, RedisCluster
 from redis.asyncio.connection import AbstractConnection, parse_url
 from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
@@ -15,6 +15,7 @@ from gitbridge_console.store.addresses import Address, redact_url
 from gitbridge_console.store.patient_connection import Parser, TcpConnection, TlsConnection, UnixConnection
 from gitbridge_console.store.sentinel import PrimaryFinder, SentinelPool, SentinelTcpConnection, SentinelTlsConnection
 from gitbridge_console.store.unavailable import StoreUnavailable
+from gitbridge_console.store.warm_pool import WarmPool
 
 HEALTH_CHECK_S = 15
 
@@ -68,7 +69,7 @@ def client_of(url: str, settings: RedisSettings, *, max_connections: int, socket
         finder = PrimaryFinder(address, tls=_tls_options(options), connect_timeout_s=settings.connect_timeout_s)
         pool = SentinelPool(finder, **options | {"connection_class": _THROUGH_SENTINELS[scheme]})
         return Redis.from_pool(pool)
-    return Redis.from_pool(BlockingConnectionPool(**options | {"connection_class": _CONNECTIONS[scheme]}))
+    return Redis.from_pool(WarmPool(**options | {"connection_class": _CONNECTIONS[scheme]}))
 
 
 def _tls_options(options: Mapping[str, Any]) -> dict[str, Any]:

@@ -74,7 +74,6 @@ def _json(value: Any) -> str:
 
 
 @lru_cache(maxsize=256)
-@lru_cache(maxsize=256)
 def _lasting(kind: str, action: str, source: str) -> str:
     """What many events have in common of the JSON in their records."""
     fields = {"ty": kind, "ac": action, "src": source} if action else {"ty": kind, "src": source}

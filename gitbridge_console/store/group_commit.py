@@ -65,18 +65,16 @@ class GroupCommit:
         It raises :class:`redis.exceptions.RedisError`: what the server answered, or that it is away; then it may have
         happened or not.
         """
-        loop = asyncio.get_running_loop()
-        future: asyncio.Future[Any] = loop.create_future()
+        future: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
         self._gathered.append(((name, args), weight, future))
-        if not self._departing and len(self._flights) < FLIGHTS_MAX:
-            self._departing = True
-            loop.call_soon(self._depart)
+        self._depart()
         return future
 
     def _depart(self) -> None:
-        self._departing = False
-        while self._gathered and len(self._flights) < FLIGHTS_MAX:
-            flight = asyncio.create_task(self._fly(self._load()), name="group commit")
+        """Have a flight leave in the next turn of the event loop with what has gathered by then."""
+        if self._gathered and not self._departing and len(self._flights) < FLIGHTS_MAX:
+            self._departing = True
+            flight = asyncio.create_task(self._fly(), name="group commit")
             self._flights.add(flight)
             flight.add_done_callback(self._landed)
 
@@ -95,9 +93,17 @@ class GroupCommit:
 
     def _landed(self, flight: asyncio.Task[None]) -> None:
         self._flights.discard(flight)
+        if flight.cancelled():
+            # Perhaps before it began: others fly for it.
+            self._departing = False
         self._depart()
 
-    async def _fly(self, load: list[tuple[Transition, asyncio.Future[Any]]]) -> None:
+    async def _fly(self) -> None:
+        self._departing = False
+        load = self._load()
+        self._depart()
+        if not load:
+            return
         try:
             replies = await self._send([transition for transition, _ in load])
         except asyncio.CancelledError:

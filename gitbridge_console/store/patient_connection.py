@@ -50,8 +50,7 @@ class PatientConnection(AbstractConnection):
             await self.check_health()  # type: ignore[no-untyped-call]
         chunks = [command.encode()] if isinstance(command, str) else [command] if isinstance(command, bytes) else command
         try:
-            async with asyncio.timeout(self.socket_timeout or None):
-                await self._send_packed_command(chunks)
+            await self._write(chunks)
         except TimeoutError:
             await self.disconnect(nowait=True)
             raise RedisTimeoutError("Timeout writing to socket") from None
@@ -62,6 +61,15 @@ class PatientConnection(AbstractConnection):
             # Half a command may have gone out: nothing else can be said over this connection.
             await self.disconnect(nowait=True)
             raise
+
+    async def _write(self, chunks: Iterable[bytes]) -> None:
+        writer = self._writer
+        assert writer is not None, "it is connected"
+        writer.writelines(chunks)
+        # Most commands have left by now, and need no time limit.
+        if writer.transport.get_write_buffer_size() > 0:
+            async with asyncio.timeout(self.socket_timeout or None):
+                await writer.drain()
 
     def pack_command(self, *args: Any) -> list[bytes]:
         if isinstance(args[0], str) and " " in args[0]:

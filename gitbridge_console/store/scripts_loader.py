@@ -100,8 +100,9 @@ class ScriptRunner:
         self._client: Any = client  # execute_command has no types
         self._tag = tag
         self._major = server_major
+        self._clustered = cluster_of(client) is not None
         # In a Cluster the client would ask a server for the keys of each FCALL; those of a script it knows by itself.
-        self._functions = server_major >= FIRST_WITH_FLAGS and cluster_of(client) is None
+        self._functions = server_major >= FIRST_WITH_FLAGS and not self._clustered
 
     async def run(self, name: str, *args: str | bytes | int | float) -> Any:
         """Run a script and return its raw reply.
@@ -152,11 +153,22 @@ class ScriptRunner:
             return False
         return True
 
+    async def _execute(self, command: Sequence[Any]) -> Any:
+        """Without what the client does around a command of its own: counting, timing, and callbacks for what it would repeat."""
+        if self._clustered:
+            return await self._client.execute_command(*command)
+        connection = await self._client.connection_pool.get_connection()
+        try:
+            await connection.send_command(*command)
+            return await connection.read_response()
+        finally:
+            await self._client.connection_pool.release(connection)
+
     async def _send(self, disk: DiskWait | None, *command: Any) -> Any:
         """Send a command; the error it ended with is returned. With ``disk`` it waits, on the same connection, until it is on disk."""
         if disk is None or not disk.waits:
             try:
-                return await self._client.execute_command(*command)
+                return await self._execute(command)
             except ResponseError as error:
                 return error
         async with self._client.pipeline(transaction=False) as pipe:

@@ -8,13 +8,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from redis.asyncio import BlockingConnectionPool
 from redis.asyncio.connection import Connection
 from redis.asyncio.sentinel import Sentinel
 from redis.exceptions import ReadOnlyError
 
 from gitbridge_console.store.addresses import Address
 from gitbridge_console.store.patient_connection import TcpConnection, TlsConnection
+from gitbridge_console.store.warm_pool import WarmPool
 
 
 class PrimaryFinder:
@@ -48,7 +48,7 @@ class PrimaryFinder:
             await client.aclose()
 
 
-class SentinelPool(BlockingConnectionPool):
+class SentinelPool(WarmPool):
     """Connections to whoever is the primary when they are made."""
 
     def __init__(self, finder: PrimaryFinder, **options: Any) -> None:

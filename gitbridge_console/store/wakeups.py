@@ -48,11 +48,14 @@ class Wakeups:
             try:
                 if cluster is not None:
                     await cluster.initialize()
-                async with self._client.pubsub(ignore_subscribe_messages=True) as channel:
+                async with self._client.pubsub() as channel:
                     await channel.subscribe(*self._channels)
-                    async for message in channel.listen():
-                        for event in self._events.get(text_of(message["data"]), ()):
-                            event.set()
+                    while True:
+                        # As it came: somebody waits for what the hint is about.
+                        said = await channel.parse_response()
+                        if said and said[0] == b"message":
+                            for event in self._events.get(text_of(said[2]), ()):
+                                event.set()
             except (RedisError, OSError) as error:
                 logger.debug("wake-up channel lost: %s", error)
                 if cluster is not None:

@@ -22,7 +22,7 @@ local function load_all(ids)
 end
 
 local woken, known_lanes, entered
-local fence, seq, undecided
+local fence, seq, seq_known, undecided
 
 -- Monotone even after a failover to a replica with a stale counter: never below the clock in microseconds. What one claim gives out
 -- shares a fence: no two claims of a job have the same.
@@ -32,8 +32,9 @@ local function next_fence()
   return int(fence)
 end
 
+-- The first of a script is taken from the counter at once; of many the counter learns at the end.
 local function next_id()
-  seq = (seq or tonumber(call('HGET', M, 'seq')) or 0) + 1
+  seq, seq_known = seq and seq + 1 or call('HINCRBY', M, 'seq', 1), seq == nil
   return string.format('%08x', seq)
 end
 
@@ -391,16 +392,19 @@ end
 -- for together, and days that are over go whole. A field says the event and when.
 local DAY_MS = 86400000
 local remembered_ms, home, undecided_max, bytes_soft, bytes_hard, shed_from
-local deliveries, delivered_now
+local deliveries, delivered_now, today_begun
 local expected -- ids of deliveries that this script will ask for
 
 local function day_of(ms) return T .. ':d:' .. int(math.floor(ms / DAY_MS)) end
 
 local function ask_deliveries(names)
-  local known = {}
-  for day = 0, math.ceil(remembered_ms / DAY_MS) do
-    local that_day = day_of(NOW - day * DAY_MS)
-    local found = call('EXISTS', that_day) == 1 and call('HMGET', that_day, unpack(names)) or {}
+  local known, days = {}, {}
+  for day = 0, math.ceil(remembered_ms / DAY_MS) do days[day + 1] = day_of(NOW - day * DAY_MS) end
+  local begun = call('EXISTS', unpack(days))
+  today_begun = call('EXISTS', days[1]) == 1
+  if today_begun and begun == 1 then days = {days[1]} end
+  for _, that_day in ipairs(begun > 0 and days or {}) do
+    local found = call('HMGET', that_day, unpack(names))
     for n = 1, #found do
       local id, ms
       if found[n] then id, ms = match(found[n], '^(%S+) (%d+)$') end
@@ -433,8 +437,8 @@ end
 local function write_deliveries()
   if #delivered_now == 0 then return end
   write('HSET', day_of(NOW), delivered_now)
-  call('PEXPIRE', day_of(NOW), int(remembered_ms + 2 * DAY_MS))
-  deliveries, delivered_now = {}, {}
+  if not today_begun then call('PEXPIRE', day_of(NOW), int(remembered_ms + 2 * DAY_MS)) end
+  deliveries, delivered_now, today_begun = {}, {}, true
 end
 
 -- Forget everything of a finished event.
@@ -523,7 +527,7 @@ local function begin(tag)
   left_lanes = nil
   woken, known_lanes, entered = {}, {}, {}
   fence, seq, undecided, bytes_before = nil, nil, nil, nil
-  deliveries, delivered_now, expected, places_now = {}, {}, {}, {}
+  deliveries, delivered_now, today_begun, expected, places_now = {}, {}, false, {}, {}
 end
 
 local function finish()
@@ -539,6 +543,6 @@ local function finish()
   end
   write_log()
   if fence then call('HSET', M, 'fence', int(fence)) end
-  if seq then call('HSET', M, 'seq', int(seq)) end
+  if seq and not seq_known then call('HSET', M, 'seq', int(seq)) end
   for lane in pairs(woken) do call('PUBLISH', T .. ':wake', lane) end
 end

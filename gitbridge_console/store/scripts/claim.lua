@@ -6,13 +6,16 @@
 -- fences, and what was leased and never ended counts as delivered when it is taken back.
 local lane, n, lease, room, cap, bound = ARGV[1], tonumber(ARGV[2]), tonumber(ARGV[3]), tonumber(ARGV[4]), tonumber(ARGV[5]), ARGV[6]
 local ready, waiting = T .. ':r:' .. lane, T .. ':w:' .. lane
-local due = look('ZRANGEBYSCORE', waiting, '-inf', NOW_MS, 'LIMIT', 0, 100)
-load(due)
-for _, id in ipairs(due) do
-  zdrop(waiting, id)
-  push(id, lane)
-end
 local first = look('ZRANGE', waiting, 0, 0, 'WITHSCORES')
+if first[2] and tonumber(first[2]) <= NOW then
+  local due = call('ZRANGEBYSCORE', waiting, '-inf', NOW_MS, 'LIMIT', 0, 100)
+  load(due)
+  for _, id in ipairs(due) do
+    zdrop(waiting, id)
+    push(id, lane)
+  end
+  first = look('ZRANGE', waiting, 0, 0, 'WITHSCORES')
+end
 local out = {0, first[2] and math.max(0, tonumber(first[2]) - NOW) or -1, NOW_MS}
 
 local until_ms = call('HGET', M, 'until:' .. lane)
@@ -65,13 +68,13 @@ end
 local payloads, diffs, wants_payloads = {}, {}, room >= 0
 
 -- The payloads of these jobs as far as there is room for them; the first claimed is always sent. `about` has the records of their events.
-local function send_payloads(ids, about)
+local function send_payloads(ids, about, tasks)
   local keys, places, first = {}, {}, #payloads
   for i = 1, #ids do
     payloads[first + i] = ''
     room = room - size_in(about[i])
     if room >= 0 or first + i == 1 then
-      local event = event_of(ids[i])
+      local event = tasks and event_of(ids[i]) or ids[i]
       keys[#keys + 1] = T .. ':p:' .. event
       places[#places + 1] = first + i
       if find(about[i], '"df":', 1, true) then
@@ -88,7 +91,8 @@ local until_when, leased, looked = int(NOW + lease), T .. ':l:' .. lane, 0
 local its_fence, all_ids, all_records, all_events = nil, {}, {}, {}
 local leases, holders = {}, {}
 while n > 0 and looked < 200 do
-  local popped = pop(n)
+  local wanted = n
+  local popped = pop(wanted)
   if #popped == 0 then break end
   looked = looked + #popped / 2
   local ids, counted = let_through(popped)
@@ -115,9 +119,10 @@ while n > 0 and looked < 200 do
         all_events[before + i] = about[i]
       end
     end
-    if wants_payloads then send_payloads(ids, about) end
+    if wants_payloads then send_payloads(ids, about, tasks) end
     n = n - #ids
   end
+  if #popped < 2 * wanted then break end
 end
 if its_fence then
   write('ZADD', leased, leases)
