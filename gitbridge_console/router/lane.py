@@ -5,11 +5,14 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections import deque
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
+from typing import TypeVar
 
+from gitbridge_console.router.lane_ends import LaneEnds
 from gitbridge_console.router.leases import LeaseKeeper
 from gitbridge_console.store.event_queue import RedisEventQueue
-from gitbridge_console.store.records import ClaimedJob, Ending
+from gitbridge_console.store.records import Claim, ClaimedJob, Ending
+from gitbridge_console.store.standing_claims import StandingClaim
 from gitbridge_console.store.trouble import STORE_AWAY, StoreTrouble
 from gitbridge_console.store.wakeups import Wakeups
 
@@ -26,12 +29,23 @@ CLAIM_MAX = 32
 FAULT_DELAY_S = 5.0
 """Pause of a job whose handler failed in a way nobody foresaw; it is counted, and given up as poison in the end."""
 
+STANDING_CLAIM_MAX = 4
+"""Jobs of a claim that waits for work: few, since meanwhile there may be less room; what is left is claimed right after it."""
+
 STARTING_MAX = 2
 """Workers started ahead. Each works on one job after the other, so where jobs wait for nothing few of them do all."""
 
 Work = Callable[[ClaimedJob], Awaitable[Ending | None]]
 """What is done with a job. Whoever has nothing more to say of an event than how it ends may return that: the lane writes such ends
 together, while it works on the next jobs."""
+
+
+def _wait_after(claim: Claim) -> float:
+    """How long there is nothing to do, as far as a claim tells."""
+    return LOOK_EVERY_S if claim.next_due_s is None else min(LOOK_EVERY_S, max(SHORTEST_SLEEP_S, claim.next_due_s))
+
+
+Answer = TypeVar("Answer", Claim, Claim | None)
 
 
 class Lane:
@@ -75,20 +89,22 @@ class Lane:
         self._cancelled = False
         self._claimed: deque[ClaimedJob] = deque()
         self._starting = 0
-        self._ended: list[tuple[ClaimedJob, Ending]] = []
-        self._writing: set[asyncio.Task[None]] = set()
+        self._ends = LaneEnds(name, queue, trouble, lambda job: self._hand_back(job, counted=True))
         self._asked_for = 0
         self._busy = self._helped = False
+        self._standing: StandingClaim | None = None
         self.active = 0
 
     def stop(self) -> None:
         """Claim nothing more; :meth:`run` returns when what is in hand is finished."""
         self._stopping = True
-        self._poke.set()
+        self.poke()
 
     def poke(self) -> None:
         """Look again now: there may be room, or work."""
         self._poke.set()
+        if self._standing is not None:
+            self._standing.withdraw()
 
     async def run(self) -> None:
         """Claim and work until :meth:`stop`. Cancelling hands unfinished jobs back at once."""
@@ -111,8 +127,8 @@ class Lane:
             if self._busy and not self._helped:
                 self._helped = True
                 group.create_task(self._claim_too(group), name=f"{self.name}: second claim")
-            if wait_s > 0 and not self._stopping:
-                await self._sleep(wait_s)
+            while wait_s > 0 and not self._stopping:
+                wait_s = await self._wait(group, wait_s)
 
     async def _claim_too(self, group: asyncio.TaskGroup) -> None:
         """Claim beside the other as long as that gives much."""
@@ -127,7 +143,7 @@ class Lane:
     async def _leave_nothing(self) -> None:
         """What ended is written, however this lane ends; jobs whose workers were cancelled before they began them go back."""
         unbegun, self._claimed = self._claimed, deque()
-        await asyncio.gather(*self._writing, *(self._hand_back(job, counted=False) for job in unbegun))
+        await asyncio.gather(self._ends.written(), *(self._hand_back(job, counted=False) for job in unbegun))
 
     async def _sleep(self, seconds: float) -> None:
         try:
@@ -136,22 +152,73 @@ class Lane:
         except TimeoutError:
             return
 
+    def _free(self) -> tuple[int, float]:
+        """How many jobs may be claimed now, and for none in how many seconds to look again."""
+        free = min(self._slots() - self.active - self._asked_for, CLAIM_MAX)
+        if free <= 0:
+            return 0, LOOK_EVERY_S
+        if (shut_for_s := self._shut_for_s()) > 0:
+            return 0, min(LOOK_EVERY_S, max(SHORTEST_SLEEP_S, shut_for_s))
+        if self._room is None:
+            return free, LOOK_EVERY_S
+        room, opens_in_s = self._room(self.active + self._asked_for)
+        return max(0, min(free, room)), min(LOOK_EVERY_S, opens_in_s + 0.001)
+
     async def _claim(self, group: asyncio.TaskGroup) -> float:
         """Claim what fits; returns how long to wait before looking again, in seconds."""
         self._busy = False
-        free = min(self._slots() - self.active - self._asked_for, CLAIM_MAX)
-        if free <= 0:
-            return LOOK_EVERY_S
-        if (shut_for_s := self._shut_for_s()) > 0:
-            return min(LOOK_EVERY_S, max(SHORTEST_SLEEP_S, shut_for_s))
-        if self._room is not None:
-            room, opens_in_s = self._room(self.active + self._asked_for)
-            free = min(free, room)
-            if free <= 0:
-                return min(LOOK_EVERY_S, opens_in_s + 0.001)
-        self._asked_for += free
+        free, wait_s = self._free()
+        if free == 0:
+            return wait_s
+        claiming = self._queue.claim(self.name, free, payloads=self._payloads, repository_max=self._repository_max())
+        claim = await self._answer_of(claiming, free)
+        if isinstance(claim, float):
+            return claim
+        self._begin(group, claim.jobs)
+        self._busy = len(claim.jobs) == CLAIM_MAX
+        return 0.0 if len(claim.jobs) == free else _wait_after(claim)
+
+    async def _wait(self, group: asyncio.TaskGroup, seconds: float) -> float:
+        """Wait, ``seconds`` at most, for work where claims stand at the server, else for a hint; returns how long to wait on."""
+        free = min(self._free()[0], STANDING_CLAIM_MAX)
+        standing = None
+        if free > 0:
+            standing = self._queue.stand(self.name, free, seconds, payloads=self._payloads, repository_max=self._repository_max())
+        if standing is None:
+            await self._sleep(seconds)
+            return 0.0
+        claim = await self._stand(standing, free, seconds)
+        if isinstance(claim, float):
+            await self._sleep(claim)
+        if claim is None or isinstance(claim, float):
+            return 0.0
+        # Meanwhile the lane may have been told to stop, been shut, or got less room.
+        fitting = 0 if self._stopping else self._free()[0]
+        self._begin(group, claim.jobs[:fitting])
+        await asyncio.gather(*(self._hand_back(job, counted=False) for job in claim.jobs[fitting:]))
+        # First things first: they are begun in this turn of the event loop.
+        await asyncio.sleep(0)
+        return 0.0 if len(claim.jobs) == free else _wait_after(claim)
+
+    async def _stand(self, standing: StandingClaim, free: int, seconds: float) -> Claim | float | None:
+        self._standing = standing
+        # The server looks only ten times a second who has waited long enough. What is due before the next look does not wait for that.
+        due = None if seconds >= LOOK_EVERY_S else asyncio.get_running_loop().call_later(seconds, standing.withdraw)
         try:
-            claim = await self._queue.claim(self.name, free, payloads=self._payloads, repository_max=self._repository_max())
+            return await self._answer_of(standing.claim(), free)
+        except asyncio.CancelledError:
+            await asyncio.gather(*(self._hand_back(job, counted=False) for job in standing.unwanted))
+            raise
+        finally:
+            self._standing = None
+            if due is not None:
+                due.cancel()
+
+    async def _answer_of(self, claiming: Awaitable[Answer], asked_for: int) -> Answer | float:
+        """The claim, or in how many seconds to try again."""
+        self._asked_for += asked_for
+        try:
+            claim = await claiming
         except STORE_AWAY as error:
             self._trouble.report(error)
             return LOOK_EVERY_S
@@ -160,18 +227,17 @@ class Lane:
             logger.exception("claiming from lane %s failed for a reason nobody foresaw", self.name)
             return FAULT_DELAY_S
         finally:
-            self._asked_for -= free
+            self._asked_for -= asked_for
         self._trouble.answered()
-        self.active += len(claim.jobs)
+        return claim
+
+    def _begin(self, group: asyncio.TaskGroup, jobs: Sequence[ClaimedJob]) -> None:
+        self.active += len(jobs)
         if self._on_claim is not None:
-            for job in claim.jobs:
+            for job in jobs:
                 self._on_claim(job)
-        self._claimed.extend(claim.jobs)
+        self._claimed.extend(jobs)
         self._start_workers(group)
-        self._busy = len(claim.jobs) == CLAIM_MAX
-        if len(claim.jobs) == free:
-            return 0.0
-        return LOOK_EVERY_S if claim.next_due_s is None else min(LOOK_EVERY_S, max(SHORTEST_SLEEP_S, claim.next_due_s))
 
     def _start_workers(self, group: asyncio.TaskGroup) -> None:
         """While a job waits for a worker one is starting, whatever those do that have begun."""
@@ -193,7 +259,7 @@ class Lane:
                     job = await self._queue.load(job)
                 ending = await self._work(job)
                 if ending is not None:
-                    self._end(job, ending)
+                    self._ends.add(job, ending)
             except asyncio.CancelledError:
                 self._leases.let_go(job)
                 await self._hand_back(job, counted=False)
@@ -212,34 +278,6 @@ class Lane:
                 while task.cancelling() and not self._cancelled:
                     # This job was taken away, whatever its work made of that, and no other.
                     task.uncancel()
-
-    def _end(self, job: ClaimedJob, ending: Ending) -> None:
-        self._ended.append((job, ending))
-        if len(self._ended) == 1:
-            writing = asyncio.create_task(self._write_ends(), name=f"{self.name}: ends")
-            self._writing.add(writing)
-            writing.add_done_callback(self._writing.discard)
-
-    async def _write_ends(self) -> None:
-        """Write what ended since this was asked for, in the same turn of the event loop."""
-        ended, self._ended = self._ended, []
-        alike: list[tuple[Ending, list[ClaimedJob]]] = []
-        for job, ending in ended:
-            if not alike or (alike[-1][0] is not ending and alike[-1][0] != ending):
-                alike.append((ending, []))
-            alike[-1][1].append(job)
-        await asyncio.gather(*(self._conclude(jobs, ending) for ending, jobs in alike))
-
-    async def _conclude(self, jobs: list[ClaimedJob], ending: Ending) -> None:
-        try:
-            await self._queue.conclude(jobs, ending)
-        except STORE_AWAY as error:
-            # Their leases run out and somebody takes them up again.
-            self._trouble.report(error)
-        except Exception:
-            logger.exception("%d jobs of lane %s could not be ended for a reason nobody foresaw", len(jobs), self.name)
-            for job in jobs:
-                await self._hand_back(job, counted=True)
 
     async def _hand_back(self, job: ClaimedJob, *, counted: bool) -> None:
         try:

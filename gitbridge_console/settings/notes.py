@@ -69,7 +69,7 @@ NOTES: dict[str, dict[str, str]] = {
         "url": "URL of a Redis or Valkey server: redis, rediss, unix, or redis+sentinel, redis+cluster (docs durability)",
         "socket_timeout_s": "Longest wait for an answer of the store, in seconds",
         "connect_timeout_s": "Longest wait for a connection, in seconds",
-        "max_connections": "Connections of one process at most",
+        "max_connections": "Connections of one process at most, beside the one of each lane that waits for work",
         "durability": "When what was answered is on disk: everysec, always, or waitaof; see `docs durability`",
     },
     "providers.NAME": {

@@ -32,7 +32,7 @@ def acl_lines(namespace: str = "gitbridge", legacy: tuple[str, ...] = LEGACY_KEY
     """Role to its line. The users are off and have no password: ``ACL SETUSER NAME on >PASSWORD`` switches one on."""
     keys = Keys(namespace)
     partition = keys.tag.replace("00", "[0-9a-f][0-9a-f]")
-    wake = f"&{keys.wake.replace('00', '[0-9a-f][0-9a-f]')}"
+    wake = " ".join(f"&{channel.replace('00', '[0-9a-f][0-9a-f]')}" for channel in (keys.wake, keys.lost))
     all_keys = f"{{{namespace}:*"
     steered = [
         f"{partition}:*",
@@ -61,7 +61,7 @@ def acl_lines(namespace: str = "gitbridge", legacy: tuple[str, ...] = LEGACY_KEY
                 user["admin"],
                 f"~{all_keys}",
                 *(f"~{key}" for key in legacy),
-                f"{wake} {_CHANGE} +config|get +function|load",
+                f"{wake} {_CHANGE} +client|unblock +config|get +function|load",
             ]
         ),
     }

@@ -8,195 +8,45 @@ checks the fence.
 from __future__ import annotations
 
 import asyncio
-import json
-import zlib
 from collections.abc import Awaitable, Iterator, Mapping, Sequence
 from dataclasses import replace
-from functools import lru_cache
 from typing import Any
 
-from redis.exceptions import OutOfMemoryError
-
-from gitbridge_console.domain.events import EventState, IncomingEvent, Priority
+from gitbridge_console.domain.events import EventState
 from gitbridge_console.domain.prompt_choice import PromptChoice
 from gitbridge_console.domain.tasks import Attempt, TaskState
 from gitbridge_console.store.claims import Request
 from gitbridge_console.store.group_commit import TOGETHER_MAX
-from gitbridge_console.store.keys import partition_of
 from gitbridge_console.store.partition import Partition
-from gitbridge_console.store.queue_controls import QueueControls, milliseconds, or_unknown
+from gitbridge_console.store.queue_controls import milliseconds, or_unknown
+from gitbridge_console.store.queue_entrance import QueueEntrance, as_json, named
 from gitbridge_console.store.records import (
     ASKED,
     ASKED_PROMPT,
-    BackPressure,
     Claim,
     ClaimedJob,
     Ending,
-    Enqueued,
-    PayloadTooLarge,
     RoutePlan,
     Seat,
 )
 from gitbridge_console.store.replies import pack, text_of
-from gitbridge_console.store.unavailable import full_text
+from gitbridge_console.store.standing_claims import StandingClaim, StandingClaims
 
 PAYLOADS_PER_CLAIM_BYTES = 1 << 20
 """Payloads sent along with one claim; what is larger is fetched by whoever works on it."""
-
-
 AT_ONCE = 500
 """Tasks looked at by one script, when many are called back."""
-
-
-DELIVERY_INLINE = 64
-"""Short, as they are, delivery ids stand in the record of an event; a longer one would make it larger."""
 
 
 def _flat(pairs: Mapping[str, str]) -> list[str]:
     return [part for pair in pairs.items() for part in pair]
 
 
-def _named(kind: str, pairs: Mapping[str, str]) -> list[str]:
-    return [part for name, value in pairs.items() for part in (kind + name, value)]
+class RedisEventQueue(QueueEntrance):
+    """The queue as its workers see it. How events get in is in :class:`QueueEntrance`, what operators do with them in ``QueueControls``."""
 
-
-def _is_plain(event: IncomingEvent) -> bool:
-    """Whether an event has nothing but delivery and payload of its own, and JSON nothing to escape in its delivery id."""
-    name = event.delivery
-    if event.diff or event.priority or len(name) > DELIVERY_INLINE:
-        return False
-    return name.isascii() and name.isprintable() and '"' not in name and "\\" not in name
-
-
-def _json(value: Any) -> str:
-    """JSON without escapes for what is not ASCII: scripts cannot read that of half a surrogate pair, which is replaced when it is sent."""
-    return json.dumps(value, ensure_ascii=False)
-
-
-@lru_cache(maxsize=256)
-def _lasting(kind: str, action: str, source: str) -> str:
-    """What many events have in common of the JSON in their records."""
-    fields = {"ty": kind, "ac": action, "src": source} if action else {"ty": kind, "src": source}
-    return _json(fields)[:-1]
-
-
-def _fields(event: IncomingEvent, action: str, edited_from: str) -> str:
-    """The fields of a new event's header that say nothing to the queue, as JSON; every value is text."""
-    text = _lasting(event.type[:60], action[:60], event.source[:60])
-    if len(event.delivery) <= DELIVERY_INLINE:
-        text += f', "dl": {_json(event.delivery)}'
-    if event.priority:
-        text += ', "pin": "1"'
-    if event.diff:
-        text += ', "df": "1"'
-    if edited_from:
-        text += f', "from": {_json(edited_from)}'
-    return text + "}"
-
-
-class RedisEventQueue(QueueControls):
-    """The queue as its workers see it; what operators do with it is in :class:`QueueControls`."""
-
-    async def enqueue(
-        self,
-        event: IncomingEvent,
-        *,
-        lane: str = "route",
-        priority: Priority = Priority.NORMAL,
-        action: str = "",
-        repository: str = "",
-        edited_from: str = "",
-        texts: Mapping[str, str] | None = None,
-    ) -> Enqueued:
-        """Accept an event once per delivery id; a delivery whose event failed or was shed runs again.
-
-        ``priority`` is provisional, one of the event itself stays. ``repository`` decides on the partition and what a
-        cap counts. ``edited_from`` names the event whose payload was edited; both then know of each other.
-
-        Raises:
-            PayloadTooLarge: over the configured size.
-            BackPressure: too much is undecided or stored and nothing may be shed for it, or the server is at its memory limit.
-        """
-        home, args = self._handed_in(event, lane, priority, action, repository, edited_from, texts)
-        try:
-            reply = await self.partitions[home].accept(self._bounds(home), args)
-        except OutOfMemoryError as error:
-            reply = error
-        outcome = self._outcome(reply)
-        if isinstance(outcome, BackPressure):
-            raise outcome from reply if isinstance(reply, Exception) else None
-        return outcome
-
-    async def enqueue_many(
-        self, events: Sequence[IncomingEvent], *, lane: str = "route", priority: Priority = Priority.NORMAL
-    ) -> list[Enqueued | BackPressure]:
-        """Accept many events with few round trips, in their order: for each what :meth:`enqueue` would have returned or refused it with.
-
-        Raises:
-            PayloadTooLarge: one is over the configured size; nothing was stored.
-            redis.exceptions.RedisError: the store is away; some may be stored. All may be handed in again: ids are accepted once.
-        """
-        for event in events:
-            self._check_size(event)
-        # One by one, as they are sent: meanwhile the server works on those before.
-        handed_in = (self._handed_in_plainly(event, lane, priority) for event in events)
-        # Without a repository all of them belong to the first partition.
-        replies = await self.partitions[0].accept_many(self._bounds(0), handed_in)
-        return [Enqueued(reply.decode(), "new") if type(reply) is bytes else self._outcome(reply) for reply in replies]
-
-    def _handed_in_plainly(self, event: IncomingEvent, lane: str, priority: Priority) -> Sequence[Any]:
-        """What it has in common with others apart, where that is all it has."""
-        if not _is_plain(event):
-            return self._handed_in(event, lane, priority, "", "", "", None)[1]
-        common = (lane, str(int(priority)), "", _lasting(event.type[:60], "", event.source[:60]) + ', "dl": "')
-        return common, event.delivery, pack(event.payload)
-
-    def _check_size(self, event: IncomingEvent) -> None:
-        if len(event.payload) > self.settings.payload_max_bytes:
-            limit = f"queue.payload_max_bytes = {self.settings.payload_max_bytes:,}"
-            raise PayloadTooLarge(f"payload of {len(event.payload):,} bytes is over {limit}")
-
-    def _handed_in(
-        self,
-        event: IncomingEvent,
-        lane: str,
-        priority: Priority,
-        action: str,
-        repository: str,
-        edited_from: str,
-        texts: Mapping[str, str] | None,
-    ) -> tuple[int, list[Any]]:
-        """The partition an event belongs to and the arguments of its script."""
-        self._check_size(event)
-        count = len(self.partitions)
-        key = f"{zlib.crc32(repository.encode('utf-8', 'replace')):08x}" if repository else ""
-        home = partition_of(edited_from, count) if edited_from else int(key or "0", 16) % count
-        fields = _fields(event, action, edited_from)
-        args = [event.delivery, lane, str(int(event.priority or priority)), key, fields, pack(event.payload)]
-        if event.diff:
-            args += ["diff", pack(event.diff.encode("utf-8", "replace"))]
-        if edited_from:
-            args += ["from", edited_from]
-        if len(event.delivery) > DELIVERY_INLINE:
-            args += ["x:delivery", event.delivery]
-        if texts:
-            args += _named("x:", texts)
-        return home, args
-
-    def _outcome(self, reply: Any) -> Enqueued | BackPressure:
-        """The reply of the script for one event; what is no answer of it is raised."""
-        if isinstance(reply, OutOfMemoryError):
-            return BackPressure(f"{full_text(reply)}; nothing accepted is lost, try again later")
-        if isinstance(reply, Exception):
-            raise reply
-        status = text_of(reply[1])
-        if status == "full":
-            limit = self._limit_text("max_waiting", self.settings.max_waiting)
-            return BackPressure(f"{int(reply[2]):,} events are undecided, {limit}; try again later")
-        if status == "over budget":
-            limit = self._limit_text("memory_hard_bytes", self.settings.memory_hard_bytes)
-            return BackPressure(f"{int(reply[2]):,} bytes are stored, {limit}; try again later")
-        return Enqueued(text_of(reply[0]), status)
+    standing: StandingClaims | None = None
+    """Set where claims may wait at the server: on one server and with one partition."""
 
     async def claim(self, lane: str, n: int, lease_s: float | None = None, *, payloads: bool = True, repository_max: int = 0) -> Claim:
         """Claim up to ``n`` jobs of a lane, most urgent and oldest first, unless it is paused.
@@ -204,8 +54,17 @@ class RedisEventQueue(QueueControls):
         With ``repository_max`` no more than that many jobs of one repository are leased in the lane at once; the others
         are held apart and do not stand in anybody's way.
         """
+        return await self._claimer.claim(self._request(lane, n, lease_s, payloads, repository_max))
+
+    def stand(self, lane: str, n: int, wait_s: float, *, payloads: bool = True, repository_max: int = 0) -> StandingClaim | None:
+        """As :meth:`claim`, but waiting at the server for something to claim, ``wait_s`` at most; ``None`` where claims do not stand."""
+        if self.standing is None:
+            return None
+        return self.standing.make(self._request(lane, n, None, payloads, repository_max), wait_s)
+
+    def _request(self, lane: str, n: int, lease_s: float | None, payloads: bool, repository_max: int) -> Request:
         room = PAYLOADS_PER_CLAIM_BYTES if payloads else -1
-        return await self._claimer.claim(Request(lane, n, milliseconds(lease_s or self.settings.lease_s), room, repository_max))
+        return Request(lane, n, milliseconds(lease_s or self.settings.lease_s), room, repository_max)
 
     async def load(self, job: ClaimedJob) -> ClaimedJob:
         """The job with its payload, fetched if it was too large to be sent along."""
@@ -333,9 +192,9 @@ class RedisEventQueue(QueueControls):
         if action:
             args += ["action", action]
         if header:
-            args += _named("h:", header)
+            args += named("h:", header)
         if texts:
-            args += _named("x:", texts)
+            args += named("x:", texts)
         if record is None:
             return bool(await partition.commit("hand_on", *args))
 
@@ -351,7 +210,7 @@ class RedisEventQueue(QueueControls):
         Raises:
             redis.exceptions.RedisError: what the server answered for one of them, which is still held; or it is away.
         """
-        texts = _json(list(_flat(ending.texts))) if ending.texts else ""
+        texts = as_json(list(_flat(ending.texts))) if ending.texts else ""
         how = (ending.state.value, ending.by, ending.why[:300], texts)
         own: dict[Partition, list[ClaimedJob]] = {}
         for job in jobs:

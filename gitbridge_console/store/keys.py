@@ -28,7 +28,8 @@
 ``<tag>:op:<op>``       hash: what came of a bulk operation here, and its fence;  ``<tag>:od:<op>`` list: what it is still to do;
                         ``<tag>:os:<op>`` list: what it skipped first, and why
 ``<tag>:mv:<lane>``     seats that were moved out of a lane by hand, score = when in ms
-``<tag>:wake``          channel: the name of a lane that has new work, or ``:leases`` when work in hand is not wanted any more
+``<tag>:bell:<lane>``   list of at most one element: the lane has work that nobody was told of, see ``standing_claims.py``
+``<tag>:wake``          channel: the name of a lane that has new work;  ``<tag>:lost`` channel: work in hand is not wanted any more
 ======================  =======================================================================================
 """
 
@@ -86,6 +87,11 @@ class Keys:
         return f"{self.tag}:wake"
 
     @property
+    def lost(self) -> str:
+        """Channel on which is told that work in somebody's hand is not wanted any more."""
+        return f"{self.tag}:lost"
+
+    @property
     def fences(self) -> str:
         """Hash of the fences in force, by leased job."""
         return f"{self.tag}:fences"
@@ -93,6 +99,9 @@ class Keys:
     @property
     def lanes(self) -> str:
         return f"{self.tag}:lanes"
+
+    def bell(self, lane: str) -> str:
+        return f"{self.tag}:bell:{lane}"
 
     def ready(self, lane: str) -> str:
         return f"{self.tag}:r:{lane}"

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import Awaitable, Iterable, Sequence
+from collections import deque
+from collections.abc import Awaitable, Iterable, Iterator, Sequence
+from contextlib import aclosing
 from typing import Any
 
 from redis.asyncio import Redis
@@ -69,36 +70,18 @@ class Partition:
 
         An event is given as for :meth:`accept`, or, plain, as what it has in common with others, its delivery id and its payload.
         """
-        replies: list[Any] = []
-        under_way: asyncio.Task[list[Any]] | None = None
-        try:
+        sent_counts: deque[list[int]] = deque()
+
+        def loads() -> Iterator[Sequence[bytes]]:
             for load in loads_of(events, MANY_MAX):
                 merged, counts = _merged(load)
-                sent = packed([("bounds", bounds), *merged])
-                if under_way is not None:
-                    replies += await under_way
-                under_way = asyncio.create_task(self._accept_load(sent, counts), name="enqueue many")
-                # It is written in this turn, and worked on by the server while the next is made ready.
-                await asyncio.sleep(0)
-            if under_way is not None:
-                replies += await under_way
-        except BaseException:
-            if under_way is not None:
-                under_way.cancel()
-            raise
-        return replies
+                sent_counts.append(counts)
+                yield packed([("bounds", bounds), *merged])
 
-    async def _accept_load(self, sent: Sequence[bytes], counts: Sequence[int]) -> list[Any]:
-        try:
-            found = await self._scripts.run_packed("accept", sent, self._disk)
-        except OutOfMemoryError as error:
-            return [error] * sum(count or 1 for count in counts)
         replies: list[Any] = []
-        for reply, count in zip(found[1:], counts, strict=True):
-            if count == 0:
-                replies.append(reply)
-            else:
-                replies += [reply] * count if isinstance(reply, Exception) else reply
+        async with aclosing(self._scripts.run_in_turn("accept", loads(), self._disk)) as answers:
+            async for answer in answers:
+                replies += _unmerged(answer, sent_counts.popleft())
         return replies
 
     def conclude(self, how: tuple[str, ...], jobs: Sequence[str]) -> Awaitable[list[int]]:
@@ -109,6 +92,10 @@ class Partition:
         """Claim up to ``n`` jobs; what is handed on or back in the same call is claimed with them."""
         return self._commits.submit("claim", args, n)
 
+    def claim_command(self, args: Sequence[Any]) -> tuple[Any, ...]:
+        """A claim by itself, as a command; the first of its list of replies is that of :meth:`claim`."""
+        return self._scripts.command("commit", [("claim", args)])
+
     def commit(self, transition: str, *args: Any) -> Awaitable[Any]:
         """Run a worker's transition, together with others."""
         return self._commits.submit(transition, args)
@@ -116,6 +103,21 @@ class Partition:
     async def run(self, script: str, *args: Any) -> Any:
         """Run an operator's or the maintenance's script by itself."""
         return await self._scripts.run(script, *args)
+
+
+def _unmerged(answer: Any, counts: Sequence[int]) -> list[Any]:
+    """A reply or an exception for each event of a load."""
+    if isinstance(answer, OutOfMemoryError):
+        return [answer] * sum(count or 1 for count in counts)
+    if isinstance(answer, Exception):
+        raise answer
+    replies: list[Any] = []
+    for reply, count in zip(answer[1:], counts, strict=True):
+        if count == 0:
+            replies.append(reply)
+        else:
+            replies += [reply] * count if isinstance(reply, Exception) else reply
+    return replies
 
 
 def _merged(events: Sequence[Sequence[Any]]) -> tuple[list[Transition], list[int]]:

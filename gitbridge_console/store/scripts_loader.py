@@ -16,7 +16,8 @@ from __future__ import annotations
 import hashlib
 import json
 import logging
-from collections.abc import Sequence
+from collections import deque
+from collections.abc import AsyncGenerator, Iterable, Sequence
 from functools import cache
 from importlib import resources
 from typing import Any
@@ -34,6 +35,9 @@ GROWING = frozenset({"accept", "replay", "bulk_replay", "restore_events"})
 
 FIRST_WITH_FLAGS = 7
 """Major server version that has functions, and understands a script's ``#!lua flags=…`` line."""
+
+IN_TURN_MAX = 2
+"""Groups of a series that are under way at once: one the server works on, one that it finds when it is through with that."""
 
 ENTRIES = {
     "accept": ("run_group", ""),
@@ -93,6 +97,11 @@ def _ways(entry: str, server_major: int) -> tuple[tuple[str, str], ...]:
     return ("FCALL", f"{library_name()}_{entry}"), ("EVALSHA", by_hash), ("EVAL", source)
 
 
+def _is_not_loaded(reply: Any) -> bool:
+    """Whether the server does not know what it was to run."""
+    return isinstance(reply, NoScriptError) or (isinstance(reply, ResponseError) and str(reply).startswith("Function not found"))
+
+
 class ScriptRunner:
     """Runs the scripts of one partition; loads what the server has not seen (or forgot by a restart)."""
 
@@ -119,19 +128,65 @@ class ScriptRunner:
             NotDurable: ``disk`` waits and they are not confirmed there.
             redis.exceptions.RedisError: as :meth:`run`.
         """
-        return await self.run_packed(name, packed(transitions), disk)
-
-    async def run_packed(self, name: str, transitions: Sequence[bytes], disk: DiskWait | None = None) -> list[Any]:
-        """:meth:`run_group` with what :func:`packed` made of the transitions."""
-        replies: list[Any] = await self._call(name, transitions, disk)
+        replies: list[Any] = await self._call(name, packed(transitions), disk)
         return replies
+
+    def command(self, entry: str, transitions: Sequence[tuple[str, Sequence[Any]]]) -> tuple[Any, ...]:
+        """What :meth:`run_group` would send first, for somebody else to send."""
+        way = _ways(entry, self._major)[0 if self._functions else 1]
+        return (*way, 1, self._tag, *packed(transitions))
+
+    async def run_in_turn(self, name: str, groups: Iterable[Sequence[bytes]], disk: DiskWait | None = None) -> AsyncGenerator[Any, None]:
+        """Run groups that :func:`packed` made, in their order: for each the replies, or the error it ended with.
+
+        The next group is taken from ``groups`` and sent while the server works on the one before, over one connection.
+
+        Raises:
+            NotDurable: as :meth:`run_group`.
+            redis.exceptions.RedisError: the server is away.
+        """
+        if self._clustered or (disk is not None and disk.waits):
+            for group in groups:
+                yield await self._answer(name, group, disk)
+            return
+        pool = self._client.connection_pool
+        connection = await pool.get_connection()
+        way = (*_ways(name, self._major)[0 if self._functions else 1], 1, self._tag)
+        sent: deque[Sequence[bytes]] = deque()
+        try:
+            for group in groups:
+                await connection.send_command(*way, *group)
+                sent.append(group)
+                if len(sent) == IN_TURN_MAX:
+                    yield await self._next_answer(connection, name, sent)
+            while sent:
+                yield await self._next_answer(connection, name, sent)
+        finally:
+            if sent:
+                await connection.disconnect(nowait=True)
+            await pool.release(connection)
+
+    async def _next_answer(self, connection: Any, name: str, sent: deque[Sequence[bytes]]) -> Any:
+        try:
+            reply = await connection.read_response()
+        except ResponseError as error:
+            reply = error
+        group = sent.popleft()
+        # Those behind it were refused as well.
+        return await self._answer(name, group, None) if _is_not_loaded(reply) else reply
+
+    async def _answer(self, name: str, group: Sequence[bytes], disk: DiskWait | None) -> Any:
+        try:
+            return await self._call(name, group, disk)
+        except ResponseError as error:
+            return error
 
     async def _call(self, entry: str, args: Sequence[Any], disk: DiskWait | None) -> Any:
         for command in _ways(entry, self._major)[0 if self._functions else 1 :]:
             reply = await self._send(disk, *command, 1, self._tag, *args)
             if isinstance(reply, NoScriptError):
                 continue
-            if isinstance(reply, ResponseError) and str(reply).startswith("Function not found"):
+            if _is_not_loaded(reply):
                 if await self._load():
                     reply = await self._send(disk, *command, 1, self._tag, *args)
                 else:

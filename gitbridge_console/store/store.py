@@ -15,6 +15,7 @@ from gitbridge_console.store.batches import BatchStore
 from gitbridge_console.store.bounded_writes import BoundedWrites
 from gitbridge_console.store.budgets import BudgetStore
 from gitbridge_console.store.bulk_operations import BulkStore
+from gitbridge_console.store.clients import cluster_of
 from gitbridge_console.store.connection import StoreConnection, StoreUnavailable, connect, make_client
 from gitbridge_console.store.dead_letters import DeadLetterStore
 from gitbridge_console.store.durability import DiskWait
@@ -42,6 +43,7 @@ from gitbridge_console.store.replies import text_of
 from gitbridge_console.store.restoration import RestoreStore
 from gitbridge_console.store.saved_filters import SavedFilters
 from gitbridge_console.store.server_watch import ServerWatch
+from gitbridge_console.store.standing_claims import STANDING_MAX, StandingClaims
 from gitbridge_console.store.trouble import StoreTrouble
 from gitbridge_console.store.wakeups import Wakeups
 
@@ -95,7 +97,11 @@ class Store:
         self.metrics = Metrics(self.client, settings.namespace, keep_s=settings.retention.metrics_s, writes=writes, attempts=self.attempts)
         self.history = MetricsHistory(self.client, settings.namespace)
         self.server = ServerWatch(self.client, settings.redis.durability, also=legacy_warnings(settings.redis.url, settings.legacy))
-        self.wakeups = Wakeups(connection.new_client(socket_timeout_s=None), *keys)
+        if len(keys) == 1 and cluster_of(self.client) is None:
+            # In a Cluster a connection is bound to no server, and several partitions have no one list to wait at.
+            waiting = connection.new_client(max_connections=STANDING_MAX, socket_timeout_s=None)
+            self.queue.standing = StandingClaims(waiting, self.queue.partitions[0], settings.redis.socket_timeout_s)
+        self.wakeups = Wakeups(connection.new_client(socket_timeout_s=None), *keys, lanes=self.queue.standing is None)
         self.trouble = StoreTrouble()
 
     @property
@@ -138,6 +144,12 @@ class Store:
                 "use the matching version of GitBridge Console"
             )
 
+    async def aclose(self) -> None:
+        """Close the connections on which something is waited for; the others are those of whoever made them."""
+        await self.wakeups.aclose()
+        if self.queue.standing is not None:
+            await self.queue.standing.aclose()
+
     async def _marks(self) -> tuple[str, str]:
         """Version and number of partitions as marked; stores from before there were partitions have one."""
         version, partitions = await self.client.hmget(self.keys.meta, "store_version", "partitions")
@@ -157,7 +169,7 @@ async def open_store(settings: Settings, state_dir: Path) -> AsyncIterator[Store
             await store.claim_version()
             yield store
         finally:
-            await store.wakeups.aclose()
+            await store.aclose()
 
 
 @asynccontextmanager

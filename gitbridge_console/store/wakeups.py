@@ -1,4 +1,5 @@
-"""Hints that a lane has new work. Correctness never depends on them: every lane also looks by itself once a second."""
+"""Hints that a lane has new work, or that work in hand is not wanted any more. Correctness never depends on them: every lane also looks by
+itself once a second. Where claims stand at the server (``standing_claims.py``) lanes are not told here."""
 
 from __future__ import annotations
 
@@ -18,15 +19,19 @@ logger = logging.getLogger(__name__)
 RECONNECT_S = 1.0
 
 LEASES = ":leases"
-"""Told like a lane: work in somebody's hand is not wanted any more."""
+"""Has the place of a lane where work in somebody's hand is not wanted any more."""
 
 
 class Wakeups:
-    """Turns published lane names into events that lanes wait on. ``client`` is its own, without a time limit on reading."""
+    """Turns what is published into events that lanes wait on. ``client`` is its own, without a time limit on reading.
 
-    def __init__(self, client: Redis, *partitions: Keys) -> None:
+    Without ``lanes`` only that work is not wanted any more is listened for.
+    """
+
+    def __init__(self, client: Redis, *partitions: Keys, lanes: bool = True) -> None:
         self._client = client
-        self._channels = [keys.wake for keys in partitions]
+        self._lost = {keys.lost.encode() for keys in partitions}
+        self._channels = [*self._lost, *(keys.wake for keys in partitions if lanes)]
         self._events: dict[str, set[asyncio.Event]] = defaultdict(set)
 
     def subscribe(self, lane: str, event: asyncio.Event) -> None:
@@ -54,7 +59,8 @@ class Wakeups:
                         # As it came: somebody waits for what the hint is about.
                         said = await channel.parse_response()
                         if said and said[0] == b"message":
-                            for event in self._events.get(text_of(said[2]), ()):
+                            told = LEASES if said[1] in self._lost else text_of(said[2])
+                            for event in self._events.get(told, ()):
                                 event.set()
             except (RedisError, OSError) as error:
                 logger.debug("wake-up channel lost: %s", error)

@@ -167,7 +167,7 @@ def house(valkey_url: str, namespace: str, exposed: Redis, tmp_path: Path, monke
                     for provider in made.providers.values():
                         provider.may_answer.set()
                     await made.stop()
-                await made.store.wakeups.aclose()
+                await made.store.aclose()
 
     return opened
 

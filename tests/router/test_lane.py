@@ -20,12 +20,14 @@ from gitbridge_console.domain.filters import EventFilter
 from gitbridge_console.router import lane as lane_module
 from gitbridge_console.router.lane import CLAIM_MAX, Lane
 from gitbridge_console.router.leases import LeaseKeeper
-from gitbridge_console.settings.model import QueueSettings
+from gitbridge_console.settings.model import QueueSettings, RedisSettings
 from gitbridge_console.settings.routing import RetrySettings
+from gitbridge_console.store.clients import client_of
 from gitbridge_console.store.event_queue import RedisEventQueue
 from gitbridge_console.store.keys import Keys
 from gitbridge_console.store.reader import EventReader
 from gitbridge_console.store.records import ClaimedJob, Ending
+from gitbridge_console.store.standing_claims import StandingClaims
 from gitbridge_console.store.trouble import StoreTrouble
 from gitbridge_console.store.wakeups import Wakeups
 
@@ -86,6 +88,16 @@ async def at_work(queue: RedisEventQueue, work: Work, slots: int = 1, room: Room
     finally:
         desk.running.cancel()
         await asyncio.wait([desk.running], timeout=20)
+
+
+@pytest.fixture(params=["standing", "hints"])
+async def queue(queue: RedisEventQueue, valkey_url: str, request: pytest.FixtureRequest) -> AsyncIterator[RedisEventQueue]:
+    """Claims that wait at the server, or hints and claims that come after them."""
+    waiting = client_of(valkey_url, RedisSettings(), max_connections=20, socket_timeout_s=None)
+    if request.param == "standing":
+        queue.standing = StandingClaims(waiting, queue.partitions[0], 4.0)
+    yield queue
+    await waiting.aclose()
 
 
 @pytest.fixture
@@ -505,3 +517,70 @@ async def test_work_that_is_taken_away_ends_and_its_lane_goes_on(
         await asyncio.wait_for(desk.running, 20)
         keeping.cancel()
     assert {event.id for event in await reader.list_events(EventFilter(state="ignored"))} == set(ids[1:])
+
+
+async def stands(queue: RedisEventQueue) -> None:
+    """Wait until a claim stands at the server."""
+    async with asyncio.timeout(20):
+        while not (await queue.client.info("clients"))["blocked_clients"]:
+            await asyncio.sleep(0)
+
+
+@pytest.fixture
+def in_no_hurry(queue: RedisEventQueue, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A lane whose claims stand at the server, and that does nothing by itself."""
+    monkeypatch.setattr(lane_module, "LOOK_EVERY_S", 1000.0)
+    assert queue.standing is not None
+
+
+STANDING = pytest.mark.parametrize("queue", ["standing"], indirect=True)
+
+
+@STANDING
+@pytest.mark.usefixtures("in_no_hurry")
+async def test_a_lane_that_stops_while_its_claim_stands_ends_at_once_and_claims_nothing_after(queue: RedisEventQueue) -> None:
+    async with at_work(queue, forever) as desk:
+        await stands(queue)
+        desk.lane.stop()
+        await asyncio.wait_for(desk.running, 20)
+
+        event_id = await submit(queue, "d1")
+        assert [job.id for job in (await queue.claim("route", 4)).jobs] == [event_id]
+
+
+@STANDING
+@pytest.mark.usefixtures("in_no_hurry")
+async def test_what_a_claim_brings_to_a_lane_that_was_shut_while_it_stood_goes_back(
+    queue: RedisEventQueue, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    back = asyncio.Event()
+    release = queue.release
+
+    async def released(*args: Any, **more: Any) -> bool:
+        done = await release(*args, **more)
+        back.set()
+        return done
+
+    monkeypatch.setattr(queue, "release", released)
+    async with at_work(queue, forever) as desk:
+        await stands(queue)
+        desk.shut_for_s = 1000.0
+        event_id = await submit(queue, "d1")
+        await asyncio.wait_for(back.wait(), 20)
+
+        assert desk.hands.empty()
+        assert (await only_job(EventReader(queue.client, queue.keys))).tries == 0
+        desk.shut_for_s = 0.0
+        desk.lane.poke()
+        assert (await desk.next()).id == event_id
+
+
+@STANDING
+@pytest.mark.usefixtures("in_no_hurry")
+async def test_a_job_that_waits_for_a_time_is_begun_when_that_comes_though_the_claim_could_stand_longer(queue: RedisEventQueue) -> None:
+    event_id = await submit(queue, "d1")
+    (job,) = (await queue.claim("route", 1)).jobs
+    await queue.release(job, delay_s=0.05)
+
+    async with at_work(queue, forever) as desk:
+        assert (await desk.next()).id == event_id

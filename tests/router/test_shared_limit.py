@@ -109,7 +109,7 @@ async def engines(count: int, settings: Settings, state_dir: Path) -> AsyncItera
         found = []
         for n in range(count):
             store = Store(await stack.enter_async_context(connect(settings.redis, state_dir)), settings)
-            stack.push_async_callback(store.wakeups.aclose)
+            stack.push_async_callback(store.aclose)
             engine = Engine(store, SettingsHolder(settings), state_dir=state_dir)
             engine.id = f"engine-{n}"
             found.append(engine)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import AsyncGenerator, Iterable, Iterator, Sequence
 from typing import Any
 
 import pytest
@@ -88,12 +88,16 @@ async def test_one_that_is_too_large_stops_all_before_anything_is_stored(client:
 async def test_what_is_alike_is_one_transition(queue: RedisEventQueue, monkeypatch: pytest.MonkeyPatch) -> None:
     calls: list[list[str]] = []
     scripts = queue.partitions[0]._scripts
-    run_packed = scripts.run_packed
+    run_in_turn = scripts.run_in_turn
 
-    async def noted(name: str, transitions: Sequence[bytes], *more: Any) -> list[Any]:
-        calls.append(json.loads(transitions[0])[0])
-        return await run_packed(name, transitions, *more)
+    def noted(name: str, groups: Iterable[Sequence[bytes]], *more: Any) -> AsyncGenerator[Any, None]:
+        def passed_on() -> Iterator[Sequence[bytes]]:
+            for group in groups:
+                calls.append(json.loads(group[0])[0])
+                yield group
 
-    monkeypatch.setattr(scripts, "run_packed", noted)
+        return run_in_turn(name, passed_on(), *more)
+
+    monkeypatch.setattr(scripts, "run_in_turn", noted)
     await queue.enqueue_many([*(event(f"d{n}") for n in range(5)), event("e", priority=Priority.LOW), event("f"), event("g")])
     assert calls == [["bounds", "enqueue_all", "enqueue", "enqueue_all"]]

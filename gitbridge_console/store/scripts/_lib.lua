@@ -21,7 +21,7 @@ local function load_all(ids)
   load(seats)
 end
 
-local woken, known_lanes, entered
+local woken, left, lost, known_lanes, entered
 local fence, seq, seq_known, undecided
 
 -- Monotone even after a failover to a replica with a stale counter: never below the clock in microseconds. What one claim gives out
@@ -129,7 +129,7 @@ end
 
 -- Whoever works on a task that is settled here learns it at once by the hint, else by its next extend; its fence is void at any rate.
 local function settle(id, task_state)
-  if lift(id) == 'leased' then woken[':leases'] = true end
+  if lift(id) == 'leased' then lost = true end
   hset(id, 'st', 'settled', 'state', task_state)
 end
 
@@ -513,6 +513,12 @@ local function reseat(id, from, to, how, by, why)
   push(id, to)
 end
 
+-- Wake one of those who wait for this lane; while nobody waits it stays rung.
+local function ring(lane)
+  local bell = T .. ':bell:' .. lane
+  if call('LLEN', bell) == 0 then call('RPUSH', bell, 1) end
+end
+
 local function bound_left_lanes()
   for lane in pairs(left_lanes or {}) do
     local name = key(':mv:', lane)
@@ -525,7 +531,7 @@ end
 local function begin(tag)
   begin_work(tag)
   left_lanes = nil
-  woken, known_lanes, entered = {}, {}, {}
+  woken, left, lost, known_lanes, entered = {}, {}, false, {}, {}
   fence, seq, undecided, bytes_before = nil, nil, nil, nil
   deliveries, delivered_now, today_begun, expected, places_now = {}, {}, false, {}, {}
 end
@@ -544,5 +550,10 @@ local function finish()
   write_log()
   if fence then call('HSET', M, 'fence', int(fence)) end
   if seq and not seq_known then call('HSET', M, 'seq', int(seq)) end
-  for lane in pairs(woken) do call('PUBLISH', T .. ':wake', lane) end
+  for lane in pairs(woken) do
+    call('PUBLISH', T .. ':wake', lane)
+    left[lane] = true
+  end
+  for lane in pairs(left) do ring(lane) end
+  if lost then call('PUBLISH', T .. ':lost', '') end
 end

@@ -29,33 +29,42 @@ if until_ms then
 end
 write_records()
 
+-- The scores only where they are asked for: to read one takes as long as to take its job out.
 local function pop(count)
-  if bound == '' then return look('ZPOPMIN', ready, count) end
-  local found = look('ZRANGEBYSCORE', ready, '-inf', bound, 'WITHSCORES', 'LIMIT', 0, count)
-  local ids = {}
-  for i = 1, #found, 2 do ids[#ids + 1] = found[i] end
-  write('ZREM', ready, ids)
-  return found
+  if bound == '' and cap == 0 then
+    local ids = look('ZRANGE', ready, 0, count - 1)
+    if #ids > 0 then call('ZREMRANGEBYRANK', ready, 0, #ids - 1) end
+    return ids
+  end
+  local found = bound == '' and look('ZPOPMIN', ready, count)
+    or look('ZRANGEBYSCORE', ready, '-inf', bound, 'WITHSCORES', 'LIMIT', 0, count)
+  local ids, scores = {}, {}
+  for i = 1, #found, 2 do
+    ids[#ids + 1] = found[i]
+    scores[#scores + 1] = found[i + 1]
+  end
+  if bound ~= '' then write('ZREM', ready, ids) end
+  return ids, scores
 end
 
 -- Of what was popped, what its repository's cap lets through; the rest is held apart.
-local function let_through(popped)
+local function let_through(popped, scores)
+  if cap == 0 then return popped, {} end
   local ids, counted = {}, {}
-  for i = 1, #popped, 2 do
-    local id = popped[i]
-    local repository = cap > 0 and hget(id, 'rp')
+  for i, id in ipairs(popped) do
+    local repository = hget(id, 'rp')
     local key = repository and T .. ':k:' .. lane .. ':' .. repository
     if not key then
       ids[#ids + 1] = id
     elseif call('SCARD', key) >= cap then
-      hold(id, lane, repository, popped[i + 1])
+      hold(id, lane, repository, scores[i])
     else
       call('SADD', key, id)
       ids[#ids + 1] = id
       counted[id] = true
     end
   end
-  if cap > 0 then write_records() end
+  write_records()
   return ids, counted
 end
 
@@ -92,10 +101,9 @@ local its_fence, all_ids, all_records, all_events = nil, {}, {}, {}
 local leases, holders = {}, {}
 while n > 0 and looked < 200 do
   local wanted = n
-  local popped = pop(wanted)
-  if #popped == 0 then break end
-  looked = looked + #popped / 2
-  local ids, counted = let_through(popped)
+  local popped, scores = pop(wanted)
+  looked = looked + #popped
+  local ids, counted = let_through(popped, scores)
   if #ids > 0 then
     its_fence = its_fence or next_fence()
     local tasks, before = is_task(ids[1]), #all_ids
@@ -122,8 +130,14 @@ while n > 0 and looked < 200 do
     if wants_payloads then send_payloads(ids, about, tasks) end
     n = n - #ids
   end
-  if #popped < 2 * wanted then break end
+  if #popped < wanted then
+    -- Nobody else need come for what the lane was given in this script: it is empty.
+    if bound == '' then woken[lane] = nil end
+    break
+  end
 end
+-- Another may do what is left.
+if n <= 0 and call('ZCARD', ready) > 0 then left[lane] = true end
 if its_fence then
   write('ZADD', leased, leases)
   write('HSET', L, holders)

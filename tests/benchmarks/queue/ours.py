@@ -5,7 +5,7 @@
     trickle RATE SECONDS      enqueue at a steady beat, for the latency of pickup
 
 The job does nothing, everything around it is real: one partition, deduplication by delivery id, leases and fences kept,
-the event log and the metrics written, wake-ups by the channel and no polling. The environment gives BENCH_REDIS (URL),
+the event log and the metrics written, claims that stand at the server and no polling. The environment gives BENCH_REDIS (URL),
 BENCH_N (jobs to wait for), BENCH_CONC (jobs at once), BENCH_OUT.
 """
 
@@ -25,11 +25,13 @@ from gitbridge_console.domain.events import EventState, IncomingEvent
 from gitbridge_console.router.lane import Lane
 from gitbridge_console.router.leases import LeaseKeeper
 from gitbridge_console.settings.model import QueueSettings, RedisSettings
+from gitbridge_console.store.clients import client_of
 from gitbridge_console.store.connection import make_client
 from gitbridge_console.store.event_queue import RedisEventQueue
 from gitbridge_console.store.keys import Keys
 from gitbridge_console.store.metrics import Metrics
 from gitbridge_console.store.records import ClaimedJob, Ending
+from gitbridge_console.store.standing_claims import StandingClaims
 from gitbridge_console.store.trouble import StoreTrouble
 from gitbridge_console.store.wakeups import Wakeups
 
@@ -131,7 +133,8 @@ async def work() -> None:
     async with open_queue() as queue:
         metrics, trouble = Metrics(queue.client, "bench"), StoreTrouble()
         leases = LeaseKeeper(queue, trouble)
-        wakeups = Wakeups(make_client(RedisSettings(url=URL, socket_timeout_s=3600)), queue.keys)
+        queue.standing = StandingClaims(client_of(URL, RedisSettings(), max_connections=2, socket_timeout_s=None), queue.partitions[0], 4.0)
+        wakeups = Wakeups(make_client(RedisSettings(url=URL, socket_timeout_s=3600)), queue.keys, lanes=False)
 
         async def noop(job: ClaimedJob) -> Ending:
             counter.hit(json.loads(job.payload)["t"])
