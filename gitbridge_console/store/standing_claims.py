@@ -13,6 +13,7 @@ import logging
 import math
 import time
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from typing import Any
 
 from redis.asyncio import Redis
@@ -28,6 +29,9 @@ logger = logging.getLogger(__name__)
 
 STANDING_MAX = 256
 """Claims of one engine that may stand at the same time, each on a connection of its own; a lane without one waits and then claims."""
+
+WITHDRAWN_S = 1.0
+"""How long the answer to a claim that was withdrawn is waited for."""
 
 REFUSED_FOR_S = 5.0
 """How long a server that would not let a claim wait is not asked again; a new primary, say, does."""
@@ -72,11 +76,13 @@ class StandingClaim:
         try:
             await connection.send_packed_command(connection.pack_commands(self._commands))
             try:
-                return await self._answer(connection)
+                return await self._answer(connection, self._limit_s)
             except asyncio.CancelledError:
                 self.withdraw()
-                claim = await self._answer(connection)
-                self.unwanted = claim.jobs if claim is not None else ()
+                # Without an answer its lease runs out.
+                with suppress(RedisError, OSError):
+                    claim = await self._answer(connection, WITHDRAWN_S)
+                    self.unwanted = claim.jobs if claim is not None else ()
                 raise
         finally:
             if len(self._replies) < len(self._commands):
@@ -91,13 +97,14 @@ class StandingClaim:
 
     async def _unblock(self, connection_id: int) -> None:
         try:
-            await self._client.client_unblock(connection_id)
+            async with asyncio.timeout(WITHDRAWN_S):
+                await self._client.client_unblock(connection_id)
         except (RedisError, OSError) as error:
             logger.debug("a standing claim of lane %s ends by itself: %s", self._lane, error)
 
-    async def _answer(self, connection: AbstractConnection) -> Claim | None:
+    async def _answer(self, connection: AbstractConnection, limit_s: float) -> Claim | None:
         try:
-            async with asyncio.timeout(self._limit_s):
+            async with asyncio.timeout(limit_s):
                 while len(self._replies) < len(self._commands):
                     self._replies.append(await _reply(connection))
                     if self._withdrawn:

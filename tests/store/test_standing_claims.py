@@ -14,6 +14,7 @@ from redis.exceptions import ConnectionError as RedisConnectionError
 
 from gitbridge_console.domain.events import IncomingEvent
 from gitbridge_console.settings.model import RedisSettings
+from gitbridge_console.store import standing_claims
 from gitbridge_console.store.clients import client_of
 from gitbridge_console.store.event_queue import RedisEventQueue
 from gitbridge_console.store.records import Claim
@@ -167,6 +168,22 @@ async def test_a_claim_given_up_as_its_answer_comes_says_what_it_was_given(stand
 
     assert [job.id for job in claim.unwanted] == [event]
     assert await standing.release(claim.unwanted[0]), "it can be handed back"
+
+
+async def test_a_claim_given_up_while_the_server_says_nothing_is_given_up_all_the_same(
+    queue: RedisEventQueue, start_server: Callable[..., str], connect_to: Callable[[str], Redis], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(standing_claims, "WITHDRAWN_S", 0.05)
+    url = start_server()
+    own = RedisEventQueue(connect_to(url), queue.keys)
+    async with standing_at(url, own):
+        claim, task = await stand(own)
+        await own.client.execute_command("CLIENT", "PAUSE", "60000", "ALL")
+
+        task.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await asyncio.wait_for(task, 20)
+        assert claim.unwanted == ()
 
 
 async def test_a_paused_lane_gives_nothing_and_is_not_asked_in_a_circle(standing: RedisEventQueue) -> None:
