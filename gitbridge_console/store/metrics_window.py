@@ -116,7 +116,7 @@ def provider_window(tables: list[dict[str, int]], rest: float) -> ProviderWindow
         tokens_in=total["ti"],
         tokens_out=total["to"],
         cost_usd=total["c"] / 1_000_000 if total["ck"] else None,
-        latency_trend_ms=tuple(LatencyHistogram.from_fields(table, "l:").percentile(0.95) for table in tables),
+        latency_trend_ms=tuple(LatencyHistogram.from_fields(table, "l:").percentile(0.95) if table else None for table in tables),
     )
 
 

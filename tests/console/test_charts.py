@@ -103,6 +103,23 @@ async def test_the_fleets_history_is_asked_for_every_few_seconds_and_at_once_for
 
 
 @pytest.mark.anyio
+async def test_charts_are_drawn_anew_every_few_seconds_however_often_there_is_a_picture() -> None:
+    """What was seen here grows with every picture, and so would its span."""
+    clock = Clock()
+    async with driving(size=(120, 40), clock=clock) as d:
+        d.fleet.door.past = False
+        d.app.forget_history()
+        spans = []
+        for _ in range(12):
+            clock.now += 1.0
+            d.fleet.snapshot = fleet()
+            await d.press("1")
+            spans.append(d.screen.query_one("#chart0", Chart).span)
+        assert 2 <= len(set(spans)) <= 4
+        assert spans == sorted(spans, key=spans.index)
+
+
+@pytest.mark.anyio
 async def test_until_there_are_minutes_what_was_seen_here_is_drawn() -> None:
     async with driving(size=(120, 40)) as d:
         d.fleet.door.past = False
