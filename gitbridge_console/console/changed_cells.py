@@ -9,7 +9,9 @@ cells are sent. The only place that knows Textual's compositor from the inside (
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from itertools import compress, count
+from operator import ne, or_
 from typing import Any, NamedTuple
 
 from rich.cells import get_character_cell_size
@@ -74,15 +76,10 @@ class Drawn:
             if (missing := end - len(row.texts)) > 0:
                 row.texts.extend([UNKNOWN] * missing)
                 row.styles.extend([NO_STYLE] * missing)
-            texts_before, styles_before = row.texts[x:end], row.styles[x:end]
-            if texts == texts_before and styles == styles_before:
+            before = Cells(row.texts[x:end], row.styles[x:end])
+            if cells == before:
                 continue
-            # Nearly all styles are the same object as before: what is not is compared.
-            other = [
-                n
-                for n, (text, style) in enumerate(zip(texts, styles, strict=True))
-                if text != texts_before[n] or (style is not styles_before[n] and style != styles_before[n])
-            ]
+            other = compress(count(), map(or_, map(ne, texts, before.texts), map(ne, styles, before.styles)))
             for start, stop in _runs(other, cells.texts):
                 out.write(x + start, y, texts[start:stop], styles[start:stop])
             row.texts[x:end], row.styles[x:end] = cells
@@ -141,7 +138,7 @@ def _add(texts: list[str], text: str) -> None:
             texts[at] += char
 
 
-def _runs(other: list[int], texts: list[str]) -> Iterator[tuple[int, int]]:
+def _runs(other: Iterable[int], texts: list[str]) -> Iterator[tuple[int, int]]:
     """First cell and the one behind the last of each run that is to be sent; never half of a wide character."""
     start = end = -1
     for n in other:
