@@ -79,11 +79,17 @@ class Drawn:
             before = Cells(row.texts[x:end], row.styles[x:end])
             if cells == before:
                 continue
-            other = compress(count(), map(or_, map(ne, texts, before.texts), map(ne, styles, before.styles)))
-            for start, stop in _runs(other, cells.texts):
+            other = map(ne, texts, before.texts)
+            if styles != before.styles:  # they are compared one by one only where they must be: that is not done in C
+                other = map(or_, other, map(_differ, styles, before.styles))
+            for start, stop in _runs(compress(count(), other), texts):
                 out.write(x + start, y, texts[start:stop], styles[start:stop])
             row.texts[x:end], row.styles[x:end] = cells
         return out.finish()
+
+
+def _differ(one: Style, other: Style) -> bool:
+    return one is not other and one != other
 
 
 class _Writer:

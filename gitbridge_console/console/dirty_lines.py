@@ -29,11 +29,12 @@ class DirtyLines(Compositor):
 
     def render_partial_update(self) -> ChopsUpdate | None:
         """What differs, ``None`` where nothing does."""
-        spans = list(self._regions_to_spans(self._dirty_regions))
+        cuts = self.cuts
+        # Of what was to be drawn before the screen became smaller, some lines are no more.
+        spans = [span for span in self._regions_to_spans(self._dirty_regions) if 0 <= span[0] < len(cuts)]
         self._dirty_regions.clear()
         if not spans:
             return None
-        cuts = self.cuts
         chops: Chops = [{} for _ in cuts]
         for y, first, last in spans:
             line = chops[y]

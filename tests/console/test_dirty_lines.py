@@ -87,6 +87,18 @@ async def test_a_part_that_differs_is_what_stands_there_in_the_whole(changed: st
 
 
 @pytest.mark.anyio
+async def test_lines_that_are_no_more_are_not_drawn() -> None:
+    async with Overlaid().run_test(size=(30, 10)) as pilot:
+        compositor = pilot.app.screen._compositor
+        compositor._dirty_regions = {Region(0, 40, 30, 2)}
+        assert compositor.render_update() is None
+        compositor._dirty_regions = {Region(0, 9, 30, 2)}
+        update = compositor.render_update()
+        assert isinstance(update, ChopsUpdate)
+        assert update.spans == [(9, 0, 30)]
+
+
+@pytest.mark.anyio
 async def test_widgets_in_which_nothing_differs_are_not_asked(monkeypatch: pytest.MonkeyPatch) -> None:
     asked: list[tuple[str | None, Region]] = []
     async with driving(size=(200, 60)) as d:
