@@ -98,6 +98,8 @@ class ConsoleApp(AppActions):
         self.history: History | None = None
         """What the fleet kept of the past, over :attr:`span`."""
         self._history_asked = -math.inf
+        self._past: History | None = None
+        """What charts are drawn from, until there is something newer."""
         self.flow: deque[tuple[float, int, int]] = deque(maxlen=FLOW_POINTS)
         """(seconds, events received, events finished) of the last pictures: what the rates of the header come from."""
         self.command_history: list[str] = []
@@ -264,21 +266,25 @@ class ConsoleApp(AppActions):
             self._driver.write(sequence)
 
     def look_back(self, screen: FleetScreen) -> History:
-        """What charts are drawn from, asked for anew every few seconds: the fleet's own history, or at first what was seen here."""
+        """What charts are drawn from: the fleet's own history, or at first what was seen here.
+
+        The same object until it was asked for anew, every few seconds, or another span is wanted: so long there is nothing to draw.
+        """
         if self.clock() - self._history_asked >= HISTORY_EVERY_S and not self.frozen:
             self._history_asked, span = self.clock(), self.span
 
             def take(found: History) -> None:
-                self.history = found
+                self.history, self._past = found, None
 
             screen.look(lambda door: door.history(SPANS[span]), take, group="history", about=span)
-        if self.history is not None and steps_known(self.history) >= FEWEST_STEPS:
-            return self.history
-        return self.seen.history(self.refresh_s)
+        if self._past is None:
+            known = self.history if steps_known(self.history) >= FEWEST_STEPS else None
+            self._past = known or self.seen.history(self.refresh_s)
+        return self._past
 
     def forget_history(self) -> None:
         """Ask anew at once: another span is wanted."""
-        self.history, self._history_asked = None, -math.inf
+        self.history, self._past, self._history_asked = None, None, -math.inf
 
     @property
     def data_age_s(self) -> float:

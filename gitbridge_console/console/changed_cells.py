@@ -9,8 +9,10 @@ cells are sent. The only place that knows Textual's compositor from the inside (
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
-from typing import Any
+from collections.abc import Iterable, Iterator
+from itertools import compress, count
+from operator import ne, or_
+from typing import Any, NamedTuple
 
 from rich.cells import get_character_cell_size
 from rich.color import ColorSystem
@@ -31,18 +33,25 @@ JOIN_CELLS = 8
 
 NO_STYLE = Style()
 
-Cell = tuple[str, Style]
-"""What stands in a cell: a character with what combines with it, ``""`` in the second cell of a wide one; and its style."""
+UNKNOWN = "?\x00"
+"""What nobody drew stands in a cell of which nothing is known."""
 
 Piece = tuple[int, int, Strip]
 """Row, column and what is to stand from there on."""
+
+
+class Cells(NamedTuple):
+    """What stands in cells side by side: in each a character with what combines with it, ``""`` in the second cell of a wide one."""
+
+    texts: list[str]
+    styles: list[Style]
 
 
 class Drawn:
     """What the terminal shows, as far as it is known."""
 
     def __init__(self) -> None:
-        self._rows: dict[int, dict[int, Cell]] = {}
+        self._rows: dict[int, Cells] = {}
         self.since = math.inf
         """When the first of it was drawn, as messages are timed."""
 
@@ -61,12 +70,26 @@ class Drawn:
         self.since = min(self.since, get_time())
         out = _Writer(colours)
         for y, x, strip in pieces:
-            row = self._rows.setdefault(y, {})
-            cells = cells_of(strip)
-            for start, end in _runs([row.get(x + n) != cell for n, cell in enumerate(cells)], cells):
-                out.write(x + start, y, cells[start:end])
-            row.update(enumerate(cells, x))
+            texts, styles = cells = cells_of(strip)
+            end = x + len(texts)
+            row = self._rows.setdefault(y, Cells([], []))
+            if (missing := end - len(row.texts)) > 0:
+                row.texts.extend([UNKNOWN] * missing)
+                row.styles.extend([NO_STYLE] * missing)
+            before = Cells(row.texts[x:end], row.styles[x:end])
+            if cells == before:
+                continue
+            other = map(ne, texts, before.texts)
+            if styles != before.styles:  # they are compared one by one only where they must be: that is not done in C
+                other = map(or_, other, map(_differ, styles, before.styles))
+            for start, stop in _runs(compress(count(), other), texts):
+                out.write(x + start, y, texts[start:stop], styles[start:stop])
+            row.texts[x:end], row.styles[x:end] = cells
         return out.finish()
+
+
+def _differ(one: Style, other: Style) -> bool:
+    return one is not other and one != other
 
 
 class _Writer:
@@ -77,9 +100,9 @@ class _Writer:
         self._out: list[str] = []
         self._style = NO_STYLE
 
-    def write(self, x: int, y: int, cells: list[Cell]) -> None:
+    def write(self, x: int, y: int, texts: list[str], styles: list[Style]) -> None:
         self._out.append(f"\x1b[{y + 1};{x + 1}H")
-        for text, style in cells:
+        for text, style in zip(texts, styles, strict=True):
             if style is not self._style and style != self._style:
                 ansi = Strip.render_ansi(style, self._colours)
                 self._out.append(f"\x1b[0;{ansi}m" if ansi else "\x1b[0m")
@@ -92,42 +115,46 @@ class _Writer:
         return "".join(self._out)
 
 
-def cells_of(strip: Strip) -> list[Cell]:
+def cells_of(strip: Strip) -> Cells:
     """The cells of a strip, one by one."""
-    cells: list[Cell] = []
+    texts: list[str] = []
+    styles: list[Style] = []
     for text, style, control in strip:
         if control:
             continue
-        style = style or NO_STYLE
         if text.isascii():
-            cells.extend([(char, style) for char in text])
-            continue
-        for char in text:
-            width = get_character_cell_size(char)
-            if width:
-                cells.append((char, style))
-                cells.extend([("", style)] * (width - 1))
-            elif cells:  # it combines with what stands before it
-                at = len(cells) - 1
-                while at and not cells[at][0]:
-                    at -= 1
-                cells[at] = (cells[at][0] + char, cells[at][1])
-    return cells
+            texts.extend(text)
+        else:
+            _add(texts, text)
+        styles.extend([style or NO_STYLE] * (len(texts) - len(styles)))
+    return Cells(texts, styles)
 
 
-def _runs(other: list[bool], cells: list[Cell]) -> Iterator[tuple[int, int]]:
+def _add(texts: list[str], text: str) -> None:
+    """Add the cells of a text some of whose characters take none, or two."""
+    for char in text:
+        width = get_character_cell_size(char)
+        if width:
+            texts.append(char)
+            texts.extend([""] * (width - 1))
+        elif texts:  # it combines with what stands before it
+            at = len(texts) - 1
+            while at and not texts[at]:
+                at -= 1
+            texts[at] += char
+
+
+def _runs(other: Iterable[int], texts: list[str]) -> Iterator[tuple[int, int]]:
     """First cell and the one behind the last of each run that is to be sent; never half of a wide character."""
     start = end = -1
-    for n, is_other in enumerate(other):
-        if not is_other:
-            continue
+    for n in other:
         if start >= 0 and n - end <= JOIN_CELLS:
             end = n + 1
             continue
         if start >= 0:
             yield start, end
         start, end = n, n + 1
-        while start and not cells[start][0]:
+        while start and not texts[start]:
             start -= 1
     if start >= 0:
         yield start, end

@@ -34,12 +34,13 @@ class Seen:
         newest = self._pictures[-1] if self._pictures else None
         names = list(newest.providers) if newest else []
         lanes = list(newest.lanes) if newest else []
+        step = max(1, round(step_s))
         return History(
             span_s=round(len(self._pictures) * step_s),
-            step_s=max(1, round(step_s)),
+            step_s=step,
             fleet=FleetHistory(
-                received=self._each(lambda p: 60 * p.rates.get("in_per_s", 0.0)),
-                finished=self._each(lambda p: 60 * p.rates.get("out_per_s", 0.0)),
+                received=self._each(lambda p: step * p.rates.get("in_per_s", 0.0)),
+                finished=self._each(lambda p: step * p.rates.get("out_per_s", 0.0)),
                 routing_p95_ms=self._each(lambda p: p.routing_latency_ms.p95),
                 queue_p95_ms=self._each(lambda p: p.queue_latency_ms.p95),
                 depth={lane: self._depth(lane) for lane in lanes},

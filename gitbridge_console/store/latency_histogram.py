@@ -63,9 +63,8 @@ class LatencyHistogram:
     @classmethod
     def from_fields(cls, fields: Mapping[str, int], prefix: str) -> LatencyHistogram:
         """Read what :meth:`to_fields` wrote; fields of other prefixes and unknown buckets are passed over."""
-        histogram = cls()
+        histogram, start = cls(), len(prefix)
         for name, count in fields.items():
-            index = name.removeprefix(prefix)
-            if name.startswith(prefix) and index.isdecimal() and int(index) < len(histogram.counts):
-                histogram.counts[int(index)] += count
+            if name.startswith(prefix) and name[start:].isdecimal() and (index := int(name[start:])) < len(histogram.counts):
+                histogram.counts[index] += count
         return histogram

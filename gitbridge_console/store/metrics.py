@@ -24,6 +24,7 @@ from gitbridge_console.store.clients import cluster_of
 from gitbridge_console.store.latency_histogram import BOUNDS_MS, LatencyHistogram
 from gitbridge_console.store.metrics_window import (
     MetricsWindow,
+    MinuteCounts,
     ProviderWindow,
     durations,
     judged,
@@ -92,7 +93,7 @@ class Metrics:
         self._clock_checked_at: float | None = None
         self._pending: defaultdict[tuple[str, int], Counter[str]] = defaultdict(Counter)
         self._depths: dict[tuple[int, str], int] = {}
-        self._finished: dict[tuple[str, int], dict[str, int]] = {}
+        self._finished: dict[tuple[str, int], MinuteCounts] = {}
         self._availability: dict[str, dict[str, float | None]] | None = None
         self._availability_until = 0.0
 
@@ -295,7 +296,7 @@ class Metrics:
             found[name] = {"5m": share(minutes[-5:]), "1h": share(minutes), "24h": share(hours)}
         return found
 
-    async def _minutes(self, scopes: Iterable[str], span: range) -> dict[tuple[str, int], dict[str, int]]:
+    async def _minutes(self, scopes: Iterable[str], span: range) -> dict[tuple[str, int], MinuteCounts]:
         wanted = [(scope, minute) for scope in scopes for minute in span]
         # Two readers may be at it at once: each goes by what was kept when it began.
         kept = self._finished
@@ -304,7 +305,9 @@ class Metrics:
             for scope, minute in missing:
                 pipe.hgetall(minute_key(self._namespace, scope, minute))
             replies: list[dict[bytes, bytes]] = await pipe.execute()
-        fresh = {place: {name.decode(): int(n) for name, n in reply.items()} for place, reply in zip(missing, replies, strict=True)}
+        fresh = {
+            place: MinuteCounts({name.decode(): int(n) for name, n in reply.items()}) for place, reply in zip(missing, replies, strict=True)
+        }
         table = {place: fresh[place] if place in fresh else kept[place] for place in wanted}
         oldest = span[-1] - max(len(span), KEPT_MINUTES)
         both = {**self._finished, **table}

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 
 from gitbridge_console.domain.failures import RULES, FailureClass
 from gitbridge_console.domain.snapshots import Percentiles
@@ -69,7 +70,7 @@ def named(fields: Mapping[str, int], prefix: str) -> dict[str, int]:
     return {name.removeprefix(prefix): n for name, n in fields.items() if name.startswith(prefix)}
 
 
-def last_minute(fleet: list[dict[str, int]], rest: float) -> dict[str, float]:
+def last_minute(fleet: Sequence[Mapping[str, int]], rest: float) -> dict[str, float]:
     """Counts of the last 60 seconds: the running minute, and of the one before what is left of it."""
     before = named(fleet[-2], "k:") if len(fleet) > 1 else {}
     running = named(fleet[-1], "k:")
@@ -99,7 +100,16 @@ def _calls(fields: Mapping[str, int]) -> int:
     return fields.get("ok", 0) + sum(named(fields, "e:").values())
 
 
-def provider_window(tables: list[dict[str, int]], rest: float) -> ProviderWindow:
+class MinuteCounts(dict[str, int]):
+    """What was counted within a minute. Those that are over are looked at every second, so what is dear is worked out once."""
+
+    @cached_property
+    def latency_p95_ms(self) -> float | None:
+        """Of the answers; ``None`` without any."""
+        return LatencyHistogram.from_fields(self, "l:").percentile(0.95) if self else None
+
+
+def provider_window(tables: Sequence[MinuteCounts], rest: float) -> ProviderWindow:
     """One provider over the minutes of the tables, oldest first; ``rest`` is the share of the last minute that is still to come."""
     total = sum_of(tables)
     by_class = named(total, "e:")
@@ -116,7 +126,7 @@ def provider_window(tables: list[dict[str, int]], rest: float) -> ProviderWindow
         tokens_in=total["ti"],
         tokens_out=total["to"],
         cost_usd=total["c"] / 1_000_000 if total["ck"] else None,
-        latency_trend_ms=tuple(LatencyHistogram.from_fields(table, "l:").percentile(0.95) for table in tables),
+        latency_trend_ms=tuple(table.latency_p95_ms for table in tables),
     )
 
 

@@ -63,7 +63,7 @@ class Driver:
 
     @property
     def bottom(self) -> str:
-        return self.screen.bottom.render().plain
+        return self.screen.bottom.render_line(0).text
 
     async def press(self, *keys: str) -> None:
         """Press keys and let everything settle."""

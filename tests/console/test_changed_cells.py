@@ -47,7 +47,7 @@ class Screen:
             elif found["style"] is not None:
                 style = "" if found["style"] == "0" else found["style"].removeprefix("0;")
             else:
-                width = len(cells_of(Strip([Segment(found["text"])])))
+                width = len(cells_of(Strip([Segment(found["text"])])).texts)
                 if not width:
                     before = self.cells[row, column - 1]
                     self.cells[row, column - 1] = (before[0] + found["text"], before[1])
@@ -62,7 +62,7 @@ class Screen:
 
 def shown(strip: Strip, colours: ColorSystem = ColorSystem.TRUECOLOR) -> dict[int, tuple[str, str]]:
     """What a terminal shows after the whole strip was drawn."""
-    return {n: (text, Strip.render_ansi(style, colours)) for n, (text, style) in enumerate(cells_of(strip))}
+    return {n: (text, Strip.render_ansi(style, colours)) for n, (text, style) in enumerate(zip(*cells_of(strip), strict=True))}
 
 
 texts = st.text(st.sampled_from("ab ─█漢é"), min_size=0, max_size=6)

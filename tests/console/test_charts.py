@@ -85,6 +85,14 @@ def test_what_this_console_saw_has_the_shape_of_a_history() -> None:
     assert past.fleet.depth["claude"][-1] is not None
 
 
+@pytest.mark.parametrize("step_s", [0.25, 1.0, 4.0])
+def test_events_a_minute_are_those_of_a_minute_however_often_the_console_looks(step_s: float) -> None:
+    seen = Seen()
+    for _ in range(3):
+        seen.add(fleet().model_copy(update={"rates": {"in_per_s": 5.0, "out_per_s": 4.0}}))
+    assert lines("flow", seen.history(step_s)) == {"in": (300.0,) * 3, "finished": (240.0,) * 3}
+
+
 @pytest.mark.anyio
 async def test_the_fleets_history_is_asked_for_every_few_seconds_and_at_once_for_another_span() -> None:
     clock = Clock()
@@ -100,6 +108,23 @@ async def test_the_fleets_history_is_asked_for_every_few_seconds_and_at_once_for
         assert d.app.history is not None
         assert d.app.history.span_s == 3_600
         assert d.screen.query_one("#chart0", Chart).span == "-1h"
+
+
+@pytest.mark.anyio
+async def test_charts_are_drawn_anew_every_few_seconds_however_often_there_is_a_picture() -> None:
+    """What was seen here grows with every picture, and so would its span."""
+    clock = Clock()
+    async with driving(size=(120, 40), clock=clock) as d:
+        d.fleet.door.past = False
+        d.app.forget_history()
+        spans = []
+        for _ in range(12):
+            clock.now += 1.0
+            d.fleet.snapshot = fleet()
+            await d.press("1")
+            spans.append(d.screen.query_one("#chart0", Chart).span)
+        assert 2 <= len(set(spans)) <= 4
+        assert spans == sorted(spans, key=spans.index)
 
 
 @pytest.mark.anyio

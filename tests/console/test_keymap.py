@@ -57,7 +57,7 @@ async def test_keys_hints_and_help_follow_the_keymap_and_its_faults_are_said() -
     app = ConsoleApp(FakeFleet(), settings, painting=False, clock=make_app(FakeFleet()).clock)
     async with app.run_test() as pilot:
         await settle(pilot)
-        assert "there is no action nosuch" in app.screen.bottom.render().plain  # type: ignore[attr-defined]
+        assert "there is no action nosuch" in app.screen.bottom.render_line(0).text  # type: ignore[attr-defined]
         assert ("ctrl+x", "freeze", False) in app.hints("pulse")
         await pilot.press("f")
         assert not app.frozen

@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
+import plotext
 import pytest
-from driving import Clock
 from hypothesis import given
 from hypothesis import strategies as st
 from rich.cells import cell_len
+from sample_history import history
 from textual.app import App, ComposeResult
 from textual.geometry import Region
 
 from gitbridge_console.console.text import safe
 from gitbridge_console.console.views.cells import Cell, Column, Row
+from gitbridge_console.console.views.charts import CHARTS
 from gitbridge_console.console.widgets.bottom_row import fitting_hints
 from gitbridge_console.console.widgets.chart import Chart, draw
 from gitbridge_console.console.widgets.row_table import RowTable, layout_columns
@@ -135,31 +138,49 @@ def test_chart_is_never_larger_than_asked(ascii_mode: bool, series: dict[str, li
 class OneChart(App[None]):
     """A chart alone."""
 
-    def __init__(self) -> None:
-        super().__init__()
-        self.clock = Clock()
-
     def compose(self) -> ComposeResult:
         yield Chart()
 
 
 @pytest.mark.anyio
-async def test_chart_redraws_every_few_seconds_at_most() -> None:
+async def test_a_chart_is_drawn_for_another_history_and_not_for_the_same_again(monkeypatch: pytest.MonkeyPatch) -> None:
     """The drawing is the dear part."""
-    app = OneChart()
-    async with app.run_test(size=(60, 12)) as pilot:
-        chart = app.query_one(Chart)
-        chart.set_view("p95 ms", {"a": [1.0, 2.0]})
+    drawn: list[str] = []
+
+    def counting(series: Any, *given: Any, span: str, **more: Any) -> str:
+        drawn.append(span)
+        return draw(series, *given, span=span, **more)
+
+    monkeypatch.setattr("gitbridge_console.console.widgets.chart.draw", counting)
+    async with OneChart().run_test(size=(60, 12)) as pilot:
+        chart, view = pilot.app.query_one(Chart), CHARTS[0]
+        drawn.clear()
+        past = history(900)
+        for _ in range(3):
+            chart.show(view, past)
+        assert drawn == ["-15m"]
+        chart.show(view, replace(past, span_s=300))
+        assert drawn == ["-15m", "-5m"]
         await pilot.pause()
-        first = chart.render().plain
-        assert "now" in first
-        chart.set_view("p95 ms", {"a": [1.0, 2.0, 9_000.0]})
-        await pilot.pause()
-        assert "9,000" not in chart.render().plain
-        app.clock.now += 6
-        chart.set_view("p95 ms", {"a": [1.0, 2.0, 9_000.0]})
-        await pilot.pause()
-        assert "9,000" in chart.render().plain
+        assert "now" in chart.render_line(chart.size.height - 1).text
+        assert len(drawn) == 2
+
+
+HEIGHTS = st.one_of(st.none(), st.sampled_from([0.0, 1.0, 2.5, 900.0]), st.floats(0, 50))
+
+
+@given(st.dictionaries(st.sampled_from("abcd"), st.lists(HEIGHTS, max_size=80), max_size=4), st.sampled_from([20, 58, 90]), st.booleans())
+def test_a_chart_looks_as_if_every_point_of_it_had_been_drawn_on_an_empty_figure(
+    series: dict[str, list[float | None]], width: int, ascii_mode: bool
+) -> None:
+    def picture() -> str:
+        return draw(series, width, 9, ascii_mode=ascii_mode, span="-5m")
+
+    found = picture()
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr("gitbridge_console.console.widgets.chart._corners", lambda points: points)
+        plotext.figure.clear()
+        assert picture() == found
 
 
 HINTS = st.tuples(st.sampled_from(["P", "enter", "+"]), st.text("abc", min_size=1, max_size=9), st.booleans())

@@ -13,7 +13,7 @@ from textual.widget import Widget
 
 from gitbridge_console.console.actions import Action, action_called, actions_for
 from gitbridge_console.console.clipboard import for_clipboard, write_text
-from gitbridge_console.console.styled_once import StyledOnceScreen
+from gitbridge_console.console.dirty_lines import DirtyLinesScreen
 from gitbridge_console.console.text import safe
 from gitbridge_console.console.undo import UNDO_S, Undo
 from gitbridge_console.console.views.cells import Cell, Line, line
@@ -46,7 +46,7 @@ def bindings_for(scope: str) -> list[BindingType]:
     return [Binding(action.keys, action.method, action.title, show=False, id=action.id) for action in actions_for(scope) if action.keys]
 
 
-class FleetScreen(StyledOnceScreen):
+class FleetScreen(DirtyLinesScreen):
     """Base of all screens. ``scope`` decides which actions it has."""
 
     scope = "all"

@@ -9,7 +9,6 @@ from textual.containers import Container, Horizontal
 
 from gitbridge_console.console.screens.base import bindings_for
 from gitbridge_console.console.screens.listing import TableScreen
-from gitbridge_console.console.spans import words_of
 from gitbridge_console.console.style import CHARTS_CSS, PULSE_CSS
 from gitbridge_console.console.views.cells import Cell, line
 from gitbridge_console.console.views.charts import CHARTS
@@ -69,6 +68,7 @@ class PulseScreen(LaneScreen):
     def __init__(self) -> None:
         super().__init__()
         self.first_chart = 0
+        self._charts: list[Chart] = []
 
     def make_table(self) -> RowTable:
         """Lanes."""
@@ -84,13 +84,14 @@ class PulseScreen(LaneScreen):
         """Charts, counts and log."""
         charts, right = Charts(id="charts"), Container(id="right")
         self.query_one("#left").mount_all([charts, Lines(id="first-run"), Lines(id="counts")])
-        charts.mount_all(Chart(id=f"chart{n}", classes="chart") for n in range(SLOTS))
+        self._charts = [Chart(id=f"chart{n}", classes="chart") for n in range(SLOTS)]
+        charts.mount_all(self._charts)
         self.query_one("#pulse").mount(right)
         right.mount_all([Lines(id="right-title"), Lines(id="log")])
 
     def show(self, snapshot: FleetSnapshot) -> None:
         """Fill everything from one picture."""
-        if not self.query(Charts):
+        if not self._charts:
             self._complete()
         tall = self.size.height >= TALL
         alerts = alert_lines(snapshot, 3 if tall else 1)
@@ -111,14 +112,13 @@ class PulseScreen(LaneScreen):
 
     def _draw_charts(self) -> None:
         """As many as there is room for, from the one that is wanted on."""
-        shown = [chart for chart in self.query(Chart) if chart.display]
+        shown = [chart for chart in self._charts if chart.display]
         history = self.console.look_back(self)
         for n, chart in enumerate(shown):
-            view = CHARTS[(self.first_chart + n) % len(CHARTS)]
-            chart.set_view(view.title, view.lines(history), f"-{words_of(history.span_s)}")
+            chart.show(CHARTS[(self.first_chart + n) % len(CHARTS)], history)
 
     def action_charts(self) -> None:
         """Other charts."""
-        shown = sum(chart.display for chart in self.query(Chart))
+        shown = sum(chart.display for chart in self._charts)
         self.first_chart = (self.first_chart + max(1, shown)) % len(CHARTS)
         self._draw_charts()

@@ -8,7 +8,6 @@ from textual.app import ComposeResult
 
 from gitbridge_console.console.screens.base import bindings_for
 from gitbridge_console.console.screens.lanes import ROOM_FOR_TOUR, LaneScreen
-from gitbridge_console.console.spans import words_of
 from gitbridge_console.console.style import PROVIDERS_CSS
 from gitbridge_console.console.views.cells import Row, line
 from gitbridge_console.console.views.charts import CHARTS
@@ -56,8 +55,7 @@ class ProvidersScreen(LaneScreen):
         self.set_rows(provider_rows(snapshot))
         self.table.styles.height = min(12, len(self.all_rows) or ROOM_FOR_TOUR) + 1
         self._detail(self.table.current, snapshot)
-        history = self.console.look_back(self)
-        self.query_one("#latency", Chart).set_view(CHARTS[0].title, CHARTS[0].lines(history), f"-{words_of(history.span_s)}")
+        self.query_one("#latency", Chart).show(CHARTS[0], self.console.look_back(self))
 
     def on_row_table_moved(self) -> None:
         """Another provider, another detail."""

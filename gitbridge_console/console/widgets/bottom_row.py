@@ -6,13 +6,14 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from rich.cells import cell_len
-from rich.text import Text
+from rich.segment import Segment
 from textual import events
+from textual.strip import Strip
 from textual.widget import Widget
 
 from gitbridge_console.console.text import clip, safe
 from gitbridge_console.console.views.cells import Cell, Line, line
-from gitbridge_console.console.widgets.paint import palette_of
+from gitbridge_console.console.widgets.line_cache import LineCache, Look, strip_of
 
 INPUT_MAX = 300
 MESSAGE_S = 6.0
@@ -55,6 +56,7 @@ class BottomRow(Widget):
         self._crumb = ""
         self._message: Cell | None = None
         self._question: Question | None = None
+        self._styles_cache = LineCache(self._draw_line)
 
     @property
     def asking(self) -> bool:
@@ -153,9 +155,12 @@ class BottomRow(Widget):
         elif event.is_printable and event.character:
             question.text = (question.text + event.character)[:INPUT_MAX]
 
-    def render(self) -> Text:
+    def render_line(self, y: int) -> Strip:
         """The row as it stands."""
-        return palette_of(self.app).rich([self._line()], self.size.width)
+        return strip_of(self, self._draw_line, y)
+
+    def _draw_line(self, y: int, look: Look) -> list[Segment]:
+        return look.palette.cut(self._line(), self.size.width, look.base)
 
     def _line(self) -> Line:
         question = self._question

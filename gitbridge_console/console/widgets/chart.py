@@ -1,21 +1,21 @@
-"""A line chart by plotext, behind one small widget: drawn only when its data or size changed, and at most every few seconds."""
+"""A line chart by plotext, behind one small widget: drawn only when its data or size changed."""
 
 from __future__ import annotations
 
 import re
-import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from itertools import groupby
+from typing import TYPE_CHECKING
 
-from rich.text import Text
-from textual.geometry import Region
-from textual.widget import Widget
-
+from gitbridge_console.console.spans import words_of
 from gitbridge_console.console.text import to_ascii
 from gitbridge_console.console.views.cells import Cell, Line, line
-from gitbridge_console.console.widgets.paint import palette_of
+from gitbridge_console.console.widgets.lines import Lines
 
-REDRAW_S = 5.0
+if TYPE_CHECKING:
+    from gitbridge_console.console.views.charts import ChartView
+    from gitbridge_console.domain.history import History
+
 MARKERS, MARKERS_ASCII = ("braille", "•", "+", "x"), ("*", "+", "o", "x")
 SIGNS, SIGNS_ASCII = ("⠒", "•", "+", "x"), MARKERS_ASCII
 AXIS = re.compile(r"\s*[\d,.k]+[┤|]")
@@ -37,10 +37,11 @@ def draw(series: Mapping[str, Sequence[float | None]], width: int, height: int, 
 
     plotext.terminal.limit(False, False)
     figure = plotext.figure
-    figure.clear()
+    # All that is set is set below, each time: only what was drawn is to go.
+    figure.clear.data()
     figure.plot_size(width, height)
     for n, values in enumerate(known.values()):
-        points = [(float(x), y) for x, y in enumerate(values) if y is not None]
+        points = _corners([(float(x), y) for x, y in enumerate(values) if y is not None])
         marker = MARKERS_ASCII[n % 4] if ascii_mode else MARKERS[n % 4]
         signal = figure.signal([x for x, _ in points], [y for _, y in points], marker=marker)
         figure.draw(signal.lines(True))
@@ -85,34 +86,40 @@ def _downsampled(values: Sequence[float | None], most: int) -> list[float | None
     return out
 
 
+def _corners(points: list[tuple[float, float]]) -> list[tuple[float, float]]:
+    """The points without those between two of the same height: the line goes through them anyway, and each costs as much as a row."""
+    last = len(points) - 1
+    return [point for n, point in enumerate(points) if n in (0, last) or not points[n - 1][1] == point[1] == points[n + 1][1]]
+
+
 def _short(value: float) -> str:
     return f"{value / 1000:.1f}k" if value >= 10_000 else f"{value:,.0f}"
 
 
-class Chart(Widget):
+class Chart(Lines):
     """``title`` above, the chart below."""
 
     def __init__(self, *, id: str | None = None, classes: str | None = None) -> None:
         super().__init__(id=id, classes=classes)
         self.title = ""
         self.span = ""
+        self._shown: tuple[ChartView, History] | None = None
         self._series: dict[str, tuple[float | None, ...]] = {}
         self._drawn: tuple[object, ...] = ()
         self._text = ""
-        self._lines: list[Line] = []
-        self._drawn_at = 0.0
+
+    def show(self, view: ChartView, history: History) -> None:
+        """Show what a view makes of a history. The same ones again cost nothing."""
+        if self._shown is None or self._shown[0] is not view or self._shown[1] is not history:
+            self._shown = view, history
+            self.set_view(view.title, view.lines(history), f"-{words_of(history.span_s)}")
 
     def set_view(self, title: str, series: Mapping[str, Sequence[float | None]], span: str = "earlier") -> None:
-        """Show other data, when it is time to draw again, or another chart, at once; ``span`` names the left edge."""
+        """Show other data; ``span`` names the left edge."""
         known = {name: tuple(values) for name, values in series.items()}
-        other = (title, span) != (self.title, self.span)
-        if other or (known != self._series and (self._now() - self._drawn_at >= REDRAW_S or not self._text)):
+        if (title, known, span) != (self.title, self._series, self.span):
             self.title, self._series, self.span = title, known, span
             self._draw()
-
-    def _now(self) -> float:
-        clock: Callable[[], float] = getattr(self.app, "clock", time.monotonic)
-        return clock()
 
     def _draw(self) -> None:
         """Draw anew where something changed, and have only the lines painted that look different."""
@@ -120,21 +127,14 @@ class Chart(Widget):
         state = (self._series, self.span, self.size, ascii_mode)
         if state != self._drawn:
             self._text = draw(self._series, self.size.width, self.size.height - 1, ascii_mode=ascii_mode, span=self.span)
-            self._drawn, self._drawn_at = state, self._now()
+            self._drawn = state
         signs = SIGNS_ASCII if ascii_mode else SIGNS
         names = list(self._series) if len(self._series) > 1 else []
         legend = [Cell(f"   {signs[n % 4]} {name}", "" if n else "accent") for n, name in enumerate(names)]
         head = line(Cell(f" {self.title}", "strong"), *legend)
         plot = toned(self._text, signs[0] if ascii_mode else "") if self._text else [line(Cell("   nothing measured yet", "dim"))]
-        old, self._lines = self._lines, [head, *plot]
-        for n in range(max(len(old), len(self._lines))):
-            if old[n : n + 1] != self._lines[n : n + 1]:
-                self.refresh(Region(0, n, self.size.width, 1))
+        self.set_lines([head, *plot])
 
     def on_resize(self) -> None:
         """Another size, another drawing."""
         self._draw()
-
-    def render(self) -> Text:
-        """Title and chart."""
-        return palette_of(self.app).rich(self._lines[: max(1, self.size.height)], self.size.width)

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from rich.text import Text
+from rich.segment import Segment
 from textual.geometry import Region, Size
 from textual.scroll_view import ScrollView
 from textual.strip import Strip
 from textual.widget import Widget
 
 from gitbridge_console.console.views.cells import Line
-from gitbridge_console.console.widgets.paint import palette_of
+from gitbridge_console.console.widgets.line_cache import LineCache, Look, strip_of
 
 
 class Lines(Widget):
@@ -20,18 +20,23 @@ class Lines(Widget):
     def __init__(self, *, id: str | None = None, classes: str | None = None) -> None:
         super().__init__(id=id, classes=classes)
         self.lines: tuple[Line, ...] = ()
+        self._styles_cache = LineCache(self._draw_line)
 
     def set_lines(self, lines: Sequence[Line]) -> None:
         """Show other lines."""
         old, self.lines = self.lines, tuple(lines)
-        top = self.gutter.top
-        for n in range(max(len(old), len(self.lines))):
-            if old[n : n + 1] != self.lines[n : n + 1]:
-                self.refresh(Region(0, top + n, self.size.width, 1))
+        if old != self.lines:
+            width, most = self.size.width, max(len(old), len(self.lines))
+            self.refresh(*(Region(0, n, width, 1) for n in range(most) if old[n : n + 1] != self.lines[n : n + 1]))
 
-    def render(self) -> Text:
-        """All lines, cut at the right edge."""
-        return palette_of(self.app).rich(self.lines[: max(1, self.content_size.height)], self.content_size.width)
+    def render_line(self, y: int) -> Strip:
+        """One line, cut at the right edge."""
+        return strip_of(self, self._draw_line, y)
+
+    def _draw_line(self, y: int, look: Look) -> list[Segment]:
+        if y >= len(self.lines):
+            return [Segment(" " * self.size.width, look.base)]
+        return look.palette.cut(self.lines[y], self.size.width, look.base)
 
 
 class Page(ScrollView, can_focus=True, inherit_bindings=False):
@@ -44,6 +49,7 @@ class Page(ScrollView, can_focus=True, inherit_bindings=False):
     def __init__(self, *, id: str | None = None) -> None:
         super().__init__(id=id)
         self.lines: tuple[Line, ...] = ()
+        self._styles_cache = LineCache(self._draw_line)
         self.wanted = ""
         """Lines that hold this text, whatever the case, are marked."""
 
@@ -75,9 +81,11 @@ class Page(ScrollView, can_focus=True, inherit_bindings=False):
 
     def render_line(self, y: int) -> Strip:
         """One line of the screen."""
+        return strip_of(self, self._draw_line, y)
+
+    def _draw_line(self, y: int, look: Look) -> list[Segment]:
         n = y + int(self.scroll_offset.y)
-        palette = palette_of(self.app)
         line = self.lines[n] if n < len(self.lines) else Line(())
         if self.wanted and self.wanted in line.plain.lower():
             line = line._replace(chosen=True)
-        return palette.strip(line, self.size.width, self.rich_style)
+        return look.palette.fill(line, self.size.width, look.base)

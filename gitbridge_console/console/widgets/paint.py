@@ -1,4 +1,4 @@
-"""Turns toned cells into styled strips. The only place where tones become colours."""
+"""Turns toned cells into styled segments. The only place where tones become colours."""
 
 from __future__ import annotations
 
@@ -7,10 +7,8 @@ from collections.abc import Iterable
 from rich.cells import cell_len
 from rich.segment import Segment
 from rich.style import Style
-from rich.text import Text
 from textual.app import App
 from textual.color import Color
-from textual.strip import Strip
 from textual.theme import Theme
 
 from gitbridge_console.console.text import clip, to_ascii
@@ -18,6 +16,7 @@ from gitbridge_console.console.views.cells import Cell, Line
 
 LOUD = {"bad", "head", "strong"}
 """Tones that are bold as well."""
+REVERSED = Style(reverse=True)
 
 
 def palette_of(app: App[object]) -> Palette:
@@ -58,27 +57,25 @@ class Palette:
         """
         return [Segment(self.text(cell.text), base + self.tones[cell.tone]) for cell in _merged(cells)]
 
-    def strip(self, line: Line, width: int, base: Style) -> Strip:
+    def fill(self, line: Line, width: int, base: Style) -> list[Segment]:
         """A line in exactly ``width`` cells."""
-        ground = base + Style(reverse=True) if line.chosen else base
+        ground = base + REVERSED if line.chosen else base
         parts = _of_one_ground(line.parts) if line.chosen else line.parts
-        return Strip(self.segments(parts, ground)).adjust_cell_length(width, ground)
+        return Segment.adjust_line_length(self.segments(parts, ground), width, ground)
 
-    def rich(self, lines: Iterable[Line], width: int | None = None) -> Text:
-        """Lines as one Rich text, never parsed as markup."""
-        out = Text(no_wrap=True, end="")
-        for n, line in enumerate(lines):
-            if n:
-                out.append("\n")
-            left = width
-            for part in _merged(line.parts):
-                shown = part.text if left is None else clip(part.text, left)
-                out.append(self.text(shown), self.tones[part.tone])
-                if left is not None:
-                    left -= cell_len(shown)
-                    if left <= 0:
-                        break
-        return out
+    def cut(self, line: Line, width: int, base: Style) -> list[Segment]:
+        """A line in at most ``width`` cells; what has no room ends in an ellipsis."""
+        segments: list[Segment] = []
+        left = width
+        for part in _merged(line.parts):
+            if left <= 0:
+                break
+            text, room = part.text, cell_len(part.text)
+            if room > left:
+                text = clip(text, left)
+            segments.append(Segment(self.text(text), base + self.tones[part.tone]))
+            left -= room
+        return segments
 
 
 def _of_one_ground(cells: Iterable[Cell]) -> list[Cell]:

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from rich.segment import Segment
 from textual.events import Click
 from textual.geometry import Region, Size
 from textual.message import Message
@@ -16,7 +17,7 @@ from textual.strip import Strip
 
 from gitbridge_console.console.text import fit
 from gitbridge_console.console.views.cells import Cell, Column, Line, Row, line, wrap
-from gitbridge_console.console.widgets.paint import palette_of
+from gitbridge_console.console.widgets.line_cache import LineCache, Look, strip_of
 
 
 def layout_columns(columns: Sequence[Column], width: int) -> list[int]:
@@ -74,6 +75,7 @@ class RowTable(ScrollView, can_focus=True, inherit_bindings=False):
         self.sort_down = False
         self._given: list[Row] = []
         self._cursor = 0
+        self._styles_cache = LineCache(self._draw_line)
 
     def _at(self, n: int) -> Row | None:
         return self.rows[n - self.first] if self.first <= n < self.first + len(self.rows) else None
@@ -256,17 +258,19 @@ class RowTable(ScrollView, can_focus=True, inherit_bindings=False):
 
     def render_line(self, y: int) -> Strip:
         """One line of the screen: the heading, or a row."""
-        width = self.size.width
-        palette, base = palette_of(self.app), self.rich_style
+        return strip_of(self, self._draw_line, y)
+
+    def _draw_line(self, y: int, look: Look) -> list[Segment]:
+        width, palette, base = self.size.width, look.palette, look.base
         widths = layout_columns(self.columns, width - 1)
         if y == 0:
-            return palette.strip(self._heading(widths), width, base)
+            return palette.fill(self._heading(widths), width, base)
         n = y - 1 + int(self.scroll_offset.y)
         row = self._at(n)
         if row is None:
-            return palette.strip(self._instead(n), width, base)
+            return palette.fill(self._instead(n), width, base)
         sign = "*" if row.id in self.marked or self._in_range(n) else ">" if n == self._cursor else " "
-        return palette.strip(Line((Cell(sign), *_laid_out(self.columns, row.cells, widths)), n == self._cursor), width, base)
+        return palette.fill(Line((Cell(sign), *_laid_out(self.columns, row.cells, widths)), n == self._cursor), width, base)
 
     def _instead(self, n: int) -> Line:
         """What stands where there is no row: a word that one will come, or, in a table that has none, what it is for."""
