@@ -6,6 +6,7 @@ import asyncio
 import logging
 from collections import deque
 from collections.abc import Awaitable, Callable, Sequence
+from itertools import count
 from typing import TypeVar
 
 from gitbridge_console.router.lane_ends import LaneEnds
@@ -34,6 +35,10 @@ STANDING_CLAIM_MAX = 4
 
 STARTING_MAX = 2
 """Workers started ahead. Each works on one job after the other, so where jobs wait for nothing few of them do all."""
+
+AT_A_STRETCH = 16
+"""Jobs a worker does before it lets others have a turn, where none of them waits for anything: what has ended is written meanwhile, and the
+server does not wait for the rest."""
 
 Work = Callable[[ClaimedJob], Awaitable[Ending | None]]
 """What is done with a job. Whoever has nothing more to say of an event than how it ends may return that: the lane writes such ends
@@ -250,7 +255,11 @@ class Lane:
         self._starting -= 1
         task = asyncio.current_task()
         assert task is not None
-        while self._claimed and not self._cancelled:
+        for n in count(1):
+            if n % AT_A_STRETCH == 0:
+                await asyncio.sleep(0)
+            if not self._claimed or self._cancelled:
+                break
             job = self._claimed.popleft()
             self._start_workers(group)
             self._leases.hold(job, task)
