@@ -160,3 +160,24 @@ async def test_a_provider_tells_its_story_and_tab_goes_on_to_the_next() -> None:
         assert d.screen.provider != first
         await d.press("q")
         assert d.app.current_mode == "providers"
+
+
+@pytest.mark.anyio
+async def test_how_long_answers_took_and_why_calls_failed_is_told_from_the_fleets_first_minute() -> None:
+    minute = ProviderHistory(p95_ms=(700,), errors={"timeout": (3,)}, histogram=((500.0, 40), (1_000.0, 2)))
+    async with driving(size=(120, 60)) as d:
+        await d.press("3")
+        assert d.app.snapshot is not None
+        name = next(iter(d.app.snapshot.providers))
+        d.app.history, d.app._past = History(900, 60, FleetHistory(received=(40,)), {name: minute}), None
+        await d.press("enter")
+        assert isinstance(d.screen, ProviderScreen)
+        assert d.screen.provider == name
+        page = "\n".join(one.plain for one in d.screen.page.lines)
+        latency, errors = d.screen.query(Chart)
+
+        assert "no answer in this time" not in page
+        assert "HOW LONG ANSWERS TOOK, 15m" in page
+        assert latency.span != "-15m", "the lines are of what was seen here"
+        assert errors.span == "-15m"
+        assert "one point so far" in errors.lines[1].plain

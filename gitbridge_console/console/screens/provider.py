@@ -59,15 +59,17 @@ class ProviderScreen(PageScreen):
         name = self.provider
         self.look(lambda door: door.provider_story(name), self._tell, group="story", about=name)
         history = self.console.look_back(self)
-        past, span = history.providers.get(name), f"-{words_of(history.span_s)}"
-        if past is not None:
+        # How long each answer took and why calls failed is in the fleet's own history only, from its first minute.
+        whole = self.console.history or history
+        past, told_by = history.providers.get(name), whole.providers.get(name)
+        if past is not None and told_by is not None:
             latency, errors = self.query(Chart)
-            latency.set_view(f"{safe(name)} ms", latency_lines(safe(name), past), span)
-            errors.set_view("failed calls by class", error_lines(past), span)
+            latency.set_view(f"{safe(name)} ms", latency_lines(safe(name), past), f"-{words_of(history.span_s)}")
+            errors.set_view("failed calls by class", error_lines(told_by), f"-{words_of(whole.span_s)}")
         page = self.page
         detail = provider_detail(name, snapshot.providers[name], snapshot.lanes.get(name))
         told = self._story if self._story_of == name else None
-        rest = story_lines(told, past, page.content_size.width, span=words_of(history.span_s), ascii_mode=self.console.ascii_mode)
+        rest = story_lines(told, told_by, page.content_size.width, span=words_of(whole.span_s), ascii_mode=self.console.ascii_mode)
         page.set_lines([part for row in (*detail, line(""), *rest) for part in wrap(row, page.content_size.width, LABELS)])
 
     def _tell(self, story: ProviderStory) -> None:

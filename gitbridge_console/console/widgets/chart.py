@@ -132,8 +132,11 @@ class Chart(Lines):
         names = list(self._series) if len(self._series) > 1 else []
         legend = [Cell(f"   {signs[n % 4]} {name}", "" if n else "accent") for n, name in enumerate(names)]
         head = line(Cell(f" {self.title}", "strong"), *legend)
-        plot = toned(self._text, signs[0] if ascii_mode else "") if self._text else [line(Cell("   nothing measured yet", "dim"))]
-        self.set_lines([head, *plot])
+        self.set_lines([head, *(toned(self._text, signs[0] if ascii_mode else "") if self._text else [self._excuse()])])
+
+    def _excuse(self) -> Line:
+        some = any(value is not None for values in self._series.values() for value in values)
+        return line(Cell("   one point so far: a line comes with the next" if some else "   nothing measured yet", "dim"))
 
     def on_resize(self) -> None:
         """Another size, another drawing."""
