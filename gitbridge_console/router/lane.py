@@ -96,7 +96,7 @@ class Lane:
         self._starting = 0
         self._ends = LaneEnds(name, queue, trouble, lambda job: self._hand_back(job, counted=True))
         self._asked_for = 0
-        self._busy = self._helped = False
+        self._busy = self._helped = self._dry = False
         self._standing: StandingClaim | None = None
         self.active = 0
 
@@ -158,7 +158,7 @@ class Lane:
             return
 
     def _free(self) -> tuple[int, float]:
-        """How many jobs may be claimed now, and for none in how many seconds to look again."""
+        """How many jobs may be claimed now; for none, in how many seconds to look again."""
         free = min(self._slots() - self.active - self._asked_for, CLAIM_MAX)
         if free <= 0:
             return 0, LOOK_EVERY_S
@@ -181,13 +181,17 @@ class Lane:
             return claim
         self._begin(group, claim.jobs)
         self._busy = len(claim.jobs) == CLAIM_MAX
-        return 0.0 if len(claim.jobs) == free else _wait_after(claim)
+        self._dry = len(claim.jobs) < free
+        return _wait_after(claim) if self._dry else 0.0
 
     async def _wait(self, group: asyncio.TaskGroup, seconds: float) -> float:
         """Wait, ``seconds`` at most, for work where claims stand at the server, else for a hint; returns how long to wait on."""
         free = min(self._free()[0], STANDING_CLAIM_MAX)
         standing = None
         if free > 0:
+            if not self._dry:
+                # Room has come since, and there may be work of which another engine was told.
+                return 0.0
             standing = self._queue.stand(self.name, free, seconds, payloads=self._payloads, repository_max=self._repository_max())
         if standing is None:
             await self._sleep(seconds)

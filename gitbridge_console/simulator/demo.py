@@ -5,9 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import logging
-import shutil
 import sys
-import tempfile
 import threading
 from collections import Counter
 from collections.abc import Awaitable, Callable, Iterator
@@ -26,6 +24,7 @@ from gitbridge_console.router.intake import SubmitResult
 from gitbridge_console.settings.model import Settings
 from gitbridge_console.simulator.code_host import CodeHost
 from gitbridge_console.simulator.code_host_app import know_head
+from gitbridge_console.simulator.demo_folder import demo_folder
 from gitbridge_console.simulator.feed import feed
 from gitbridge_console.simulator.profile_file import load_profiles
 from gitbridge_console.simulator.server import DEMO_KEY, DEMO_LOGIN, ServicesThread, demo_settings
@@ -57,17 +56,25 @@ def running_demo(settings: Settings, options: DemoOptions, ending: Ending) -> It
         OperationError: the store cannot be started.
         ServicesError: the simulated services cannot.
     """
-    folder = Path(tempfile.mkdtemp(prefix="gitbridge-demo-"))
+    gone = threading.Event()
+    ending.closed_when(gone.is_set)
+    try:
+        with demo_folder() as folder:
+            yield from _running(settings, options, ending, folder)
+    finally:
+        gone.set()
+
+
+def _running(settings: Settings, options: DemoOptions, ending: Ending, folder: Path) -> Iterator[EngineThread]:
     host = CodeHost(tokens={DEMO_KEY: DEMO_LOGIN})
     services = ServicesThread(options.seed, load_profiles(options.faults), host)
-    gone, stop = threading.Event(), threading.Event()
+    stop = threading.Event()
     try:
         urls = services.start()
         own = demo_settings(settings, urls, folder, host.origin)
         fleet = EngineThread(own, role="demo")
         fleet.end_with(ending)
         ending.tell(stop.set)
-        ending.closed_when(gone.is_set)
         try:
             fleet.start()
             feeder = threading.Thread(target=_feed, args=(fleet, host, options, stop), name="made-up events", daemon=True)
@@ -82,8 +89,6 @@ def running_demo(settings: Settings, options: DemoOptions, ending: Ending) -> It
             fleet.stop()
     finally:
         services.stop()
-        shutil.rmtree(folder, ignore_errors=True)
-        gone.set()
 
 
 def _feed(fleet: EngineThread, host: CodeHost, options: DemoOptions, stop: threading.Event) -> None:

@@ -20,6 +20,7 @@ from collections import deque
 from collections.abc import AsyncGenerator, Iterable, Sequence
 from functools import cache
 from importlib import resources
+from itertools import islice
 from typing import Any
 
 from redis.asyncio import Redis
@@ -97,6 +98,13 @@ def _ways(entry: str, server_major: int) -> tuple[tuple[str, str], ...]:
     return ("FCALL", f"{library_name()}_{entry}"), ("EVALSHA", by_hash), ("EVAL", source)
 
 
+async def _reply(connection: Any) -> Any:
+    try:
+        return await connection.read_response()
+    except ResponseError as error:
+        return error
+
+
 def _is_not_loaded(reply: Any) -> bool:
     """Whether the server does not know what it was to run."""
     return isinstance(reply, NoScriptError) or (isinstance(reply, ResponseError) and str(reply).startswith("Function not found"))
@@ -110,6 +118,8 @@ class ScriptRunner:
         self._tag = tag
         self._major = server_major
         self._clustered = cluster_of(client) is not None
+        self._known = False
+        """Whether the server has had the scripts; it may forget them."""
         # In a Cluster the client would ask a server for the keys of each FCALL; those of a script it knows by itself.
         self._functions = server_major >= FIRST_WITH_FLAGS and not self._clustered
 
@@ -145,35 +155,41 @@ class ScriptRunner:
             NotDurable: as :meth:`run_group`.
             redis.exceptions.RedisError: the server is away.
         """
+        left = iter(groups)
         if self._clustered or (disk is not None and disk.waits):
-            for group in groups:
+            for group in left:
                 yield await self._answer(name, group, disk)
             return
+        # The first has the scripts loaded, where they are not.
+        for group in islice(left, 0 if self._known else 1):
+            yield await self._answer(name, group, None)
         pool = self._client.connection_pool
         connection = await pool.get_connection()
         way = (*_ways(name, self._major)[0 if self._functions else 1], 1, self._tag)
         sent: deque[Sequence[bytes]] = deque()
         try:
-            for group in groups:
+            for group in left:
                 await connection.send_command(*way, *group)
                 sent.append(group)
                 if len(sent) == IN_TURN_MAX:
-                    yield await self._next_answer(connection, name, sent)
+                    for answer in await self._next_answers(connection, name, sent):
+                        yield answer
             while sent:
-                yield await self._next_answer(connection, name, sent)
+                for answer in await self._next_answers(connection, name, sent):
+                    yield answer
         finally:
             if sent:
                 await connection.disconnect(nowait=True)
             await pool.release(connection)
 
-    async def _next_answer(self, connection: Any, name: str, sent: deque[Sequence[bytes]]) -> Any:
-        try:
-            reply = await connection.read_response()
-        except ResponseError as error:
-            reply = error
-        group = sent.popleft()
-        # Those behind it were refused as well.
-        return await self._answer(name, group, None) if _is_not_loaded(reply) else reply
+    async def _next_answers(self, connection: Any, name: str, sent: deque[Sequence[bytes]]) -> list[Any]:
+        """The next answer; where it is that the scripts are not there any more, those of all that was sent, in their order."""
+        replies = [await _reply(connection)]
+        if _is_not_loaded(replies[0]):
+            replies += [await _reply(connection) for _ in range(len(sent) - 1)]
+        done = [sent.popleft() for _ in replies]
+        pairs = zip(done, replies, strict=True)
+        return [await self._answer(name, group, None) if _is_not_loaded(reply) else reply for group, reply in pairs]
 
     async def _answer(self, name: str, group: Sequence[bytes], disk: DiskWait | None) -> Any:
         try:
@@ -194,6 +210,7 @@ class ScriptRunner:
             break
         if isinstance(reply, Exception):
             raise reply
+        self._known = True
         return reply
 
     async def _load(self) -> bool:

@@ -584,3 +584,14 @@ async def test_a_job_that_waits_for_a_time_is_begun_when_that_comes_though_the_c
 
     async with at_work(queue, forever) as desk:
         assert (await desk.next()).id == event_id
+
+
+@STANDING
+@pytest.mark.usefixtures("in_no_hurry")
+async def test_room_that_comes_is_used_at_once_though_another_engine_was_told_of_the_work(queue: RedisEventQueue) -> None:
+    event_id = await submit(queue, "d1")
+    await queue.client.delete(queue.keys.bell("route"))
+    answers = iter([(0, 1000.0)])
+
+    async with at_work(queue, forever, room=lambda active: next(answers, (1, 0.0))) as desk:
+        assert (await desk.next()).id == event_id

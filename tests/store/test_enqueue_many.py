@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import AsyncGenerator, Iterable, Iterator, Sequence
+from collections.abc import AsyncGenerator, Callable, Iterable, Iterator, Sequence
 from typing import Any
 
 import pytest
@@ -76,6 +76,20 @@ async def test_at_the_limit_each_is_judged_by_itself(client: Redis, namespace: s
     found = await queue.enqueue_many([event(f"d{n}") for n in range(5)])
     assert [type(outcome) for outcome in found] == [Enqueued] * 3 + [BackPressure] * 2
     assert (await queue.stats()).counters["refused"] == 2
+
+
+@pytest.mark.parametrize("known", [False, True])
+async def test_their_order_is_kept_where_the_server_has_not_got_the_scripts_or_has_forgotten_them(
+    namespace: str, start_server: Callable[..., str], connect_to: Callable[[str], Redis], known: bool
+) -> None:
+    queue = RedisEventQueue(connect_to(start_server()), Keys(namespace))
+    if known:
+        await queue.enqueue_many([event("first", b'{"n": -1}')])
+        await queue.client.execute_command("FUNCTION", "FLUSH")
+    await queue.enqueue_many([event(f"d{n}", json.dumps({"n": n}).encode()) for n in range(4 * MANY_MAX)])
+
+    claimed = [job for _ in range(13) for job in (await queue.claim("route", 32)).jobs]
+    assert [json.loads(job.payload)["n"] for job in claimed] == [*([-1] if known else []), *range(4 * MANY_MAX)]
 
 
 async def test_one_that_is_too_large_stops_all_before_anything_is_stored(client: Redis, namespace: str) -> None:

@@ -18,6 +18,7 @@ from gitbridge_console.store.addresses import Address, redact_url, secrets_of
 from gitbridge_console.store.connection import StoreUnavailable
 from gitbridge_console.store.keys import Keys
 from gitbridge_console.store.legacy import legacy_warnings
+from gitbridge_console.store.records import Enqueued
 from gitbridge_console.store.store import Store, open_store
 from gitbridge_console.store.unavailable import STORE_AWAY_ERRORS
 from tests.store.servers import PATIENCE_S, SERVICE, Server, cluster_of_three, watched_pair
@@ -108,6 +109,9 @@ async def test_a_cluster_holds_the_queue_over_its_nodes(cluster: list[Server], n
         await store.metrics.flush()
         window = await store.metrics.read(providers=["claude"])
         state = await store.server.look()
+        assert store.queue.standing is None, "there is no one list to wait at"
+        many = await store.queue.enqueue_many([IncomingEvent(f"m{n}", "release", b"{}", "test") for n in range(200)])
+        assert [one.status for one in many if isinstance(one, Enqueued)] == ["new"] * 200
     assert all(used), "every node has some of it"
     assert (window.counts["in"], window.providers["claude"].calls_15m) == (24, 1)
     assert state.memory_bytes > 0
