@@ -58,10 +58,14 @@ end
 -- A place at the front of a class: older than anything real; a later one goes before an earlier one.
 local function front_place() return int(1000000000 - call('HINCRBY', M, 'bump', 1)) end
 
+-- Whoever waits for a lane looks by itself so often, and then knows what is due next; what is due sooner has to be told.
+local LOOK_EVERY_MS = 1000
+
 local function wait_until(id, lane, due)
   hset(id, 'st', 'waiting', 'lane', lane, 'due', int(due))
   zput(T .. ':w:' .. lane, id, int(due))
   lane_is_known(lane)
+  if due < NOW + LOOK_EVERY_MS then left[lane] = true end
 end
 
 -- The time a batch is waited until is noted with the task: one that waits for another reason since has another.
