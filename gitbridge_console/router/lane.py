@@ -96,7 +96,7 @@ class Lane:
         self._starting = 0
         self._ends = LaneEnds(name, queue, trouble, lambda job: self._hand_back(job, counted=True))
         self._asked_for = 0
-        self._busy = self._helped = self._dry = False
+        self._busy = self._helped = self._dry = self._refused = False
         self._standing: StandingClaim | None = None
         self.active = 0
 
@@ -188,7 +188,8 @@ class Lane:
         """Wait, ``seconds`` at most, for work where claims stand at the server, else for a hint; returns how long to wait on."""
         free = min(self._free()[0], STANDING_CLAIM_MAX)
         standing = None
-        if free > 0:
+        # A store that refused a claim is asked for another when that time is over, and not sooner.
+        if free > 0 and not self._refused:
             if not self._dry:
                 # Room has come since, and there may be work of which another engine was told.
                 return 0.0
@@ -229,14 +230,17 @@ class Lane:
         try:
             claim = await claiming
         except STORE_AWAY as error:
+            self._refused = True
             self._trouble.report(error)
             return LOOK_EVERY_S
         except Exception:
+            self._refused = True
             # Whatever the store answered, the lane lives on; it would be missed by everybody who waits in it.
             logger.exception("claiming from lane %s failed for a reason nobody foresaw", self.name)
             return FAULT_DELAY_S
         finally:
             self._asked_for -= asked_for
+        self._refused = False
         self._trouble.answered()
         return claim
 

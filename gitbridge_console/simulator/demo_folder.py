@@ -25,8 +25,11 @@ def demo_folder() -> Iterator[Path]:
     _sweep(Path(tempfile.gettempdir()))
     folder = Path(tempfile.mkdtemp(prefix=PREFIX))
     try:
-        with (folder / LOCK).open("wb") as lock:
+        unseen = folder / f"{LOCK}.new"
+        with unseen.open("wb") as lock:
             fcntl.flock(lock, fcntl.LOCK_EX)
+            # Whoever sweeps meanwhile sees it locked, or not at all.
+            unseen.rename(folder / LOCK)
             yield folder
     finally:
         shutil.rmtree(folder, ignore_errors=True)

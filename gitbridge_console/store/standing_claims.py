@@ -72,9 +72,13 @@ class StandingClaim:
             redis.exceptions.RedisError: the store is away.
         """
         pool: Any = self._client.connection_pool
-        connection = await pool.get_connection()
         try:
-            await connection.send_packed_command(connection.pack_commands(self._commands))
+            # The connection has no time limit of its own, not even while it is made or looked after.
+            async with asyncio.timeout(self._limit_s):
+                connection = await self._send(pool)
+        except TimeoutError:
+            raise RedisTimeoutError(f"no claim could be made to stand for lane {self._lane}") from None
+        try:
             try:
                 return await self._answer(connection, self._limit_s)
             except asyncio.CancelledError:
@@ -88,6 +92,16 @@ class StandingClaim:
             if len(self._replies) < len(self._commands):
                 await connection.disconnect(nowait=True)
             await pool.release(connection)
+
+    async def _send(self, pool: Any) -> Any:
+        connection = await pool.get_connection()
+        try:
+            await connection.send_packed_command(connection.pack_commands(self._commands))
+        except BaseException:
+            await connection.disconnect(nowait=True)
+            await pool.release(connection)
+            raise
+        return connection
 
     def withdraw(self) -> None:
         """Claim now, whether there is something or not."""

@@ -6,6 +6,7 @@ from typing import Any
 
 from redis.asyncio import BlockingConnectionPool
 from redis.asyncio.connection import AbstractConnection
+from redis.exceptions import RedisError
 
 
 class WarmPool(BlockingConnectionPool):
@@ -55,5 +56,6 @@ class WarmPool(BlockingConnectionPool):
 async def _is_ready(connection: AbstractConnection) -> bool:
     try:
         return connection.is_connected and not await connection.can_read()
-    except OSError:
+    except (RedisError, OSError):
+        # It is being closed.
         return False

@@ -595,3 +595,37 @@ async def test_room_that_comes_is_used_at_once_though_another_engine_was_told_of
 
     async with at_work(queue, forever, room=lambda active: next(answers, (1, 0.0))) as desk:
         assert (await desk.next()).id == event_id
+
+
+@STANDING
+@pytest.mark.usefixtures("in_no_hurry")
+async def test_a_job_that_is_put_off_for_a_moment_while_a_claim_stands_is_begun_when_its_time_comes(queue: RedisEventQueue) -> None:
+    event_id = await submit(queue, "d1")
+    (job,) = (await queue.claim("route", 1)).jobs
+    await queue.client.delete(queue.keys.bell("route"))
+
+    async with at_work(queue, forever) as desk:
+        await stands(queue)
+        await queue.release(job, delay_s=0.05)
+        assert (await desk.next()).id == event_id
+
+
+@pytest.mark.parametrize("fault", [ReadOnlyError, ResponseError])
+async def test_a_store_that_refuses_claims_at_once_is_not_asked_in_a_circle(
+    queue: RedisEventQueue, monkeypatch: pytest.MonkeyPatch, fault: type[Exception]
+) -> None:
+    claims = 0
+
+    async def refused(*_: Any, **__: Any) -> Any:
+        nonlocal claims
+        claims += 1
+        await asyncio.sleep(0)
+        raise fault
+
+    monkeypatch.setattr(lane_module, "LOOK_EVERY_S", 1000.0)
+    monkeypatch.setattr(lane_module, "FAULT_DELAY_S", 1000.0)
+    monkeypatch.setattr(queue, "claim", refused)
+    async with at_work(queue, forever):
+        for _ in range(200):
+            await queue.client.ping()
+        assert claims == 1

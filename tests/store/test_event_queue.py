@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
 import pytest
+from redis.asyncio import Redis
 
 from gitbridge_console.domain.events import EventState, IncomingEvent, Priority
 from gitbridge_console.domain.tasks import TaskState
@@ -342,6 +344,17 @@ async def test_cancel_takes_an_event_and_its_seats_out_wherever_they_are(queue: 
     assert all((row.ready, row.waiting, row.leased) == (0, 0, 0) for row in stats.lanes.values())
     assert not await queue.settle_task(seat, TaskState.SUCCEEDED, answer="{}", vote=True)
     assert await queue.cancel([event_id], by="ana") == ["-cancelled"]
+
+
+async def test_what_was_done_is_said_to_be_though_the_hint_of_it_may_not_be_given(
+    namespace: str, start_server: Callable[..., str], connect_to: Callable[[str], Redis]
+) -> None:
+    queue = RedisEventQueue(connect_to(start_server()), Keys(namespace))
+    await queue.client.execute_command("ACL", "SETUSER", "default", "resetchannels", f"&{queue.keys.wake}")
+    event_id = await routed(queue)
+    assert await queue.begin(await one(queue, "claude"))
+
+    assert await queue.cancel([event_id], by="ana") == ["consensus_pending"]
 
 
 async def test_approval_sends_to_act_once_and_rejection_resolves(queue: RedisEventQueue) -> None:

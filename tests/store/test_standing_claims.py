@@ -11,10 +11,12 @@ import pytest
 from redis import Redis as SyncRedis
 from redis.asyncio import Redis
 from redis.exceptions import ConnectionError as RedisConnectionError
+from redis.exceptions import TimeoutError as RedisTimeoutError
 
 from gitbridge_console.domain.events import IncomingEvent
 from gitbridge_console.settings.model import RedisSettings
 from gitbridge_console.store import standing_claims
+from gitbridge_console.store.claims import Request
 from gitbridge_console.store.clients import client_of
 from gitbridge_console.store.event_queue import RedisEventQueue
 from gitbridge_console.store.records import Claim
@@ -186,6 +188,19 @@ async def test_a_claim_given_up_while_the_server_says_nothing_is_given_up_all_th
         assert claim.unwanted == ()
 
 
+async def test_what_a_claim_did_not_get_to_behind_one_repositorys_cap_wakes_the_next_that_waits(standing: RedisEventQueue) -> None:
+    for n in range(201):
+        await standing.enqueue(IncomingEvent(f"a{n}", "push", b"{}", "test"), repository="a")
+    last = await standing.enqueue(IncomingEvent("b", "push", b"{}", "test"), repository="b")
+    assert len((await standing.claim("route", 1, repository_max=1)).jobs) == 1
+    await standing.client.delete(standing.keys.bell("route"))
+
+    assert not (await standing.claim("route", 4, repository_max=1)).jobs, "it looks at so many and no more"
+    claim = standing.stand("route", 4, LONG_S, repository_max=1)
+    assert claim is not None
+    assert ids_of(await asyncio.wait_for(claim.claim(), 20)) == [last.id]
+
+
 async def test_a_paused_lane_gives_nothing_and_is_not_asked_in_a_circle(standing: RedisEventQueue) -> None:
     await standing.pause("route", reason="test", by="test")
     await submit(standing, "d1", "d2")
@@ -243,3 +258,23 @@ async def test_a_server_that_goes_away_ends_a_claim_that_stands(
 
         with pytest.raises(RedisConnectionError):
             await asyncio.wait_for(task, 20)
+
+
+@pytest.mark.parametrize("idle", [False, True], ids=["a new connection", "one that was in hand"])
+async def test_a_server_that_says_nothing_before_the_claim_stands_is_not_waited_for_without_end(
+    queue: RedisEventQueue, start_server: Callable[..., str], connect_to: Callable[[str], Redis], idle: bool
+) -> None:
+    url = start_server()
+    own = RedisEventQueue(connect_to(url), queue.keys)
+    waiting = client_of(url, RedisSettings(), max_connections=8, socket_timeout_s=None)
+    claim = StandingClaims(waiting, own.partitions[0], 0.05).make(Request("route", 4, 30_000, 0, 0), 0.01)
+    assert claim is not None
+    if idle:
+        connection = await waiting.connection_pool.get_connection()
+        connection.next_health_check = -1.0
+        await waiting.connection_pool.release(connection)
+    await own.client.execute_command("CLIENT", "PAUSE", "60000", "ALL")
+
+    with pytest.raises(RedisTimeoutError):
+        await asyncio.wait_for(claim.claim(), 20)
+    await waiting.aclose()

@@ -86,3 +86,15 @@ async def test_closing_the_client_closes_what_is_in_hand(two_at_most: Redis, cli
 
     assert mine.isdisjoint(one["id"] for one in await client.client_list())
     assert await two_at_most.ping(), "it may be used again"
+
+
+async def test_a_connection_that_is_being_closed_is_passed_over_and_its_place_is_not_lost(two_at_most: Redis) -> None:
+    pool = two_at_most.connection_pool
+    first, second = await pool.get_connection(), await pool.get_connection()
+    for connection in (first, second):
+        await pool.release(connection)
+    # As it is while whoever closes it waits for the end of that.
+    first._parser.on_disconnect()
+    second._parser.on_disconnect()
+
+    assert await asyncio.gather(two_at_most.ping(), two_at_most.ping()) == [True, True]

@@ -58,10 +58,14 @@ end
 -- A place at the front of a class: older than anything real; a later one goes before an earlier one.
 local function front_place() return int(1000000000 - call('HINCRBY', M, 'bump', 1)) end
 
+-- Whoever waits for a lane looks by itself so often, and then knows what is due next; what is due sooner has to be told.
+local LOOK_EVERY_MS = 1000
+
 local function wait_until(id, lane, due)
   hset(id, 'st', 'waiting', 'lane', lane, 'due', int(due))
   zput(T .. ':w:' .. lane, id, int(due))
   lane_is_known(lane)
+  if due < NOW + LOOK_EVERY_MS then left[lane] = true end
 end
 
 -- The time a batch is waited until is noted with the task: one that waits for another reason since has another.
@@ -555,5 +559,6 @@ local function finish()
     left[lane] = true
   end
   for lane in pairs(left) do ring(lane) end
-  if lost then call('PUBLISH', T .. ':lost', '') end
+  -- An ACL made before there was this channel does not let all of us; by now everything is done, and this is a hint.
+  if lost then redis.pcall('PUBLISH', T .. ':lost', '') end
 end

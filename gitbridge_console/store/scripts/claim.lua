@@ -136,8 +136,8 @@ while n > 0 and looked < 200 do
     break
   end
 end
--- Another may do what is left.
-if n <= 0 and call('ZCARD', ready) > 0 then left[lane] = true end
+-- Another may do what is left, or what was not come to behind a cap.
+if (n <= 0 or looked >= 200) and call('ZCARD', ready) > 0 then left[lane] = true end
 if its_fence then
   write('ZADD', leased, leases)
   write('HSET', L, holders)
