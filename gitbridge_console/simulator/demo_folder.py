@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import fcntl
+import os
 import shutil
 import tempfile
 from collections.abc import Iterator
@@ -39,7 +40,7 @@ def _sweep(parent: Path) -> None:
     """Remove the folders whose demo is no more. One that has no such file yet is being made, or is somebody else's."""
     for lock in parent.glob(f"{PREFIX}*/{LOCK}"):
         try:
-            with lock.open("rb") as file:
+            with open(os.open(lock, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK), "rb") as file:
                 fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
                 shutil.rmtree(lock.parent, ignore_errors=True)
         except OSError:

@@ -5,6 +5,7 @@ Half a minute of a real fleet: it runs with ``pytest -m soak tests/console/test_
 
 from __future__ import annotations
 
+import re
 import sys
 import time
 from collections.abc import Iterator
@@ -35,7 +36,7 @@ class Night:
     def __init__(self, folder: Path) -> None:
         profile = folder / "sick.toml"
         profile.write_text(SICK, "utf-8")
-        command = [sys.executable, "-m", "gitbridge_console.cli", "demo", "--rate", "6/s", "--faults", str(profile)]
+        command = [sys.executable, "-m", "gitbridge_console.cli", "demo", "--rate", "12/s", "--faults", str(profile)]
         env = {"PYTHONPATH": str(ROOT), "HOME": str(folder), "XDG_STATE_HOME": str(folder), "NO_COLOR": "1"}
         self.terminal = Terminal(command, (120, 40), env)
         self.terminal.until("Pulse")
@@ -52,6 +53,12 @@ class Night:
         end = time.monotonic() + within_s
         while not all(text in (shown := self.screen()) for text in wanted):
             assert time.monotonic() < end, f"{wanted} not in {shown}"
+
+    def sees_waiting(self, lane: str, count: int) -> None:
+        """Wait until so many tasks wait for a provider, by its row on Pulse."""
+        end = time.monotonic() + 45.0
+        while not ((row := re.search(rf"\b{lane} +[A-Za-z]+ +(\d+) ", shown := self.screen())) and int(row[1]) >= count):
+            assert time.monotonic() < end, f"fewer than {count} wait for {lane} in {shown}"
 
     def step(self, keys: str, *wanted: str, reason: str = "") -> None:
         """Press keys, give the reason that was asked for, and see what came of it."""
@@ -74,6 +81,7 @@ def night(tmp_path: Path) -> Iterator[Night]:
 @pytest.mark.soak
 def test_a_storm_from_the_first_look_to_the_audit(night: Night) -> None:
     night.sees("5 Consensus 1", "grok")
+    night.sees_waiting("grok", 15)
     night.step("2Cy", "cancel: 1 changed")
     night.step("3", "PROVIDER", "grok")
     night.step("jP", "pause grok: 1 changed", "PAUSED", reason="answers too slowly")

@@ -60,12 +60,15 @@ local function front_place() return int(1000000000 - call('HINCRBY', M, 'bump', 
 
 -- Whoever waits for a lane looks by itself so often, and then knows what is due next; what is due sooner has to be told.
 local LOOK_EVERY_MS = 1000
+local function due_at(lane, due)
+  if due < NOW + LOOK_EVERY_MS then left[lane] = true end
+end
 
 local function wait_until(id, lane, due)
   hset(id, 'st', 'waiting', 'lane', lane, 'due', int(due))
   zput(T .. ':w:' .. lane, id, int(due))
   lane_is_known(lane)
-  if due < NOW + LOOK_EVERY_MS then left[lane] = true end
+  due_at(lane, due)
 end
 
 -- The time a batch is waited until is noted with the task: one that waits for another reason since has another.
@@ -243,9 +246,10 @@ local function count_down(task, gave_vote)
     zdrop(T .. ':w:decide', event)
     push(event, 'decide')
   elseif votes >= tonumber(h[4] or 1) and not hget(task, 'q') then
-    local due = int(math.min(tonumber(h[3]), NOW + tonumber(h[5] or 0)))
-    zput(T .. ':w:decide', event, due)
-    hset(event, 'due', due)
+    local due = math.min(tonumber(h[3]), NOW + tonumber(h[5] or 0))
+    zput(T .. ':w:decide', event, int(due))
+    hset(event, 'due', int(due))
+    due_at('decide', due)
   end
 end
 
