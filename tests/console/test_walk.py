@@ -60,15 +60,25 @@ class Night:
         while not ((row := re.search(rf"\b{lane} +[A-Za-z]+ +(\d+) ", shown := self.screen())) and int(row[1]) >= count):
             assert time.monotonic() < end, f"fewer than {count} wait for {lane} in {shown}"
 
-    def step(self, keys: str, *wanted: str, reason: str = "") -> None:
-        """Press keys, give the reason that was asked for, and see what came of it."""
+    def step(self, keys: str, *wanted: str, reason: str = "", tries: int = 1) -> None:
+        """Press keys, give the reason that was asked for, and see what came of it.
+
+        What the cursor is on may end in the moment it is acted on; then one acts on what is there now, at most ``tries`` times in all.
+        """
         assert len(keys) + len(ENTER if reason else "") <= 3
-        for key in keys:
-            self.terminal.press(key)
-            self.terminal.read(0.4)
-        if reason:
-            self.terminal.press(reason + ENTER)
-        self.sees(*wanted, within_s=20.0)
+        for left in reversed(range(tries)):
+            for key in keys:
+                self.terminal.press(key)
+                self.terminal.read(0.4)
+            if reason:
+                self.terminal.press(reason + ENTER)
+            try:
+                self.sees(*wanted, within_s=4.0 if left else 20.0)
+            except AssertionError:
+                if not left:
+                    raise
+            else:
+                return
 
 
 @pytest.fixture
@@ -80,13 +90,12 @@ def night(tmp_path: Path) -> Iterator[Night]:
 
 @pytest.mark.soak
 def test_a_storm_from_the_first_look_to_the_audit(night: Night) -> None:
-    night.sees("5 Consensus 1", "grok")
     night.sees_waiting("grok", 15)
-    night.step("2Cy", "cancel: 1 changed")
+    night.step("2Cy", "cancel: 1 changed", tries=5)
     night.step("3", "PROVIDER", "grok")
     night.step("jP", "pause grok: 1 changed", "PAUSED", reason="answers too slowly")
     night.step("F" + ENTER, "failover grok to", "changed", reason="while it is slow")
-    night.step("2+", "1 changed")
+    night.step("2+", "1 changed", tries=5)
     night.step("4/", "cancelled", reason="state=cancelled")
     night.step("Ry", "replay: 1 changed")
     night.step("5Oy", "approve: 1 changed")
