@@ -38,7 +38,8 @@ class Night:
         profile.write_text(SICK, "utf-8")
         command = [sys.executable, "-m", "gitbridge_console.cli", "demo", "--rate", "12/s", "--faults", str(profile)]
         env = {"PYTHONPATH": str(ROOT), "HOME": str(folder), "XDG_STATE_HOME": str(folder), "NO_COLOR": "1"}
-        self.terminal = Terminal(command, (120, 40), env)
+        # A key that goes astray may write a file where the console was started.
+        self.terminal = Terminal(command, (120, 40), env, folder)
         self.terminal.until("Pulse")
 
     def screen(self) -> str:

@@ -10,6 +10,7 @@ import subprocess
 import termios
 import time
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 
 CLOCK_TICKS = os.sysconf("SC_CLK_TCK")
 PAGE_BYTES = os.sysconf("SC_PAGE_SIZE")
@@ -20,9 +21,9 @@ SILENCE_S = 0.15
 
 
 class Terminal:
-    """Starts ``command`` at ``size`` (columns, lines); reads what it draws when told to."""
+    """Starts ``command`` at ``size`` (columns, lines) in ``folder``, where there is one; reads what it draws when told to."""
 
-    def __init__(self, command: Sequence[str], size: tuple[int, int], env: Mapping[str, str]) -> None:
+    def __init__(self, command: Sequence[str], size: tuple[int, int], env: Mapping[str, str], folder: Path | None = None) -> None:
         self.size = size
         self.master, slave = pty.openpty()
         termios.tcsetwinsize(self.master, (size[1], size[0]))
@@ -30,7 +31,13 @@ class Terminal:
         self.started = time.perf_counter()
         more = {"TERM": "xterm-256color", "PYTHONIOENCODING": "utf-8", "COLORTERM": ""}
         self.process = subprocess.Popen(
-            list(command), stdin=slave, stdout=slave, stderr=slave, env={**os.environ, **env, **more}, start_new_session=True
+            list(command),
+            stdin=slave,
+            stdout=slave,
+            stderr=slave,
+            env={**os.environ, **env, **more},
+            cwd=folder,
+            start_new_session=True,
         )
         os.close(slave)
         self.drawn = b""
