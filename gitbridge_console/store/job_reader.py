@@ -37,7 +37,7 @@ class JobReader(DecisionReader):
         for place, merged, total, end in zip(PLACES, lists, totals, accumulate(totals), strict=True):
             start = max(0, first - (end - total))
             if start < total and len(found) < count:
-                found += [(place, entry) for entry in await merged.window(start, count - len(found))]
+                found += [(place, entry) for entry in await merged.window(start, min(total - start, count - len(found)))]
         followed = await self._follow(follow, places, lists, totals) if follow else None
         return Window(tuple(job for job, _, _ in await self._jobs(places, found)), first, sum(totals), followed)
 

@@ -69,17 +69,17 @@ def _body() -> str:
 @cache
 def library_name() -> str:
     """The library's name on the server, which tells one text from another."""
-    return f"gitbridge_{hashlib.sha256(_body().encode()).hexdigest()[:12]}"
+    return f"gitbridge_{hashlib.sha256((_body() + _text('_pace')).encode()).hexdigest()[:12]}"
 
 
 @cache
 def library_source() -> str:
     """The library as ``FUNCTION LOAD`` takes it."""
     entries = [
-        f"redis.register_function{{function_name = '{library_name()}_{entry}', flags = {{{flags}}}, callback = {run}}}\n"
+        f"redis.register_function{{function_name = '{library_name()}_{entry}', flags = {{{flags}}}, callback = at_its_pace({run})}}\n"
         for entry, (run, flags) in ENTRIES.items()
     ]
-    return "".join([f"#!lua name={library_name()}\n", _body(), *entries])
+    return "".join([f"#!lua name={library_name()}\n", _body(), _text("_pace"), *entries])
 
 
 @cache

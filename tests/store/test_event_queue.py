@@ -17,7 +17,8 @@ from gitbridge_console.settings.routing import RetrySettings
 from gitbridge_console.store.event_queue import RedisEventQueue
 from gitbridge_console.store.headers import timeline_of
 from gitbridge_console.store.keys import Keys, expand_id
-from gitbridge_console.store.records import BackPressure, ClaimedJob, PayloadTooLarge, RoutePlan, Seat
+from gitbridge_console.store.reader import EventReader
+from gitbridge_console.store.records import BackPressure, ClaimedJob, Ending, PayloadTooLarge, RoutePlan, Seat
 from tests.headers import header
 
 pytestmark = pytest.mark.anyio
@@ -130,6 +131,20 @@ async def test_a_job_that_kills_its_workers_is_given_up(client: Any, namespace: 
             break
     head = await header(queue, accepted.id)
     assert (head["state"], head["err"], head["code"]) == ("failed", "poison", "ERR_ROUTING_010")
+
+
+async def test_what_many_leases_stand_in_is_an_index_and_its_placeholder_is_no_lease(queue: RedisEventQueue) -> None:
+    for n in range(17):
+        await queue.enqueue(event(f"d{n}"))
+    claim = await queue.claim("route", 16, 30)
+    assert await queue.client.object("encoding", queue.keys.fences) == b"hashtable"
+    assert await queue.client.object("encoding", queue.keys.leased("route")) == b"skiplist"
+    assert (await queue.stats()).lanes["route"].leased == 16
+    window = await EventReader(queue.client, queue.keys).job_window(["route"], 15, 10)
+    assert (window.total, [job.place for job in window.rows]) == (17, ["leased", "ready"])
+    assert await queue.conclude(claim.jobs, Ending(EventState.RESOLVED)) == [True] * 16
+    assert (await queue.stats()).lanes["route"].leased == 0
+    assert await queue.recover() == (0, 0)
 
 
 async def test_routing_puts_one_task_into_each_lane_and_the_decision_waits(queue: RedisEventQueue) -> None:

@@ -38,6 +38,19 @@ async def test_they_are_loaded_once_and_called_as_functions(start_server: Callab
     assert (await calls(client, "evalsha"), await calls(client, "eval")) == (0, 0)
 
 
+READ_PACE = """#!lua name=pace_of_the_collector
+redis.register_function('pace', function()
+  return {collectgarbage('setstepmul', 100), collectgarbage('setpause', 400)}
+end)"""
+
+
+async def test_the_servers_collector_works_in_small_steps(start_server: Callable[..., str], connect_to: Callable[[str], Redis]) -> None:
+    client = connect_to(start_server())
+    await through(RedisEventQueue(client, Keys("t")))
+    await client.execute_command("FUNCTION", "LOAD", READ_PACE)
+    assert await client.execute_command("FCALL", "pace", 0) == [100, 400], "what was set before"
+
+
 async def test_functions_that_are_gone_are_loaded_again(start_server: Callable[..., str], connect_to: Callable[[str], Redis]) -> None:
     client = connect_to(start_server())
     queue = RedisEventQueue(client, Keys("t"))

@@ -35,7 +35,7 @@ end
 -- The first of a script is taken from the counter at once; of many the counter learns at the end.
 local function next_id()
   seq, seq_known = seq and seq + 1 or call('HINCRBY', M, 'seq', 1), seq == nil
-  return string.format('%08x', seq)
+  return format('%08x', seq)
 end
 
 local function lane_is_known(lane)
@@ -403,7 +403,7 @@ local remembered_ms, home, undecided_max, bytes_soft, bytes_hard, shed_from
 local deliveries, delivered_now, today_begun
 local expected -- ids of deliveries that this script will ask for
 
-local function day_of(ms) return T .. ':d:' .. int(math.floor(ms / DAY_MS)) end
+local function day_of(ms) return T .. ':d:' .. int(floor(ms / DAY_MS)) end
 
 local function ask_deliveries(names)
   local known, days = {}, {}

@@ -6,12 +6,19 @@ local call
 local T, J, L, M, C, B, RECEIVED
 local clock, NOW, NOW_MS
 local VALUES_MAX = 4000 -- arguments of one command, well below what Lua can unpack
-local EXACT = 1e14 -- below it Lua's own notation of whole numbers has all digits, and is the quicker one
-local match, find, sub, concat
+-- Longer than what the server keeps in a list that it searches from end to end, so what has this member is an index.
+local PLACEHOLDER = 'a-name-of-more-than-sixty-four-bytes-makes-an-index-of-what-it-is-in'
+local PLACEHOLDER_SCORE = '9007199254740991' -- behind all times there are
+local match, find, sub, concat, format, floor
 
+-- Digits of a whole number. As such they take a fifth of the time that they take as those of a fraction; what is greater than 32 bits is
+-- written in two parts.
+local PART = 1000000000
 local function int(n)
-  if n < EXACT and n > -EXACT and n == math.floor(n) then return tostring(n) end
-  return string.format('%.0f', n)
+  if n ~= floor(n) or n < 0 or n >= PART * PART then return format('%.0f', n) end
+  if n < PART then return format('%d', n) end
+  local high = floor(n / PART)
+  return format('%d%09d', high, n - high * PART)
 end
 
 local function of(tables, key)
@@ -32,8 +39,9 @@ local function key(kind, name)
   return found
 end
 
-local function write(command, key, values)
-  for i = 1, #values, VALUES_MAX do call(command, key, unpack(values, i, math.min(#values, i + VALUES_MAX - 1))) end
+local function write(command, key, values, first, last)
+  last = last or #values
+  for i = first or 1, last, VALUES_MAX do call(command, key, unpack(values, i, math.min(last, i + VALUES_MAX - 1))) end
 end
 
 -- Sorted sets: what is put in and taken out, by key. `look` reads one as if all of it were written.
@@ -74,10 +82,7 @@ local TIMELINE_MAX = 200
 local records, changed, fresh, fences, values, gone, older
 
 -- The bytes counted for a job, of which its record says nothing else to whoever asks; 0 where there is no record.
-local function size_in(raw)
-  local after = find(raw, ' ', 1, true)
-  return after and tonumber(sub(raw, 1, after - 1)) or 0
-end
+local function size_in(raw) return tonumber(match(raw, '^%d+') or 0) end
 
 local function is_task(id) return find(id, '.', 1, true) ~= nil end
 
@@ -94,7 +99,7 @@ end
 local function whole(h)
   if not h.pr then
     local dv, pr, ms, rx, rp, at = match(h.rest, LATER)
-    h.dv, h.pr, h.ms, h.rx, h.rp, h.rest = h.delivered and tostring(dv + 1) or dv, pr, ms, rx, rp, sub(h.rest, at)
+    h.dv, h.pr, h.ms, h.rx, h.rp, h.rest = h.delivered and int(dv + 1) or dv, pr, ms, rx, rp, sub(h.rest, at)
   end
   return h
 end
@@ -240,7 +245,7 @@ local function stored(h)
   -- How often an event was delivered that is at rest says nothing to anybody.
   if not h.pr and (st == 'settled' or h.st == 'leased' or not h.delivered) then return first .. h.rest end
   local dv = whole(h).dv
-  if h.st == 'leased' then dv = tostring(dv - 1) end
+  if h.st == 'leased' then dv = int(dv - 1) end
   return first .. dv .. ' ' .. h.pr .. ' ' .. h.ms .. ' ' .. h.rx .. ' ' .. h.rp .. ' ' .. (h.more and cjson.encode(h.more) .. h.lines or h.rest)
 end
 
@@ -323,11 +328,11 @@ local function write_log()
 end
 
 local function begin_work(tag)
-  call, match, find, sub, concat = redis.call, string.match, string.find, string.sub, table.concat
+  call, match, find, sub, concat, format, floor = redis.call, string.match, string.find, string.sub, table.concat, string.format, math.floor
   T, J, L, M, C, B = tag, tag .. ':j:', tag .. ':fences', tag .. ':m', tag .. ':c', tag .. ':b'
   RECEIVED = tag .. ':e:received'
   clock = call('TIME')
-  NOW = clock[1] * 1000 + math.floor(clock[2] / 1000)
+  NOW = clock[1] * 1000 + floor(clock[2] / 1000)
   NOW_MS = int(NOW)
   sets, pending_sets = {}, false
   records, changed, fresh, fences, values, gone, older = {}, {}, {}, {}, {}, {}, {}

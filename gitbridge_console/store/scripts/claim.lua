@@ -76,26 +76,38 @@ end
 
 local payloads, diffs, wants_payloads = {}, {}, room >= 0
 
--- The payloads of these jobs as far as there is room for them; the first claimed is always sent. `about` has the records of their events.
-local function send_payloads(ids, about, tasks)
-  local keys, places, first = {}, {}, #payloads
-  for i = 1, #ids do
-    payloads[first + i] = ''
-    room = room - size_in(about[i])
-    if room >= 0 or first + i == 1 then
-      local event = tasks and event_of(ids[i]) or ids[i]
-      keys[#keys + 1] = T .. ':p:' .. event
-      places[#places + 1] = first + i
-      if find(about[i], '"df":', 1, true) then
-        diffs[#diffs + 1] = first + i
-        diffs[#diffs + 1] = call('GET', T .. ':f:' .. event) or ''
-      end
-    end
-  end
-  local found = #keys > 0 and call('MGET', unpack(keys)) or {}
-  for at = 1, #keys do payloads[places[at]] = found[at] or '' end
+-- What another round found, behind what was found before. There is seldom more than one.
+local function joined(list, found)
+  if #list == 0 then return found end
+  for i = 1, #found do list[#list + 1] = found[i] end
+  return list
 end
 
+-- Of an MGET: what is missing is empty.
+local function filled(found, count)
+  for i = 1, count do
+    if not found[i] then found[i] = '' end
+  end
+  return found
+end
+
+-- The payloads of these jobs until there is no room; the first claimed is always sent. `about` has the records of their events.
+local function send_payloads(ids, about, tasks)
+  local keys, before = {}, #payloads
+  for i = 1, #ids do
+    room = room - size_in(about[i])
+    if room < 0 and before + i > 1 then break end
+    local event = tasks and event_of(ids[i]) or ids[i]
+    keys[i] = T .. ':p:' .. event
+    if find(about[i], '"df":', 1, true) then
+      diffs[#diffs + 1] = before + i
+      diffs[#diffs + 1] = call('GET', T .. ':f:' .. event) or ''
+    end
+  end
+  payloads = joined(payloads, filled(#keys > 0 and call('MGET', unpack(keys)) or {}, #ids))
+end
+
+local MANY = 16 -- leases among which the next ones are not to be searched for one by one
 local until_when, leased, looked = int(NOW + lease), T .. ':l:' .. lane, 0
 local its_fence, all_ids, all_records, all_events = nil, {}, {}, {}
 local leases, holders = {}, {}
@@ -106,26 +118,21 @@ while n > 0 and looked < 200 do
   local ids, counted = let_through(popped, scores)
   if #ids > 0 then
     its_fence = its_fence or next_fence()
-    local tasks, before = is_task(ids[1]), #all_ids
-    local own = records_of(ids)
+    local tasks, own = is_task(ids[1]), filled(records_of(ids), #ids)
     for i = 1, #ids do
       local id = ids[i]
       leases[#leases + 1] = until_when
       leases[#leases + 1] = id
       holders[#holders + 1] = id
       holders[#holders + 1] = counted[id] and its_fence .. ' 1' or its_fence
-      own[i] = own[i] or ''
-      all_ids[before + i], all_records[before + i] = id, own[i]
     end
+    all_ids, all_records = joined(all_ids, ids), joined(all_records, own)
     local about = own
     if tasks then
-      about = {}
-      for i = 1, #ids do about[i] = event_of(ids[i]) end
-      about = records_of(about)
-      for i = 1, #ids do
-        about[i] = about[i] or ''
-        all_events[before + i] = about[i]
-      end
+      local events = {}
+      for i = 1, #ids do events[i] = event_of(ids[i]) end
+      about = filled(records_of(events), #ids)
+      all_events = joined(all_events, about)
     end
     if wants_payloads then send_payloads(ids, about, tasks) end
     n = n - #ids
@@ -139,6 +146,10 @@ end
 -- Another may do what is left, or what was not come to behind a cap.
 if (n <= 0 or looked >= 200) and call('ZCARD', ready) > 0 then left[lane] = true end
 if its_fence then
+  if #all_ids >= MANY and not call('ZSCORE', leased, PLACEHOLDER) then
+    call('ZADD', leased, PLACEHOLDER_SCORE, PLACEHOLDER)
+    call('HSET', L, PLACEHOLDER, '')
+  end
   write('ZADD', leased, leases)
   write('HSET', L, holders)
   out[4], out[5], out[6] = its_fence, concat(all_ids, ' '), concat(all_records, '\0')

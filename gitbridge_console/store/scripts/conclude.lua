@@ -19,49 +19,58 @@ for i = 5, #ARGV, 2 do
 end
 local raws, held = call('MGET', unpack(keys)), call('HMGET', L, unpack(asked))
 
--- Those that stand in the same lane and state are written by themselves, at once: no more is asked about them.
-local place, lane, old
-local ids, into, bytes = {}, {}, 0
-local function write_out()
-  if #ids == 0 then return end
-  write_values()
-  write('HDEL', L, ids)
-  write('ZREM', T .. ':l:' .. lane, ids)
-  write('ZREM', T .. ':e:' .. old, ids)
-  write('ZADD', T .. ':e:' .. state, into)
-  tally(B, old, -bytes)
-  tally(B, state, bytes)
-  entered[state] = (entered[state] or 0) + #ids
-  line_count = line_count + #ids
-  ids, into, bytes = {}, {}, 0
+-- Those one after another that stand in the same lane and state are written by themselves, at once: no more is asked about them.
+local place, lane, old, settled
+local into, bytes, first = {}, 0, 1
+local function write_out(last)
+  if first <= last then
+    write_values()
+    write('HDEL', L, asked, first, last)
+    write('ZREM', T .. ':l:' .. lane, asked, first, last)
+    write('ZREM', T .. ':e:' .. old, asked, first, last)
+    write('ZADD', T .. ':e:' .. state, into)
+    tally(B, old, -bytes)
+    tally(B, state, bytes)
+    local count = last - first + 1
+    entered[state] = (entered[state] or 0) + count
+    line_count = line_count + count
+    into, bytes = {}, 0
+  end
+  first = last + 1
 end
 
--- Have lane and state of a record at hand, of which the size ends at `at`. Most stand where the one before does.
-local function look_at(raw, at)
-  if place and sub(raw, at, at + #place - 1) == place then return end
-  write_out()
-  local after
-  lane, old, after = match(raw, '^ %S+ (%S*) (%S*) ()', at)
-  place = sub(raw, at, after - 1)
+-- The size a record says, and where it goes on after lane and state; nil where it stands in another place than the one before.
+local function look_at(raw)
+  if place then return match(raw, place) end
+end
+
+local function go_to_place_of(raw)
+  local at
+  lane, old, at = match(raw, '^%d+ %S+ (%S*) (%S*) ()')
+  place = '^(%d+)' .. string.gsub(sub(raw, find(raw, ' ', 1, true), at - 1), '%W', '%%%0') .. '()'
+  settled = ' settled ' .. lane .. ' ' .. state .. ' '
 end
 
 for n = 1, #asked do
   local id, raw, fence = asked[n], raws[n], ARGV[4 + 2 * n]
-  local after_size
+  local size, at
   local quick = raw and held[n] == fence and records[id] == nil and fences[id] == nil and not undecided and #raw < INLINE_MAX
   if quick then
-    after_size = find(raw, ' ', 1, true)
-    look_at(raw, after_size)
+    size, at = look_at(raw)
+    if not size then
+      write_out(n - 1)
+      go_to_place_of(raw)
+      size, at = look_at(raw)
+    end
     quick = old ~= state
   end
   local refused = texts and (quick or holds(id, fence)) and tell(id)
+  if not quick or refused then write_out(n - 1) first = n + 1 end
   if refused then
     out[n] = refused
   elseif quick then
-    local size = sub(raw, 1, after_size - 1)
     values[#values + 1] = keys[n]
-    values[#values + 1] = size .. ' settled ' .. lane .. ' ' .. state .. ' ' .. sub(raw, after_size + #place) .. line
-    ids[#ids + 1] = id
+    values[#values + 1] = size .. settled .. sub(raw, at) .. line
     into[#into + 1] = NOW_MS
     into[#into + 1] = id
     said[#said + 1] = id
@@ -78,5 +87,5 @@ for n = 1, #asked do
     out[n] = before and 1 or 0
   end
 end
-write_out()
+write_out(#asked)
 return out
