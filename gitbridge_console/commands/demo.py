@@ -8,6 +8,7 @@ import click
 
 from gitbridge_console.cli import screen_options
 from gitbridge_console.commands.console import need_terminal, show
+from gitbridge_console.commands.options import Options
 from gitbridge_console.commands.output import JSON_OPTION
 from gitbridge_console.commands.running import prepare
 from gitbridge_console.commands.words import DURATION, RATE
@@ -33,6 +34,8 @@ def demo(
     """Everything at once with simulated AI services and made-up events; needs no key, no network, no server."""
     if as_json and not headless:
         raise click.UsageError("--json goes with --headless")
+    if "redis.url" in ctx.find_root().ensure_object(Options).overrides:
+        raise click.UsageError("the demo has a store of its own and leaves no trace in another: leave --redis out")
     if no_color:
         os.environ["NO_COLOR"] = "1"
     if not headless:

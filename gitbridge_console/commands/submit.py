@@ -49,13 +49,16 @@ def submit(
 
     async def run(operations: Operations) -> int:
         worst = 0
-        for raw in _payloads(file, lines or records, most * RECORD_FACTOR if records else most):
+        for number, raw in _payloads(file, lines or records, most * RECORD_FACTOR if records else most):
             try:
                 event = _recorded(raw, words) if records else _event(raw, diff, words)
             except RecordError as error:
                 result: dict[str, Any] = {"id": "", "status": "unreadable", "error": str(error)}
             else:
-                result = await _one(operations, event, timeout_s if wait else None)
+                result = await _handed_in(operations, event, number)
+                if wait and result["status"] != "quarantined":
+                    detail = await operations.wait_finished(result["id"], timeout_s)
+                    result["event"] = detail.model_dump(mode="json", by_alias=True)
             _print(result, as_json=as_json, lines=lines or records)
             failed = result["status"] in {"quarantined", "unreadable"} or result.get("event", {}).get("state") == EventState.FAILED
             worst = max(worst, int(failed))
@@ -69,15 +72,16 @@ def _recorded(line: bytes, words: dict[str, str | None]) -> IncomingEvent:
     return replace(event, priority=Priority.parse(words["priority"])) if words["priority"] else event
 
 
-async def _one(operations: Operations, event: IncomingEvent, wait_s: float | None) -> dict[str, Any]:
-    result = await operations.submit(event)
+async def _handed_in(operations: Operations, event: IncomingEvent, number: int) -> dict[str, Any]:
+    try:
+        result = await operations.submit(event)
+    except Exception:
+        # The store takes no more, or is gone, which is said by whoever called; of many lines one wants to know where to go on.
+        if number > 1:
+            say(f"stopped at line {number:,}: those before it were handed in")
+        raise
     document: dict[str, Any] = {"id": result.id, "status": result.status}
-    if result.error:
-        document["error"] = result.error
-    if wait_s is not None and result.status != "quarantined":
-        detail = await operations.wait_finished(result.id, wait_s)
-        document["event"] = detail.model_dump(mode="json", by_alias=True)
-    return document
+    return document | {"error": result.error} if result.error else document
 
 
 def _event(payload: bytes, diff: str | None, words: dict[str, str | None]) -> IncomingEvent:
@@ -103,8 +107,8 @@ def _print(document: dict[str, Any], *, as_json: bool, lines: bool) -> None:
     say(f"{document['status']}{state}{error}")
 
 
-def _payloads(file: str, lines: bool, most: int) -> Iterator[bytes]:
-    """The payloads of a file, one byte over ``most`` at the longest: the store says what is too large, memory stays bounded."""
+def _payloads(file: str, lines: bool, most: int) -> Iterator[tuple[int, bytes]]:
+    """The payloads of a file with the numbers of their lines, one byte over ``most`` at the longest: the store says what is too large."""
     if file == "-":
         yield from _split(sys.stdin.buffer, lines, most)
         return
@@ -115,16 +119,18 @@ def _payloads(file: str, lines: bool, most: int) -> Iterator[bytes]:
         raise click.UsageError(f"{file}: {error.strerror or error}") from None
 
 
-def _split(opened: BinaryIO, lines: bool, most: int) -> Iterator[bytes]:
+def _split(opened: BinaryIO, lines: bool, most: int) -> Iterator[tuple[int, bytes]]:
     if not lines:
-        yield opened.read(most + 1)
+        yield 1, opened.read(most + 1)
         return
+    number = 0
     while line := opened.readline(most + 1):
         rest = line
+        number += 1
         while rest and not rest.endswith(b"\n"):
             rest = opened.readline(most + 1)
         if line.strip():
-            yield line.strip()
+            yield number, line.strip()
 
 
 def _read_text(name: str) -> str:

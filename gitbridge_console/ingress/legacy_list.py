@@ -17,7 +17,7 @@ from typing import Any, NoReturn, Protocol
 from gitbridge_console.domain.events import IncomingEvent, Priority
 from gitbridge_console.ingress.legacy_payload import github_payload
 from gitbridge_console.store.records import BackPressure, PayloadTooLarge
-from gitbridge_console.store.unavailable import STORE_AWAY_ERRORS
+from gitbridge_console.store.trouble import STORE_AWAY
 
 logger = logging.getLogger(__name__)
 
@@ -147,7 +147,7 @@ async def pump(
     the rest of the queue to those who cannot wait, but for one entry at each look: others never keep the list out for good.
     ``come_again`` as for the webhook.
     """
-    not_now: tuple[type[Exception], ...] = (BackPressure, *STORE_AWAY_ERRORS, *come_again)
+    not_now: tuple[type[Exception], ...] = (BackPressure, *STORE_AWAY, *come_again)
     pause_s, swept_at = PAUSE_FIRST_S, -SWEEP_EVERY_S
     said_at = -REPORT_EVERY_S
     taken_at = time.monotonic()

@@ -218,3 +218,9 @@ def test_a_fault_profile_that_is_not_there_is_a_wrong_word(bare) -> None:
     result = bare("demo", "--headless", "--faults", "nowhere.toml")
     assert result.code == 2
     assert "no such fault profile" in result.err
+
+
+def test_the_demo_takes_no_other_store_than_its_own(bare) -> None:
+    result = bare("--redis", "redis://127.0.0.1:1/0", "demo", "--headless")
+    assert result.code == 2
+    assert "leave --redis out" in result.err

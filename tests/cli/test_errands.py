@@ -65,6 +65,16 @@ def test_lines_are_events_of_their_own_and_bad_ones_end_in_quarantine(cli, monke
     assert "not JSON" in cli("quarantine", "list").out
 
 
+def test_lines_that_are_not_taken_any_more_say_where_to_go_on(cli, monkeypatch: pytest.MonkeyPatch) -> None:
+    Path("gitbridge.toml").write_text("[queue]\nmax_waiting = 2\n")
+    stdin = io.TextIOWrapper(io.BytesIO(b'{"a": 1}\n\n{"a": 2}\n{"a": 3}\n{"a": 4}\n'))
+    monkeypatch.setattr("sys.stdin", stdin)
+    result = cli("submit", "-", "--type", "push", "--lines")
+    assert result.code == 1
+    assert "stopped at line 4: those before it were handed in" in result.err
+    assert "BACKPRESSURE: 2 events are undecided" in result.err
+
+
 def test_submit_says_what_is_wrong_with_its_words(cli) -> None:
     assert cli("submit", "nowhere.json", "--type", "push").code == 2
     assert "No such file" in cli("submit", "nowhere.json", "--type", "push").err

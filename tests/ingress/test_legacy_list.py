@@ -20,6 +20,7 @@ from gitbridge_console.ingress.legacy_list import MalformedEntry, parse_envelope
 from gitbridge_console.settings.model import LegacySettings, RedisSettings
 from gitbridge_console.store.connection import make_client
 from gitbridge_console.store.event_queue import RedisEventQueue
+from gitbridge_console.store.keys import Keys
 from gitbridge_console.store.legacy import LegacyStore
 from gitbridge_console.store.records import BackPressure, PayloadTooLarge
 
@@ -325,6 +326,35 @@ async def test_a_key_that_is_no_list_or_a_server_that_is_away_only_makes_it_wait
     await pump(LegacyStore(gone, LegacySettings()), queue.enqueue, queue.quarantine, stop)
     assert waits == 6
     await gone.aclose()
+
+
+@pytest.mark.anyio
+async def test_at_the_servers_memory_limit_it_waits_and_says_so_once(
+    start_server: Callable[..., str],
+    connect_to: Callable[[str], Redis],
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    client = connect_to(start_server())
+    queue, lists = RedisEventQueue(client, Keys("t")), LegacyStore(client, LegacySettings())
+    await client.lpush(LegacySettings().events_key, raw(ENVELOPE_A))
+    await client.config_set("maxmemory-policy", "noeviction")
+    await client.config_set("maxmemory", "1mb")
+    stop, waits = asyncio.Event(), 0
+
+    async def pause(event: asyncio.Event, for_s: float) -> None:
+        nonlocal waits
+        waits += 1
+        if waits == 6:
+            await client.config_set("maxmemory", "0")
+        if not await client.llen(LegacySettings().events_key):
+            event.set()
+
+    monkeypatch.setattr(legacy_list, "_pause", pause)
+    monkeypatch.setattr(legacy_list, "SWEEP_EVERY_S", 0.0)
+    await pump(lists, queue.enqueue, queue.quarantine, stop, has_room=lambda: False)
+    assert [record.levelname for record in caplog.records] == ["WARNING"]
+    assert "used memory > 'maxmemory'" in caplog.text
 
 
 @pytest.mark.anyio
