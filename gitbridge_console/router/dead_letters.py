@@ -17,8 +17,9 @@ from gitbridge_console.router.dead_letter_file import FOLDER, DeadLetterFile
 from gitbridge_console.router.export_file import ExportFailed, file_name, in_thread, prepare_folder
 from gitbridge_console.settings.model import RetentionSettings
 from gitbridge_console.store.event_records import UnreadableEvent
+from gitbridge_console.store.spell import REPORT_EVERY_S
 from gitbridge_console.store.store import Store
-from gitbridge_console.store.trouble import REPORT_EVERY_S, STORE_AWAY
+from gitbridge_console.store.trouble import STORE_AWAY
 
 logger = logging.getLogger(__name__)
 

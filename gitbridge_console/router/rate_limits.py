@@ -20,6 +20,7 @@ from gitbridge_console.router.guards import Question, Refusal
 from gitbridge_console.router.known_limits import KnownLimits, asked_to_wait_s, used_by
 from gitbridge_console.settings.routing import ProviderSettings
 from gitbridge_console.store.rate_limits import RateLimitStore, Ruling
+from gitbridge_console.store.spell import Spell
 from gitbridge_console.store.trouble import STORE_AWAY
 
 logger = logging.getLogger(__name__)
@@ -70,6 +71,7 @@ class RateLimiter:
         self._clock = clock
         self._changed = changed
         self._known: dict[str, KnownLimits] = {}
+        self._spell = Spell()
         self._try_again_at: float | None = None
         self.engines = 1
         """How many engines share the limits, as far as is known: each goes on with so large a part when the store is away."""
@@ -204,18 +206,18 @@ class RateLimiter:
             async with asyncio.timeout(ANSWER_S):
                 ruling = await asked
         except STORE_AWAY as error:
-            if self._try_again_at is None:
+            if self._spell.seen(self._clock()):
                 text = " ".join(str(error).split())[:200] or "no answer in time"
                 logger.warning(
                     "rate limits: the store does not answer (%s); this engine keeps to 1/%d of each until it does", text, self.engines
                 )
         except Exception:
             # A script that fails would fail for every call; keeping to a part of the limits is always right.
-            if self._try_again_at is None:
+            if self._spell.seen(self._clock()):
                 logger.exception("rate limits: the store answered in a way nobody foresaw; this engine keeps to 1/%d", self.engines)
         else:
-            if self._try_again_at is not None:
-                self._try_again_at = None
+            self._try_again_at = None
+            if self._spell.over():
                 logger.warning("rate limits: the store answers again; they are shared by the fleet")
             return ruling
         self._try_again_at = self._clock() + TRY_AGAIN_S

@@ -10,6 +10,7 @@ from typing import TypeVar
 
 from redis.exceptions import NoPermissionError, OutOfMemoryError, ResponseError
 
+from gitbridge_console.store.spell import Spell
 from gitbridge_console.store.unavailable import STORE_AWAY_ERRORS
 
 logger = logging.getLogger(__name__)
@@ -19,8 +20,6 @@ STORE_AWAY: tuple[type[Exception], ...] = (*STORE_AWAY_ERRORS, OutOfMemoryError,
 
 STORE_REFUSES: tuple[type[Exception], ...] = (ResponseError,)
 """Errors of a store that answers; :func:`is_forbidden` tells what this process's user may not do."""
-
-REPORT_EVERY_S = 60.0
 
 ROOM_AGAIN_S = 10.0
 """A store that refused nothing for so long has room again. One call that goes through proves nothing: it may need no room."""
@@ -39,30 +38,6 @@ def is_forbidden(error: BaseException) -> bool:
     return isinstance(error, NoPermissionError) or (isinstance(error, ResponseError) and "ACL failure" in str(error))
 
 
-class _Spell:
-    """One kind of trouble from its first failure to its end."""
-
-    def __init__(self, text: str) -> None:
-        self._text = text
-        self.since: float | None = None
-        self.last: float = 0.0
-        self._reported_at: float | None = None
-        self._count = 0
-
-    def report(self, now: float, error: str) -> None:
-        self._count += 1
-        self.last = now
-        if self.since is None:
-            self.since = now
-        if self._reported_at is None or now - self._reported_at >= REPORT_EVERY_S:
-            self._reported_at = now
-            logger.error(self._text, error, self._count)
-
-    def end(self) -> None:
-        self.since = self._reported_at = None
-        self._count = 0
-
-
 class StoreTrouble:
     """Counts failures and logs the first and then one a minute, and once more when it is over.
 
@@ -71,8 +46,7 @@ class StoreTrouble:
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock = clock
-        self._away = _Spell("the store does not answer (%s); work waits, %d calls failed so far")
-        self._full = _Spell("the store is full (%s): it takes no new work until there is room, %d calls refused so far")
+        self._away, self._full = Spell(), Spell()
         self.last_error = ""
 
     @property
@@ -88,24 +62,28 @@ class StoreTrouble:
     def report(self, error: BaseException) -> None:
         """A call failed because the store is away or full."""
         self.last_error = " ".join(str(error).split())[:200] or type(error).__name__
-        if is_full(error):
-            self._back()
-            self._full.report(self._clock(), self.last_error)
-        else:
-            self._away.report(self._clock(), self.last_error)
+        now = self._clock()
+        if not is_full(error):
+            if self._away.seen(now):
+                logger.error("the store does not answer (%s); work waits, %d calls failed so far", self.last_error, self._away.count)
+            return
+        self._back()
+        if self._full.seen(now):
+            text = "the store is full (%s): it takes no new work until there is room, %d calls refused so far"
+            logger.error(text, self.last_error, self._full.count)
 
     def answered(self) -> None:
         """A call went through."""
         self._back()
         now = self._clock()
-        if self._full.since is not None and now - self._full.last >= ROOM_AGAIN_S:
-            logger.warning("the store has room again after %.0f s", now - self._full.since)
-            self._full.end()
+        since = self._full.since
+        if since is not None and now - self._full.last_s >= ROOM_AGAIN_S and self._full.over():
+            logger.warning("the store has room again after %.0f s", now - since)
 
     def _back(self) -> None:
-        if self._away.since is not None:
-            logger.warning("the store answers again after %.1f s", self._clock() - self._away.since)
-            self._away.end()
+        since = self._away.since
+        if since is not None and self._away.over():
+            logger.warning("the store answers again after %.1f s", self._clock() - since)
 
 
 async def insist(call: Callable[[], Awaitable[T]], trouble: StoreTrouble, for_s: float) -> T:

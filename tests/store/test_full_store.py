@@ -25,8 +25,9 @@ from gitbridge_console.store.bounded_writes import BoundedWrites
 from gitbridge_console.store.fleet import FORGET_AFTER_S, Beat, FleetRegistry
 from gitbridge_console.store.keys import Keys
 from gitbridge_console.store.metrics import Metrics
+from gitbridge_console.store.spell import REPORT_EVERY_S
 from gitbridge_console.store.store import Store, open_store
-from gitbridge_console.store.trouble import REPORT_EVERY_S, ROOM_AGAIN_S, StoreTrouble
+from gitbridge_console.store.trouble import ROOM_AGAIN_S, StoreTrouble
 
 LIMIT_BYTES = 7 * 2**20
 FULL = OutOfMemoryError("command not allowed when used memory > 'maxmemory'.")
