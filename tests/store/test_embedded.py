@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import shutil
 import signal
 import stat
 import subprocess
@@ -38,12 +39,17 @@ print("left", flush=True)
 @pytest.fixture
 def state_dir() -> Iterator[Path]:
     """A folder with a short path; whatever server is left in it is killed."""
-    with tempfile.TemporaryDirectory(prefix="gbe-") as name:
-        folder = Path(name) / "state"
-        yield folder
-        pid = StoreFolder(folder / "store").pid()
-        if pid:
-            kill(pid)
+    home = Path(tempfile.mkdtemp(prefix="gbe-"))
+    folder = home / "state"
+    yield folder
+    pid = StoreFolder(folder / "store").pid()
+    if pid:
+        kill(pid)
+    # A process that leaves the server for a test that has ended may be writing its last lines here.
+    deadline = time.monotonic() + 20
+    while home.exists():
+        assert time.monotonic() < deadline, f"somebody still writes to {home}"
+        shutil.rmtree(home, ignore_errors=True)
 
 
 def kill(pid: int) -> None:
