@@ -91,15 +91,14 @@ class StepCounts(Counter[str]):
             self[name] = max(self[name], n) if name.startswith("g:") else self[name] + n
 
     @cached_property
-    def latencies_ms(self) -> tuple[float | None, float | None]:
+    def latencies_ms(self) -> list[float | None]:
         """p50 and p95 of the answers; ``None`` without any."""
-        histogram = LatencyHistogram.from_fields(self, "l:")
-        return histogram.percentile(0.5), histogram.percentile(0.95)
+        return LatencyHistogram.from_fields(self, "l:").percentiles(0.5, 0.95)
 
     @cached_property
-    def durations_ms(self) -> Mapping[str, tuple[float | None, float | None]]:
+    def durations_ms(self) -> Mapping[str, list[float | None]]:
         """p50 and p95 of the durations that were measured."""
-        return {name: (histogram.percentile(0.5), histogram.percentile(0.95)) for name, histogram in durations(self).items()}
+        return {name: histogram.percentiles(0.5, 0.95) for name, histogram in durations(self).items()}
 
     @cached_property
     def calls(self) -> int | None:

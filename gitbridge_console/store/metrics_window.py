@@ -137,5 +137,5 @@ def provider_window(tables: Sequence[MinuteCounts], total: Counter[str], rest: f
 def _percentiles(histogram: LatencyHistogram | None) -> Percentiles:
     if histogram is None:
         return Percentiles()
-    p50, p95, p99 = (None if ms is None else round(ms, 1) for ms in map(histogram.percentile, (0.5, 0.95, 0.99)))
+    p50, p95, p99 = (None if ms is None else round(ms, 1) for ms in histogram.percentiles(0.5, 0.95, 0.99))
     return Percentiles(p50=p50, p95=p95, p99=p99)
