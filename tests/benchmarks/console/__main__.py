@@ -39,6 +39,7 @@ GOALS = {
     "cpu_percent_1000": "<= 10",
     "cpu_percent_0_beside_1000": "the first while the other fleet has traffic: what the machine makes dearer",
     "cpu_spread": "<= 1.2, the most to the least of the first four",
+    "cpu_spread_beside": "the same, each to the first in the same moment",
     "cpu_traffic_ratio": "<= 1.2, the dearer traffic to the same fleet without",
     "queue_opens_ms": "<= 150 at 1,000,000, to the last byte of the frame",
     "frame_s": "<= 0.8",

@@ -43,6 +43,12 @@ class Round(NamedTuple):
         return max(spent) / min(spent)
 
     @property
+    def spread_beside(self) -> float:
+        """As :attr:`spread`, each phase to what the fleet that never had traffic costs in the same moment, on the same busy machine."""
+        shares = [1.0, self.lived[0] / self.never, *(self.lived[rate] / self.beside[rate] for rate in RATES)]
+        return max(shares) / min(shares)
+
+    @property
     def traffic_ratio(self) -> float:
         """The dearer traffic to the same fleet at rest."""
         return max(self.lived[rate] for rate in RATES) / self.lived[0]
@@ -98,6 +104,7 @@ def rounds(console: Sequence[str], env: Mapping[str, str], folder: str, count: i
         **{f"cpu_percent_{rate}": median(one.lived[rate] for one in found) for rate in RATES},
         **{f"cpu_percent_0_beside_{rate}": median(one.beside[rate] for one in found) for rate in RATES},
         "cpu_spread": median(one.spread for one in found),
+        "cpu_spread_beside": median(one.spread_beside for one in found),
         "cpu_traffic_ratio": median(one.traffic_ratio for one in found),
     }
 
