@@ -213,7 +213,8 @@ class ConsoleApp(AppActions):
 
     def hints(self, scope: str) -> list[tuple[str, str, bool]]:
         """Keys and words for the bottom row of a screen, and whether they are out of use for this operator."""
-        return [(key, word, bool(self.why_not(action))) for key, word, action in hints_for(scope, self.actions)]
+        role = self.role  # it is worked out anew each time it is asked for
+        return [(key, word, bool(action.why_not(role, read_only=self.read_only))) for key, word, action in hints_for(scope, self.actions)]
 
     def backlog(self) -> int:
         """Frames the terminal has not taken yet; while there are any, painting is skipped so that this loop never blocks."""

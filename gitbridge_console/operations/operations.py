@@ -38,6 +38,7 @@ from gitbridge_console.router.intake import SubmitResult
 from gitbridge_console.settings.model import Settings
 from gitbridge_console.store.event_records import UnreadableEvent
 from gitbridge_console.store.keys import expand_id
+from gitbridge_console.store.shared_reads import shared_reads
 
 REPLAY_MAX = 200
 """Most events one call takes; more is a bulk operation."""
@@ -68,7 +69,8 @@ class Operations(
     async def status(self) -> FleetSnapshot:
         """Everything the Pulse needs, in a handful of round trips."""
         async with self._asking():
-            picture, said = await asyncio.gather(self._look_round(), self._store.alerts.said())
+            with shared_reads():
+                picture, said = await asyncio.gather(self._look_round(), self._store.alerts.said())
             return with_words(picture(self._settings()), *said)
 
     async def conditions(self) -> tuple[tuple[Alert, ...], tuple[Alert, ...]]:
@@ -81,22 +83,25 @@ class Operations(
     async def _look_round(self) -> Callable[[Settings], FleetSnapshot]:
         """Count everything once; what it looks like by which settings is said after that."""
         settings, store = self._settings(), self._store
-        stats, window, beats, log, server, dead = await asyncio.gather(
-            store.queue.stats(self.lanes),
-            store.metrics.read(),
-            store.fleet.alive(),
-            store.reader.log(),
-            store.server.look(),
-            store.dead_letters.notices(),
-        )
-        quarantined, cached, books, receivers, inbox, publishing = await asyncio.gather(
-            store.client.xlen(store.keys.quarantine),
-            store.answers.size(),
-            read_books(store, settings),
-            store.receivers.known(),
-            store.inbox.read(),
-            store.github.look(),
-        )
+        with shared_reads():
+            (stats, window, beats, log, server, dead), (quarantined, cached, books, receivers, inbox, publishing) = await asyncio.gather(
+                asyncio.gather(
+                    store.queue.stats(self.lanes),
+                    store.metrics.read(),
+                    store.fleet.alive(),
+                    store.reader.log(),
+                    store.server.look(),
+                    store.dead_letters.notices(),
+                ),
+                asyncio.gather(
+                    store.client.xlen(store.keys.quarantine),
+                    store.answers.size(),
+                    read_books(store, settings),
+                    store.receivers.known(),
+                    store.inbox.read(),
+                    store.github.look(),
+                ),
+            )
 
         def picture(settings: Settings) -> FleetSnapshot:
             return build_snapshot(

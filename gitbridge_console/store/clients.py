@@ -14,6 +14,7 @@ from gitbridge_console.settings.model import RedisSettings
 from gitbridge_console.store.addresses import Address, redact_url
 from gitbridge_console.store.patient_connection import Parser, TcpConnection, TlsConnection, UnixConnection
 from gitbridge_console.store.sentinel import PrimaryFinder, SentinelPool, SentinelTcpConnection, SentinelTlsConnection
+from gitbridge_console.store.shared_reads import SharingClient
 from gitbridge_console.store.unavailable import StoreUnavailable
 from gitbridge_console.store.warm_pool import WarmPool
 
@@ -68,8 +69,8 @@ def client_of(url: str, settings: RedisSettings, *, max_connections: int, socket
     if address.topology == "sentinel":
         finder = PrimaryFinder(address, tls=_tls_options(options), connect_timeout_s=settings.connect_timeout_s)
         pool = SentinelPool(finder, **options | {"connection_class": _THROUGH_SENTINELS[scheme]})
-        return Redis.from_pool(pool)
-    return Redis.from_pool(WarmPool(**options | {"connection_class": _CONNECTIONS[scheme]}))
+        return SharingClient.from_pool(pool)
+    return SharingClient.from_pool(WarmPool(**options | {"connection_class": _CONNECTIONS[scheme]}))
 
 
 def _tls_options(options: Mapping[str, Any]) -> dict[str, Any]:

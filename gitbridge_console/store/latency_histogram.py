@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import math
-from bisect import bisect_left
+from bisect import bisect_left, bisect_right
 from collections.abc import Iterable, Mapping
+from itertools import accumulate
 
 GROWTH = 1.2
 MIN_MS = 1.0
@@ -42,19 +43,26 @@ class LatencyHistogram:
 
     def percentile(self, fraction: float) -> float | None:
         """Duration below which ``fraction`` (0..1) of all lie, interpolated within its bucket; ``None`` when empty."""
-        total = self.total
+        return self.percentiles(fraction)[0]
+
+    def percentiles(self, *fractions: float) -> list[float | None]:
+        """As :meth:`percentile`, of several."""
+        up_to = list(accumulate(self.counts))
+        total = up_to[-1]
         if not total:
-            return None
-        rank = min(max(fraction, 0.0), 1.0) * total
-        seen = 0
-        for index, count in enumerate(self.counts):
-            if count and seen + count >= rank:
-                if index == len(BOUNDS_MS):
-                    return BOUNDS_MS[-1]
-                low = BOUNDS_MS[index - 1] if index else 0.0
-                return low + (BOUNDS_MS[index] - low) * max(rank - seen, 0.0) / count
-            seen += count
-        return BOUNDS_MS[-1]
+            return [None] * len(fractions)
+        first = bisect_right(up_to, 0)
+        found: list[float | None] = []
+        for fraction in fractions:
+            rank = min(max(fraction, 0.0), 1.0) * total
+            index = max(bisect_left(up_to, rank), first)
+            if index >= len(BOUNDS_MS):
+                found.append(BOUNDS_MS[-1])
+                continue
+            low = BOUNDS_MS[index - 1] if index else 0.0
+            seen = up_to[index] - self.counts[index]
+            found.append(low + (BOUNDS_MS[index] - low) * max(rank - seen, 0.0) / self.counts[index])
+        return found
 
     def to_fields(self, prefix: str) -> dict[str, int]:
         """The counts that are not zero as fields of a hash: ``<prefix><bucket>``."""

@@ -19,52 +19,31 @@ from redis.exceptions import OutOfMemoryError
 
 from gitbridge_console.domain.tasks import Attempt
 from gitbridge_console.store.attempt_log import AttemptLog
+from gitbridge_console.store.availability import Availability
 from gitbridge_console.store.bounded_writes import COUNT, GREATEST, REMEMBER, BoundedWrites
 from gitbridge_console.store.clients import cluster_of
 from gitbridge_console.store.latency_histogram import BOUNDS_MS, LatencyHistogram
+from gitbridge_console.store.metrics_keys import FLEET, PENDING_MINUTES_MAX, hour_key, minute_key, providers_key
+from gitbridge_console.store.metrics_minutes import MinuteReader
 from gitbridge_console.store.metrics_window import (
     MetricsWindow,
-    MinuteCounts,
     ProviderWindow,
     durations,
     judged,
     last_minute,
     named,
     provider_window,
-    share,
-    sum_of,
 )
 from gitbridge_console.store.unavailable import STORE_AWAY_ERRORS
 
-__all__ = ["BOUNDS_MS", "LatencyHistogram", "Metrics", "MetricsWindow", "ProviderWindow", "minute_key", "providers_key"]
+__all__ = ["BOUNDS_MS", "FLEET", "LatencyHistogram", "Metrics", "MetricsWindow", "ProviderWindow", "minute_key", "providers_key"]
 
-FLEET = "_fleet"
-"""Scope of what belongs to no provider; no provider's name can start with an underscore."""
-PENDING_MINUTES_MAX = 15
-"""Minutes kept in memory while the store is away; older ones are dropped."""
-KEPT_MINUTES = 15
-"""Minutes that are over and are not asked for again."""
 CLOCK_CHECK_S = 60.0
 AVAILABILITY_S = 30.0
 _NOT_NOW: tuple[type[Exception], ...] = (*STORE_AWAY_ERRORS, OutOfMemoryError)
 
 _Pending = Mapping[tuple[str, int], Counter[str]]
 """What was counted, by scope and minute."""
-
-
-def minute_key(namespace: str, scope: str, minute: int) -> str:
-    """Hash of one provider (or :data:`FLEET`) and one minute since the epoch."""
-    return f"{{{namespace}:metrics:{scope}}}:{minute}"
-
-
-def hour_key(namespace: str, provider: str, hour: int) -> str:
-    """Hash of one provider and one hour since the epoch: calls that were judged, and those it was not there for."""
-    return f"{{{namespace}:metrics:{provider}}}:h{hour}"
-
-
-def providers_key(namespace: str) -> str:
-    """Set of the providers that have metrics."""
-    return f"{{{namespace}:metrics:{FLEET}}}:providers"
 
 
 class Metrics:
@@ -93,7 +72,8 @@ class Metrics:
         self._clock_checked_at: float | None = None
         self._pending: defaultdict[tuple[str, int], Counter[str]] = defaultdict(Counter)
         self._depths: dict[tuple[int, str], int] = {}
-        self._finished: dict[tuple[str, int], MinuteCounts] = {}
+        self._minutes = MinuteReader(client, namespace)
+        self._judged = Availability(client, namespace)
         self._availability: dict[str, dict[str, float | None]] | None = None
         self._availability_until = 0.0
 
@@ -252,16 +232,17 @@ class Metrics:
         names = sorted({*providers, *(name.decode() if isinstance(name, bytes) else name for name in known)})
         now_s = self._now_s()
         span = range(int(now_s // 60) - minutes + 1, int(now_s // 60) + 1)
-        table = await self._minutes((FLEET, *names), span)
+        table = await self._minutes.read((FLEET, *names), span)
         # The running minute is not over: the one before it stands in for the rest.
         rest = 1 - (now_s % 60) / 60
-        fleet = [table[FLEET, minute] for minute in span]
+        tables = {scope: [table[scope, minute] for minute in span] for scope in (FLEET, *names)}
+        totals = {scope: self._minutes.total(scope, own) for scope, own in tables.items()}
         return MetricsWindow(
             minutes=minutes,
-            providers={name: provider_window([table[name, minute] for minute in span], rest) for name in names},
-            durations=durations(sum_of(fleet)),
-            counts=named(sum_of(fleet), "k:"),
-            counts_1m=last_minute(fleet, rest),
+            providers={name: provider_window(tables[name], totals[name], rest) for name in names},
+            durations=durations(totals[FLEET]),
+            counts=named(totals[FLEET], "k:"),
+            counts_1m=last_minute(tables[FLEET], rest),
         )
 
     async def availability(self, providers: Iterable[str]) -> dict[str, dict[str, float | None]]:
@@ -274,45 +255,10 @@ class Metrics:
         """
         names = sorted(providers)
         if self._availability is None or set(names) - set(self._availability) or self._clock() >= self._availability_until:
-            self._availability = await self._read_availability(names)
+            await self._check_clock()
+            self._availability = await self._judged.read(names, self._minute())
             self._availability_until = self._clock() + AVAILABILITY_S
         return {name: self._availability[name] for name in names}
-
-    async def _read_availability(self, names: list[str]) -> dict[str, dict[str, float | None]]:
-        await self._check_clock()
-        minute = self._minute()
-        spans = {"5m": range(minute - 4, minute + 1), "1h": range(minute - 59, minute + 1)}
-        async with self._client.pipeline(transaction=False) as pipe:
-            for name in names:
-                for at in spans["1h"]:
-                    pipe.hgetall(minute_key(self._namespace, name, at))
-                for hour in range(minute // 60 - 23, minute // 60 + 1):
-                    pipe.hmget(hour_key(self._namespace, name, hour), "judged", "away")
-            replies = iter(await pipe.execute())
-        found: dict[str, dict[str, float | None]] = {}
-        for name in names:
-            minutes = [judged({key.decode(): int(n) for key, n in next(replies).items()}) for _ in spans["1h"]]
-            hours = [(int(judged or 0), int(away or 0)) for judged, away in (next(replies) for _ in range(24))]
-            found[name] = {"5m": share(minutes[-5:]), "1h": share(minutes), "24h": share(hours)}
-        return found
-
-    async def _minutes(self, scopes: Iterable[str], span: range) -> dict[tuple[str, int], MinuteCounts]:
-        wanted = [(scope, minute) for scope in scopes for minute in span]
-        # Two readers may be at it at once: each goes by what was kept when it began.
-        kept = self._finished
-        missing = [place for place in wanted if place not in kept]
-        async with self._client.pipeline(transaction=False) as pipe:
-            for scope, minute in missing:
-                pipe.hgetall(minute_key(self._namespace, scope, minute))
-            replies: list[dict[bytes, bytes]] = await pipe.execute()
-        fresh = {
-            place: MinuteCounts({name.decode(): int(n) for name, n in reply.items()}) for place, reply in zip(missing, replies, strict=True)
-        }
-        table = {place: fresh[place] if place in fresh else kept[place] for place in wanted}
-        oldest = span[-1] - max(len(span), KEPT_MINUTES)
-        both = {**self._finished, **table}
-        self._finished = {place: counts for place, counts in both.items() if oldest < place[1] < span[-1] - 1}
-        return table
 
 
 def _by_hour(pending: Mapping[tuple[str, int], Mapping[str, int]]) -> list[tuple[str, int, int, int]]:

@@ -104,19 +104,23 @@ class MinuteCounts(dict[str, int]):
     """What was counted within a minute. Those that are over are looked at every second, so what is dear is worked out once."""
 
     @cached_property
+    def calls(self) -> int:
+        """All calls, however they ended."""
+        return _calls(self)
+
+    @cached_property
     def latency_p95_ms(self) -> float | None:
         """Of the answers; ``None`` without any."""
         return LatencyHistogram.from_fields(self, "l:").percentile(0.95) if self else None
 
 
-def provider_window(tables: Sequence[MinuteCounts], rest: float) -> ProviderWindow:
-    """One provider over the minutes of the tables, oldest first; ``rest`` is the share of the last minute that is still to come."""
-    total = sum_of(tables)
+def provider_window(tables: Sequence[MinuteCounts], total: Counter[str], rest: float) -> ProviderWindow:
+    """One provider over the minutes of the tables, oldest first, in all ``total``; of the last one the share ``rest`` is still to come."""
     by_class = named(total, "e:")
     calls, away = judged(total)
-    before = _calls(tables[-2]) if len(tables) > 1 else 0
+    before = tables[-2].calls if len(tables) > 1 else 0
     return ProviderWindow(
-        calls_1m=round(_calls(tables[-1]) + before * rest),
+        calls_1m=round(tables[-1].calls + before * rest),
         calls_15m=_calls(total),
         latency_ms=_percentiles(LatencyHistogram.from_fields(total, "l:")),
         ttft_ms=_percentiles(LatencyHistogram.from_fields(total, "t:")),
@@ -133,5 +137,5 @@ def provider_window(tables: Sequence[MinuteCounts], rest: float) -> ProviderWind
 def _percentiles(histogram: LatencyHistogram | None) -> Percentiles:
     if histogram is None:
         return Percentiles()
-    p50, p95, p99 = (None if ms is None else round(ms, 1) for ms in map(histogram.percentile, (0.5, 0.95, 0.99)))
+    p50, p95, p99 = (None if ms is None else round(ms, 1) for ms in histogram.percentiles(0.5, 0.95, 0.99))
     return Percentiles(p50=p50, p95=p95, p99=p99)

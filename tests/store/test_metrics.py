@@ -188,6 +188,26 @@ async def test_a_frequent_reader_asks_for_two_minutes_only(client: Redis, namesp
 
 
 @pytest.mark.anyio
+async def test_a_frequent_reader_sees_what_one_sees_that_comes_for_the_first_time(client: Redis, namespace: str) -> None:
+    """Through minutes that run, that end, that an engine adds to late, and that fall out of the window."""
+    reader, clock = await standing(client, namespace, second=50)
+    engine, engines_clock = await standing(client, namespace, second=50)
+    for n, (seconds, late_s) in enumerate([(1, 0), (15, 0), (1, 20), (40, 0), (0, 0), (61, 61), (200, 0), (700, 0), (300, 0)]):
+        move(reader, clock, seconds)
+        move(engine, engines_clock, clock.now_s - late_s - engines_clock.now_s)
+        for name in ("claude", "grok")[: n % 3]:
+            engine.record_attempt(name, "ok" if n % 2 else "timeout", 100.0 * n, 10.0 * n)
+        engine.count("in", n)
+        engine.record_value("processing", 7.0 * n)
+        await engine.flush()
+        new = Metrics(client, namespace, clock=lambda: clock.now_s)
+        new._offset_s, new._clock_checked_at = reader._offset_s, clock.now_s
+        told, anew = await reader.read(providers=["local"]), await new.read(providers=["local"])
+        assert (told.providers, told.counts, told.counts_1m) == (anew.providers, anew.counts, anew.counts_1m), n
+        assert told.percentiles("processing") == anew.percentiles("processing")
+
+
+@pytest.mark.anyio
 async def test_everything_expires(client: Redis, namespace: str) -> None:
     metrics, clock = await standing(client, namespace)
     metrics.record_attempt("claude", "ok", 10)

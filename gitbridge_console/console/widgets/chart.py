@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from itertools import groupby
+from functools import lru_cache
 from typing import TYPE_CHECKING
 
+from gitbridge_console.console.plotting import BRAILLE, Plot
 from gitbridge_console.console.spans import words_of
 from gitbridge_console.console.text import to_ascii
 from gitbridge_console.console.views.cells import Cell, Line, line
@@ -16,7 +17,7 @@ if TYPE_CHECKING:
     from gitbridge_console.console.views.charts import ChartView
     from gitbridge_console.domain.history import History
 
-MARKERS, MARKERS_ASCII = ("braille", "•", "+", "x"), ("*", "+", "o", "x")
+MARKERS, MARKERS_ASCII = (BRAILLE, "•", "+", "x"), ("*", "+", "o", "x")
 SIGNS, SIGNS_ASCII = ("⠒", "•", "+", "x"), MARKERS_ASCII
 AXIS = re.compile(r"\s*[\d,.k]+[┤|]")
 """The scale at the left of a drawing's first row."""
@@ -33,6 +34,22 @@ def draw(series: Mapping[str, Sequence[float | None]], width: int, height: int, 
     known = {name: _downsampled(values, max(2, width - 8)) for name, values in series.items() if _points(values) > 1}
     if not known or width < 20 or height < 4:
         return ""
+    top = max(y for values in known.values() for y in values if y is not None)
+    scale = (_short(0), _short(top / 2), _short(top)) if top > 1 else (_short(0), _short(1))
+    before, after = _frame(width, height, scale, span)
+    plot = Plot(width - len(before[0]), height - 1)
+    last = max(len(values) for values in known.values()) - 1
+    markers = MARKERS_ASCII if ascii_mode else MARKERS
+    for n, values in enumerate(known.values()):
+        points = [(float(x), y) for x, y in enumerate(values) if y is not None]
+        plot.line(_corners(points), last, max(1.0, top), markers[n % 4])
+    text = "\n".join([*(left + row for left, row in zip(before, plot.rows, strict=True)), after])
+    return to_ascii(text.translate(BOX_TO_ASCII)) if ascii_mode else text
+
+
+@lru_cache(maxsize=64)
+def _frame(width: int, height: int, scale: tuple[str, ...], span: str) -> tuple[list[str], str]:
+    """What stands to the left of each row of the lines, and the row below them."""
     import plotext
 
     plotext.terminal.limit(False, False)
@@ -40,22 +57,15 @@ def draw(series: Mapping[str, Sequence[float | None]], width: int, height: int, 
     # All that is set is set below, each time: only what was drawn is to go.
     figure.clear.data()
     figure.plot_size(width, height)
-    for n, values in enumerate(known.values()):
-        points = _corners([(float(x), y) for x, y in enumerate(values) if y is not None])
-        marker = MARKERS_ASCII[n % 4] if ascii_mode else MARKERS[n % 4]
-        signal = figure.signal([x for x, _ in points], [y for _, y in points], marker=marker)
-        figure.draw(signal.lines(True))
-    top = max(y for values in known.values() for y in values if y is not None)
-    figure.ruler("y").lim(0, max(1.0, top))
-    figure.ruler("y").ticks(
-        [0, top / 2, top] if top > 1 else [0, 1], [_short(value) for value in ([0, top / 2, top] if top > 1 else [0, 1])]
-    )
-    longest = max(len(values) for values in known.values())
-    figure.ruler("x").ticks([0, longest - 1], [span, "now"])
+    most = len(scale) - 1
+    figure.ruler("y").lim(0, most)
+    figure.ruler("y").ticks(list(range(most + 1)), list(scale))
+    figure.ruler("x").ticks([0, 1], [span, "now"])
     figure.axes(False, axis=0)
     figure.axes(False, axis=1, side=1)
-    text: str = figure.build().string(True).rstrip("\n")
-    return to_ascii(text.translate(BOX_TO_ASCII)) if ascii_mode else text
+    *rows, below = figure.build().string(True).rstrip("\n").split("\n")
+    axis = rows[0].index("┤") + 1
+    return [row[:axis] for row in rows], below
 
 
 def toned(text: str, first: str = "") -> list[Line]:
@@ -64,10 +74,12 @@ def toned(text: str, first: str = "") -> list[Line]:
     found = AXIS.match(rows[0])
     axis = found.end() if found else 0
 
-    def tone(sign: str) -> str:
-        return "accent" if sign == first or "\u2800" < sign <= "\u28ff" else ""
-
-    plot = [line(Cell(row[:axis], "dim"), *(Cell("".join(signs), kind) for kind, signs in groupby(row[axis:], tone))) for row in rows[:-1]]
+    signs = f"\u2801-\u28ff{re.escape(first)}"
+    parts = re.compile(f"([{signs}]+)|[^{signs}]+")
+    plot = [
+        line(Cell(row[:axis], "dim"), *(Cell(part[0], "accent" if part[1] else "") for part in parts.finditer(row, axis)))
+        for row in rows[:-1]
+    ]
     return [*plot, line(Cell(rows[-1], "dim"))]
 
 

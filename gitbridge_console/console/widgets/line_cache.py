@@ -33,6 +33,11 @@ class Look(NamedTuple):
     gutter: Spacing
 
     @property
+    def width(self) -> int:
+        """Cells of a line of the content."""
+        return self.size.width - self.gutter.width
+
+    @property
     def base(self) -> Style:
         """Colour and ground of what has no tone."""
         return self.style.rich_style

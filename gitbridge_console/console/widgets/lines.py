@@ -35,8 +35,8 @@ class Lines(Widget):
 
     def _draw_line(self, y: int, look: Look) -> list[Segment]:
         if y >= len(self.lines):
-            return [Segment(" " * self.size.width, look.base)]
-        return look.palette.cut(self.lines[y], self.size.width, look.base)
+            return [Segment(" " * look.width, look.base)]
+        return look.palette.cut(self.lines[y], look.width, look.base)
 
 
 class Page(ScrollView, can_focus=True, inherit_bindings=False):
@@ -88,4 +88,4 @@ class Page(ScrollView, can_focus=True, inherit_bindings=False):
         line = self.lines[n] if n < len(self.lines) else Line(())
         if self.wanted and self.wanted in line.plain.lower():
             line = line._replace(chosen=True)
-        return look.palette.fill(line, self.size.width, look.base)
+        return look.palette.fill(line, look.width, look.base)

@@ -5,8 +5,9 @@ It holds all rows of a short list, or a window of a long one: then it says which
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 
 from rich.segment import Segment
 from textual.events import Click
@@ -34,6 +35,9 @@ def layout_columns(columns: Sequence[Column], width: int) -> list[int]:
         widths[n] = max(1, widths[n] + spare // len(flexible))
     return widths
 
+
+_layout = lru_cache(maxsize=32)(layout_columns)
+"""Every row that is drawn asks for it."""
 
 MARGIN = 100
 """Rows known above and below those in sight, so that moving by a page finds them there already, and all of a list that is not long."""
@@ -157,9 +161,7 @@ class RowTable(ScrollView, can_focus=True, inherit_bindings=False):
         index = next((first + n for n, row in enumerate(rows) if here is not None and row.id == here.id), followed)
         self._cursor = max(0, min(self._cursor if index is None else index, self.total - 1))
         self.virtual_size = Size(self.size.width, self.total + 1)
-        for n, row in enumerate(old, top):
-            if row != self._at(n) or before_rows != (True, not self.total):
-                self._refresh_row(n)
+        self._refresh_rows(n for n, row in enumerate(old, top) if row != self._at(n) or before_rows != (True, not self.total))
         if before != self._cursor:
             self._refresh_row(before)
             self._refresh_row(self._cursor)
@@ -167,9 +169,13 @@ class RowTable(ScrollView, can_focus=True, inherit_bindings=False):
             self.call_after_refresh(self._keep_in_sight)
 
     def _refresh_row(self, n: int) -> None:
-        y = n + 1 - int(self.scroll_offset.y)
-        if 1 <= y < self.size.height:
-            self.refresh(Region(0, y, self.size.width, 1))
+        self._refresh_rows([n])
+
+    def _refresh_rows(self, rows: Iterable[int]) -> None:
+        (width, height), top = self.size, int(self.scroll_offset.y)
+        lines = [Region(0, n + 1 - top, width, 1) for n in rows if 1 <= n + 1 - top < height]
+        if lines:
+            self.refresh(*lines)
 
     def move(self, to: int) -> None:
         """Put the cursor on a row by number and keep it in sight."""
@@ -261,8 +267,8 @@ class RowTable(ScrollView, can_focus=True, inherit_bindings=False):
         return strip_of(self, self._draw_line, y)
 
     def _draw_line(self, y: int, look: Look) -> list[Segment]:
-        width, palette, base = self.size.width, look.palette, look.base
-        widths = layout_columns(self.columns, width - 1)
+        width, palette, base = look.width, look.palette, look.base
+        widths = _layout(self.columns, width - 1)
         if y == 0:
             return palette.fill(self._heading(widths), width, base)
         n = y - 1 + int(self.scroll_offset.y)

@@ -1,7 +1,7 @@
 """What the console costs: bytes over the link, time from key to paint, processor, memory, start.
 
-``python -m tests.benchmarks.console [--size 80x24] [--start] [--json] [--waiting N] [--filled DIR]``. Every figure is of a real terminal
-(a pty); bytes are exact, times are of this machine and this run, and those that can be are given as a ratio to a bare application.
+``python -m tests.benchmarks.console [--size 80x24] [--start | --cpu] [--json] [--waiting N] [--filled DIR]``. Every figure is of a real
+terminal (a pty); bytes are exact, times are of this machine and this run, and those that can be are given as a ratio to a bare application.
 Traffic comes from another process (``producer``): the console that is measured only looks. ``stalled`` compares the engine's pace.
 """
 
@@ -13,15 +13,14 @@ import json
 import os
 import signal
 import statistics
-import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from tests.benchmarks.console.cpu import RATES, WAITING, rounds, traffic
 from tests.benchmarks.console.producer import fill
 from tests.benchmarks.console.terminal import Terminal
 
@@ -34,12 +33,14 @@ GOALS = {
     "idle_bytes_per_s": "the clock only",
     "reached_per_s_1000": "the rate of the three below; 1000 is wanted",
     "key_p95_ms": "<= 50 at 1,000 events/s",
-    "cpu_percent_0": "<= 10 of a core at 200x60 and 1 Hz",
+    "cpu_percent_0": "<= 10 of a core at 200x60 and 1 Hz: a fleet that never had traffic",
+    "cpu_percent_0_lived": "<= 10, the same without traffic, but with a history of it",
     "cpu_percent_100": "<= 10",
     "cpu_percent_1000": "<= 10",
-    "cpu_percent_0_after": "the same fleet when the traffic is over: its charts have something to show",
-    "cpu_spread": "<= 1.2, the most to the least of the first three: the first has never had an event",
-    "cpu_traffic_ratio": "the dearer traffic to the same fleet when it is over",
+    "cpu_percent_0_beside_1000": "the first while the other fleet has traffic: what the machine makes dearer",
+    "cpu_spread": "<= 1.2, the most to the least of the first four",
+    "cpu_spread_beside": "the same, each to the first in the same moment",
+    "cpu_traffic_ratio": "<= 1.2, the dearer traffic to the same fleet without",
     "queue_opens_ms": "<= 150 at 1,000,000, to the last byte of the frame",
     "frame_s": "<= 0.8",
     "start_ratio": "<= 1.3",
@@ -130,46 +131,15 @@ def idle(size: tuple[int, int], env: dict[str, str], folder: str) -> dict[str, f
         terminal.close()
 
 
-@contextmanager
-def traffic(env: dict[str, str], folder: str, rate: int, seconds: float) -> Iterator[list[float]]:
-    """Traffic by a process of its own; the rate it reached is in the list afterwards."""
-    reached: list[float] = []
-    if not rate:
-        yield reached
-        return
-    words = [sys.executable, "-m", "tests.benchmarks.console.producer", folder, str(rate), str(seconds)]
-    producer = subprocess.Popen(words, stdout=subprocess.PIPE, env=os.environ | env)
-    try:
-        yield reached
-        assert producer.stdout is not None
-        reached.append(float(producer.stdout.read()))
-    finally:
-        producer.terminate()
-        producer.wait()
-
-
-def busy(env: dict[str, str], folder: str) -> dict[str, float]:
-    """A console that looks, at 200x60 and 1 Hz, while a fleet does nothing, something, much: its processor time and its keys."""
-    found: dict[str, float] = {}
-    asyncio.run(fill(folder, 5_000))
-    for name, rate in (("0", 0), ("100", 100), ("1000", 1_000), ("0_after", 0)):
-        with traffic(env, folder, rate, 50.0 if rate == 1_000 else 30.0) as reached:
-            terminal = Terminal([*CONSOLE, "--state-dir", folder, "--observe"], (200, 60), env)
-            try:
-                terminal.until("claude")
-                terminal.read(8.0)
-                before, began = terminal.cpu_s(), time.perf_counter()
-                terminal.read(15.0)
-                found[f"cpu_percent_{name}"] = 100 * (terminal.cpu_s() - before) / (time.perf_counter() - began)
-                if rate == 1_000:
-                    found |= keys(terminal)
-            finally:
-                terminal.close()
-        if reached:
-            found[f"reached_per_s_{rate}"] = reached[0]
-    spent = [found[f"cpu_percent_{rate}"] for rate in (0, 100, 1_000)]
-    busiest = max(spent[1:])
-    return found | {"cpu_spread": max(spent) / min(spent), "cpu_traffic_ratio": busiest / found["cpu_percent_0_after"]}
+def typing(env: dict[str, str], folder: str) -> dict[str, float]:
+    """A console that looks, at 200x60 and 1 Hz, while a fleet does much, and somebody types."""
+    asyncio.run(fill(folder, WAITING))
+    command = [*CONSOLE, "--state-dir", folder, "--observe"]
+    with traffic(env, folder, RATES[-1], 50.0) as reached, closing(Terminal(command, (200, 60), env)) as terminal:
+        terminal.until("claude")
+        terminal.read(8.0)
+        found = keys(terminal)
+    return {"reached_per_s_typing": reached[0], **found}
 
 
 def keys(terminal: Terminal) -> dict[str, float]:
@@ -203,17 +173,19 @@ def long_queue(size: tuple[int, int], env: dict[str, str], folder: str) -> float
         terminal.close()
 
 
-def measure(size: tuple[int, int], waiting: int, filled: str | None, *, only_start: bool = False) -> dict[str, Any]:
-    """All figures of one size."""
+def measure(size: tuple[int, int], waiting: int, filled: str | None, *, only: str = "") -> dict[str, Any]:
+    """All figures of one size, or ``only`` those of the ``start`` or of the processor, ``cpu``."""
     with tempfile.TemporaryDirectory(prefix="gb-") as folder:
         env = {"PYTHONPATH": f"{ROOT}:{ROOT / 'tests' / 'console'}", "XDG_CONFIG_HOME": folder, "HOME": folder}
-        found: dict[str, Any] = dict(starts(size, env, folder))
-        if only_start:
-            return {"size": f"{size[0]}x{size[1]}", **{name: round(value, 2) for name, value in found.items()}}
+        if only:
+            found = starts(size, env, folder) if only == "start" else rounds(CONSOLE, env, folder)
+            return {name: round(value, 2) for name, value in found.items()}
+        found = starts(size, env, folder)
         found["row_bytes"] = row_bytes(size, env)
         found["pulse_bytes_per_s"] = pulse_bytes(size, env)
         found |= idle(size, env, f"{folder}/b")
-        found |= busy(env, f"{folder}/c")
+        found |= rounds(CONSOLE, env, folder)
+        found |= typing(env, f"{folder}/c")
         if filled is None:
             filled = f"{folder}/d"
             asyncio.run(fill(filled, waiting))
@@ -227,16 +199,18 @@ def main() -> None:
     parser.add_argument("--size", default="80x24")
     parser.add_argument("--waiting", type=int, default=100_000, help="events in the long queue; a million takes minutes to put in")
     parser.add_argument("--filled", metavar="DIR", help="state folder with the long queue in it, from an earlier `producer.fill`")
-    parser.add_argument("--start", action="store_true", help="the start alone")
+    only = parser.add_mutually_exclusive_group()
+    only.add_argument("--start", dest="only", action="store_const", const="start", default="", help="the start alone")
+    only.add_argument("--cpu", dest="only", action="store_const", const="cpu", help="processor time in traffic alone, always at 200x60")
     parser.add_argument("--json", action="store_true")
     options = parser.parse_args()
     columns, _, lines = options.size.partition("x")
-    found = measure((int(columns), int(lines)), options.waiting, options.filled, only_start=options.start)
+    found = measure((int(columns), int(lines)), options.waiting, options.filled, only=options.only)
     if options.json:
         print(json.dumps(found))
         return
     for name, value in found.items():
-        print(f"{name:<22} {value!s:>12}   {GOALS.get(name, '')}")
+        print(f"{name:<25} {value!s:>12}   {GOALS.get(name, '')}")
 
 
 if __name__ == "__main__":
