@@ -50,6 +50,7 @@ LEAVE_AGAIN_S = 0.02
 HISTORY_EVERY_S = 5.0
 """Charts are drawn no more often either."""
 FLOW_POINTS = 30
+CHANGED_MAX = 1_000
 
 
 class ConsoleApp(AppActions):
@@ -112,6 +113,8 @@ class ConsoleApp(AppActions):
         """How far back charts go."""
         self.undoable: tuple[Undo, float] | None = None
         """What takes the last write back, and until when that is offered, on :attr:`clock`."""
+        self.changed: deque[str] = deque(maxlen=CHANGED_MAX)
+        """Ids of what the operator changed: that it leaves a list surprises nobody."""
         self.alert_seen = 0
         """Which alert is jumped to next."""
         self.rings = False
@@ -203,12 +206,16 @@ class ConsoleApp(AppActions):
         They are taken here, where every key comes by in the order it was typed: were the focus moved instead, keys that
         come in one burst would still go to the widget that had it before.
         """
-        if isinstance(event, Key | Paste) and event.is_forwarded and isinstance(self.screen, FleetScreen) and self.screen.bottom.asking:
-            if isinstance(event, Key):
-                self.screen.bottom.take(event)
-            else:
-                self.screen.bottom.paste(event.text)
-            return
+        if isinstance(event, Key | Paste) and event.is_forwarded and isinstance(self.screen, FleetScreen):
+            bottom = self.screen.bottom
+            if bottom.asking:
+                if isinstance(event, Key):
+                    bottom.take(event)
+                else:
+                    bottom.paste(event.text)
+                return
+            if bottom.holds(event):
+                return
         await super().on_event(event)
 
     def hints(self, scope: str) -> list[tuple[str, str, bool]]:
@@ -305,23 +312,50 @@ class ConsoleApp(AppActions):
         """
         if (group, about) in screen.asked:
             return
-        screen.asked.add((group, about))
         generation = screen.generations[group] = screen.generations.get(group, 0) + 1
+
+        def take(result: T) -> None:
+            if screen.is_attached and screen.generations[group] == generation:
+                then(result)
+
+        def say(text: str) -> None:
+            if screen.is_attached:
+                screen.bottom.say(text, "bad")
+
+        self._ask(screen, operation, take, say, group, about)
+
+    def change(
+        self, screen: FleetScreen, operation: Callable[[Operations], Awaitable[T]], then: Callable[[T], None], what: str, about: str
+    ) -> None:
+        """Run a write. What came of it is told wherever the operator is by then, and whatever was asked or written meanwhile.
+
+        The same one (``what`` and ``about``) is under way once at most: giving it again before its answer does nothing.
+        """
+        if (what, about) not in screen.asked:
+            self._ask(screen, operation, then, lambda text: self.say(text, "bad"), what, about)
+
+    def _ask(
+        self,
+        screen: FleetScreen,
+        operation: Callable[[Operations], Awaitable[T]],
+        take: Callable[[T], None],
+        say: Callable[[str], None],
+        group: str,
+        about: str,
+    ) -> None:
+        screen.asked.add((group, about))
 
         async def ask() -> None:
             try:
                 result = await asyncio.wrap_future(self.fleet.call(operation))
             except OperationError as error:
-                if screen.is_attached:
-                    screen.bottom.say(str(error), "bad")
+                say(str(error))
             except Exception:
                 # A fault of ours: the operator gets a line, the log the rest; the screen goes on.
                 logger.exception("%s failed for a reason nobody foresaw", group)
-                if screen.is_attached:
-                    screen.bottom.say(f"{group} failed for a reason nobody foresaw: see the log", "bad")
+                say(f"{group} failed for a reason nobody foresaw: see the log")
             else:
-                if screen.is_attached and screen.generations[group] == generation:
-                    then(result)
+                take(result)
             finally:
                 screen.asked.discard((group, about))
 

@@ -105,7 +105,7 @@ class PagedScreen(DetailScreen, Generic[T]):
             self._ask_window(message.first, message.count)
 
     def _ask_window(self, first: int, count: int) -> None:
-        follow = self.table.current.id if self.table.current is not None else ""
+        follow = self.table.here
 
         def show(window: Window[T]) -> None:
             if self._wanted is None:
@@ -124,6 +124,8 @@ class PagedScreen(DetailScreen, Generic[T]):
         except ValueError as error:
             self.bottom.say(str(error), "warn")
             return
+        if text.strip() != self.filter:
+            self.table.put_away()
         self.filter = text.strip()
         self._wanted = EventFilter() if wanted is None and self.table.sort_column is not None else wanted
         self._step = None
