@@ -7,8 +7,8 @@ import os
 import click
 
 from gitbridge_console.cli import screen_options
-from gitbridge_console.commands.console import need_terminal, show
-from gitbridge_console.commands.output import JSON_OPTION
+from gitbridge_console.commands.console import show
+from gitbridge_console.commands.output import JSON_OPTION, no_terminal
 from gitbridge_console.commands.running import prepare
 from gitbridge_console.commands.words import DURATION, RATE
 from gitbridge_console.operations.ending import Ending, limit_s
@@ -35,8 +35,8 @@ def demo(
         raise click.UsageError("--json goes with --headless")
     if no_color:
         os.environ["NO_COLOR"] = "1"
-    if not headless:
-        need_terminal()
+    if not headless and (why := no_terminal()):
+        raise click.UsageError(f"the demo needs a terminal ({why}); without one use demo --headless")
     settings = prepare(ctx)
     options = DemoOptions(rate_per_s=rate, seed=seed, faults=faults, duration_s=duration)
     try:
