@@ -123,6 +123,13 @@ async def test_a_text_for_a_question_that_was_not_asked_is_not_taken_for_keys() 
         assert d.app.current_mode == "docs"
 
 
+async def test_what_has_no_room_to_be_seen_is_not_written_about() -> None:
+    async with driving(size=(59, 16)) as d:
+        await d.press("2", "plus")
+        assert "too small to show what it would be about" in d.bottom
+        assert not d.writes
+
+
 async def test_keys_that_type_nothing_act_at_once() -> None:
     async with driving(read_only=True) as d:
         await d.press("4", "R")

@@ -69,6 +69,19 @@ async def test_a_row_that_is_gone_leaves_the_cursor_where_it_was() -> None:
         assert d.table.total == MANY - 1
 
 
+async def test_what_was_found_is_counted_while_it_is_looked_for_anew() -> None:
+    """With every picture: until it is here, what was found before holds."""
+    async with driving() as d:
+        await open_queue(d, 60)
+        await d.press("slash")
+        await d.type("provider=grok")
+        known = d.screen.crumb()
+        assert "found" in known
+        d.app.paint()
+        d.screen.draw_crumb()
+        assert d.screen.crumb() == known
+
+
 async def test_a_filter_searches_step_by_step_and_says_how_far_it_is() -> None:
     async with driving() as d:
         d.fleet.door.step = 1_000

@@ -114,16 +114,16 @@ def test_a_storm_from_the_first_look_to_the_audit(night: Night, tmp_path: Path) 
     night.sees(r"^ \[1 Pulse\]", within_s=STORM_S)
 
     # A look around, until the storm has done harm: an event failed for good, a decision waits for an operator.
-    night.step(("4", r"\[4 Fail"), ("/", r"^ / _"), (Typed("state=failed"), r"^ failures /state=failed"))
+    night.step(("4", r"\[4 Fail"), ("/", r"^ / _"), (Typed("state=failed kind=general"), r"^ failures /state=failed"))
     failed = night.sees(rf"^>({ID}) +\S+ failed", within_s=STORM_S)[1]
     night.step(("5", r"\[5 Cons"), ("/", r"^ / _"), (Typed("kind=issue_triage"), r"^ consensus /kind=issue"))
     night.sees(rf"^.{ID} +OPERATOR", within_s=STORM_S)
     unsure = night.step(("g", rf"^>({ID}) +OPERATOR"))[1]
 
-    # The sick provider: Pulse says which, and its alert leads to it.
+    # The sick provider: an alert on the Pulse says which, and on the screen of all it is the one in trouble.
     night.step(("1", rf"^ !  .*\b{SICK}: \d+ % of \d+ calls failed"))
     night.sees(rf"^.{SICK} .* (2[6-9]|[3-9]\d)% ")
-    night.step(("a", rf"^>{SICK} .* (2[6-9]|[3-9]\d)% "))
+    night.step(("3", rf"^.{SICK} .* (2[6-9]|[3-9]\d)% "), ("n", rf"^>{SICK} "))
 
     night.step(("P", rf"^ pause {SICK} .*, why\? _"), (Typed("answers are of no use"), rf"^ pause {SICK}: 1 changed"))
     who = night.sees(rf"^ {SICK}  PAUSED .*\n +paused by (.+): answers are of no use")[1]

@@ -71,6 +71,11 @@ class FleetScreen(DirtyLinesScreen):
         """This screen's bottom row."""
         return self.query_one(BottomRow)
 
+    @property
+    def too_small(self) -> bool:
+        """Whether only the vital numbers have room."""
+        return self.size.width < MIN_WIDTH or self.size.height < MIN_HEIGHT
+
     def compose(self) -> ComposeResult:
         """Header above, the body, the bottom row below."""
         yield Header(id="header")
@@ -100,7 +105,7 @@ class FleetScreen(DirtyLinesScreen):
         role = app.role.word if app.shows_role else ""
         state = HeaderState(app.current_mode, app.demo, app.read_only, app.frozen, app.data_age_s, app.refresh_s, app.rates, role)
         self.query_one(Header).show(snapshot, state)
-        if self.size.width < MIN_WIDTH or self.size.height < MIN_HEIGHT:
+        if self.too_small:
             self.query_one("#too-small", Lines).set_lines(_card(snapshot, self.size.width, self.size.height))
         elif snapshot is not None:
             self.show(snapshot)
@@ -152,7 +157,7 @@ class FleetScreen(DirtyLinesScreen):
 
     def doubt(self) -> str:
         """Why what a write would be about may not be what the operator saw; empty where it is. Said once: the next time he has seen it."""
-        return ""
+        return f"too small to show what it would be about (need {MIN_WIDTH}x{MIN_HEIGHT}): nothing is done" if self.too_small else ""
 
     def confirm(self, label: str, then: Callable[[], None], *, count: int = 1) -> None:
         """Ask y/N; for many rows at once their number has to be typed."""

@@ -195,6 +195,8 @@ class TableScreen(PageScreen):
 
     def doubt(self) -> str:
         """What was chosen has left the list, and the cursor stands on its neighbour; or the list is another one and not here yet."""
+        if self.too_small:
+            return super().doubt()
         table = self.table
         left, marks, current = table.left, table.marks_left, table.current
         table.acknowledge()

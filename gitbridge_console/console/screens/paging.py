@@ -135,7 +135,6 @@ class PagedScreen(DetailScreen, Generic[T]):
 
     def _gather(self) -> None:
         self._search += 1
-        self._found = []
         self._next(Bookmark(), self._search)
 
     def _next(self, bookmark: Bookmark, search: int) -> None:
@@ -146,7 +145,9 @@ class PagedScreen(DetailScreen, Generic[T]):
         def take(step: SearchStep[T]) -> None:
             if search != self._search or self._wanted is not wanted:
                 return
-            self._found = [*self._found, *self.rows_of(step.rows)][:FOUND_MAX]
+            # What the last search found is listed, and counted, until the first step of this one is here.
+            before = self._found if bookmark.looked else []
+            self._found = [*before, *self.rows_of(step.rows)][:FOUND_MAX]
             self._step = step
             self.table.set_rows(self._found)
             self.draw_crumb()
