@@ -60,7 +60,7 @@ def _resumed(screen: FleetScreen, lane: str, snapshot: FleetSnapshot) -> bool:
     if held is None:
         return False
     if lane not in screen.console.changed and ms_from_iso(snapshot.at) - ms_from_iso(held.since) < JUST_NOW_MS:
-        screen.refuse(f"{lane} was held just now by {safe(held.by)}: {safe(held.reason)}; nothing is done, once more lets it go on")
+        screen.refuse(f"{lane} was held just now by {safe(held.by)}: {safe(held.reason)}; nothing is done")
     else:
         screen.bottom.hold(f"{lane} goes on")
         resume(screen, lane, snapshot)

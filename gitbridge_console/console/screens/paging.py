@@ -97,6 +97,8 @@ class PagedScreen(DetailScreen, Generic[T]):
             self._ask_window(*self.table.span)
         elif self._step is not None and self._step.next is None and self._step.looked <= STEP:
             self._gather()
+        elif self._step is None and not any(group == "search" for group, _ in self.asked):
+            self._gather()  # the store was away when it was wanted
         self.fetch_detail()
 
     def on_row_table_wanted(self, message: RowTable.Wanted) -> None:
