@@ -117,6 +117,8 @@ class ConsoleApp(AppActions):
         """Ids of what the operator changed: that it leaves a list surprises nobody."""
         self.alert_seen = 0
         """Which alert is jumped to next."""
+        self.alert_shown = ""
+        """Which was jumped to last, by its key: others may come before it meanwhile."""
         self.rings = False
         self.actions: tuple[Action, ...] = ACTIONS
         self.keymap_problems: list[str] = []

@@ -128,7 +128,7 @@ class AppActions(FrugalApp):
             self.say("no alert: all is well", "good")
             return
         at = self._console.alert_seen % len(alerts)
-        self._console.alert_seen = at + 1
+        self._console.alert_seen, self._console.alert_shown = at + 1, alerts[at].key
         if alerts[at].jump != self.current_mode and alerts[at].jump in self.MODES:
             self.switch_mode(alerts[at].jump)
         # The screen in front is another one only after the switch.

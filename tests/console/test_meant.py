@@ -235,3 +235,24 @@ async def test_a_plan_does_not_take_over_what_is_being_typed() -> None:
         await settle(d.pilot)
         assert not isinstance(d.screen, BulkScreen)
         assert d.screen.bottom.asking
+
+
+async def test_the_alert_that_was_shown_is_acknowledged_wherever_it_stands_now() -> None:
+    async with driving() as d:
+        await d.press("a", "a")
+        first, second, *rest = d.fleet.snapshot.alerts
+        d.fleet.snapshot = d.fleet.snapshot.model_copy(update={"alerts": (second, first, *rest)})
+        await settle(d.pilot)
+        await d.press("K")
+        assert d.writes == [("ack", second.key, "")]
+
+
+async def test_an_alert_that_is_over_is_not_taken_for_the_next() -> None:
+    async with driving() as d:
+        await d.press("a")
+        first, *rest = d.fleet.snapshot.alerts
+        d.fleet.snapshot = d.fleet.snapshot.model_copy(update={"alerts": tuple(rest)})
+        await settle(d.pilot)
+        await d.press("K")
+        assert f"{first.key} is over: nothing is done" in d.bottom
+        assert not d.writes
