@@ -9,8 +9,8 @@ import logging
 import math
 import time
 from collections import deque
-from collections.abc import Awaitable, Callable
-from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from textual.binding import Binding, BindingType
 from textual.events import Event, Key, Paste
@@ -18,7 +18,7 @@ from textual.screen import Screen
 
 from gitbridge_console.console.actions import ACTIONS, Action, hints_for
 from gitbridge_console.console.alerting import GIVE_TITLE_BACK, SAVE_TITLE, rings, title_of
-from gitbridge_console.console.app_actions import AppActions
+from gitbridge_console.console.asking import AskingApp
 from gitbridge_console.console.bridge import Fleet
 from gitbridge_console.console.keymap import lay_over
 from gitbridge_console.console.modes import MODES, import_the_rest
@@ -31,20 +31,16 @@ from gitbridge_console.console.theming import NO_COLOUR, Theming
 from gitbridge_console.console.undo import Undo
 from gitbridge_console.console.views.charts import FEWEST_STEPS, steps_known
 from gitbridge_console.console.views.fleet import flow_point, flow_rates
-from gitbridge_console.operations.errors import OperationError
 from gitbridge_console.operations.roles import Role
 from gitbridge_console.settings.opening import Opening
 
 if TYPE_CHECKING:
     from gitbridge_console.domain.history import History
     from gitbridge_console.domain.snapshots import FleetSnapshot
-    from gitbridge_console.operations.operations import Operations
     from gitbridge_console.settings.model import Settings
 
 
 logger = logging.getLogger(__name__)
-
-T = TypeVar("T")
 
 LEAVE_AGAIN_S = 0.02
 HISTORY_EVERY_S = 5.0
@@ -53,7 +49,7 @@ FLOW_POINTS = 30
 CHANGED_MAX = 1_000
 
 
-class ConsoleApp(AppActions):
+class ConsoleApp(AskingApp):
     """The operator's terminal on a fleet."""
 
     CSS = CSS
@@ -304,64 +300,6 @@ class ConsoleApp(AppActions):
     def rates(self) -> tuple[float, float] | None:
         """Events in and out per second over the last pictures, ``None`` before there are two."""
         return flow_rates(self.flow[0], self.flow[-1]) if len(self.flow) > 1 else None
-
-    def fetch(
-        self, screen: FleetScreen, operation: Callable[[Operations], Awaitable[T]], then: Callable[[T], None], group: str, about: str = ""
-    ) -> None:
-        """Ask the fleet; the answer reaches ``then`` on this loop unless a newer question of the group was asked meanwhile.
-
-        The same question (``group`` and ``about``) is under way once at most: asking again before its answer does nothing.
-        """
-        if (group, about) in screen.asked:
-            return
-        generation = screen.generations[group] = screen.generations.get(group, 0) + 1
-
-        def take(result: T) -> None:
-            if screen.is_attached and screen.generations[group] == generation:
-                then(result)
-
-        def say(text: str) -> None:
-            if screen.is_attached:
-                screen.bottom.say(text, "bad")
-
-        self._ask(screen, operation, take, say, group, about)
-
-    def change(
-        self, screen: FleetScreen, operation: Callable[[Operations], Awaitable[T]], then: Callable[[T], None], what: str, about: str
-    ) -> None:
-        """Run a write. What came of it is told wherever the operator is by then, and whatever was asked or written meanwhile.
-
-        The same one (``what`` and ``about``) is under way once at most: giving it again before its answer does nothing.
-        """
-        if (what, about) not in screen.asked:
-            self._ask(screen, operation, then, lambda text: self.say(text, "bad"), what, about)
-
-    def _ask(
-        self,
-        screen: FleetScreen,
-        operation: Callable[[Operations], Awaitable[T]],
-        take: Callable[[T], None],
-        say: Callable[[str], None],
-        group: str,
-        about: str,
-    ) -> None:
-        screen.asked.add((group, about))
-
-        async def ask() -> None:
-            try:
-                result = await asyncio.wrap_future(self.fleet.call(operation))
-            except OperationError as error:
-                say(str(error))
-            except Exception:
-                # A fault of ours: the operator gets a line, the log the rest; the screen goes on.
-                logger.exception("%s failed for a reason nobody foresaw", group)
-                say(f"{group} failed for a reason nobody foresaw: see the log")
-            else:
-                take(result)
-            finally:
-                screen.asked.discard((group, about))
-
-        self.run_worker(ask(), group=group)
 
     def action_themes(self) -> None:
         """The themes, each put on while the cursor is on it; asked for again, the next one."""

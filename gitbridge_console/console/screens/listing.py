@@ -194,27 +194,10 @@ class TableScreen(PageScreen):
         return found
 
     def doubt(self) -> str:
-        """What was chosen has left the list, and the cursor stands on its neighbour; or the list is another one and not here yet."""
-        if self.too_small:
-            return super().doubt()
-        table = self.table
-        left, marks, current = table.left, table.marks_left, table.current
-        table.acknowledge()
-        if table.marked or table.range_from is not None:
-            return ""
-        if not table.known:
-            return "the list is still being read: nothing is done"
-        if not self._own(marks):
-            return "what was marked is no longer listed: nothing is done"
-        if left is None or self._own({left.id}):
-            return ""
-        here = f", the cursor is on {current.cells[0].text} now" if current is not None else ""
-        return f"{left.cells[0].text} is no longer listed: nothing is done{here}"
+        """Also where the row or the marks are not what they were."""
+        from gitbridge_console.console.seen_rows import doubt_about
 
-    def _own(self, ids: set[str]) -> bool:
-        """Whether all of it is what the operator changed, as itself or with its event."""
-        changed = {name.partition(".")[0] for name in self.console.changed}
-        return all(name.partition(".")[0] in changed for name in ids)
+        return super().doubt() or doubt_about(self.table, self.console.changed)
 
     def action_replay(self) -> None:
         """Replay the marked events, after y/N."""
