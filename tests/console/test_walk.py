@@ -114,7 +114,8 @@ def test_a_storm_from_the_first_look_to_the_audit(night: Night, tmp_path: Path) 
     night.terminal.press("Enter")
     night.sees(r"^ \[1 Pulse\]", within_s=STORM_S)
 
-    # A list that is narrowed counts its rows from the moment they are there. A look around, until the storm has done harm: an event failed for good, a decision waits for an operator.
+    # A look around, until the storm has done harm: an event failed for good, a decision waits for an operator.
+    # A list that is narrowed counts its rows from the moment they are there; of the rows of before something may be on the screen still.
     night.step(("4", r"\[4 Fail"), ("/", r"^ / _"), (Typed("state=failed kind=general"), r"^ failures /state=failed"))
     night.sees(r"^ failures .* kind=general [1-9]", within_s=STORM_S)
     failed = night.sees(rf"^>({ID}) +\S+ failed")[1]
