@@ -5,8 +5,6 @@ from __future__ import annotations
 import asyncio
 import gc
 import logging
-import os
-import sys
 from concurrent.futures import CancelledError
 from contextlib import suppress
 from typing import TYPE_CHECKING
@@ -15,7 +13,7 @@ import click
 
 from gitbridge_console.commands.held_log import hold_log
 from gitbridge_console.commands.lazy import options_of
-from gitbridge_console.commands.output import say
+from gitbridge_console.commands.output import no_terminal, say
 from gitbridge_console.operations.ending import Ending, limit_s
 from gitbridge_console.operations.errors import OperationError
 from gitbridge_console.operations.thread import EngineThread
@@ -33,19 +31,24 @@ QUIET_S = 1.0
 
 
 def open_console(ctx: click.Context, *, observe: bool, listen: str | None, snapshot: str | None) -> int:
-    """Start the engine's thread, show the screen until the operator quits, stop cleanly.
+    """Start the engine's thread, show the screen until the operator quits, stop cleanly. Where nothing can be drawn, print the status.
 
     Without a door to open, the settings are read and checked after the first frame: that takes half the time of a start. What is
     wrong with them then ends the console, and is said once the terminal is free.
 
     Raises:
-        click.UsageError: there is no terminal to draw on.
+        click.UsageError: there is a door to open, but no terminal to draw on.
         SettingsError: the settings are wrong.
         OperationError: the store cannot be used.
     """
     place = _address(listen) if listen else None
-    if snapshot is None:
-        need_terminal()
+    if snapshot is None and (why := no_terminal()):
+        if place is not None:
+            raise click.UsageError(f"the console needs a terminal ({why}); without one use ingress or worker --listen")
+        say(f"no terminal to draw on ({why}): this is the report of status, and no engine was started; worker runs one")
+        from gitbridge_console.commands.status import show_once
+
+        return show_once(ctx)
     remarks: list[str] = []
 
     def read() -> Settings:
@@ -146,19 +149,10 @@ def show(fleet: EngineThread, ending: Ending, settings: Settings | Opening, snap
     from gitbridge_console.console.run import run_console, save_snapshot
 
     if snapshot is not None:
-        if save_snapshot(fleet, fleet.holder.current, snapshot, ending):
-            click.echo(snapshot)
+        try:
+            if save_snapshot(fleet, fleet.holder.current, snapshot, ending):
+                click.echo(snapshot)
+        except OSError as error:
+            raise OperationError(f"{snapshot}: {error.strerror or error}") from None
         return ending.code
     return run_console(fleet, settings, ending, demo=demo)
-
-
-def need_terminal() -> None:
-    """Refuse to draw where nobody could see it.
-
-    Raises:
-        click.UsageError: stdin or stdout is no terminal, or a dumb one.
-    """
-    if not (sys.stdin.isatty() and sys.stdout.isatty()):
-        raise click.UsageError("the console needs a terminal; without one use status, worker or demo --headless")
-    if os.environ.get("TERM", "") in {"", "dumb"}:
-        raise click.UsageError("the console needs a terminal that can move its cursor (TERM is not set, or dumb)")

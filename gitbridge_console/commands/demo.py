@@ -7,9 +7,9 @@ import os
 import click
 
 from gitbridge_console.cli import screen_options
-from gitbridge_console.commands.console import need_terminal, show
+from gitbridge_console.commands.console import show
 from gitbridge_console.commands.options import Options
-from gitbridge_console.commands.output import JSON_OPTION
+from gitbridge_console.commands.output import JSON_OPTION, no_terminal
 from gitbridge_console.commands.running import prepare
 from gitbridge_console.commands.words import DURATION, RATE
 from gitbridge_console.operations.ending import Ending, limit_s
@@ -38,8 +38,8 @@ def demo(
         raise click.UsageError("the demo has a store of its own and leaves no trace in another: leave --redis out")
     if no_color:
         os.environ["NO_COLOR"] = "1"
-    if not headless:
-        need_terminal()
+    if not headless and (why := no_terminal()):
+        raise click.UsageError(f"the demo needs a terminal ({why}); without one use demo --headless")
     settings = prepare(ctx)
     options = DemoOptions(rate_per_s=rate, seed=seed, faults=faults, duration_s=duration)
     try:

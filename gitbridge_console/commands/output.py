@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import sys
 import unicodedata
 from collections.abc import Iterable, Sequence
 from typing import Any
@@ -10,6 +12,13 @@ import click
 
 JSON_OPTION = click.option("--json", "as_json", is_flag=True, help="One JSON document on stdout.")
 REASON = click.option("--reason", required=True, metavar="TEXT", help="Kept in the audit.")
+
+
+def no_terminal() -> str:
+    """Why nobody could see a screen that is drawn here; empty where it can be."""
+    if not (sys.stdin.isatty() and sys.stdout.isatty()):
+        return "stdin or stdout is none"
+    return "TERM is not set, or dumb" if os.environ.get("TERM", "") in {"", "dumb"} else ""
 
 
 def say(text: str) -> None:

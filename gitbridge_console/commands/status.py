@@ -8,7 +8,7 @@ from collections.abc import Iterable
 
 import click
 
-from gitbridge_console.commands.output import JSON_OPTION, plain, print_json, print_json_line, seconds, table
+from gitbridge_console.commands.output import JSON_OPTION, no_terminal, plain, print_json, print_json_line, seconds, table
 from gitbridge_console.commands.running import prepare, with_operations
 from gitbridge_console.domain.snapshots import CacheStatus, FleetSnapshot, LaneStatus, ProviderStatus, ReceiverStatus
 from gitbridge_console.operations.operations import Operations
@@ -31,7 +31,7 @@ def status(ctx: click.Context, as_json: bool, watch: bool) -> None:
             elif as_json:
                 print_json(snapshot)
             else:
-                if watch:
+                if watch and not no_terminal():
                     click.clear()
                 click.echo(as_text(snapshot))
             if not watch:

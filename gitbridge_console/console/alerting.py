@@ -27,7 +27,12 @@ def alert_here(screen: FleetScreen, name: str = "") -> str | None:
     if not alerts:
         screen.bottom.say("no alert: all is well", "good")
         return None
-    return alerts[max(0, screen.console.alert_seen - 1) % len(alerts)].key
+    shown = screen.console.alert_shown
+    if shown and all(alert.key != shown for alert in alerts):
+        screen.console.alert_shown = ""
+        screen.refuse(f"{shown} is over: nothing is done")
+        return None
+    return shown or alerts[0].key
 
 
 def acknowledge(screen: FleetScreen, name: str = "", reason: str = "") -> None:

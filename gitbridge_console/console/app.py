@@ -9,8 +9,8 @@ import logging
 import math
 import time
 from collections import deque
-from collections.abc import Awaitable, Callable
-from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from textual.binding import Binding, BindingType
 from textual.events import Event, Key, Paste
@@ -18,7 +18,7 @@ from textual.screen import Screen
 
 from gitbridge_console.console.actions import ACTIONS, Action, hints_for
 from gitbridge_console.console.alerting import GIVE_TITLE_BACK, SAVE_TITLE, rings, title_of
-from gitbridge_console.console.app_actions import AppActions
+from gitbridge_console.console.asking import AskingApp
 from gitbridge_console.console.bridge import Fleet
 from gitbridge_console.console.keymap import lay_over
 from gitbridge_console.console.modes import MODES, import_the_rest
@@ -31,28 +31,25 @@ from gitbridge_console.console.theming import NO_COLOUR, Theming
 from gitbridge_console.console.undo import Undo
 from gitbridge_console.console.views.charts import FEWEST_STEPS, steps_known
 from gitbridge_console.console.views.fleet import flow_point, flow_rates
-from gitbridge_console.operations.errors import OperationError
 from gitbridge_console.operations.roles import Role
 from gitbridge_console.settings.opening import Opening
 
 if TYPE_CHECKING:
     from gitbridge_console.domain.history import History
     from gitbridge_console.domain.snapshots import FleetSnapshot
-    from gitbridge_console.operations.operations import Operations
     from gitbridge_console.settings.model import Settings
 
 
 logger = logging.getLogger(__name__)
 
-T = TypeVar("T")
-
 LEAVE_AGAIN_S = 0.02
 HISTORY_EVERY_S = 5.0
 """Charts are drawn no more often either."""
 FLOW_POINTS = 30
+CHANGED_MAX = 1_000
 
 
-class ConsoleApp(AppActions):
+class ConsoleApp(AskingApp):
     """The operator's terminal on a fleet."""
 
     CSS = CSS
@@ -112,8 +109,12 @@ class ConsoleApp(AppActions):
         """How far back charts go."""
         self.undoable: tuple[Undo, float] | None = None
         """What takes the last write back, and until when that is offered, on :attr:`clock`."""
+        self.changed: deque[str] = deque(maxlen=CHANGED_MAX)
+        """Ids of what the operator changed: that it leaves a list surprises nobody."""
         self.alert_seen = 0
         """Which alert is jumped to next."""
+        self.alert_shown = ""
+        """Which was jumped to last, by its key: others may come before it meanwhile."""
         self.rings = False
         self.actions: tuple[Action, ...] = ACTIONS
         self.keymap_problems: list[str] = []
@@ -203,12 +204,16 @@ class ConsoleApp(AppActions):
         They are taken here, where every key comes by in the order it was typed: were the focus moved instead, keys that
         come in one burst would still go to the widget that had it before.
         """
-        if isinstance(event, Key | Paste) and event.is_forwarded and isinstance(self.screen, FleetScreen) and self.screen.bottom.asking:
-            if isinstance(event, Key):
-                self.screen.bottom.take(event)
-            else:
-                self.screen.bottom.paste(event.text)
-            return
+        if isinstance(event, Key | Paste) and event.is_forwarded and isinstance(self.screen, FleetScreen):
+            bottom = self.screen.bottom
+            if bottom.asking:
+                if isinstance(event, Key):
+                    bottom.take(event)
+                else:
+                    bottom.paste(event.text)
+                return
+            if bottom.holds(event):
+                return
         await super().on_event(event)
 
     def hints(self, scope: str) -> list[tuple[str, str, bool]]:
@@ -296,37 +301,6 @@ class ConsoleApp(AppActions):
     def rates(self) -> tuple[float, float] | None:
         """Events in and out per second over the last pictures, ``None`` before there are two."""
         return flow_rates(self.flow[0], self.flow[-1]) if len(self.flow) > 1 else None
-
-    def fetch(
-        self, screen: FleetScreen, operation: Callable[[Operations], Awaitable[T]], then: Callable[[T], None], group: str, about: str = ""
-    ) -> None:
-        """Ask the fleet; the answer reaches ``then`` on this loop unless a newer question of the group was asked meanwhile.
-
-        The same question (``group`` and ``about``) is under way once at most: asking again before its answer does nothing.
-        """
-        if (group, about) in screen.asked:
-            return
-        screen.asked.add((group, about))
-        generation = screen.generations[group] = screen.generations.get(group, 0) + 1
-
-        async def ask() -> None:
-            try:
-                result = await asyncio.wrap_future(self.fleet.call(operation))
-            except OperationError as error:
-                if screen.is_attached:
-                    screen.bottom.say(str(error), "bad")
-            except Exception:
-                # A fault of ours: the operator gets a line, the log the rest; the screen goes on.
-                logger.exception("%s failed for a reason nobody foresaw", group)
-                if screen.is_attached:
-                    screen.bottom.say(f"{group} failed for a reason nobody foresaw: see the log", "bad")
-            else:
-                if screen.is_attached and screen.generations[group] == generation:
-                    then(result)
-            finally:
-                screen.asked.discard((group, about))
-
-        self.run_worker(ask(), group=group)
 
     def action_themes(self) -> None:
         """The themes, each put on while the cursor is on it; asked for again, the next one."""

@@ -52,8 +52,11 @@ class AppActions(FrugalApp):
         screen = self.screen
         if isinstance(screen, FleetScreen) and isinstance(action, str):
             known = action_called(screen.scope, action, self._console.actions)
-            if known is not None and (refusal := self.why_not(known)):
-                screen.bottom.say(refusal, "warn")
+            refusal = self.why_not(known) if known is not None else ""
+            if known is not None and not refusal and known.write and "all" not in known.scope:
+                refusal = screen.doubt()
+            if refusal:
+                screen.refuse(refusal)
                 return True
         return await super().run_action(action, default_namespace, namespaces)
 
@@ -125,7 +128,7 @@ class AppActions(FrugalApp):
             self.say("no alert: all is well", "good")
             return
         at = self._console.alert_seen % len(alerts)
-        self._console.alert_seen = at + 1
+        self._console.alert_seen, self._console.alert_shown = at + 1, alerts[at].key
         if alerts[at].jump != self.current_mode and alerts[at].jump in self.MODES:
             self.switch_mode(alerts[at].jump)
         # The screen in front is another one only after the switch.

@@ -57,6 +57,8 @@ def _lane(screen: FleetScreen, words: list[str], *, stages: bool = True) -> tupl
     names = [*snapshot.providers, *(STAGE_LANES if stages else ())]
     if words and words[0] in names:
         return words[0], " ".join(words[1:]), snapshot
+    if doubt := screen.doubt():
+        raise Unusable(doubt)
     here = screen.lane_here()
     if words and (near := difflib.get_close_matches(words[0], names, 1, 0.75)):
         raise Unusable(f"no lane {words[0]}, did you mean {near[0]}?")
@@ -68,6 +70,8 @@ def _lane(screen: FleetScreen, words: list[str], *, stages: bool = True) -> tupl
 def _ids(screen: FleetScreen, words: list[str]) -> tuple[list[str], str]:
     """Ids that are named first, else those marked here, and the rest as one text."""
     count = next((n for n, word in enumerate(words) if not _is_id(word)), len(words))
+    if not count and (doubt := screen.doubt()):
+        raise Unusable(doubt)
     ids = words[:count] or screen.events_here()
     if not ids:
         raise Unusable("name an event by its id, or put the cursor on one")
@@ -138,6 +142,8 @@ def _chosen(screen: FleetScreen, words: list[str]) -> tuple[Selection, str]:
     count = next((n for n, word in enumerate(words) if "=" not in word), len(words))
     if count:
         return Selection(" ".join(shlex.quote(word) if " " in word else word for word in words[:count])), " ".join(words[count:])
+    if not words and (doubt := screen.doubt()):
+        raise Unusable(doubt)
     if not words and (marked := screen.selection_here()) is not None:
         return marked, ""
     ids, rest = _ids(screen, words)

@@ -45,7 +45,8 @@ def plan(screen: FleetScreen, deed: Deed, chosen: Selection, reason: str = "") -
 
     def show(found: BulkPlan) -> None:
         screen.planning = None
-        if screen.console.screen is screen:
+        # What is being typed there is an answer to something else.
+        if screen.console.screen is screen and not screen.bottom.asking:
             screen.console.push_screen(BulkScreen(found, reason))
         else:
             screen.console.say(f"{found.deed} is planned as {found.token}: b shows it", "good")

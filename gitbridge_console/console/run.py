@@ -51,10 +51,12 @@ def run_console(
         hang_up()
         app.leave(ending.code)
 
-    ending.at_last(TerminalState().restore)
+    terminal = TerminalState()
+    ending.at_last(terminal.restore)
     ending.tell(leave)
     if ending.asked:
         return ending.code
+    terminal.watch()
     code = app.run(mouse=settings.console.mouse if mouse is None else mouse)
     return ending.code if ending.asked else code or 0
 

@@ -9,25 +9,27 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
 from gitbridge_console.console import planning
+from gitbridge_console.console.text import safe
 from gitbridge_console.console.undo import Undo
 from gitbridge_console.console.views.stakes import healthy_providers, replay_cost, waiting_in
 from gitbridge_console.console.views.tables import short_id
 from gitbridge_console.console.widgets.bottom_row import Question
 from gitbridge_console.domain.bulk import AT_ONCE_MAX, BulkKind, Deed, Selection
 from gitbridge_console.domain.events import STAGE_LANES, Priority
+from gitbridge_console.domain.timestamps import ms_from_iso
 
 if TYPE_CHECKING:
     from gitbridge_console.console.screens.base import FleetScreen
     from gitbridge_console.console.undo import Write
     from gitbridge_console.domain.snapshots import BreakerWord, FleetSnapshot
 
+JUST_NOW_MS = 3_000
+"""Between a look at a lane and the key that is pressed on it."""
+
 
 def pause_or_resume(screen: FleetScreen, lane: str, snapshot: FleetSnapshot, reason: str = "") -> None:
     """Pause a lane, the last healthy provider only after its name was typed; one that is held already is resumed."""
-    status = snapshot.lanes.get(lane)
-    if status is not None and (status.paused is not None or status.draining is not None):
-        resume(screen, lane, snapshot)
-    else:
+    if not _resumed(screen, lane, snapshot):
         pause(screen, lane, snapshot, reason)
 
 
@@ -51,11 +53,24 @@ def resume(screen: FleetScreen, lane: str, snapshot: FleetSnapshot) -> None:
     screen.write(lambda door: door.resume([lane]), f"resume {lane}", undo)
 
 
+def _resumed(screen: FleetScreen, lane: str, snapshot: FleetSnapshot) -> bool:
+    """Whether the key meant the other way: the lane is held, and goes on. Not where somebody else held it while this one reached for it."""
+    status = snapshot.lanes.get(lane)
+    held = (status.paused or status.draining) if status is not None else None
+    if held is None:
+        return False
+    if lane not in screen.console.changed and ms_from_iso(snapshot.at) - ms_from_iso(held.since) < JUST_NOW_MS:
+        screen.refuse(f"{lane} was held just now by {safe(held.by)}: {safe(held.reason)}; nothing is done")
+    else:
+        screen.bottom.hold(f"{lane} goes on")
+        resume(screen, lane, snapshot)
+    return True
+
+
 def drain(screen: FleetScreen, provider: str, snapshot: FleetSnapshot, reason: str = "") -> None:
     """Give a provider no new seats; one that drains already gets some again."""
     status = snapshot.lanes.get(provider)
-    if status is not None and status.draining is not None:
-        resume(screen, provider, snapshot)
+    if status is not None and status.draining is not None and _resumed(screen, provider, snapshot):
         return
     label = f"drain {provider} ({waiting_in(snapshot, provider)} are finished first), why?"
     undo = Undo(f"resume {provider}", (lambda door: door.resume([provider]),))
@@ -74,7 +89,7 @@ def breaker(screen: FleetScreen, provider: str, snapshot: FleetSnapshot, word: B
     """Hold a breaker open; without a word, where something is held against the provider already, reset that."""
     status = snapshot.providers.get(provider)
     if status is None:
-        screen.bottom.say(f"{provider} has no breaker: it is no provider", "warn")
+        screen.refuse(f"{provider} has no breaker: it is no provider")
         return
     held = status.breaker.state != "closed" or status.state in ("disabled", "limited")
     what: BreakerWord = word or ("reset" if held else "open")
@@ -98,21 +113,21 @@ def breaker(screen: FleetScreen, provider: str, snapshot: FleetSnapshot, word: B
 def failover(screen: FleetScreen, provider: str, snapshot: FleetSnapshot, to: str = "", reason: str = "") -> None:
     """Move what waits for a provider to another one: which, and why."""
     if provider in STAGE_LANES or provider not in snapshot.providers:
-        screen.bottom.say(f"{provider} is no provider: only providers fail over", "warn")
+        screen.refuse(f"{provider} is no provider: only providers fail over")
         return
     others = [name for name in healthy_providers(snapshot) if name != provider] or [n for n in snapshot.providers if n != provider]
     if not others:
-        screen.bottom.say(f"there is no other provider than {provider}", "warn")
+        screen.refuse(f"there is no other provider than {provider}")
         return
     count = waiting_in(snapshot, provider)
     if not count:
-        screen.bottom.say(f"nothing waits for {provider}", "warn")
+        screen.refuse(f"nothing waits for {provider}")
         return
 
     def ask_why(target: str) -> None:
         target = target or others[0]
         if target == provider or target not in snapshot.providers:
-            screen.bottom.say(f"no other provider {target}: there are {', '.join(others)}", "warn")
+            screen.refuse(f"no other provider {target}: there are {', '.join(others)}")
             return
 
         def write(why: str) -> None:
@@ -133,7 +148,7 @@ def failover(screen: FleetScreen, provider: str, snapshot: FleetSnapshot, to: st
 def failback(screen: FleetScreen, provider: str, snapshot: FleetSnapshot, reason: str = "") -> None:
     """Plan to bring back what failovers by hand took away from a provider."""
     if provider in STAGE_LANES or provider not in snapshot.providers:
-        screen.bottom.say(f"{provider} is no provider: nothing fails over from it, and so nothing comes back", "warn")
+        screen.refuse(f"{provider} is no provider: nothing fails over from it, and so nothing comes back")
         return
     planning.plan(screen, Deed(BulkKind.FAILBACK, lane=provider), Selection(), reason)
 
@@ -147,7 +162,7 @@ def replay(screen: FleetScreen, chosen: Selection, snapshot: FleetSnapshot | Non
     cost = replay_cost(snapshot, len(names)) if snapshot is not None else ""
     screen.confirm(
         f"replay {named(names)}{cost}",
-        lambda: screen.write(lambda door: door.replay(names, reason or "from the console"), "replay"),
+        lambda: screen.write(lambda door: door.replay(names, reason or "from the console"), "replay", about=" ".join(names)),
         count=len(names),
     )
 
@@ -160,7 +175,7 @@ def cancel(screen: FleetScreen, chosen: Selection, reason: str = "") -> None:
     names = list(chosen.ids)
     screen.confirm(
         f"cancel {named(names)}",
-        lambda: screen.write(lambda door: door.cancel(names, reason or "from the console"), "cancel"),
+        lambda: screen.write(lambda door: door.cancel(names, reason or "from the console"), "cancel", about=" ".join(names)),
         count=len(names),
     )
 
@@ -170,7 +185,7 @@ def judge(screen: FleetScreen, event_id: str, *, approve: bool, note: str = "") 
     word = "approve" if approve else "reject"
     screen.confirm(
         f"{word} {short_id(event_id)}",
-        lambda: screen.write(lambda door: door.approve(event_id, note) if approve else door.reject(event_id, note), word),
+        lambda: screen.write(lambda door: door.approve(event_id, note) if approve else door.reject(event_id, note), word, about=event_id),
     )
 
 
@@ -181,7 +196,7 @@ def set_priority(screen: FleetScreen, before: dict[str, str], to: Priority) -> N
     if all(before.values()):
         steps = tuple(_give([name for name in names if before[name] == word], Priority.parse(word)) for word in sorted({*before.values()}))
         undo = Undo(f"{named(names)} to the old priority", steps)
-    screen.write(lambda door: door.prioritize(names, to), f"priority {to.label}", undo)
+    screen.write(lambda door: door.prioritize(names, to), f"priority {to.label}", undo, about=" ".join(names))
 
 
 def _give(ids: list[str], to: Priority) -> Write:
@@ -197,7 +212,7 @@ def ask_priority(screen: FleetScreen, before: dict[str, str], chosen: Selection 
         try:
             to = Priority.parse(word)
         except ValueError as error:
-            screen.bottom.say(str(error), "warn")
+            screen.refuse(str(error))
             return
         if many is not None:
             planning.plan(screen, Deed(BulkKind.PRIORITIZE, to=to.label), many)
@@ -212,7 +227,7 @@ def move(screen: FleetScreen, lane: str, chosen: Selection, snapshot: FleetSnaps
     """Move the chosen tasks of a provider to another one, planned first."""
     others = [name for name in healthy_providers(snapshot) if name != lane] or [n for n in snapshot.providers if n != lane]
     if lane not in snapshot.providers or not others:
-        screen.bottom.say(f"{lane} is no provider with another one beside it: only tasks of providers move", "warn")
+        screen.refuse(f"{lane} is no provider with another one beside it: only tasks of providers move")
         return
 
     def go(target: str) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import select
 import signal
 import sys
 import termios
@@ -26,6 +27,15 @@ class TerminalState:
         with contextlib.suppress(OSError, ValueError, termios.error):
             self._modes = termios.tcgetattr(sys.stdin.fileno())
 
+    def watch(self) -> None:
+        """End this process as a hang-up does when the terminal is gone, from now on.
+
+        The kernel tells only who has the terminal in that moment. A shell or an editor of ours may have it, and take the word with it.
+        """
+        if self._modes is not None:
+            terminal = os.dup(sys.stdin.fileno())
+            threading.Thread(target=_wait_for_hang_up, args=(terminal,), name="terminal", daemon=True).start()
+
     def restore(self) -> None:
         """Put it back without waiting for a terminal that takes nothing. For the watchdog: the process draws nothing after this.
 
@@ -45,6 +55,16 @@ class TerminalState:
                 _write(terminal)
             finally:
                 os.set_blocking(terminal, True)  # the shell has the same one
+
+
+def _wait_for_hang_up(terminal: int) -> None:
+    """Asked for no event, the kernel answers when there will be none any more."""
+    poll = select.poll()
+    poll.register(terminal, 0)
+    gone = any(event & select.POLLHUP for _, event in poll.poll())
+    os.close(terminal)
+    if gone:
+        os.kill(os.getpid(), signal.SIGHUP)
 
 
 def _interrupt_others() -> None:

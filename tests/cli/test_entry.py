@@ -142,11 +142,27 @@ def test_a_worker_ends_cleanly_on_sigterm(tmp_path: Path, valkey_url: str, names
     assert "Traceback" not in told
 
 
-def test_the_console_wants_a_terminal(bare) -> None:
-    result = bare()
-    assert result.code == 2
-    assert "needs a terminal" in result.err
-    assert bare("demo").code == 2
+def test_without_a_terminal_the_console_prints_the_status(cli) -> None:
+    """Whoever wanted an engine is told how to have one."""
+    result = cli()
+    assert result.code == 0
+    assert "LANE" in result.out
+    assert result.out.splitlines()[1:] == cli("--once").out.splitlines()[1:]
+    assert "no terminal to draw on (stdin or stdout is none)" in result.err
+    assert "worker runs one" in result.err
+
+
+def test_what_cannot_go_on_without_a_terminal_says_what_can(bare) -> None:
+    for words, instead in ((("demo",), "demo --headless"), (("--listen", "127.0.0.1:0"), "ingress or worker --listen")):
+        result = bare(*words)
+        assert result.code == 2
+        assert f"needs a terminal (stdin or stdout is none); without one use {instead}" in result.err
+
+
+def test_a_snapshot_that_cannot_be_written_is_one_line(cli, tmp_path: Path) -> None:
+    result = cli("--snapshot", str(tmp_path / "nowhere" / "x.svg"))
+    assert result.code == 1
+    assert result.err.strip().endswith("nowhere/x.svg: No such file or directory")
 
 
 def test_docs_lists_and_prints_topics(bare) -> None:

@@ -49,6 +49,11 @@ class Driver:
         self.app, self.fleet, self.pilot = app, fleet, pilot
 
     @property
+    def clock(self) -> Clock:
+        assert isinstance(self.app.clock, Clock)
+        return self.app.clock
+
+    @property
     def screen(self) -> FleetScreen:
         assert isinstance(self.app.screen, FleetScreen)
         return self.app.screen

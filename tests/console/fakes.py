@@ -56,8 +56,8 @@ class FakeDoor:
         if self.refuse is not None:
             raise self.refuse
         self.writes.append(what)
-        count = len(what[1]) if isinstance(what[1], list) else 1
-        return ChangeReport(changed=count)
+        ids = what[1] if isinstance(what[1], list) else [what[1]]
+        return ChangeReport(changed=len(ids), ids=tuple(map(str, ids)))
 
     def _ask(self, name: str) -> None:
         self.asked.append(name)

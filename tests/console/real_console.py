@@ -131,12 +131,13 @@ class RealConsole:
             assert time.monotonic() < deadline, "the terminal takes everything"
             time.sleep(0.3)  # of keys that come in a burst only the last screen is drawn
 
-    def hang_up(self) -> None:
-        """Close the terminal under it, and say so as the kernel does to the session of a real one."""
+    def hang_up(self, *, told: bool = True) -> None:
+        """Close the terminal under it, and say so as the kernel does to whoever has it in that moment."""
         os.close(self.slave)
         os.close(self.master)
         self.master = self.slave = -1
-        self.signal(signal.SIGHUP)
+        if told:
+            self.signal(signal.SIGHUP)
 
     def fleet(self) -> FleetSnapshot:
         """The fleet as another user of the store sees it; the store is left again."""

@@ -10,6 +10,7 @@ from textual.widget import Widget
 from gitbridge_console.console.actions import ACTIONS, actions_for, hints_for
 from gitbridge_console.console.screens.event import EventScreen
 from gitbridge_console.console.screens.help import HelpScreen
+from gitbridge_console.console.widgets.bottom_row import HOLD_S
 from gitbridge_console.console.widgets.lines import Page
 from gitbridge_console.domain.events import Priority
 from gitbridge_console.operations.errors import Refused
@@ -568,4 +569,5 @@ async def test_in_read_only_the_hints_of_writes_are_grey_and_every_one_is_refuse
         for key in ("P", "F", "u"):
             await d.press(key)
             assert d.bottom.strip() == "read-only: not done"
+            d.clock.now += HOLD_S
         assert d.writes == []

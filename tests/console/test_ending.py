@@ -64,6 +64,25 @@ def test_a_terminal_that_is_gone(console: RealConsole) -> None:
     console.assert_nothing_is_left()
 
 
+def test_a_terminal_that_is_gone_without_a_word(console: RealConsole) -> None:
+    """The kernel tells only who has it: under ``nohup``, or behind a shell of its own, the console hears of it from the terminal."""
+    at_work(console)
+    console.hang_up(told=False)
+    assert console.wait(ENDED_S, reading=False) == 129
+    console.assert_nothing_is_left()
+
+
+@pytest.mark.soak
+def test_a_terminal_that_is_gone_while_a_shell_has_it(console: RealConsole, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SHELL", "/bin/sh")
+    at_work(console)
+    console.press("\x1a")
+    console.read_until(b"GitBridge runs on")
+    console.hang_up(told=False)
+    assert console.wait(ENDED_S, reading=False) == 129
+    console.assert_nothing_is_left()
+
+
 def test_signals_while_it_drains_after_quitting(tmp_path: Path) -> None:
     """The drain is long enough to be said, and the signals come after that."""
     with real_console(tmp_path, drain_s=2.0) as console:

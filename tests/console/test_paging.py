@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 from driving import Driver, driving, settle
-from sample import jobs
+from sample import jobs, store_away
 
 from gitbridge_console.console.screens import paging
 from gitbridge_console.domain.bulk import BulkKind, Deed, Selection
@@ -67,6 +67,31 @@ async def test_a_row_that_is_gone_leaves_the_cursor_where_it_was() -> None:
         await d.press("2")
         assert d.table.index == 3
         assert d.table.total == MANY - 1
+
+
+async def test_a_filter_given_while_the_store_was_away_is_looked_for_when_it_is_back() -> None:
+    async with driving() as d:
+        await open_queue(d, 60)
+        there, d.fleet.snapshot = d.fleet.snapshot, store_away()
+        await d.press("slash")
+        await d.type("provider=grok")
+        assert not d.table.rows
+        d.fleet.snapshot = there
+        await settle(d.pilot)
+        assert {row.cells[1].text for row in d.table.rows} == {"grok"}
+
+
+async def test_what_was_found_is_counted_while_it_is_looked_for_anew() -> None:
+    """With every picture: until it is here, what was found before holds."""
+    async with driving() as d:
+        await open_queue(d, 60)
+        await d.press("slash")
+        await d.type("provider=grok")
+        known = d.screen.crumb()
+        assert "found" in known
+        d.app.paint()
+        d.screen.draw_crumb()
+        assert d.screen.crumb() == known
 
 
 async def test_a_filter_searches_step_by_step_and_says_how_far_it_is() -> None:

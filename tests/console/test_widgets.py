@@ -18,7 +18,8 @@ from gitbridge_console.console.views.cells import Cell, Column, Row
 from gitbridge_console.console.views.charts import CHARTS
 from gitbridge_console.console.widgets.bottom_row import fitting_hints
 from gitbridge_console.console.widgets.chart import Chart, draw
-from gitbridge_console.console.widgets.row_table import RowTable, layout_columns
+from gitbridge_console.console.widgets.columns import layout_columns
+from gitbridge_console.console.widgets.row_table import RowTable
 
 COLUMNS = (Column("NAME", 8), Column("SIZE", 6, right=True, drop=1), Column("NOTE", 10, flex=True), Column("X", 4, drop=2))
 

@@ -71,12 +71,17 @@ class FleetScreen(DirtyLinesScreen):
         """This screen's bottom row."""
         return self.query_one(BottomRow)
 
+    @property
+    def too_small(self) -> bool:
+        """Whether only the vital numbers have room."""
+        return self.size.width < MIN_WIDTH or self.size.height < MIN_HEIGHT
+
     def compose(self) -> ComposeResult:
         """Header above, the body, the bottom row below."""
         yield Header(id="header")
         yield from self.body()
         yield Lines(id="too-small")
-        yield BottomRow()
+        yield BottomRow(self.console.clock)
 
     def body(self) -> ComposeResult:
         """Widgets between tabs and bottom row."""
@@ -100,7 +105,7 @@ class FleetScreen(DirtyLinesScreen):
         role = app.role.word if app.shows_role else ""
         state = HeaderState(app.current_mode, app.demo, app.read_only, app.frozen, app.data_age_s, app.refresh_s, app.rates, role)
         self.query_one(Header).show(snapshot, state)
-        if self.size.width < MIN_WIDTH or self.size.height < MIN_HEIGHT:
+        if self.too_small:
             self.query_one("#too-small", Lines).set_lines(_card(snapshot, self.size.width, self.size.height))
         elif snapshot is not None:
             self.show(snapshot)
@@ -126,19 +131,33 @@ class FleetScreen(DirtyLinesScreen):
         if self.console.snapshot is not None and self.console.snapshot.store.ok:
             self.fetch(operation, then, group=group, about=about)
 
-    def write(self, operation: Callable[[Operations], Awaitable[ChangeReport]], done: str, undo: Undo | None = None) -> None:
-        """Run an operator's write and say what came of it; ``undo`` takes it back for a while."""
+    def write(
+        self, operation: Callable[[Operations], Awaitable[ChangeReport]], done: str, undo: Undo | None = None, *, about: str = ""
+    ) -> None:
+        """Run an operator's write and say what came of it; ``undo`` takes it back for a while.
+
+        ``about`` tells it from others that are called the same.
+        """
         if not self.may_write():
             return
 
         def tell(report: ChangeReport) -> None:
+            self.console.changed.extend(report.ids)
             self.console.remember(undo if report.changed else None)
             notes = f"  ({'; '.join(report.notes[:2])})" if report.notes else ""
             back = f"   u takes it back for {UNDO_S:.0f} s" if undo is not None and report.changed else ""
-            self.bottom.say(f"{done}: {report.changed} changed{notes}{back}", "good" if report.changed else "warn")
+            self.console.say(f"{done}: {report.changed} changed{notes}{back}", "good" if report.changed else "warn")
             self.console.paint()
 
-        self.fetch(operation, tell, group=done)
+        self.console.change(self, operation, tell, done, about)
+
+    def refuse(self, text: str) -> None:
+        """Say that a write is not done, and why. What is typed on for a question that was not asked goes nowhere."""
+        self.bottom.refuse(text)
+
+    def doubt(self) -> str:
+        """Why what a write would be about may not be what the operator saw; empty where it is. Said once: the next time he has seen it."""
+        return f"too small to show what it would be about (need {MIN_WIDTH}x{MIN_HEIGHT}): nothing is done" if self.too_small else ""
 
     def confirm(self, label: str, then: Callable[[], None], *, count: int = 1) -> None:
         """Ask y/N; for many rows at once their number has to be typed."""
@@ -150,7 +169,7 @@ class FleetScreen(DirtyLinesScreen):
     def may_write(self) -> bool:
         """Whether writes are possible here; says so when not."""
         if self.console.read_only:
-            self.bottom.say("read-only: not done", "warn")
+            self.refuse("read-only: not done")
         return not self.console.read_only
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:

@@ -118,7 +118,7 @@ class JudgingScreen(PageScreen):
             return ChangeReport(changed=len(numbers), ids=(after.event_id,))
 
         self.look_at = replace(self.look_at, marked=frozenset())
-        self.write(edit, f"{word} {_named(found)}")
+        self.write(edit, f"{word} {_named(found)}", about=" ".join(sorted(names)))
 
     def action_verdict(self) -> None:
         """Ask for another verdict, and why."""

@@ -20,6 +20,9 @@ if TYPE_CHECKING:
     from gitbridge_console.domain.snapshots import FleetSnapshot
 
 
+NOTHING = "nothing is under the cursor: nothing is done"
+
+
 class TableScreen(PageScreen):
     """A table with cursor, marks, sorting and a filter."""
 
@@ -93,6 +96,7 @@ class TableScreen(PageScreen):
         """Narrow the list; an empty text shows all again."""
         self.filter = text.strip()
         self.set_rows(self.all_rows)
+        self.table.acknowledge()
         self.console.paint()
 
     def action_cursor(self, step: int) -> None:
@@ -189,9 +193,15 @@ class TableScreen(PageScreen):
             found |= {row.id: word} | ({row.id.partition(".")[0]: word} if row.id.partition(".")[0] not in found else {})
         return found
 
+    def doubt(self) -> str:
+        """Also where the row or the marks are not what they were."""
+        from gitbridge_console.console.seen_rows import doubt_about
+
+        return super().doubt() or doubt_about(self.table, self.console.changed)
+
     def action_replay(self) -> None:
         """Replay the marked events, after y/N."""
-        chosen = self.selection_here()
+        chosen = self._meant()
         if chosen is not None and self.may_write():
             from gitbridge_console.console import steering
 
@@ -204,9 +214,15 @@ class TableScreen(PageScreen):
         ids = self.events_here()
         return Selection(ids=tuple(ids)) if ids else None
 
+    def _meant(self) -> Selection | None:
+        """What a write would be about; says so where there is nothing."""
+        if (chosen := self.selection_here()) is None:
+            self.refuse(NOTHING)
+        return chosen
+
     def action_cancel(self) -> None:
         """Cancel the marked events, after y/N."""
-        chosen = self.selection_here()
+        chosen = self._meant()
         if chosen is not None and self.may_write():
             from gitbridge_console.console import steering
 
@@ -222,7 +238,9 @@ class TableScreen(PageScreen):
 
     def _judge(self, *, approve: bool) -> None:
         row = self.table.current
-        if row is not None and self.may_write():
+        if row is None:
+            self.refuse(NOTHING)
+        elif self.may_write():
             from gitbridge_console.console import steering
 
             steering.judge(self, row.id, approve=approve)
@@ -245,13 +263,17 @@ class TableScreen(PageScreen):
                 moved.setdefault(to, {})[name] = now.get(name, "")
         for to, before in moved.items():
             steering.set_priority(self, before, to)
-        if chosen and not moved:
+        if not chosen:
+            self.refuse(NOTHING)
+        elif not moved:
             self.bottom.say(f"already the {'highest' if step < 0 else 'lowest'} priority", "dim")
 
     def action_priority_set(self) -> None:
         """Set the class by name."""
         ids, now = self.table.chosen(), self.priorities_here()
-        if ids and self.may_write():
+        if not ids:
+            self.refuse(NOTHING)
+        elif self.may_write():
             from gitbridge_console.console import steering
 
             steering.ask_priority(self, {name: now.get(name, "") for name in ids}, self.selection_here())
@@ -294,5 +316,7 @@ class TableScreen(PageScreen):
 
     def _steer(self, act: Callable[[FleetScreen, str, FleetSnapshot], None]) -> None:
         lane, snapshot = self.lane_here(), self.console.snapshot
-        if lane is not None and snapshot is not None and self.may_write():
+        if lane is None or snapshot is None:
+            self.refuse(NOTHING)
+        elif self.may_write():
             act(self, lane, snapshot)

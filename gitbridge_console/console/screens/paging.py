@@ -97,6 +97,8 @@ class PagedScreen(DetailScreen, Generic[T]):
             self._ask_window(*self.table.span)
         elif self._step is not None and self._step.next is None and self._step.looked <= STEP:
             self._gather()
+        elif self._step is None and not any(group == "search" for group, _ in self.asked):
+            self._gather()  # the store was away when it was wanted
         self.fetch_detail()
 
     def on_row_table_wanted(self, message: RowTable.Wanted) -> None:
@@ -105,7 +107,7 @@ class PagedScreen(DetailScreen, Generic[T]):
             self._ask_window(message.first, message.count)
 
     def _ask_window(self, first: int, count: int) -> None:
-        follow = self.table.current.id if self.table.current is not None else ""
+        follow = self.table.here
 
         def show(window: Window[T]) -> None:
             if self._wanted is None:
@@ -124,6 +126,8 @@ class PagedScreen(DetailScreen, Generic[T]):
         except ValueError as error:
             self.bottom.say(str(error), "warn")
             return
+        if text.strip() != self.filter:
+            self.table.put_away()
         self.filter = text.strip()
         self._wanted = EventFilter() if wanted is None and self.table.sort_column is not None else wanted
         self._step = None
@@ -133,7 +137,6 @@ class PagedScreen(DetailScreen, Generic[T]):
 
     def _gather(self) -> None:
         self._search += 1
-        self._found = []
         self._next(Bookmark(), self._search)
 
     def _next(self, bookmark: Bookmark, search: int) -> None:
@@ -144,7 +147,9 @@ class PagedScreen(DetailScreen, Generic[T]):
         def take(step: SearchStep[T]) -> None:
             if search != self._search or self._wanted is not wanted:
                 return
-            self._found = [*self._found, *self.rows_of(step.rows)][:FOUND_MAX]
+            # What the last search found is listed, and counted, until the first step of this one is here.
+            before = self._found if bookmark.looked else []
+            self._found = [*before, *self.rows_of(step.rows)][:FOUND_MAX]
             self._step = step
             self.table.set_rows(self._found)
             self.draw_crumb()

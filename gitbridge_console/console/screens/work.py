@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from gitbridge_console.console import steering
 from gitbridge_console.console.screens.base import bindings_for
 from gitbridge_console.console.screens.detail import DetailScreen
+from gitbridge_console.console.screens.listing import NOTHING
 from gitbridge_console.console.screens.paging import STEP, PagedScreen
 from gitbridge_console.console.views.cells import Row
 from gitbridge_console.console.views.tables import DECISION_COLUMNS, EVENT_COLUMNS, JOB_COLUMNS, decision_rows, event_rows, job_rows
@@ -61,7 +62,9 @@ class QueueScreen(PagedScreen[JobSummary]):
     def action_move(self) -> None:
         """Move the marked tasks of the lane under the cursor to another provider, planned first."""
         lane, snapshot, chosen = self.lane_here(), self.console.snapshot, self.table.chosen()
-        if lane is not None and snapshot is not None and chosen and self.may_write():
+        if lane is None or snapshot is None or not chosen:
+            self.refuse(NOTHING)
+        elif self.may_write():
             every = self.all_marked and self.filter and (len(chosen) > AT_ONCE_MAX or self.gathering)
             steering.move(self, lane, Selection(self.filter) if every else Selection(ids=tuple(chosen)), snapshot)
 
@@ -73,6 +76,7 @@ class QueueScreen(PagedScreen[JobSummary]):
         """Take over a lane from the screen where it was opened."""
         if self.console.pending_lane:
             self.lane, self.console.pending_lane = self.console.pending_lane, ""
+            self.table.put_away()
             self.set_filter("")
         super().take_over()
 
@@ -164,5 +168,7 @@ class ConsensusScreen(DetailScreen):
         except ValueError as error:
             self.bottom.say(str(error), "warn")
             return
+        if text.strip() != self.filter:
+            self.table.put_away()
         self.filter = text.strip()
         self.console.paint()

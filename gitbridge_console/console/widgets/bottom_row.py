@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
@@ -19,6 +21,9 @@ INPUT_MAX = 300
 MESSAGE_S = 6.0
 HISTORY_MAX = 50
 CHOICES_MAX = 8
+HOLD_S = 1.0
+"""Of who types, the next key comes sooner; who has read that something was refused, takes longer."""
+TYPED = frozenset({"enter", "backspace", "tab"})
 
 
 @dataclass(slots=True)
@@ -50,8 +55,12 @@ class BottomRow(Widget):
     BottomRow { dock: bottom; height: 1; }
     """
 
-    def __init__(self) -> None:
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+        """``clock`` gives monotonic seconds."""
         super().__init__(id="bottom")
+        self._clock = clock
+        self._held_until = -math.inf
+        self._instead = ""
         self._hints: list[tuple[str, str, bool]] = []
         self._crumb = ""
         self._message: Cell | None = None
@@ -75,6 +84,25 @@ class BottomRow(Widget):
         self.set_timer(MESSAGE_S, self._forget(self._message))
         self.refresh()
 
+    def refuse(self, text: str) -> None:
+        """Say that something was not done."""
+        self.say(text, "warn")
+        self.hold(text)
+
+    def hold(self, instead: str) -> None:
+        """A key asked nothing this time, but did what is said ``instead``: a text typed on for its question is not taken for keys."""
+        self._instead, self._held_until = instead, self._clock() + HOLD_S
+
+    def holds(self, event: events.Key | events.Paste) -> bool:
+        """Whether this belongs to such a text, and is dropped: it came right after that key, or after the last of the text."""
+        typed = isinstance(event, events.Paste) or event.is_printable or event.key in TYPED
+        if not typed or self._clock() >= self._held_until:
+            self._held_until = -math.inf
+            return False
+        self._held_until = self._clock() + HOLD_S
+        self.say(f"{self._instead}; what was typed since is dropped", "warn")
+        return True
+
     def _forget(self, message: Cell) -> Callable[[], None]:
         def forget() -> None:
             if self._message is message:
@@ -85,6 +113,7 @@ class BottomRow(Widget):
 
     def ask(self, question: Question) -> None:
         """Ask; a question that was open before is dropped."""
+        self._held_until = -math.inf
         self._question = question
         question.at = len(question.history or ())
         self.refresh()
@@ -109,8 +138,10 @@ class BottomRow(Widget):
             self.drop()
             if event.character in ("y", "Y"):
                 question.done("y")
-            else:
+            elif event.character in ("n", "N") or event.key == "enter":
                 self.say("not done", "dim")
+            else:
+                self.refuse("not done")
         elif event.key == "enter":
             self._answer(question)
         else:

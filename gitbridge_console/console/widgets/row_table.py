@@ -16,25 +16,9 @@ from textual.message import Message
 from textual.scroll_view import ScrollView
 from textual.strip import Strip
 
-from gitbridge_console.console.text import fit
 from gitbridge_console.console.views.cells import Cell, Column, Line, Row, line, wrap
+from gitbridge_console.console.widgets.columns import laid_out, layout_columns, natural
 from gitbridge_console.console.widgets.line_cache import LineCache, Look, strip_of
-
-
-def layout_columns(columns: Sequence[Column], width: int) -> list[int]:
-    """Widths that fit; 0 for columns left out. Those with the greatest ``drop`` go first, flexible ones share what is left."""
-    shown = list(range(len(columns)))
-    for drop in sorted({c.drop for c in columns if c.drop}, reverse=True):
-        if sum(columns[n].width + 1 for n in shown) - 1 <= width:
-            break
-        shown = [n for n in shown if columns[n].drop != drop]
-    widths = [columns[n].width if n in shown else 0 for n in range(len(columns))]
-    spare = width - sum(widths) - max(0, len(shown) - 1)
-    flexible = [n for n in shown if columns[n].flex]
-    for n in flexible:
-        widths[n] = max(1, widths[n] + spare // len(flexible))
-    return widths
-
 
 _layout = lru_cache(maxsize=32)(layout_columns)
 """Every row that is drawn asks for it."""
@@ -72,6 +56,11 @@ class RowTable(ScrollView, can_focus=True, inherit_bindings=False):
         self.known = False
         """Whether anybody has said which rows there are."""
         self.marked: set[str] = set()
+        self.left: Row | None = None
+        """The row that was chosen, where it is no longer listed and nobody has moved the cursor since: it stands on another one."""
+        self.marks_left: set[str] = set()
+        """What was marked, where none of it is listed any more."""
+        self._was_on = ""
         self.range_from: int | None = None
         """Where a range of marks was begun."""
         self.sort_column: int | None = None
@@ -88,6 +77,11 @@ class RowTable(ScrollView, can_focus=True, inherit_bindings=False):
     def current(self) -> Row | None:
         """The row under the cursor, as far as it is known."""
         return self._at(self._cursor)
+
+    @property
+    def here(self) -> str:
+        """Id of the row the cursor is on, or was on when the list was put away."""
+        return self.current.id if self.current is not None else self._was_on
 
     @property
     def index(self) -> int:
@@ -116,18 +110,35 @@ class RowTable(ScrollView, can_focus=True, inherit_bindings=False):
         """Show other rows, all there are; what looks as before is not drawn again."""
         self._given = list(rows)
         self._show(self._sorted(self._given))
-        self.marked &= {row.id for row in rows}
+        self._keep_marks()
 
     def set_window(self, first: int, rows: Sequence[Row], total: int, followed: int | None = None) -> None:
         """Show part of a long list in the list's own order; ``followed``: where the row under the cursor stands now."""
         self.sort_column, self.sort_down, self._given = None, False, list(rows)
         self._show(list(rows), first, total, followed)
         if not self.windowed:
-            self.marked &= {row.id for row in rows}
+            self._keep_marks()
+
+    def _keep_marks(self) -> None:
+        """Of the rows there are."""
+        listed = self.marked & {row.id for row in self.rows}
+        if self.marked and not listed:
+            self.marks_left = self.marked
+        self.marked = listed
+
+    def put_away(self) -> None:
+        """Show no rows until others are given: another list is wanted, and nothing of this one is to be acted on."""
+        self._was_on, self.rows, self.first, self.total, self.known = self.here, [], 0, 0, False
+        self.acknowledge()
+        self.refresh()
+
+    def acknowledge(self) -> None:
+        """Whoever looks knows where the cursor is, and what is marked."""
+        self.left, self.marks_left = None, set()
 
     def pick(self, step: int) -> None:
         """Pick another of the columns shown; sorting goes by it."""
-        shown = [n for n, width in enumerate(layout_columns(self.columns, self.size.width - 1)) if width]
+        shown = [n for n, width in enumerate(_layout(self.columns, self.size.width - 1)) if width]
         at = shown.index(self.picked) if self.picked in shown else (-1 if step > 0 else 0)
         self.picked = shown[(at + step) % len(shown)]
         self.refresh(Region(0, 0, self.size.width, 1))
@@ -150,7 +161,7 @@ class RowTable(ScrollView, can_focus=True, inherit_bindings=False):
         if self.sort_column is None:
             return rows[::-1] if self.sort_down else rows
         column = self.sort_column
-        return sorted(rows, key=lambda row: _natural(row.cells[column].text), reverse=self.sort_down)
+        return sorted(rows, key=lambda row: natural(row.cells[column].text), reverse=self.sort_down)
 
     def _show(self, rows: list[Row], first: int = 0, total: int | None = None, followed: int | None = None) -> None:
         here, before = self.current, self._cursor
@@ -158,7 +169,11 @@ class RowTable(ScrollView, can_focus=True, inherit_bindings=False):
         old, before_rows = [self._at(n) for n in range(top, bottom)], (self.known, not self.total)
         self.known = True
         self.rows, self.first, self.total = rows, first, len(rows) if total is None else total
-        index = next((first + n for n, row in enumerate(rows) if here is not None and row.id == here.id), followed)
+        wanted = here.id if here is not None else self._was_on
+        index = next((first + n for n, row in enumerate(rows) if row.id == wanted), followed)
+        self._was_on = ""
+        if here is not None and index is None:
+            self.left = self.left or here
         self._cursor = max(0, min(self._cursor if index is None else index, self.total - 1))
         self.virtual_size = Size(self.size.width, self.total + 1)
         self._refresh_rows(n for n, row in enumerate(old, top) if row != self._at(n) or before_rows != (True, not self.total))
@@ -180,6 +195,7 @@ class RowTable(ScrollView, can_focus=True, inherit_bindings=False):
     def move(self, to: int) -> None:
         """Put the cursor on a row by number and keep it in sight."""
         to = max(0, min(to, self.total - 1))
+        self.acknowledge()
         if to == self._cursor or not self.total:
             return
         before, self._cursor = self._cursor, to
@@ -276,7 +292,7 @@ class RowTable(ScrollView, can_focus=True, inherit_bindings=False):
         if row is None:
             return palette.fill(self._instead(n), width, base)
         sign = "*" if row.id in self.marked or self._in_range(n) else ">" if n == self._cursor else " "
-        return palette.fill(Line((Cell(sign), *_laid_out(self.columns, row.cells, widths)), n == self._cursor), width, base)
+        return palette.fill(Line((Cell(sign), *laid_out(self.columns, row.cells, widths)), n == self._cursor), width, base)
 
     def _instead(self, n: int) -> Line:
         """What stands where there is no row: a word that one will come, or, in a table that has none, what it is for."""
@@ -292,23 +308,4 @@ class RowTable(ScrollView, can_focus=True, inherit_bindings=False):
             Cell(c.title + (("v" if self.sort_down else "^") if n == self.sort_column else ""), "head" if n == self.picked else "dim")
             for n, c in enumerate(self.columns)
         ]
-        return Line((Cell(" "), *_laid_out(self.columns, titles, widths)))
-
-
-def _laid_out(columns: Sequence[Column], cells: Sequence[Cell], widths: Sequence[int]) -> list[Cell]:
-    out: list[Cell] = []
-    for column, cell, width in zip(columns, cells, widths, strict=True):
-        if width:
-            if out:
-                out.append(Cell(" "))
-            out.append(Cell(fit(cell.text, width, right=column.right), cell.tone))
-    return out
-
-
-def _natural(text: str) -> tuple[int, float, str]:
-    """Numbers before words, by value; ``1,204``, ``840ms`` and ``61%`` count as numbers."""
-    digits = text.replace(",", "").strip().rstrip("%smh$").lstrip("$")
-    try:
-        return (0, float(digits) * (1000 if text.endswith("s") and not text.endswith("ms") else 1), text)
-    except ValueError:
-        return (1, 0.0, text)
+        return Line((Cell(" "), *laid_out(self.columns, titles, widths)))
