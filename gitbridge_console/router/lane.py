@@ -254,7 +254,7 @@ class Lane:
 
     def _start_workers(self, group: asyncio.TaskGroup) -> None:
         """While a job waits for a worker one is starting, whatever those do that have begun."""
-        for _ in range(min(len(self._claimed), STARTING_MAX) - self._starting):
+        while self._starting < STARTING_MAX and self._starting < len(self._claimed):
             self._starting += 1
             group.create_task(self._work_on_all(group), name=f"{self.name}: worker")
 

@@ -45,7 +45,11 @@ class LaneEnds:
             if not alike or (alike[-1][0] is not ending and alike[-1][0] != ending):
                 alike.append((ending, []))
             alike[-1][1].append(job)
-        await asyncio.gather(*(self._conclude(jobs, ending) for ending, jobs in alike))
+        if len(alike) == 1:
+            (ending, jobs), *_ = alike
+            await self._conclude(jobs, ending)
+        else:
+            await asyncio.gather(*(self._conclude(jobs, ending) for ending, jobs in alike))
 
     async def _conclude(self, jobs: list[ClaimedJob], ending: Ending) -> None:
         try:

@@ -218,7 +218,8 @@ class RedisEventQueue(QueueEntrance):
         parts = [(home, some[at : at + TOGETHER_MAX]) for home, some in own.items() for at in range(0, len(some), TOGETHER_MAX)]
         asked = [home.conclude(how, [word for job in part for word in (job.id, job.fence)]) for home, part in parts]
         ended: dict[str, Any] = {}
-        for (_, part), replies in zip(parts, await asyncio.gather(*asked), strict=True):
+        found = [await asked[0]] if len(asked) == 1 else await asyncio.gather(*asked)
+        for (_, part), replies in zip(parts, found, strict=True):
             ended.update(zip([job.id for job in part], replies, strict=True))
         if refused := [done for done in ended.values() if isinstance(done, Exception)]:
             raise refused[0]

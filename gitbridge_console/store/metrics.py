@@ -71,6 +71,9 @@ class Metrics:
         self._offset_s = 0.0
         self._clock_checked_at: float | None = None
         self._pending: defaultdict[tuple[str, int], Counter[str]] = defaultdict(Counter)
+        self._fleet: Counter[str] | None = None
+        """Of what is pending, what is counted of the fleet in the minute that began at ``_fleet_from_s``."""
+        self._fleet_from_s = 0.0
         self._depths: dict[tuple[int, str], int] = {}
         self._minutes = MinuteReader(client, namespace)
         self._judged = Availability(client, namespace)
@@ -116,11 +119,11 @@ class Metrics:
 
     def record_value(self, name: str, ms: float) -> None:
         """Count one duration of the fleet in milliseconds."""
-        self._now_pending(FLEET)[f"v:{name}:{LatencyHistogram.bucket(ms)}"] += 1
+        self._fleet_now()[f"v:{name}:{LatencyHistogram.bucket(ms)}"] += 1
 
     def count(self, name: str, n: int = 1) -> None:
         """Count something of the fleet (``in``, ``out``, ``duplicates`` …)."""
-        self._now_pending(FLEET)[f"k:{name}"] += n
+        self._fleet_now()[f"k:{name}"] += n
 
     def record_depths(self, depths: Mapping[str, int]) -> None:
         """How much stands in each lane now; the greatest of a minute is kept."""
@@ -143,8 +146,15 @@ class Metrics:
             self._attempts.note(attempt.provider, job, attempt)
 
     def _now_pending(self, scope: str) -> Counter[str]:
-        # As `_minute`, written out: every job counts something.
-        return self._pending[scope, int((self._clock() + self._offset_s) // 60)]
+        return self._pending[scope, self._minute()]
+
+    def _fleet_now(self) -> Counter[str]:
+        # Every job counts something of the fleet, so this is looked up once a minute, and after each flush.
+        now_s = self._now_s()
+        if self._fleet is None or not 0 <= now_s - self._fleet_from_s < 60:
+            self._fleet_from_s = now_s // 60 * 60
+            self._fleet = self._now_pending(FLEET)
+        return self._fleet
 
     def _now_s(self) -> float:
         return self._clock() + self._offset_s
@@ -168,7 +178,7 @@ class Metrics:
         Raises:
             redis.exceptions.RedisError: the store is away, or older than version 7 and at its memory limit.
         """
-        pending, self._pending = self._pending, defaultdict(Counter)
+        pending, self._pending, self._fleet = self._pending, defaultdict(Counter), None
         depths, self._depths = self._depths, {}
         if not pending and not depths:
             return 0

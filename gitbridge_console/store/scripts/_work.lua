@@ -256,6 +256,10 @@ end
 
 -- Write all records that changed and forget them: what comes next reads them anew.
 local function write_records()
+  if not (next(changed) or next(fresh) or next(fences) or values[1] or gone[1] or next(older)) then
+    records = {}
+    return
+  end
   for id in pairs(changed) do
     fresh[id] = nil
     values[#values + 1] = J .. id

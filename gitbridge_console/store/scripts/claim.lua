@@ -99,7 +99,8 @@ local function send_payloads(ids, about, tasks)
     if room < 0 and before + i > 1 then break end
     local event = tasks and event_of(ids[i]) or ids[i]
     keys[i] = T .. ':p:' .. event
-    if find(about[i], '"df":', 1, true) then
+    -- By its first letter: of the quote before it a record has many.
+    if find(about[i], 'df":', 1, true) then
       diffs[#diffs + 1] = before + i
       diffs[#diffs + 1] = call('GET', T .. ':f:' .. event) or ''
     end
@@ -119,12 +120,12 @@ while n > 0 and looked < 200 do
   if #ids > 0 then
     its_fence = its_fence or next_fence()
     local tasks, own = is_task(ids[1]), filled(records_of(ids), #ids)
+    local at = #leases
     for i = 1, #ids do
       local id = ids[i]
-      leases[#leases + 1] = until_when
-      leases[#leases + 1] = id
-      holders[#holders + 1] = id
-      holders[#holders + 1] = counted[id] and its_fence .. ' 1' or its_fence
+      leases[at + 1], leases[at + 2] = until_when, id
+      holders[at + 1], holders[at + 2] = id, counted[id] and its_fence .. ' 1' or its_fence
+      at = at + 2
     end
     all_ids, all_records = joined(all_ids, ids), joined(all_records, own)
     local about = own

@@ -13,9 +13,9 @@ local function tell(id)
 end
 
 local asked, keys, said = {}, {}, log_line(level, state, why)
-for i = 5, #ARGV, 2 do
-  asked[#asked + 1] = ARGV[i]
-  keys[#keys + 1] = J .. ARGV[i]
+for n = 1, (#ARGV - 4) / 2 do
+  local id = ARGV[3 + 2 * n]
+  asked[n], keys[n] = id, J .. id
 end
 local raws, held = call('MGET', unpack(keys)), call('HMGET', L, unpack(asked))
 
