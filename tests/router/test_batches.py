@@ -495,7 +495,9 @@ async def test_what_a_batch_cost_is_booked_once_though_the_store_goes_away_in_be
 
 @pytest.mark.anyio
 async def test_a_batch_that_may_overspend_the_budget_is_not_handed_in_and_its_questions_find_their_own_way(open_fleet: Opener) -> None:
-    async with open_fleet(deadline_s=2, budgets={"services": BudgetSettings(usd_per_day=LIVE_USD_MAX * 2)}) as fleet:
+    async with open_fleet(
+        deadline_s=2, max_wait_s=20, max_requests=6, budgets={"services": BudgetSettings(usd_per_day=LIVE_USD_MAX * 2)}
+    ) as fleet:
         ids = await fleet.submit(6)
         async with fleet.engine():
             await fleet.until_problem("its budget of the day would be overspent")
