@@ -9,6 +9,7 @@ from typing import Any
 
 from gitbridge_console.domain.events import EventState, IncomingEvent, Priority
 from gitbridge_console.operations.operations import Operations
+from gitbridge_console.store.keys import BELOW_PLACEHOLDER
 from gitbridge_console.store.records import RoutePlan
 from gitbridge_console.store.replies import text_of
 from gitbridge_console.store.store import Store
@@ -90,6 +91,10 @@ LEFT_BEHIND = frozenset({"k", "fences", "held", "op", "od", "os"})
 """What a restoration leaves out by intention: leases end with it, bulk operations are not copied."""
 
 
+PLACEHOLDER = float(BELOW_PLACEHOLDER.removeprefix("("))
+"""What stands there is no job; it makes an index of the set."""
+
+
 async def digests(door: Operations) -> dict[str, tuple[int, int]]:
     """All there is to compare of a namespace: for each sort of key how many there are, and a sum of hashes over names and contents.
 
@@ -119,8 +124,9 @@ async def digests(door: Operations) -> dict[str, tuple[int, int]]:
         tag, _, rest = name.removeprefix(start).partition("}:")
         sort, _, lane = rest.partition(":")
         if sort in ("r", "l", "g"):
-            async for member, _ in client.zscan_iter(name, count=1000):
-                count("jobs", tag, lane.partition(":")[0], text_of(member))
+            async for member, score in client.zscan_iter(name, count=1000):
+                if score < PLACEHOLDER:
+                    count("jobs", tag, lane.partition(":")[0], text_of(member))
         elif sort == "b":
             for field, size in (await client.hgetall(name)).items():
                 if int(size):  # a state nothing is in any more is not made anew
