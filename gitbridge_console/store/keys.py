@@ -7,8 +7,8 @@
 ``<tag>:b``             hash: bytes counted for the events in each state, the sum of their ``sz``
 ``<tag>:lanes``         set of lane names ever used
 ``<tag>:r:<lane>``      ready jobs, score ``priority * 2**43 + ms``
-``<tag>:l:<lane>``      leased jobs, score = expiry in ms; where there are many also a placeholder, see ``BELOW_PLACEHOLDER``
-``<tag>:fences``        hash: the fence of each leased job, and whether its repository's cap counts it; the placeholder too
+``<tag>:l:<lane>``      leased jobs, score = expiry in ms; where there are many also a long member, see ``BELOW_LONG_MEMBER``
+``<tag>:fences``        hash: the fence of each leased job, and whether its repository's cap counts it; the long member too
 ``<tag>:w:<lane>``      jobs waiting for a time, score = due in ms
 ``<tag>:g:<lane>:<rp>`` jobs of one repository over its cap, score as in the lane;  ``<tag>:held`` set: which of these there are
 ``<tag>:k:<lane>:<rp>`` set: leased jobs of one repository, while a cap is set
@@ -41,9 +41,9 @@ from dataclasses import dataclass
 STORE_VERSION = 2
 """Version of the layout above; an engine refuses a store that says otherwise."""
 
-BELOW_PLACEHOLDER = "(9007199254740991"
+BELOW_LONG_MEMBER = "(9007199254740991"
 """Upper bound of a count of leases. The server keeps small sets as a list that it searches from end to end; one with a member of more
-than 64 bytes is an index. So a claim of many adds such a placeholder, behind all expiries; without it a lease among a hundred costs the
+than 64 bytes is an index. So a claim of many adds such a long member, behind all expiries; without it a lease among a hundred costs the
 server ten times as much."""
 
 

@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 from redis.asyncio import Redis
 
 from gitbridge_console.domain.windows import Bookmark
-from gitbridge_console.store.keys import BELOW_PLACEHOLDER
+from gitbridge_console.store.keys import BELOW_LONG_MEMBER
 
 NEAR = 500
 """Up to this place the sets are read from their beginning; further down the place is searched for first."""
@@ -41,7 +41,7 @@ class MergedSets:
 
     async def total(self) -> int:
         """Entries of all sets."""
-        return sum(await self._each("zcount", "-inf", BELOW_PLACEHOLDER))
+        return sum(await self._each("zcount", "-inf", BELOW_LONG_MEMBER))
 
     async def _each(self, command: str, *args: Any) -> list[Any]:
         if not self._keys:

@@ -25,7 +25,7 @@ from gitbridge_console.store.decision_reader import AT_ONCE, read_decision
 from gitbridge_console.store.event_log import log_lines
 from gitbridge_console.store.headers import header_of, read_header, read_spread, timeline_of
 from gitbridge_console.store.job_reader import JobReader, priority_of
-from gitbridge_console.store.keys import BELOW_PLACEHOLDER
+from gitbridge_console.store.keys import BELOW_LONG_MEMBER
 from gitbridge_console.store.merged_sets import MergedSets
 from gitbridge_console.store.replies import server_now_ms, table_of, text_of, unpack
 
@@ -225,7 +225,7 @@ class EventReader(JobReader):
             on_hold = [value is not None for value in await self._client.hmget(keys.meta, [f"pause:{lane}" for lane in names])]
             pipe = self._client.pipeline(transaction=False)
             for lane in names:
-                pipe.zcount(keys.leased(lane), "-inf", BELOW_PLACEHOLDER)
+                pipe.zcount(keys.leased(lane), "-inf", BELOW_LONG_MEMBER)
                 pipe.zrange(keys.ready(lane), 0, SCAN_MAX - 1)
                 pipe.zrangebyscore(keys.waiting(lane), "-inf", until, start=0, num=SCAN_MAX)
             replies = await pipe.execute()

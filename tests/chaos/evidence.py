@@ -13,7 +13,7 @@ from gitbridge_console.domain.event_views import EventDetail
 from gitbridge_console.domain.events import FINISHED_STATES, STAGE_LANES, EventState
 from gitbridge_console.store.event_log import log_lines
 from gitbridge_console.store.headers import ask_headers, headers_from, read_headers
-from gitbridge_console.store.keys import BELOW_PLACEHOLDER, Keys
+from gitbridge_console.store.keys import BELOW_LONG_MEMBER, Keys
 from gitbridge_console.store.reader import EventReader
 from gitbridge_console.store.replies import server_now_ms, table_of, text_of
 
@@ -138,7 +138,7 @@ async def unfinished(client: Redis, keys: Keys, lanes: Iterable[str]) -> dict[st
         pipe.zcard(keys.state(state))
     for lane in lanes:
         pipe.zcard(keys.ready(lane))
-        pipe.zcount(keys.leased(lane), "-inf", BELOW_PLACEHOLDER)
+        pipe.zcount(keys.leased(lane), "-inf", BELOW_LONG_MEMBER)
         pipe.zcard(keys.waiting(lane))
     replies = await pipe.execute()
     left = {f"events {state}": int(count) for state, count in zip(states, replies, strict=False)}

@@ -9,7 +9,7 @@ from typing import Any
 
 from gitbridge_console.domain.events import EventState, IncomingEvent, Priority
 from gitbridge_console.operations.operations import Operations
-from gitbridge_console.store.keys import BELOW_PLACEHOLDER
+from gitbridge_console.store.keys import BELOW_LONG_MEMBER
 from gitbridge_console.store.records import RoutePlan
 from gitbridge_console.store.replies import text_of
 from gitbridge_console.store.store import Store
@@ -91,7 +91,7 @@ LEFT_BEHIND = frozenset({"k", "fences", "held", "op", "od", "os"})
 """What a restoration leaves out by intention: leases end with it, bulk operations are not copied."""
 
 
-PLACEHOLDER = float(BELOW_PLACEHOLDER.removeprefix("("))
+LONG_MEMBER = float(BELOW_LONG_MEMBER.removeprefix("("))
 """What stands there is no job; it makes an index of the set."""
 
 
@@ -125,7 +125,7 @@ async def digests(door: Operations) -> dict[str, tuple[int, int]]:
         sort, _, lane = rest.partition(":")
         if sort in ("r", "l", "g"):
             async for member, score in client.zscan_iter(name, count=1000):
-                if score < PLACEHOLDER:
+                if score < LONG_MEMBER:
                     count("jobs", tag, lane.partition(":")[0], text_of(member))
         elif sort == "b":
             for field, size in (await client.hgetall(name)).items():

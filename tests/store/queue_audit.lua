@@ -17,9 +17,9 @@ local function header(id)
   return h
 end
 for i = 1, #ARGV do at_rest[ARGV[i]] = true end
-local below_placeholder = '(9007199254740991'
+local below_long_member = '(9007199254740991'
 local function place(key, word, lane)
-  local found = redis.call('ZRANGEBYSCORE', key, '-inf', below_placeholder, 'WITHSCORES')
+  local found = redis.call('ZRANGEBYSCORE', key, '-inf', below_long_member, 'WITHSCORES')
   for i = 1, #found, 2 do
     local id = found[i]
     if where[id] then say(id, 'stands in', where[id], 'and in', word, lane) end
@@ -89,13 +89,13 @@ for _, key in ipairs(redis.call('KEYS', T .. ':e:*')) do
   local counted = tonumber(redis.call('HGET', T .. ':b', state) or 0)
   if size ~= counted then say(state, 'holds', size, 'bytes and counts', counted) end
 end
-local leased, fences, placeholder = 0, redis.call('HLEN', T .. ':fences'), 0
+local leased, fences, long_member = 0, redis.call('HLEN', T .. ':fences'), 0
 for _, lane in ipairs(redis.call('SMEMBERS', T .. ':lanes')) do
   local key = T .. ':l:' .. lane
-  local here = redis.call('ZCOUNT', key, '-inf', below_placeholder)
+  local here = redis.call('ZCOUNT', key, '-inf', below_long_member)
   leased = leased + here
-  if redis.call('ZCARD', key) > here then placeholder = 1 end
+  if redis.call('ZCARD', key) > here then long_member = 1 end
 end
-if leased + placeholder ~= fences then say('leases', leased, 'and fences', fences - placeholder) end
+if leased + long_member ~= fences then say('leases', leased, 'and fences', fences - long_member) end
 for id in pairs(where) do say(id, 'stands in', where[id], 'and belongs to no event') end
 return {total, wrong}

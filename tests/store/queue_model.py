@@ -14,7 +14,7 @@ from gitbridge_console.domain.tasks import TaskState
 from gitbridge_console.settings.model import QueueSettings, RetentionSettings
 from gitbridge_console.settings.routing import RetrySettings
 from gitbridge_console.store.event_queue import RedisEventQueue
-from gitbridge_console.store.keys import BELOW_PLACEHOLDER, Keys
+from gitbridge_console.store.keys import BELOW_LONG_MEMBER, Keys
 from gitbridge_console.store.records import BackPressure, ClaimedJob, Closure, RoutePlan, Seat
 from gitbridge_console.store.replies import text_of
 from tests.headers import header
@@ -173,7 +173,7 @@ class QueueModel:
         client, keys = self.queue.client, self.queue.keys
         lost: dict[str, tuple[str, str]] = {}
         for lane in LANES:
-            for raw in await client.zrangebyscore(keys.leased(lane), "-inf", BELOW_PLACEHOLDER):
+            for raw in await client.zrangebyscore(keys.leased(lane), "-inf", BELOW_LONG_MEMBER):
                 if self.random.random() < 0.5:
                     await client.zadd(keys.leased(lane), {raw: 1})
                     lost[text_of(raw)] = await self._place(text_of(raw))

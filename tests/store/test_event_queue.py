@@ -133,7 +133,7 @@ async def test_a_job_that_kills_its_workers_is_given_up(client: Any, namespace: 
     assert (head["state"], head["err"], head["code"]) == ("failed", "poison", "ERR_ROUTING_010")
 
 
-async def test_what_many_leases_stand_in_is_an_index_and_its_placeholder_is_no_lease(queue: RedisEventQueue) -> None:
+async def test_what_many_leases_stand_in_is_an_index_and_its_long_member_is_no_lease(queue: RedisEventQueue) -> None:
     for n in range(17):
         await queue.enqueue(event(f"d{n}"))
     claim = await queue.claim("route", 16, 30)

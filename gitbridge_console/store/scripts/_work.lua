@@ -7,8 +7,8 @@ local T, J, L, M, C, B, RECEIVED
 local clock, NOW, NOW_MS
 local VALUES_MAX = 4000 -- arguments of one command, well below what Lua can unpack
 -- Longer than what the server keeps in a list that it searches from end to end, so what has this member is an index.
-local PLACEHOLDER = 'a-name-of-more-than-sixty-four-bytes-makes-an-index-of-what-it-is-in'
-local PLACEHOLDER_SCORE = '9007199254740991' -- behind all times there are
+local LONG_MEMBER = 'a-name-of-more-than-sixty-four-bytes-makes-an-index-of-what-it-is-in'
+local LONG_MEMBER_SCORE = '9007199254740991' -- behind all times there are
 local match, find, sub, concat, format, floor
 
 -- Digits of a whole number. As such they take a fifth of the time that they take as those of a fraction; what is greater than 32 bits is

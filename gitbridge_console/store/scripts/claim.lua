@@ -147,9 +147,9 @@ end
 -- Another may do what is left, or what was not come to behind a cap.
 if (n <= 0 or looked >= 200) and call('ZCARD', ready) > 0 then left[lane] = true end
 if its_fence then
-  if #all_ids >= MANY and not call('ZSCORE', leased, PLACEHOLDER) then
-    call('ZADD', leased, PLACEHOLDER_SCORE, PLACEHOLDER)
-    call('HSET', L, PLACEHOLDER, '')
+  if #all_ids >= MANY and not call('ZSCORE', leased, LONG_MEMBER) then
+    call('ZADD', leased, LONG_MEMBER_SCORE, LONG_MEMBER)
+    call('HSET', L, LONG_MEMBER, '')
   end
   write('ZADD', leased, leases)
   write('HSET', L, holders)

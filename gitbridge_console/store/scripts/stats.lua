@@ -18,7 +18,7 @@ end
 local lanes, gauges, pauses, drains = {}, {}, {}, {}
 for _, lane in ipairs(names) do
   local key = T .. ':r:' .. lane
-  local row = {lane, call('ZCARD', key), call('ZCARD', T .. ':w:' .. lane), call('ZCOUNT', T .. ':l:' .. lane, '-inf', '(' .. PLACEHOLDER_SCORE), held[lane] or 0, -1}
+  local row = {lane, call('ZCARD', key), call('ZCARD', T .. ':w:' .. lane), call('ZCOUNT', T .. ':l:' .. lane, '-inf', '(' .. LONG_MEMBER_SCORE), held[lane] or 0, -1}
   if row[2] > 0 then
     for n = 1, 5 do
       local low, high = int((n * 100 - 50) * BAND), '(' .. int((n * 100 + 50) * BAND)
