@@ -25,6 +25,7 @@ from gitbridge_console.settings.model import RedisSettings, Settings
 from gitbridge_console.simulator.profiles import QUIET, FaultRates, Latency, Profiles, Storm, named_profiles
 from gitbridge_console.simulator.server import DEMO_KEY, ServicesError, ServicesThread, demo_settings, serve_services
 from gitbridge_console.simulator.service import Ask, SimulatedService
+from gitbridge_console.simulator.services import Closing
 
 pytestmark = pytest.mark.anyio
 
@@ -344,16 +345,27 @@ async def test_bad_requests_get_the_vendors_errors(urls: dict[str, str]) -> None
         assert (await http.post(address, json={"messages": [{"role": "user", "content": 5}], "max_tokens": 1})).status_code == 400
 
 
-async def test_latency_is_kept() -> None:
+async def test_latency_is_kept(monkeypatch: pytest.MonkeyPatch) -> None:
     """The first token comes after its share of the time, the rest is spread over the stream."""
+    asked: list[float] = []
+    really_wait = Closing.wait
+
+    async def wait(closing: Closing, seconds: float) -> None:
+        asked.append(seconds)
+        await really_wait(closing, seconds)
+
+    monkeypatch.setattr(Closing, "wait", wait)
     profiles = {name: replace(profile, latency=Latency(0.3, 0.0, 0.5)) for name, profile in QUIET.items()}
     async with serve_services(1, profiles) as urls, openai_at(urls, "grok") as client:
         began, times = time.monotonic(), []
         async for event in await client.responses.create(**response_body("grok"), stream=True):
             if event.type == "response.output_text.delta":
                 times.append(time.monotonic() - began)
-        assert 0.14 < times[0] < 0.28
-        assert 0.25 < times[-1] < 0.6
+    before_first, between = asked[:2], asked[2:]
+    assert sum(before_first) == pytest.approx(0.15)
+    assert between == pytest.approx([0.15 / len(times)] * len(times))
+    assert times[0] > 0.14, "the waits were waited out"
+    assert times[-1] > 0.25
 
 
 def test_storms_follow_the_clock() -> None:
