@@ -217,6 +217,15 @@ async def test_approve_and_reject(key: str, word: str) -> None:
         assert d.writes == [(word, "00000412"), (word, "00000412")]
 
 
+@pytest.mark.parametrize("key", ["O", "N"])
+async def test_what_waits_for_nobody_is_not_asked_about(key: str) -> None:
+    """Neither in the list nor on its page; what was typed for the question goes nowhere."""
+    async with driving() as d:
+        await d.press("5", "j", "j", key, "y")
+        assert "991 does not wait for an operator: nothing is done" in d.bottom
+        assert d.writes == []
+
+
 async def test_writes_on_the_event_screen() -> None:
     """Replay, cancel, priority."""
     async with driving() as d:

@@ -150,6 +150,19 @@ async def test_approving_asks_first() -> None:
         assert d.writes == [("approve", "00000412")]
 
 
+@pytest.mark.parametrize("key", ["O", "N"])
+async def test_what_waits_for_nobody_any_more_is_not_asked_about(key: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    async with driving() as d:
+
+        async def show_event(event_id: str, *, payload: bool = False) -> EventDetail:
+            return event(event_id, payload=payload).model_copy(update={"state": "resolved"})
+
+        monkeypatch.setattr(d.fleet.door, "show_event", show_event)
+        await d.press("5", "enter", key, "y")
+        assert "412 does not wait for an operator, it is resolved: nothing is done" in d.bottom
+        assert d.writes == []
+
+
 async def test_what_is_meant_goes_by_names_when_the_numbers_changed_meanwhile(monkeypatch: pytest.MonkeyPatch) -> None:
     async with driving() as d:
         await d.press("5", "enter", "j")

@@ -14,7 +14,7 @@ from gitbridge_console.console.widgets.bottom_row import Question
 from gitbridge_console.domain.answers import SEVERITIES
 from gitbridge_console.domain.decisions import Cluster, Decision, EditWord
 from gitbridge_console.domain.event_views import ChangeReport, EventDetail
-from gitbridge_console.domain.events import Kind
+from gitbridge_console.domain.events import EventState, Kind
 from gitbridge_console.operations.errors import Refused
 
 if TYPE_CHECKING:
@@ -144,15 +144,27 @@ class JudgingScreen(PageScreen):
 
     def action_approve(self) -> None:
         """Approve and post it, after y/N."""
-        if self.may_write():
+        if self._waits() and self.may_write():
             seen, text = self.event.decision if self.event else None, self.text_to_post
             label = f"approve {short_id(self.event_id)} and post{'' if text is None else ' the changed text'}"
             self.confirm(label, lambda: self.write(lambda door: door.approve(self.event_id, seen=seen, text=text), "approve"))
 
     def action_reject(self) -> None:
         """Reject it, after y/N."""
-        if self.may_write():
+        if self._waits() and self.may_write():
             self.confirm(f"reject {short_id(self.event_id)}", lambda: self.write(lambda door: door.reject(self.event_id), "reject"))
+
+    def _waits(self) -> bool:
+        """Whether it waits for an operator, as far as is seen; says so when not."""
+        waits = self.event is not None and self.event.state == EventState.AWAITING_APPROVAL
+        if not waits:
+            self.refuse(waits_for_nobody(self.event_id, self.event.state if self.event is not None else ""))
+        return waits
+
+
+def waits_for_nobody(event_id: str, state: str = "") -> str:
+    """What is said where there is nothing to approve or reject."""
+    return f"{short_id(event_id)} does not wait for an operator{f', it is {state}' if state else ''}: nothing is done"
 
 
 def _named(found: Sequence[Cluster]) -> str:

@@ -228,23 +228,6 @@ class TableScreen(PageScreen):
 
             steering.cancel(self, chosen)
 
-    def action_approve(self) -> None:
-        """Approve the event under the cursor."""
-        self._judge(approve=True)
-
-    def action_reject(self) -> None:
-        """Reject the event under the cursor."""
-        self._judge(approve=False)
-
-    def _judge(self, *, approve: bool) -> None:
-        row = self.table.current
-        if row is None:
-            self.refuse(NOTHING)
-        elif self.may_write():
-            from gitbridge_console.console import steering
-
-            steering.judge(self, row.id, approve=approve)
-
     def action_priority(self, step: int) -> None:
         """One class up or down, for each row from where it is."""
         if not self.may_write():

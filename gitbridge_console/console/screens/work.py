@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from gitbridge_console.console import steering
 from gitbridge_console.console.screens.base import bindings_for
 from gitbridge_console.console.screens.detail import DetailScreen
+from gitbridge_console.console.screens.judging import waits_for_nobody
 from gitbridge_console.console.screens.listing import NOTHING
 from gitbridge_console.console.screens.paging import STEP, PagedScreen
 from gitbridge_console.console.views.cells import Row
@@ -15,7 +16,7 @@ from gitbridge_console.console.views.tables import DECISION_COLUMNS, EVENT_COLUM
 from gitbridge_console.console.views.tours import EMPTY
 from gitbridge_console.console.widgets.row_table import RowTable
 from gitbridge_console.domain.bulk import AT_ONCE_MAX, Selection
-from gitbridge_console.domain.event_views import EventSummary, JobSummary
+from gitbridge_console.domain.event_views import DecisionSummary, EventSummary, JobSummary
 from gitbridge_console.domain.events import EventState
 from gitbridge_console.domain.filters import EventFilter
 from gitbridge_console.domain.snapshots import FleetSnapshot
@@ -140,6 +141,11 @@ class ConsensusScreen(DetailScreen):
     scope = "consensus"
     BINDINGS = bindings_for("consensus")
 
+    def __init__(self) -> None:
+        super().__init__()
+        self._waiting: frozenset[str] = frozenset()
+        """Ids of the events listed that wait for an operator."""
+
     def make_table(self) -> RowTable:
         """Decisions."""
         return RowTable(DECISION_COLUMNS, empty=EMPTY["consensus"], id="decisions")
@@ -149,11 +155,32 @@ class ConsensusScreen(DetailScreen):
         wanted = EventFilter.parse(self.filter)
         self.look(
             lambda door: door.list_decisions(DECISIONS_MAX, wanted),
-            lambda rows: self.table.set_rows(decision_rows(rows)),
+            self._list,
             group="list",
             about=self.filter,
         )
         self.fetch_detail()
+
+    def _list(self, decisions: Sequence[DecisionSummary]) -> None:
+        self._waiting = frozenset(row.event_id for row in decisions if row.needs_operator)
+        self.table.set_rows(decision_rows(decisions))
+
+    def action_approve(self) -> None:
+        """Approve the event under the cursor, after y/N."""
+        self._judge(approve=True)
+
+    def action_reject(self) -> None:
+        """Reject the event under the cursor, after y/N."""
+        self._judge(approve=False)
+
+    def _judge(self, *, approve: bool) -> None:
+        row = self.table.current
+        if row is None:
+            self.refuse(NOTHING)
+        elif row.id not in self._waiting:
+            self.refuse(waits_for_nobody(row.id))
+        elif self.may_write():
+            steering.judge(self, row.id, approve=approve)
 
     def crumb(self) -> str:
         """Screen, filter, how many, marks."""

@@ -1,8 +1,12 @@
 """``python -m tests.benchmarks.queue.depth [EVENTS]``: what a claim costs in a short and in a long queue, and how long each script takes.
 
 The long one has 1,000,000 events unless told otherwise; that takes some minutes and about 0.7 GB of memory of a server of
-its own. One round is a claim of 32 events, their end, and as many new ones, so that the depth stays. All is told in CPU
-time of the server, which says little about how busy the machine is; a script holds the server up for as long.
+its own. The short one is on a server beside it, and the two take turns, so that a machine that changes its pace changes
+both. One round is a claim of 32 events, their end, and as many new ones, so that the depth stays.
+
+A call's cost is the CPU time the server took for it, or the time the server itself measured for the script, whichever is
+less: the first also counts what the server does beside it (the fork for a rewrite of its file), the second a machine that
+is busy elsewhere. A script holds the server up for as long.
 """
 
 from __future__ import annotations
@@ -14,6 +18,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Awaitable
+from contextlib import AsyncExitStack
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -28,9 +33,9 @@ from gitbridge_console.store.records import Ending
 from tests.store.servers import Server
 
 FEW = 1_000
-TOGETHER = 1_000
 CLAIM = 32
-ROUNDS = 400
+TURNS = 40
+ROUNDS_A_TURN = 10
 BULK = 200
 DONE = Ending(EventState.RESOLVED)
 
@@ -55,29 +60,34 @@ class Bench:
     def _cpu_us(self) -> float:
         return int(Path(f"/proc/{self.server.process.pid}/schedstat").read_text().split()[0]) / 1e3
 
-    async def _calls(self) -> int:
-        return int((await self.client.info("commandstats")).get("cmdstat_fcall", {"calls": 0})["calls"])
+    async def _scripts(self) -> tuple[int, float]:
+        """Calls of scripts so far, and the µs the server measured for them."""
+        stats = (await self.client.info("commandstats")).get("cmdstat_fcall", {"calls": 0, "usec": 0})
+        return int(stats["calls"]), float(stats["usec"])
 
     async def cost(self, what: str, doing: Awaitable[T]) -> T:
-        """Note the CPU time of a call; of what takes several calls their mean."""
-        calls, before = await self._calls(), self._cpu_us()
+        """Note what a call cost, in µs; of what takes several calls their mean."""
+        (calls, measured), cpu = await self._scripts(), self._cpu_us()
         found = await doing
-        spent = self._cpu_us() - before
-        self.costs.setdefault(what, []).append(spent / max(1, await self._calls() - calls))
+        cpu = self._cpu_us() - cpu
+        calls_now, measured_now = await self._scripts()
+        self.costs.setdefault(what, []).append(min(cpu, measured_now - measured) / max(1, calls_now - calls))
         return found
 
     async def fill(self, depth: int) -> None:
-        """Enqueue until so many wait."""
+        """Enqueue until so many wait, and until the server has written its file anew where that made it too long."""
         while (missing := depth - int(await self.client.zcard(self.queue.keys.ready("route")))) > 0:
-            await self.cost(f"enqueue {MANY_MAX}", self.queue.enqueue_many(self._events(min(TOGETHER, missing))))
+            await self.cost(f"enqueue {MANY_MAX}", self.queue.enqueue_many(self._events(min(MANY_MAX, missing))))
+        while (await self.client.info("persistence"))["aof_rewrite_in_progress"]:
+            await asyncio.sleep(0.1)
 
-    async def claims(self, where: str) -> float:
-        """CPU of the server for a claimed event, in µs, without its end and the event that replaces it."""
-        for _ in range(ROUNDS):
-            claim = await self.cost(f"claim {CLAIM}, {where}", self.queue.claim("route", CLAIM))
+    async def turn(self) -> float:
+        """CPU of the server for a claimed event, in µs, without its end and the event that replaces it; the median of some rounds."""
+        for _ in range(ROUNDS_A_TURN):
+            claim = await self.cost(f"claim {CLAIM}", self.queue.claim("route", CLAIM))
             await self.cost(f"end {CLAIM}", self.queue.conclude(claim.jobs, DONE))
             await self.queue.enqueue_many(self._events(len(claim.jobs)))
-        return statistics.median(self.costs[f"claim {CLAIM}, {where}"]) / CLAIM
+        return statistics.median(self.costs[f"claim {CLAIM}"][-ROUNDS_A_TURN:]) / CLAIM
 
     async def everything_else(self) -> None:
         """What operators and the upkeep do, with the lane as full as it is."""
@@ -101,40 +111,46 @@ class Bench:
         return found
 
 
-async def measure(server: Server, depth: int) -> dict[str, Any]:
-    """Costs at both depths, and of all scripts on the way."""
-    bench = Bench(server)
-    try:
-        await bench.fill(FEW)
-        few = await bench.claims("few")
-        started = time.perf_counter()
-        await bench.fill(depth)
-        seconds = time.perf_counter() - started
-        many = await bench.claims("many")
-        await bench.everything_else()
-        memory = (await bench.client.info("memory"))["used_memory"]
-        return {
-            "depth": depth,
-            "filled_per_s": (depth - FEW) / seconds,
-            "bytes_an_event": memory / depth,
-            "claim_us_at_1000": few,
-            "claim_us_at_depth": many,
-            "ratio": many / few,
-            "scripts": bench.scripts(),
-        }
-    finally:
-        await bench.client.aclose()
+async def measure(short: Bench, long: Bench, depth: int) -> dict[str, Any]:
+    """Costs at both depths, and of all scripts in the long one."""
+    await short.fill(FEW)
+    started = time.perf_counter()
+    await long.fill(depth)
+    seconds = time.perf_counter() - started
+    turns = [(await short.turn(), await long.turn()) for _ in range(TURNS)]
+    await long.everything_else()
+    memory = (await long.client.info("memory"))["used_memory"]
+    return {
+        "depth": depth,
+        "filled_per_s": depth / seconds,
+        "bytes_an_event": memory / depth,
+        "claim_us_at_1000": statistics.median(few for few, _ in turns),
+        "claim_us_at_depth": statistics.median(many for _, many in turns),
+        "ratio": statistics.median(many / few for few, many in turns),
+        "ratio_quartiles": statistics.quantiles((many / few for few, many in turns), n=4)[::2],
+        "scripts": long.scripts(),
+    }
+
+
+async def run(folder: Path, depth: int) -> dict[str, Any]:
+    """Measure on two servers of its own."""
+    async with AsyncExitStack() as stack:
+        benches = []
+        for name in ("short", "long"):
+            (folder / name).mkdir()
+            server = Server(find_server_binary(), folder / name, "--save", "", "--appendonly", "yes", "--appendfsync", "everysec")
+            stack.callback(server.kill)
+            bench = Bench(server)
+            stack.push_async_callback(bench.client.aclose)
+            benches.append(bench)
+        return await measure(*benches, depth)
 
 
 def main() -> None:
     """Print the figures as JSON."""
     depth = int(sys.argv[1]) if len(sys.argv) > 1 else 1_000_000
     with tempfile.TemporaryDirectory() as folder:
-        server = Server(find_server_binary(), Path(folder), "--save", "", "--appendonly", "yes", "--appendfsync", "everysec")
-        try:
-            print(json.dumps(asyncio.run(measure(server, depth)), indent=1))
-        finally:
-            server.kill()
+        print(json.dumps(asyncio.run(run(Path(folder), depth)), indent=1))
 
 
 if __name__ == "__main__":
