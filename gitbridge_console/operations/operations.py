@@ -197,7 +197,9 @@ class Operations(
                 record.before[lane] = held(await self._store.queue.pause(lane, by=self._actor.who, reason=reason, for_s=for_s))
                 record.after[lane] = "paused" if for_s is None else f"paused for {for_s:g} s"
             record.affected = len(names)
-        return ChangeReport(changed=len(names), ids=tuple(names))
+        held_for_good = for_s is None and not self._settings().queue.pause_hold_s and any(name not in STAGE_LANES for name in names)
+        notes = ("its new seats wait too, drain gives it none",) if held_for_good else ()
+        return ChangeReport(changed=len(names), ids=tuple(names), notes=notes)
 
     async def drain(self, provider: str, reason: str) -> ChangeReport:
         """Give a provider no new seats; what waits for it is finished. :meth:`resume` ends it."""

@@ -67,9 +67,8 @@ def build_snapshot(
         for name, own in settings.providers.items()
     }
     at = iso_from_ms(stats.now_ms)
-    pace = {name: provider.calls_1m / 60 for name, provider in window.providers.items()}
     legacy, reconcile = legacy_status(settings.legacy, inbox, stats.now_ms), reconcile_status(inbox)
-    overload = measure(settings.queue, settings.shedding, stats, pace)
+    overload = measure(settings.queue, settings.shedding, stats, window.paces)
     engines = tuple(
         EngineStatus(
             id=beat.id,

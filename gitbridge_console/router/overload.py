@@ -60,10 +60,10 @@ def may_be_shed(priority: Priority, settings: SheddingSettings) -> bool:
 
 
 def measure(queue: QueueSettings, shedding: SheddingSettings, stats: QueueStats, answers_per_s: Mapping[str, float]) -> Overload:
-    """Where the queue stands. ``answers_per_s`` is each provider's pace over the last minute, over all engines.
+    """Where the queue stands. ``answers_per_s`` is each provider's pace, over all engines.
 
-    A paused lane does not count, since its waiting is an operator's will; nor does one without a pace, whose provider is
-    away: its work fails over or parks.
+    A paused lane does not count, since its waiting is an operator's will; nor does one without a pace, whose provider has only begun, or
+    is away: its work fails over or parks.
     """
     undecided = sum(stats.states.get(state, 0) for state in UNDECIDED)
     fill = undecided / queue.max_waiting

@@ -13,6 +13,7 @@ from gitbridge_console.router.overload import Overload, measure
 from gitbridge_console.router.rate_limits import RateLimiter
 from gitbridge_console.settings.holder import SettingsHolder
 from gitbridge_console.store.fleet import Beat
+from gitbridge_console.store.metrics_window import PACE_MINUTES
 from gitbridge_console.store.store import Store
 from gitbridge_console.store.trouble import STORE_AWAY
 
@@ -72,12 +73,11 @@ class Upkeep:
     async def _look_round(self) -> None:
         """See which lanes are held and how much there is to do; said once when it changes."""
         settings, store, router = self._holder.current, self._store, self._router
-        stats, window = await store.queue.stats(), await store.metrics.read(minutes=2)
+        stats, window = await store.queue.stats(), await store.metrics.read(minutes=PACE_MINUTES)
         store.metrics.record_depths({name: lane.ready + lane.waiting + lane.leased + lane.held for name, lane in stats.lanes.items()})
         router.paused = frozenset(stats.pauses)
         router.no_new_seats = no_new_seats(stats, settings.queue.pause_hold_s)
-        pace = {name: provider.calls_1m / 60 for name, provider in window.providers.items()}
-        before, self.overload = self.overload, measure(settings.queue, settings.shedding, stats, pace)
+        before, self.overload = self.overload, measure(settings.queue, settings.shedding, stats, window.paces)
         if self.overload.step is not before.step:
             logger.warning("overload: %s%s", self.overload.step.label, f": {self.overload.reason}" if self.overload.reason else "")
         await self._budgets.look()

@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
+from itertools import pairwise
 
 from gitbridge_console.domain.failures import RULES, FailureClass
 from gitbridge_console.domain.snapshots import Percentiles
@@ -14,6 +15,9 @@ from gitbridge_console.store.latency_histogram import LatencyHistogram
 UNAVAILABLE = frozenset(cls.value for cls, rule in RULES.items() if rule.breaker_weight >= 1 or rule.disables)
 """Outcomes in which the service was not there for us, as opposed to answering something unusable."""
 
+
+PACE_MINUTES = 6
+"""Minutes a provider's pace is judged by, the running one included."""
 
 NOT_AN_ERROR = frozenset({"ok", "cancelled", FailureClass.NEUTRAL.value})
 
@@ -25,6 +29,8 @@ class ProviderWindow:
     calls_1m: int = 0
     calls_15m: int = 0
     """Calls over the whole window, 15 minutes unless asked otherwise."""
+    pace_per_s: float | None = None
+    """Calls a second that it is known to get through, see :func:`pace_of`."""
     latency_ms: Percentiles = field(default_factory=Percentiles)
     ttft_ms: Percentiles = field(default_factory=Percentiles)
     errors_by_class: Mapping[str, int] = field(default_factory=dict)
@@ -51,6 +57,11 @@ class MetricsWindow:
     def percentiles(self, name: str) -> Percentiles:
         """p50, p95, p99 of a named duration (``queue_latency``, ``routing_latency``, ``processing``), in milliseconds."""
         return _percentiles(self.durations.get(name))
+
+    @property
+    def paces(self) -> dict[str, float]:
+        """Calls a second that each provider gets through, where that is known."""
+        return {name: one.pace_per_s for name, one in self.providers.items() if one.pace_per_s is not None}
 
     def per_second(self, name: str) -> float:
         """Rate of a named count over the last minute."""
@@ -114,6 +125,18 @@ class MinuteCounts(dict[str, int]):
         return LatencyHistogram.from_fields(self, "l:").percentile(0.95) if self else None
 
 
+def pace_of(calls: Sequence[int], rest: float) -> float | None:
+    """Calls a second in the best of some minutes, oldest first; of the last one the share ``rest`` is still to come.
+
+    A minute counts only behind another one with calls: in the first one after a start or a pause little was asked, which says nothing of
+    what could have been answered. ``None`` where no minute counts.
+    """
+    whole = [now for before, now in pairwise(calls[:-1]) if before and now]
+    if len(calls) > 2 and calls[-2] and calls[-3]:
+        whole.append(round(calls[-1] + calls[-2] * rest))
+    return max(whole) / 60 if whole else None
+
+
 def provider_window(tables: Sequence[MinuteCounts], total: Counter[str], rest: float) -> ProviderWindow:
     """One provider over the minutes of the tables, oldest first, in all ``total``; of the last one the share ``rest`` is still to come."""
     by_class = named(total, "e:")
@@ -122,6 +145,7 @@ def provider_window(tables: Sequence[MinuteCounts], total: Counter[str], rest: f
     return ProviderWindow(
         calls_1m=round(tables[-1].calls + before * rest),
         calls_15m=_calls(total),
+        pace_per_s=pace_of([table.calls for table in tables[-PACE_MINUTES:]], rest),
         latency_ms=_percentiles(LatencyHistogram.from_fields(total, "l:")),
         ttft_ms=_percentiles(LatencyHistogram.from_fields(total, "t:")),
         errors_by_class={name: n for name, n in sorted(by_class.items()) if name not in NOT_AN_ERROR},

@@ -7,6 +7,7 @@ from driving import Driver, driving, settle
 from sample import jobs, store_away
 
 from gitbridge_console.console.screens import paging
+from gitbridge_console.console.widgets.lines import Page
 from gitbridge_console.domain.bulk import BulkKind, Deed, Selection
 
 pytestmark = pytest.mark.anyio
@@ -79,6 +80,19 @@ async def test_a_filter_given_while_the_store_was_away_is_looked_for_when_it_is_
         d.fleet.snapshot = there
         await settle(d.pilot)
         assert {row.cells[1].text for row in d.table.rows} == {"grok"}
+
+
+async def test_where_nothing_matches_the_filter_is_said_and_no_event_is_shown_beside() -> None:
+    async with driving(size=(120, 40)) as d:
+        await open_queue(d, 60)
+        assert d.screen.query_one("#detail", Page).lines
+        await d.press("slash")
+        await d.type("provider=nobody")
+        await settle(d.pilot)
+        assert "Nothing matches /provider=nobody" in d.shown()
+        assert not d.screen.query_one("#detail", Page).lines
+        await d.press("escape")
+        assert d.table.total == 60
 
 
 async def test_what_was_found_is_counted_while_it_is_looked_for_anew() -> None:

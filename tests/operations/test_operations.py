@@ -95,6 +95,13 @@ async def test_pause_holds_a_lane_until_resume_and_both_are_audited(door: Operat
     assert written == [("resume", "claude, grok", "ana", "ops-3"), ("pause", "claude", "ana", "ops-3")]
 
 
+async def test_a_pause_without_an_end_says_what_becomes_of_new_seats(door: Operations) -> None:
+    for_good = await door.pause(["claude", "decide"], "maintenance")
+    assert for_good.notes == ("its new seats wait too, drain gives it none",)
+    assert (await door.pause(["claude"], "maintenance", for_s=900)).notes == ()
+    assert (await door.pause(["decide"], "a stage has no seats")).notes == ()
+
+
 async def test_drain_is_shown_and_audited_and_ended_by_resume(door: Operations, store: Store) -> None:
     await door.submit(event())
     (job,) = (await store.queue.claim("route", 1)).jobs

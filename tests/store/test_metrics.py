@@ -13,6 +13,7 @@ from redis.exceptions import ConnectionError as RedisConnectionError
 from gitbridge_console.settings.model import RedisSettings
 from gitbridge_console.store.connection import make_client
 from gitbridge_console.store.metrics import BOUNDS_MS, LatencyHistogram, Metrics, minute_key, providers_key
+from gitbridge_console.store.metrics_window import pace_of
 
 durations = st.lists(st.floats(min_value=0, max_value=1e7), min_size=1, max_size=60)
 
@@ -255,3 +256,21 @@ async def test_two_readers_at_once_do_not_take_each_others_minutes_away(client: 
     await asyncio.gather(long, short)
     again = await asyncio.gather(metrics.read(minutes=15), metrics.read(minutes=2), metrics.read(minutes=20))
     assert [window.minutes for window in again] == [15, 2, 20]
+
+
+@pytest.mark.parametrize(
+    ("calls", "rest", "pace"),
+    [
+        ([0, 0, 0, 0, 0, 3], 0.9, None),
+        ([0, 0, 0, 0, 1, 3], 0.9, None),
+        ([0, 0, 0, 1, 60, 10], 0.75, 1.0),
+        ([60, 60, 60, 60, 60, 1], 0.98, 1.0),
+        ([60, 60, 60, 5, 0, 1], 0.5, 1.0),
+        ([120, 60, 0, 0, 0, 1], 0.5, 1.0),
+        ([0, 0, 60, 60, 60, 60], 0.5, 1.5),
+        ([60], 0.5, None),
+    ],
+    ids=["just begun", "in the second minute", "for two minutes", "steady", "just resumed", "before a pause", "ever faster", "too short"],
+)
+def test_a_pace_is_that_of_the_best_minute_and_none_is_known_at_the_beginning(calls: list[int], rest: float, pace: float | None) -> None:
+    assert pace_of(calls, rest) == pace

@@ -30,8 +30,10 @@ class DetailScreen(TableScreen):
         self.fetch_detail()
 
     def fetch_detail(self) -> None:
-        """Ask for the event of the row under the cursor."""
+        """Ask for the event of the row under the cursor; without one nothing is shown."""
         row = self.table.current
+        if not self.table.total:
+            self.query_one("#detail", Page).set_lines([])
         if row is None or self.size.width < SPLIT_WIDTH:
             return
         event_id = row.id.partition(".")[0]

@@ -28,8 +28,18 @@ class TableScreen(PageScreen):
 
     def __init__(self) -> None:
         super().__init__()
-        self.filter = ""
+        self._filter = ""
         self.all_rows: list[Row] = []
+
+    @property
+    def filter(self) -> str:
+        """By what the list is narrowed; empty where it is not."""
+        return self._filter
+
+    @filter.setter
+    def filter(self, text: str) -> None:
+        self._filter = text
+        self.table.narrow(text)
 
     @property
     def table(self) -> RowTable:

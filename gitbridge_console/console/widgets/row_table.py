@@ -48,6 +48,7 @@ class RowTable(ScrollView, can_focus=True, inherit_bindings=False):
         super().__init__(id=id)
         self.columns = tuple(columns)
         self.empty = empty
+        self._narrowed_by = ""
         self.rows: list[Row] = []
         """The rows that are known: all of them, or a window."""
         self.first = 0
@@ -125,6 +126,12 @@ class RowTable(ScrollView, can_focus=True, inherit_bindings=False):
         if self.marked and not listed:
             self.marks_left = self.marked
         self.marked = listed
+
+    def narrow(self, text: str) -> None:
+        """Say that no row matches this, where there is none."""
+        if text != self._narrowed_by:
+            self._narrowed_by = text
+            self.refresh()
 
     def put_away(self) -> None:
         """Show no rows until others are given: another list is wanted, and nothing of this one is to be acted on."""
@@ -300,7 +307,8 @@ class RowTable(ScrollView, can_focus=True, inherit_bindings=False):
             return line(Cell("  reading…" if n == 1 else "", "dim"))
         if self.total:
             return line(Cell(" …" if n < self.total else "", "dim"))
-        tour = [part for text in self.empty.split("\n") for part in wrap(line(text), self.size.width - 4, 0)]
+        instead = f"Nothing matches /{self._narrowed_by}\n/ changes the filter, esc takes it off." if self._narrowed_by else self.empty
+        tour = [part for text in instead.split("\n") for part in wrap(line(text), self.size.width - 4, 0)]
         return line("  ", *(Cell(part.text, "dim" if n > 1 else "") for part in tour[n - 1].parts)) if 0 < n <= len(tour) else line("")
 
     def _heading(self, widths: Sequence[int]) -> Line:
