@@ -107,6 +107,8 @@ class EventFilter:
             if value is None:
                 continue
             name = _known_key(key)
+            if name in fields:
+                raise ValueError(f"{name.removesuffix('_ms')} is given twice in the filter")
             if key == "age":
                 duration_s(value)
             fields[name] = moment_ms(value, now) if name.endswith("_ms") else _checked(name, value)
@@ -131,11 +133,15 @@ class EventFilter:
             key, equals, value = part.partition("=")
             if equals:
                 _known_key(key)
+                if key in words:
+                    raise ValueError(f"{key} is given twice in the filter")
                 words[key] = value
             else:
                 free.append(part)
+        if free and "text" in words:
+            raise ValueError(f"text= is given, and words without = too: {' '.join(free)}")
         if free:
-            words.setdefault("text", " ".join(free))
+            words["text"] = " ".join(free)
         return cls.build(now_ms=now_ms, inverted=inverted, **words)
 
     def rules_out(self, event_id: str, *, state: str, kind: str, error: str, received_ms: int) -> bool:

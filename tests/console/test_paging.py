@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from typing import Any
+
 import pytest
 from driving import Driver, driving, settle
 from sample import jobs, store_away
 
 from gitbridge_console.console.screens import paging
+from gitbridge_console.console.views.cells import Row
 from gitbridge_console.console.widgets.lines import Page
 from gitbridge_console.domain.bulk import BulkKind, Deed, Selection
+from gitbridge_console.domain.event_views import JobSummary
+from gitbridge_console.domain.windows import SearchStep
 
 pytestmark = pytest.mark.anyio
 
@@ -108,23 +114,83 @@ async def test_what_was_found_is_counted_while_it_is_looked_for_anew() -> None:
         assert d.screen.crumb() == known
 
 
+def make_steps_last(d: Driver, seconds: float) -> None:
+    search = d.fleet.door.job_search
+
+    async def slow(*asked: Any) -> SearchStep[JobSummary]:
+        d.clock.now += seconds
+        return await search(*asked)
+
+    d.fleet.door.job_search = slow  # type: ignore[method-assign]
+
+
+async def filter_by_grok(d: Driver) -> None:
+    await open_queue(d)
+    await d.press("slash")
+    await d.type("provider=grok")
+    while d.screen.gathering:  # type: ignore[attr-defined]
+        await settle(d.pilot)
+
+
 async def test_a_filter_searches_step_by_step_and_says_how_far_it_is() -> None:
     async with driving() as d:
         d.fleet.door.step = 1_000
-        await open_queue(d)
-        await d.press("slash")
-        await d.type("provider=grok")
-        while d.screen.gathering:  # type: ignore[attr-defined]
-            await settle(d.pilot)
+        make_steps_last(d, 1.0)
+        await filter_by_grok(d)
         assert d.fleet.door.asked.count("job search") == 5
         assert "looked at 5,000 of 5,000" in d.screen.crumb()
         assert {row.cells[1].text for row in d.table.rows} == {"grok"}
-        asked = len(d.fleet.door.asked)
-        await d.press("2")
-        assert d.fleet.door.asked[asked:].count("job search") == 0, "what took several steps stays as it was found"
         await d.press("escape")
         assert d.table.total == MANY
         assert d.table.windowed
+
+
+async def test_a_long_search_is_made_anew_after_ten_times_what_it_took_and_lists_what_it_found_until_then() -> None:
+    async with driving() as d:
+        d.fleet.door.step = 1_000
+        make_steps_last(d, 1.0)
+        await filter_by_grok(d)
+        d.fleet.door.jobs = jobs(MANY // 2)
+        d.clock.now += 49.0
+        await settle(d.pilot)
+        assert d.fleet.door.asked.count("job search") == 5
+        given, set_rows = [], d.table.set_rows
+
+        def note(rows: Sequence[Row]) -> None:
+            given.append(rows)
+            set_rows(rows)
+
+        d.table.set_rows = note  # type: ignore[method-assign]
+        d.clock.now += 1.0
+        await settle(d.pilot)
+        assert d.fleet.door.asked.count("job search") == 8
+        assert len(given) == 1, "nothing of it before all of it is there"
+        assert "looked at 2,500 of 2,500" in d.screen.crumb()
+
+
+async def test_after_a_write_a_long_search_is_made_anew_at_once() -> None:
+    async with driving() as d:
+        d.fleet.door.step = 1_000
+        make_steps_last(d, 1.0)
+        await filter_by_grok(d)
+        await d.press("minus")
+        assert d.writes
+        assert d.fleet.door.asked.count("job search") == 10
+
+
+async def test_a_search_that_was_stopped_is_not_made_anew() -> None:
+    async with driving() as d:
+        d.fleet.door.step = 10
+        await open_queue(d)
+        d.screen.set_filter("provider=grok")
+        while not d.table.rows:
+            await d.pilot.pause()
+        assert d.screen.step_back()
+        assert "stopped" in d.bottom
+        asked = d.fleet.door.asked.count("job search")
+        d.clock.now += 3_600.0
+        await settle(d.pilot)
+        assert d.fleet.door.asked.count("job search") <= asked + 1, "but for the step that was under way"
 
 
 async def test_a_short_filtered_list_is_looked_at_anew_with_every_picture() -> None:

@@ -72,6 +72,10 @@ def test_what_does_not(line: str) -> None:
         ("now_ms=1", "unknown filter key"),
         ("cls=1", "unknown filter key"),
         ("since=" + "9" * 400, "is no time"),
+        ("state=failed state=shed", "state is given twice"),
+        ("repo=a/b repository=a/c", "repository is given twice"),
+        ("until=1h age=2h", "until is given twice"),
+        ("text=tax cart", "text= is given, and words without = too: cart"),
     ],
 )
 def test_mistakes_are_named_with_the_nearest_word(line: str, said: str) -> None:

@@ -144,12 +144,16 @@ class FleetScreen(DirtyLinesScreen):
         def tell(report: ChangeReport) -> None:
             self.console.changed.extend(report.ids)
             self.console.remember(undo if report.changed else None)
+            self.wrote()
             notes = f"  ({'; '.join(report.notes[:2])})" if report.notes else ""
             back = f"   u takes it back for {UNDO_S:.0f} s" if undo is not None and report.changed else ""
             self.console.say(f"{done}: {report.changed} changed{notes}{back}", "good" if report.changed else "warn")
             self.console.paint()
 
         self.console.change(self, operation, tell, done, about)
+
+    def wrote(self) -> None:
+        """Something was changed from here."""
 
     def refuse(self, text: str) -> None:
         """Say that a write is not done, and why. What is typed on for a question that was not asked goes nowhere."""

@@ -24,12 +24,15 @@ STEP = 1_000
 """Rows looked at in one question to the fleet."""
 FOUND_MAX = 5_000
 """Most rows a search or a sorted list holds; it says when there are more."""
+AGAIN_AFTER = 10
+"""Times what a search took, until it is made anew: so a long one has the store at work for a tenth of the time at most."""
 
 
 class PagedScreen(DetailScreen, Generic[T]):
     """Unfiltered and unsorted it shows a window and follows the store; else it gathers, and shows how far it has come.
 
-    What one step gathers is gathered anew with every picture; what took longer stays as it was found.
+    What is gathered is gathered anew, after a pause of several times what it took, or at once after a write; until that is done what was
+    found before is listed.
     """
 
     def __init__(self) -> None:
@@ -40,6 +43,10 @@ class PagedScreen(DetailScreen, Generic[T]):
         self._step: SearchStep[T] | None = None
         self._search = 0
         """Number of the search; answers to earlier ones are dropped."""
+        self._began_at = 0.0
+        self._again_at = 0.0
+        """When it is gathered anew, on the application's clock."""
+        self._stopped = False
         self._all_of: set[str] = set()
         """What is marked since all that match were; other marks mean these rows and no others."""
 
@@ -95,11 +102,13 @@ class PagedScreen(DetailScreen, Generic[T]):
         """Ask for what is in sight; or gather anew what took one step."""
         if self._wanted is None:
             self._ask_window(*self.table.span)
-        elif self._step is not None and self._step.next is None and self._step.looked <= STEP:
+        elif not self._stopped and self.console.clock() >= self._again_at and not any(group == "search" for group, _ in self.asked):
             self._gather()
-        elif self._step is None and not any(group == "search" for group, _ in self.asked):
-            self._gather()  # the store was away when it was wanted
         self.fetch_detail()
+
+    def wrote(self) -> None:
+        """What is listed may be another by now."""
+        self._again_at = 0.0
 
     def on_row_table_wanted(self, message: RowTable.Wanted) -> None:
         """The eye came to rows that are not known."""
@@ -137,25 +146,29 @@ class PagedScreen(DetailScreen, Generic[T]):
 
     def _gather(self) -> None:
         self._search += 1
-        self._next(Bookmark(), self._search)
+        self._began_at, self._again_at, self._stopped = self.console.clock(), 0.0, False
+        self._next(Bookmark(), self._search, [])
 
-    def _next(self, bookmark: Bookmark, search: int) -> None:
-        wanted = self._wanted
+    def _next(self, bookmark: Bookmark, search: int, before: Sequence[Row]) -> None:
+        wanted, listed = self._wanted, self._step is not None and not self.gathering
         if wanted is None or search != self._search:
             return
 
         def take(step: SearchStep[T]) -> None:
             if search != self._search or self._wanted is not wanted:
                 return
-            # What the last search found is listed, and counted, until the first step of this one is here.
-            before = self._found if bookmark.looked else []
-            self._found = [*before, *self.rows_of(step.rows)][:FOUND_MAX]
-            self._step = step
-            self.table.set_rows(self._found)
-            self.draw_crumb()
-            if step.next is not None and len(self._found) < FOUND_MAX:
-                self._next(step.next, search)
-            elif step.next is not None:
+            found = [*before, *self.rows_of(step.rows)][:FOUND_MAX]
+            more = step.next if len(found) < FOUND_MAX else None
+            if more is None or not listed:
+                self._found, self._step = found, step
+                self.table.set_rows(found)
+                self.draw_crumb()
+            if more is not None:
+                self._next(more, search, found)
+                return
+            now = self.console.clock()
+            self._again_at = now + AGAIN_AFTER * (now - self._began_at)
+            if step.next is not None and not listed:
                 self.bottom.say(f"the first {FOUND_MAX:,} found are listed: narrow the filter to see others", "warn")
 
         self.look(lambda door: self.search(door, wanted, bookmark), take, group="search", about=f"{search} {bookmark.looked}")
@@ -164,6 +177,7 @@ class PagedScreen(DetailScreen, Generic[T]):
         """Stop a search that is under way; then as every list."""
         if self.gathering and self._step is not None and self._step.next is not None and len(self._found) < FOUND_MAX:
             self._search += 1
+            self._stopped = True
             self._step = SearchStep(self._step.rows, self._step.looked, self._step.total, None)
             self.bottom.say(f"stopped: {len(self._found):,} found so far", "dim")
             return True
