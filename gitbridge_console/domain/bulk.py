@@ -12,7 +12,7 @@ from gitbridge_console.domain.events import FINISHED_STATES, EventState
 if TYPE_CHECKING:
     from gitbridge_console.domain.event_views import EventSummary, JobSummary
 
-CHUNK_MAX = 25
+CHUNK_MAX = 20
 """Most events one script call changes: more would keep other clients waiting for over 5 ms on a modest machine."""
 AT_ONCE_MAX = 200
 """So many are done here and now where no rate is asked for; more, and the fleet does it."""

@@ -31,7 +31,7 @@ MOVE_CHUNK = 200
 """Tasks one call of the move script looks at."""
 TRIM_MAX = 1_000
 """Finished events forgotten at a time; an engine that trims every ten seconds keeps up with a hundred a second."""
-TRIM_CHUNK = 50
+TRIM_CHUNK = 32
 """Of them in one call: to forget an event, with all its keys, takes the server about 50 µs."""
 
 

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import socket
 import subprocess
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -33,16 +34,17 @@ def free_port() -> int:
 class Server:
     """One process; ``client`` asks it."""
 
-    def __init__(self, binary: str, folder: Path, *options: str) -> None:
+    def __init__(self, binary: str, folder: Path, *options: str, env: Mapping[str, str] | None = None) -> None:
         self.port = free_port()
         self.folder = folder / str(self.port)
         self.folder.mkdir()
         self._command = [binary, *options, "--port", str(self.port), "--bind", "127.0.0.1", "--dir", str(self.folder)]
+        self._env = {**os.environ, **(env or {})}
         self.client = Redis(port=self.port, decode_responses=True)
         self.process = self._started()
 
     def _started(self) -> subprocess.Popen[bytes]:
-        process = subprocess.Popen(self._command, stdout=subprocess.DEVNULL, start_new_session=True)
+        process = subprocess.Popen(self._command, stdout=subprocess.DEVNULL, start_new_session=True, env=self._env)
         wait_until(lambda: self.client.ping())
         return process
 

@@ -2,7 +2,7 @@
 -- whoever waits for the answer. As slow as memory is asked for, and with a longer pause after each round, it does less of that at once, and
 -- less in all; the memory of the server's functions grows to some four times what they take themselves, about two megabytes.
 local function pace()
-  collectgarbage('setstepmul', 100)
+  collectgarbage('setstepmul', 40)
   collectgarbage('setpause', 400)
 end
 

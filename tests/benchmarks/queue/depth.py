@@ -2,11 +2,12 @@
 
 The long one has 1,000,000 events unless told otherwise; that takes some minutes and about 0.7 GB of memory of a server of
 its own. The short one is on a server beside it, and the two take turns, so that a machine that changes its pace changes
-both. One round is a claim of 32 events, their end, and as many new ones, so that the depth stays.
+both. One round is a claim of one event or of 32, their end, and as many new ones, so that the depth stays.
 
-A call's cost is the CPU time the server took for it, or the time the server itself measured for the script, whichever is
-less: the first also counts what the server does beside it (the fork for a rewrite of its file), the second a machine that
-is busy elsewhere. A script holds the server up for as long.
+What a claim costs is the CPU time the server takes for it, from its socket to its socket. How long a script takes is that
+too, or the time the server measured for the script, whichever is less: the first also counts what the server does beside
+it, the second a machine that is busy elsewhere. Calls made while the server writes its file anew are told apart: after its
+fork each page it writes to is copied first.
 """
 
 from __future__ import annotations
@@ -26,6 +27,7 @@ from gitbridge_console.domain.events import EventState, IncomingEvent, Priority
 from gitbridge_console.settings.model import QueueSettings, RedisSettings, RetentionSettings
 from gitbridge_console.store.connection import make_client
 from gitbridge_console.store.embedded_files import find_server_binary
+from gitbridge_console.store.embedded_process import ENVIRONMENT
 from gitbridge_console.store.event_queue import RedisEventQueue
 from gitbridge_console.store.keys import Keys
 from gitbridge_console.store.partition import MANY_MAX
@@ -33,7 +35,7 @@ from gitbridge_console.store.records import Ending
 from tests.store.servers import Server
 
 FEW = 1_000
-CLAIM = 32
+CLAIMS = (1, 32)
 TURNS = 40
 ROUNDS_A_TURN = 10
 BULK = 200
@@ -48,10 +50,11 @@ class Bench:
     def __init__(self, server: Server) -> None:
         self.server = server
         self.client = make_client(RedisSettings(url=f"redis://127.0.0.1:{server.port}/0"))
-        unbounded = QueueSettings(max_waiting=100_000_000, memory_soft_bytes=0, memory_hard_bytes=0)
+        unbounded = QueueSettings(max_waiting=100_000_000, memory_soft_bytes=0, memory_hard_bytes=0, aging_ms=1)
         self.queue = RedisEventQueue(self.client, Keys("depth"), queue=unbounded, retention=RetentionSettings(finished_max=FEW))
         self._made = 0
         self.costs: dict[str, list[float]] = {}
+        self.lasted: dict[str, list[float]] = {}
 
     def _events(self, count: int) -> list[IncomingEvent]:
         first, self._made = self._made, self._made + count
@@ -60,18 +63,22 @@ class Bench:
     def _cpu_us(self) -> float:
         return int(Path(f"/proc/{self.server.process.pid}/schedstat").read_text().split()[0]) / 1e3
 
-    async def _scripts(self) -> tuple[int, float]:
-        """Calls of scripts so far, and the µs the server measured for them."""
-        stats = (await self.client.info("commandstats")).get("cmdstat_fcall", {"calls": 0, "usec": 0})
-        return int(stats["calls"]), float(stats["usec"])
+    async def _scripts(self) -> tuple[int, float, bool]:
+        """Calls of scripts so far, the µs the server measured for them, and whether it is writing its file anew."""
+        info = await self.client.info("commandstats", "persistence")
+        stats = info.get("cmdstat_fcall", {"calls": 0, "usec": 0})
+        return int(stats["calls"]), float(stats["usec"]), bool(info["aof_rewrite_in_progress"])
 
     async def cost(self, what: str, doing: Awaitable[T]) -> T:
-        """Note what a call cost, in µs; of what takes several calls their mean."""
-        (calls, measured), cpu = await self._scripts(), self._cpu_us()
+        """Note what a call cost, and how long its script took, in µs; of what takes several calls their mean."""
+        (calls, measured, rewrites), cpu = await self._scripts(), self._cpu_us()
         found = await doing
         cpu = self._cpu_us() - cpu
-        calls_now, measured_now = await self._scripts()
-        self.costs.setdefault(what, []).append(min(cpu, measured_now - measured) / max(1, calls_now - calls))
+        calls_now, measured_now, rewrites_now = await self._scripts()
+        called = max(1, calls_now - calls)
+        self.costs.setdefault(what, []).append(cpu / called)
+        named = f"{what}, while the file is written anew" if rewrites or rewrites_now else what
+        self.lasted.setdefault(named, []).append(min(cpu, measured_now - measured) / called)
         return found
 
     async def fill(self, depth: int) -> None:
@@ -81,13 +88,14 @@ class Bench:
         while (await self.client.info("persistence"))["aof_rewrite_in_progress"]:
             await asyncio.sleep(0.1)
 
-    async def turn(self) -> float:
+    async def turn(self, together: int) -> float:
         """CPU of the server for a claimed event, in µs, without its end and the event that replaces it; the median of some rounds."""
+        what = f"claim {together}"
         for _ in range(ROUNDS_A_TURN):
-            claim = await self.cost(f"claim {CLAIM}", self.queue.claim("route", CLAIM))
-            await self.cost(f"end {CLAIM}", self.queue.conclude(claim.jobs, DONE))
+            claim = await self.cost(what, self.queue.claim("route", together))
+            await self.cost(f"end {together}", self.queue.conclude(claim.jobs, DONE))
             await self.queue.enqueue_many(self._events(len(claim.jobs)))
-        return statistics.median(self.costs[f"claim {CLAIM}"][-ROUNDS_A_TURN:]) / CLAIM
+        return statistics.median(self.costs[what][-ROUNDS_A_TURN:]) / together
 
     async def everything_else(self) -> None:
         """What operators and the upkeep do, with the lane as full as it is."""
@@ -105,9 +113,9 @@ class Bench:
     def scripts(self) -> dict[str, dict[str, float]]:
         """Milliseconds of CPU a call, of each kind."""
         found = {}
-        for what, spent in self.costs.items():
+        for what, spent in self.lasted.items():
             ordered = sorted(spent)
-            found[what] = {"median_ms": ordered[len(ordered) // 2] / 1e3, "max_ms": ordered[-1] / 1e3}
+            found[what] = {"calls": len(ordered), "median_ms": ordered[len(ordered) // 2] / 1e3, "max_ms": ordered[-1] / 1e3}
         return found
 
 
@@ -117,18 +125,27 @@ async def measure(short: Bench, long: Bench, depth: int) -> dict[str, Any]:
     started = time.perf_counter()
     await long.fill(depth)
     seconds = time.perf_counter() - started
-    turns = [(await short.turn(), await long.turn()) for _ in range(TURNS)]
+    claims = {f"claim {together}": await compare(short, long, together) for together in CLAIMS}
     await long.everything_else()
     memory = (await long.client.info("memory"))["used_memory"]
     return {
         "depth": depth,
         "filled_per_s": depth / seconds,
         "bytes_an_event": memory / depth,
-        "claim_us_at_1000": statistics.median(few for few, _ in turns),
-        "claim_us_at_depth": statistics.median(many for _, many in turns),
-        "ratio": statistics.median(many / few for few, many in turns),
-        "ratio_quartiles": statistics.quantiles((many / few for few, many in turns), n=4)[::2],
+        "claims": claims,
         "scripts": long.scripts(),
+    }
+
+
+async def compare(short: Bench, long: Bench, together: int) -> dict[str, float | list[float]]:
+    """What a claimed event costs at both depths, when so many are claimed at once."""
+    turns = [(await short.turn(together), await long.turn(together)) for _ in range(TURNS)]
+    ratios = [many / few for few, many in turns]
+    return {
+        "us_at_1000": statistics.median(few for few, _ in turns),
+        "us_at_depth": statistics.median(many for _, many in turns),
+        "ratio": statistics.median(ratios),
+        "ratio_quartiles": statistics.quantiles(ratios, n=4)[::2],
     }
 
 
@@ -138,7 +155,8 @@ async def run(folder: Path, depth: int) -> dict[str, Any]:
         benches = []
         for name in ("short", "long"):
             (folder / name).mkdir()
-            server = Server(find_server_binary(), folder / name, "--save", "", "--appendonly", "yes", "--appendfsync", "everysec")
+            options = ("--save", "", "--appendonly", "yes", "--appendfsync", "everysec")
+            server = Server(find_server_binary(), folder / name, *options, env=ENVIRONMENT)
             stack.callback(server.kill)
             bench = Bench(server)
             stack.push_async_callback(bench.client.aclose)
