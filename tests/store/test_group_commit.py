@@ -3,15 +3,21 @@
 from __future__ import annotations
 
 import asyncio
+from pathlib import Path
 from typing import Any
 
 import pytest
+from redis.asyncio import Redis
 from redis.exceptions import ConnectionError as RedisConnectionError
 from redis.exceptions import ResponseError
 
-from gitbridge_console.domain.events import EventState, IncomingEvent
+from gitbridge_console.domain.events import EventState, IncomingEvent, Priority
+from gitbridge_console.store import scripts_loader
 from gitbridge_console.store.event_queue import RedisEventQueue
 from gitbridge_console.store.group_commit import BYTES_MAX, FLIGHTS_MAX, TOGETHER_MAX, GroupCommit, Transition
+from gitbridge_console.store.keys import Keys
+from gitbridge_console.store.partition import WEIGHTS
+from gitbridge_console.store.records import RoutePlan
 from tests.headers import header
 
 pytestmark = pytest.mark.anyio
@@ -124,3 +130,23 @@ async def test_a_transition_that_fails_inside_a_script_leaves_those_beside_it_do
     assert results[1] is True
     assert (await queue.stats()).counters["to:resolved"] == 1
     assert (await header(queue, bad.id))["st"] == "leased", "what failed is held as before, and is taken back when its lease runs out"
+
+
+async def calls_of_scripts(client: Redis) -> int:
+    return int((await client.info("commandstats"))["cmdstat_fcall"]["calls"])
+
+
+async def test_what_is_dear_shares_a_call_with_fewer(client: Redis, namespace: str) -> None:
+    """Routes of many events at the same moment take several calls: one for all would hold the server up."""
+    queue = RedisEventQueue(client, Keys(namespace))
+    await queue.enqueue_many([IncomingEvent(f"d{n}", "pull_request", b"{}", "test") for n in range(32)])
+    jobs = (await queue.claim("route", 32)).jobs
+    plan = RoutePlan("code_review", Priority.NORMAL, ("claude", "grok"), 2, 15, 120, 3600)
+    before = await calls_of_scripts(client)
+    assert {outcome for outcome, _ in await asyncio.gather(*(queue.route(job, plan) for job in jobs))} == {"routed"}
+    assert await calls_of_scripts(client) - before == -(-32 // (TOGETHER_MAX // WEIGHTS["route"]))
+
+
+def test_only_transitions_have_weights() -> None:
+    scripts = {file.stem for file in Path(scripts_loader.__file__).parent.joinpath("scripts").glob("*.lua")}
+    assert set(WEIGHTS) <= scripts

@@ -20,10 +20,12 @@ import tempfile
 import time
 from collections.abc import Awaitable
 from contextlib import AsyncExitStack
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, TypeVar
 
 from gitbridge_console.domain.events import EventState, IncomingEvent, Priority
+from gitbridge_console.domain.tasks import TaskState
 from gitbridge_console.settings.model import QueueSettings, RedisSettings, RetentionSettings
 from gitbridge_console.store.connection import make_client
 from gitbridge_console.store.embedded_files import find_server_binary
@@ -31,7 +33,7 @@ from gitbridge_console.store.embedded_process import ENVIRONMENT
 from gitbridge_console.store.event_queue import RedisEventQueue
 from gitbridge_console.store.keys import Keys
 from gitbridge_console.store.partition import MANY_MAX
-from gitbridge_console.store.records import Ending
+from gitbridge_console.store.records import Ending, RoutePlan
 from tests.store.servers import Server
 
 FEW = 1_000
@@ -40,6 +42,12 @@ TURNS = 40
 ROUNDS_A_TURN = 10
 BULK = 200
 DONE = Ending(EventState.RESOLVED)
+TOGETHER = 32
+PANEL = ("claude", "grok")
+PAYLOAD = json.dumps({"action": "opened", "number": 165, "body": "What it does, and why. " * 80}).encode()
+DIFF = "diff --git a/tax.py b/tax.py\n" + "+    total += round(line.net * rate, 2)\n" * 50
+ANSWER = json.dumps({"verdict": "comment", "findings": ["The rate is looked up for each line again. " * 10] * 5})
+ATTEMPT = json.dumps({"provider": "claude", "model": "claude-sonnet-5-5", "status": 200, "ms": 1_240, "tokens_in": 900, "tokens_out": 410})
 
 T = TypeVar("T")
 
@@ -110,6 +118,27 @@ class Bench:
             await self.cost("cancel", queue.cancel(ids, by="bench"))
             await self.cost("replay", queue.replay(ids, by="bench"))
 
+    async def lives(self) -> None:
+        """Thirty-two reviews of pull requests side by side, as the transitions of concurrent tasks share a call."""
+        queue, texts = self.queue, {"title": "Round the tax of each line"}
+        plan = RoutePlan("code_review", Priority.CRITICAL, PANEL, 2, 15, 600, 3600, tokens=900, texts={"reason": "a new pull request"})
+        for _ in range(20):
+            events = [replace(event, payload=PAYLOAD, diff=DIFF) for event in self._events(TOGETHER)]
+            entering = (queue.enqueue(one, priority=Priority.CRITICAL, repository="harbour/billing", texts=texts) for one in events)
+            await self.cost("enqueue, of many callers", asyncio.gather(*entering))
+            claim = await self.cost(f"claim {TOGETHER} of them", queue.claim("route", TOGETHER))
+            await self.cost("route, of many callers", asyncio.gather(*(queue.route(job, plan) for job in claim.jobs)))
+            for lane in PANEL:
+                seats = (await queue.claim(lane, TOGETHER)).jobs
+                answered = (queue.settle_task(seat, TaskState.SUCCEEDED, attempt=ATTEMPT, answer=ANSWER, vote=True) for seat in seats)
+                await self.cost("settle_task, of many callers", asyncio.gather(*answered))
+            decided = (await queue.claim("decide", TOGETHER)).jobs
+            handed = (queue.hand_on(job, "act", EventState.CONSENSUS_PENDING, decision=ANSWER, action=ATTEMPT) for job in decided)
+            await self.cost("hand_on, of many callers", asyncio.gather(*handed))
+            acted = (await queue.claim("act", TOGETHER)).jobs
+            assert len(acted) == TOGETHER
+            await self.cost(f"end {TOGETHER} of them", queue.conclude(acted, DONE))
+
     def scripts(self) -> dict[str, dict[str, float]]:
         """Milliseconds of CPU a call, of each kind."""
         found = {}
@@ -126,6 +155,7 @@ async def measure(short: Bench, long: Bench, depth: int) -> dict[str, Any]:
     await long.fill(depth)
     seconds = time.perf_counter() - started
     claims = {f"claim {together}": await compare(short, long, together) for together in CLAIMS}
+    await long.lives()
     await long.everything_else()
     memory = (await long.client.info("memory"))["used_memory"]
     return {
