@@ -99,7 +99,7 @@ class PagedScreen(DetailScreen, Generic[T]):
         return ""
 
     def show(self, snapshot: FleetSnapshot) -> None:
-        """Ask for what is in sight; or gather anew what took one step."""
+        """Ask for what is in sight; or gather it anew, where it is time for that."""
         if self._wanted is None:
             self._ask_window(*self.table.span)
         elif not self._stopped and self.console.clock() >= self._again_at and not any(group == "search" for group, _ in self.asked):
@@ -150,7 +150,7 @@ class PagedScreen(DetailScreen, Generic[T]):
         self._next(Bookmark(), self._search, [])
 
     def _next(self, bookmark: Bookmark, search: int, before: Sequence[Row]) -> None:
-        wanted, listed = self._wanted, self._step is not None and not self.gathering
+        wanted, listed = self._wanted, self._step is not None and (not self.gathering or len(self._found) == FOUND_MAX)
         if wanted is None or search != self._search:
             return
 
