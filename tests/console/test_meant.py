@@ -11,10 +11,21 @@ from textual.events import Key, Paste
 
 from gitbridge_console.console.screens.bulk import BulkScreen
 from gitbridge_console.console.widgets.bottom_row import HOLD_S
-from gitbridge_console.domain.event_views import ChangeReport
 from gitbridge_console.domain.snapshots import FleetSnapshot, PauseInfo
 
 pytestmark = pytest.mark.anyio
+
+
+def hold(d: Driver, name: str) -> threading.Event:
+    """Have the fleet do this operation only when the event is set."""
+    answer, operation = threading.Event(), getattr(d.fleet.door, name)
+
+    async def late(*args: object, **more: object) -> object:
+        answer.wait(10)
+        return await operation(*args, **more)
+
+    setattr(d.fleet.door, name, late)
+    return answer
 
 
 async def type_on(d: Driver, text: str) -> None:
@@ -87,14 +98,7 @@ async def test_a_list_that_is_not_narrowed_yet_is_not_acted_on() -> None:
     """The rows of before are put away with the filter."""
     async with driving() as d:
         await d.press("4")
-        answer = threading.Event()
-        search = d.fleet.door.event_search
-
-        async def slow(*args: object) -> object:
-            answer.wait(10)
-            return await search(*args)
-
-        d.fleet.door.event_search = slow
+        answer = hold(d, "event_search")
         await d.pilot.press("slash")
         d.app.post_message(Paste("state=failed"))
         await d.pilot.press("enter", "R")
@@ -159,14 +163,7 @@ async def test_two_writes_of_one_name_are_both_done() -> None:
     """The second while the first is under way."""
     async with driving() as d:
         await d.press("2")
-        answer = threading.Event()
-        prioritize = d.fleet.door.prioritize
-
-        async def slow(*args: object) -> ChangeReport:
-            answer.wait(10)
-            return await prioritize(*args)
-
-        d.fleet.door.prioritize = slow
+        answer = hold(d, "prioritize")
         rows = [row.id for row in d.table.rows if row.cells[2].text == "low"][:2]
         for name in rows:
             d.screen.point_at(name)
@@ -179,14 +176,7 @@ async def test_two_writes_of_one_name_are_both_done() -> None:
 async def test_what_came_of_a_write_is_told_where_the_operator_is() -> None:
     async with driving() as d:
         await d.press("4", "enter")
-        answer = threading.Event()
-        replay = d.fleet.door.replay
-
-        async def slow(*args: object) -> ChangeReport:
-            answer.wait(10)
-            return await replay(*args)
-
-        d.fleet.door.replay = slow
+        answer = hold(d, "replay")
         await d.pilot.press("R", "y", "escape", "2")
         answer.set()
         await settle(d.pilot)
@@ -221,14 +211,7 @@ async def test_a_plan_does_not_take_over_what_is_being_typed() -> None:
     """It is there when it is wanted."""
     async with driving() as d:
         await d.press("2")
-        answer = threading.Event()
-        plan = d.fleet.door.plan_bulk
-
-        async def slow(*args: object, **more: object) -> object:
-            answer.wait(10)
-            return await plan(*args, **more)
-
-        d.fleet.door.plan_bulk = slow
+        answer = hold(d, "plan_bulk")
         await d.pilot.press("X", "slash")
         d.app.post_message(Paste("say"))
         answer.set()
