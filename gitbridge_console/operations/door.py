@@ -19,6 +19,7 @@ from gitbridge_console.store.journal import AuditContended
 from gitbridge_console.store.records import BackPressure as QueueBackPressure
 from gitbridge_console.store.store import Store
 from gitbridge_console.store.trouble import STORE_AWAY, STORE_REFUSES, is_forbidden, is_full
+from gitbridge_console.store.unavailable import full_text
 
 
 @dataclass(slots=True)
@@ -76,8 +77,9 @@ class Door:
         except QueueBackPressure as error:
             raise BackPressure(f"BACKPRESSURE: {error}") from error
         except STORE_AWAY as error:
-            what = "is full" if is_full(error) else "does not answer"
-            raise StoreAway(f"the store {what}: {' '.join(str(error).split())[:200]}") from error
+            if is_full(error):
+                raise BackPressure(f"BACKPRESSURE: {full_text(error)}; try again when there is room") from error
+            raise StoreAway(f"the store does not answer: {' '.join(str(error).split())[:200]}") from error
         except AuditContended as error:
             raise OperationError(f"{error}: try again") from error
         except STORE_REFUSES as error:

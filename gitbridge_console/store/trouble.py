@@ -61,7 +61,8 @@ class StoreTrouble:
 
     def report(self, error: BaseException) -> None:
         """A call failed because the store is away or full."""
-        self.last_error = " ".join(str(error).split())[:200] or type(error).__name__
+        in_time = "no answer in time" if isinstance(error, TimeoutError) else type(error).__name__
+        self.last_error = " ".join(str(error).split())[:200] or in_time
         now = self._clock()
         if not is_full(error):
             if self._away.seen(now):

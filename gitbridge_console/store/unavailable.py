@@ -24,7 +24,7 @@ class TakesNoWrites(ResponseError):
     """The server answers, but not to this now: too few of its replicas are there (``NOREPLICAS``), or a script runs (``BUSY``)."""
 
 
-def full_text(error: OutOfMemoryError) -> str:
+def full_text(error: BaseException) -> str:
     """What is full, in words."""
     return "the store's disk takes no writes" if isinstance(error, DiskRefused) else "the store is at its memory limit"
 

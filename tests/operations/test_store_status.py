@@ -8,8 +8,11 @@ from typing import Any
 
 import pytest
 from redis.asyncio import Redis
+from redis.exceptions import OutOfMemoryError
 
 from gitbridge_console.domain.audit import Outcome
+from gitbridge_console.domain.bulk import BulkKind, Deed, Selection
+from gitbridge_console.domain.events import IncomingEvent
 from gitbridge_console.domain.snapshots import FleetSnapshot
 from gitbridge_console.operations.errors import BackPressure as Refusal
 from gitbridge_console.operations.errors import NotConfirmed
@@ -126,3 +129,14 @@ async def test_a_refused_write_is_audited_as_failed_and_its_reason_is_not_hidden
     with pytest.raises(Refusal, match="memory limit"):
         await door.pause(["claude"], "test")
     assert [line.result for line in await door.list_audit()] == ["failed: the store is at its memory limit"]
+
+
+@pytest.mark.anyio
+async def test_what_a_full_store_refuses_is_backpressure(door: Operations, store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    async def refused(*args: Any, **more: Any) -> None:
+        raise OutOfMemoryError("command not allowed when used memory > 'maxmemory'.")
+
+    await store.queue.enqueue(IncomingEvent("before", "push", b"{}", "test"))
+    monkeypatch.setattr(store.bulk, "plan", refused)
+    with pytest.raises(Refusal, match="BACKPRESSURE: the store is at its memory limit; try again when there is room"):
+        await door.plan_bulk(Deed(BulkKind.CANCEL), Selection("state=received"))

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import itertools
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from gitbridge_console.store.spell import REPORT_EVERY_S, Spell
+from gitbridge_console.store.trouble import StoreTrouble
 
 
 def test_a_long_spell_is_told_at_its_beginning_once_a_minute_and_at_its_end() -> None:
@@ -45,3 +47,8 @@ def test_beginnings_are_a_minute_apart_and_no_more_ends_are_told_than_these(step
             ended += spell.over()
     assert all(later - earlier >= REPORT_EVERY_S for earlier, later in itertools.pairwise(begun))
     assert ended <= len(begun)
+
+
+def test_a_call_that_was_given_up_is_told_in_words(caplog: pytest.LogCaptureFixture) -> None:
+    StoreTrouble().report(TimeoutError())
+    assert "does not answer (no answer in time)" in caplog.text
