@@ -16,7 +16,7 @@ CHUNK_MAX = 20
 """Most events one script call changes: more would keep other clients waiting for over 5 ms on a modest machine."""
 AT_ONCE_MAX = 200
 """So many are done here and now where no rate is asked for; more, and the fleet does it."""
-TICK_S = 0.05
+TICK_S = 0.04
 """Time between two chunks where the rate allows it."""
 
 

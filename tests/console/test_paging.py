@@ -178,6 +178,26 @@ async def test_after_a_write_a_long_search_is_made_anew_at_once() -> None:
         assert d.fleet.door.asked.count("job search") == 10
 
 
+async def test_a_write_while_a_long_search_is_made_anew_has_it_made_once_more() -> None:
+    """Some of it was read before the write."""
+    async with driving() as d:
+        d.fleet.door.step = 1_000
+        make_steps_last(d, 1.0)
+        await filter_by_grok(d)
+        search = d.fleet.door.job_search
+
+        async def written_meanwhile(*asked: Any) -> SearchStep[JobSummary]:
+            d.fleet.door.job_search = search  # type: ignore[method-assign]
+            d.screen.wrote()
+            return await search(*asked)
+
+        d.fleet.door.job_search = written_meanwhile  # type: ignore[method-assign]
+        d.clock.now += 50.0
+        await settle(d.pilot)
+        await settle(d.pilot)
+        assert d.fleet.door.asked.count("job search") == 15
+
+
 async def test_a_search_that_was_stopped_is_not_made_anew() -> None:
     async with driving() as d:
         d.fleet.door.step = 10

@@ -156,10 +156,13 @@ class JudgingScreen(PageScreen):
 
     def _waits(self) -> bool:
         """Whether it waits for an operator, as far as is seen; says so when not."""
-        waits = self.event is not None and self.event.state == EventState.AWAITING_APPROVAL
-        if not waits:
-            self.refuse(waits_for_nobody(self.event_id, self.event.state if self.event is not None else ""))
-        return waits
+        if self.event is None:
+            self.refuse("the event is still being read: nothing is done")
+            return False
+        if self.event.state != EventState.AWAITING_APPROVAL:
+            self.refuse(waits_for_nobody(self.event_id, self.event.state))
+            return False
+        return True
 
 
 def waits_for_nobody(event_id: str, state: str = "") -> str:

@@ -46,6 +46,8 @@ class PagedScreen(DetailScreen, Generic[T]):
         self._began_at = 0.0
         self._again_at = 0.0
         """When it is gathered anew, on the application's clock."""
+        self._outdated = False
+        """Whether something was written since it began to be gathered."""
         self._stopped = False
         self._all_of: set[str] = set()
         """What is marked since all that match were; other marks mean these rows and no others."""
@@ -102,13 +104,16 @@ class PagedScreen(DetailScreen, Generic[T]):
         """Ask for what is in sight; or gather it anew, where it is time for that."""
         if self._wanted is None:
             self._ask_window(*self.table.span)
-        elif not self._stopped and self.console.clock() >= self._again_at and not any(group == "search" for group, _ in self.asked):
+        elif self._is_due() and not any(group == "search" for group, _ in self.asked):
             self._gather()
         self.fetch_detail()
 
+    def _is_due(self) -> bool:
+        return not self._stopped and (self._outdated or self.console.clock() >= self._again_at)
+
     def wrote(self) -> None:
-        """What is listed may be another by now."""
-        self._again_at = 0.0
+        """What is listed may be another by now, and what is being gathered may have been read before."""
+        self._outdated = True
 
     def on_row_table_wanted(self, message: RowTable.Wanted) -> None:
         """The eye came to rows that are not known."""
@@ -146,7 +151,7 @@ class PagedScreen(DetailScreen, Generic[T]):
 
     def _gather(self) -> None:
         self._search += 1
-        self._began_at, self._again_at, self._stopped = self.console.clock(), 0.0, False
+        self._began_at, self._again_at, self._outdated, self._stopped = self.console.clock(), 0.0, False, False
         self._next(Bookmark(), self._search, [])
 
     def _next(self, bookmark: Bookmark, search: int, before: Sequence[Row]) -> None:

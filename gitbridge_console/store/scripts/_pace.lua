@@ -1,6 +1,6 @@
 -- The pace of the collector of the server's functions. By itself it does many times the work of a call at every fiftieth call, in front of
--- whoever waits for the answer. As slow as memory is asked for, and with a longer pause after each round, it does less of that at once, and
--- less in all; the memory of the server's functions grows to some four times what they take themselves, about two megabytes.
+-- whoever waits for the answer. At two fifths of the pace at which memory is asked for, and with a longer pause after each round, its work
+-- comes evenly; the memory of the server's functions grows to some four times what they take themselves, about two megabytes.
 local function pace()
   collectgarbage('setstepmul', 40)
   collectgarbage('setpause', 400)
