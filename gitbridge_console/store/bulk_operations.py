@@ -15,6 +15,7 @@ from gitbridge_console.domain.bulk_views import BulkStatus
 from gitbridge_console.domain.events import Priority
 from gitbridge_console.store.bounded_writes import BoundedWrites
 from gitbridge_console.store.bulk_records import BulkRecord, BulkSums, describe, read_record
+from gitbridge_console.store.in_pieces import run_over
 from gitbridge_console.store.keys import home_of
 from gitbridge_console.store.partition import Partition
 from gitbridge_console.store.replies import server_now_ms, table_of, text_of
@@ -24,7 +25,6 @@ KEPT_MAX = 100
 PLANNED_MAX = 20
 """Plans that wait to be applied; the oldest gives way."""
 ENTRIES_AT_ONCE = 1_000
-LOOKED_AT_ONCE = 100
 ENTRIES_LONGER_S = 60
 
 HOLD = """
@@ -219,9 +219,7 @@ class BulkStore:
         found: dict[str, str] = {}
         for partition in self._partitions:
             own = [job for job in jobs if home_of(job, self._keys) == partition.keys]
-            for start in range(0, len(own), LOOKED_AT_ONCE):
-                some = own[start : start + LOOKED_AT_ONCE]
-                found |= zip(some, map(text_of, await partition.run(script, *args, *some)), strict=True)
+            found |= zip(own, map(text_of, await run_over(partition, script, args, own)), strict=True)
         return [found[job] for job in jobs]
 
     async def records(self) -> list[BulkRecord]:

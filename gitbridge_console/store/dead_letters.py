@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from redis.asyncio import Redis
 
 from gitbridge_console.domain.dead_letters import DEAD_STATES, DeadExports, DeadLetter, DeadLetters, DeadTrouble
+from gitbridge_console.store.in_pieces import run_over
 from gitbridge_console.store.keys import Keys, home_of
 from gitbridge_console.store.replies import server_now_ms, table_of, text_of
 from gitbridge_console.store.scripts_loader import FIRST_WITH_FLAGS, ScriptRunner
@@ -16,10 +17,6 @@ NOTICE_S = 24 * 3600.0
 
 TROUBLE_S = 300.0
 """How long consoles say that an export failed; longer than the time between two tries."""
-
-
-FORGET_AT_ONCE = 40
-"""Events one script call removes: more would keep other clients waiting for over 5 ms."""
 
 
 class DeadLetterStore:
@@ -65,11 +62,9 @@ class DeadLetterStore:
         went: dict[str, bool] = {}
         for keys, scripts in self._scripts.items():
             own = [entry for entry in exported if home_of(entry[0], self._partitions) == keys]
-            for start in range(0, len(own), FORGET_AT_ONCE):
-                some = own[start : start + FORGET_AT_ONCE]
-                pairs = [part for entry in some for part in entry]
-                gone = await scripts.run("forget", file, engine, round(NOTICE_S * 1000), *pairs)
-                went |= {event_id: bool(n) for (event_id, _), n in zip(some, gone, strict=True)}
+            pairs = [part for entry in own for part in entry]
+            gone = await run_over(scripts, "forget", (file, engine, round(NOTICE_S * 1000)), pairs, width=2)
+            went |= {event_id: bool(n) for (event_id, _), n in zip(own, gone, strict=True)}
         return [went[event_id] for event_id, _ in exported]
 
     async def complain(self, text: str, *, engine: str) -> None:

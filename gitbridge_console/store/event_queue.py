@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Iterator, Mapping, Sequence
 from dataclasses import replace
+from itertools import compress
 from typing import Any
 
 from gitbridge_console.domain.events import EventState
@@ -17,6 +18,7 @@ from gitbridge_console.domain.prompt_choice import PromptChoice
 from gitbridge_console.domain.tasks import Attempt, TaskState
 from gitbridge_console.store.claims import Request
 from gitbridge_console.store.group_commit import TOGETHER_MAX
+from gitbridge_console.store.in_pieces import run_over
 from gitbridge_console.store.partition import Partition
 from gitbridge_console.store.queue_controls import milliseconds, or_unknown
 from gitbridge_console.store.queue_entrance import QueueEntrance, as_json, named
@@ -34,8 +36,6 @@ from gitbridge_console.store.standing_claims import StandingClaim, StandingClaim
 
 PAYLOADS_PER_CLAIM_BYTES = 1 << 20
 """Payloads sent along with one claim; what is larger is fetched by whoever works on it."""
-AT_ONCE = 500
-"""Tasks looked at by one script, when many are called back."""
 
 
 def _flat(pairs: Mapping[str, str]) -> list[str]:
@@ -124,16 +124,18 @@ class RedisEventQueue(QueueEntrance):
 
     async def hasten(self, ids: Sequence[str]) -> int:
         """Make tasks that wait for a batch claimable now; returns how many did."""
-        return sum([int(await partition.run("hasten", *own)) for partition, own in self._by_partition(ids)])
+        return sum([sum(await run_over(partition, "hasten", (), own)) for partition, own in self._by_partition(ids)])
 
     async def unasked(self, lane: str, ids: Sequence[str]) -> set[str]:
         """Those of the tasks that are still to be asked in ``lane``: neither ended nor moved elsewhere."""
-        return {text_of(one) for partition, own in self._by_partition(ids) for one in await partition.run("unasked", lane, *own)}
+        found: set[str] = set()
+        for partition, own in self._by_partition(ids):
+            found.update(compress(own, await run_over(partition, "unasked", (lane,), own)))
+        return found
 
     def _by_partition(self, ids: Sequence[str]) -> Iterator[tuple[Partition, Sequence[str]]]:
         for partition in self.partitions:
-            own = [job_id for job_id in ids if self._of(job_id) is partition]
-            yield from ((partition, own[start : start + AT_ONCE]) for start in range(0, len(own), AT_ONCE))
+            yield partition, [job_id for job_id in ids if self._of(job_id) is partition]
 
     async def route(self, job: ClaimedJob, plan: RoutePlan) -> tuple[str, str | None]:
         """Hand an event on to its panel. Returns (``routed`` | ``superseded`` | ``lost``, id of the other event if any)."""

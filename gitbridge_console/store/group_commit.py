@@ -2,7 +2,7 @@
 
 When nothing is under way a transition leaves at once, with whatever else was asked for in the same turn of the event
 loop; while round trips are under way the next ones gather and leave together as soon as one is back. There is no timer,
-so nothing ever waits for company.
+so nothing ever waits for company. What the server had no time for in one call goes with the next, before all others.
 """
 
 from __future__ import annotations
@@ -20,6 +20,9 @@ WEIGHT = 2
 """Of a transition with arguments of its own; what is done alike for many jobs weighs one for each."""
 BYTES_MAX = 1 << 20
 """Bytes of arguments in one call, but always at least one transition."""
+
+LEFT = b"LEFT"
+"""The reply about what a call left, for it had taken long enough: nothing of it is done."""
 
 Transition = tuple[str, Sequence[Any]]
 
@@ -78,8 +81,8 @@ class GroupCommit:
             self._flights.add(flight)
             flight.add_done_callback(self._landed)
 
-    def _load(self) -> list[tuple[Transition, asyncio.Future[Any]]]:
-        load: list[tuple[Transition, asyncio.Future[Any]]] = []
+    def _load(self) -> list[tuple[Transition, int, asyncio.Future[Any]]]:
+        load: list[tuple[Transition, int, asyncio.Future[Any]]] = []
         size = heavy = 0
         while self._gathered:
             transition, weight, future = self._gathered[0]
@@ -88,7 +91,7 @@ class GroupCommit:
             if load and (size > BYTES_MAX or heavy > TOGETHER_MAX):
                 break
             self._gathered.popleft()
-            load.append((transition, future))
+            load.append((transition, weight, future))
         return load
 
     def _landed(self, flight: asyncio.Task[None]) -> None:
@@ -105,15 +108,18 @@ class GroupCommit:
         if not load:
             return
         try:
-            replies = await self._send([transition for transition, _ in load])
+            replies = await self._send([transition for transition, _, _ in load])
         except asyncio.CancelledError:
-            for _, future in load:
+            for _, _, future in load:
                 future.cancel()
             raise
         except Exception as error:
             replies = [error] * len(load)
-        for (_, future), reply in zip(load, replies, strict=True):
-            if future.done():
+        # What nobody waits for any more need not be done.
+        left = [one for one, reply in zip(load, replies, strict=True) if reply == LEFT and not one[2].done()]
+        self._gathered.extendleft(reversed(left))
+        for (_, _, future), reply in zip(load, replies, strict=True):
+            if future.done() or reply == LEFT:
                 continue
             if isinstance(reply, Exception):
                 future.set_exception(reply)

@@ -9,11 +9,11 @@ from typing import Any
 
 from redis.asyncio import Redis
 
+from gitbridge_console.store.in_pieces import UPKEEP_CHUNK, run_on
 from gitbridge_console.store.keys import partition_of
 from gitbridge_console.store.partition import Partition
 from gitbridge_console.store.records import ClaimedJob
 
-WOKEN_AT_ONCE = 500
 LANE = "act"
 
 
@@ -57,4 +57,4 @@ class OutboxStore:
 
     async def wake(self) -> int:
         """Have everything that waits for a time in the ``act`` lane tried now; returns how many jobs, bounded per partition."""
-        return sum([int(await partition.run("wake", LANE, WOKEN_AT_ONCE)) for partition in self._partitions])
+        return sum([sum(await run_on(partition, "wake", LANE, UPKEEP_CHUNK)) for partition in self._partitions])

@@ -2,21 +2,21 @@
 
 from __future__ import annotations
 
-from collections import deque
-from collections.abc import Awaitable, Iterable, Iterator, Sequence
+from collections.abc import Awaitable, Iterable, Sequence
 from contextlib import aclosing
+from itertools import takewhile
 from typing import Any
 
 from redis.asyncio import Redis
-from redis.exceptions import OutOfMemoryError
 
 from gitbridge_console.store.durability import DiskWait
-from gitbridge_console.store.group_commit import WEIGHT, GroupCommit, Transition, loads_of
+from gitbridge_console.store.group_commit import LEFT, WEIGHT, GroupCommit, Transition, loads_of
 from gitbridge_console.store.keys import Keys
-from gitbridge_console.store.scripts_loader import FIRST_WITH_FLAGS, ScriptRunner, packed
+from gitbridge_console.store.scripts_loader import FIRST_WITH_FLAGS, ScriptRunner
+from gitbridge_console.store.series import Series
 
 MANY_MAX = 32
-"""Events in one call when many are enqueued together: it takes the server a millisecond, and up to five where its tables grow meanwhile."""
+"""Events in one call when many are enqueued together: it takes the server a millisecond; of what would take it two the rest is left."""
 
 CONCLUDE = "conclude"
 WEIGHTS = {"route": 6, "settle": 5, "widen": 5, "hedge": 5, "hand_on": 4, "retry": 4}
@@ -57,7 +57,7 @@ class Partition:
             places.append((at, slice(first, first + len(jobs) // 2)))
             own += jobs
         replies = await self._scripts.run_group("commit", merged)
-        return [replies[at] if part is None or isinstance(replies[at], Exception) else replies[at][part] for at, part in places]
+        return [replies[at] if part is None or not isinstance(replies[at], list) else replies[at][part] for at, part in places]
 
     def accept(self, bounds: Sequence[Any], args: Sequence[Any]) -> Awaitable[Any]:
         """Enqueue one event, together with others that come at the same time. May be refused at the server's memory limit.
@@ -72,23 +72,20 @@ class Partition:
 
         An event is given as for :meth:`accept`, or, plain, as what it has in common with others, its delivery id and its payload.
         """
-        sent_counts: deque[list[int]] = deque()
-
-        def loads() -> Iterator[Sequence[bytes]]:
-            for load in loads_of(events, MANY_MAX):
-                merged, counts = _merged(load)
-                sent_counts.append(counts)
-                yield packed([("bounds", bounds), *merged])
-
-        replies: list[Any] = []
-        async with aclosing(self._scripts.run_in_turn("accept", loads(), self._disk)) as answers:
+        series = Series(bounds, loads_of(events, MANY_MAX))
+        async with aclosing(self._scripts.run_in_turn("accept", series.next_group, self._disk)) as answers:
             async for answer in answers:
-                replies += _unmerged(answer, sent_counts.popleft())
-        return replies
+                series.answered(answer)
+        return series.replies
 
-    def conclude(self, how: tuple[str, ...], jobs: Sequence[str]) -> Awaitable[list[int]]:
-        """End events alike, given as id, fence, id, fence …: 1, or 0 where the fence is void, for each."""
-        return self._commits.submit(CONCLUDE, (how, *jobs), len(jobs) // 2)
+    async def conclude(self, how: tuple[str, ...], jobs: Sequence[str]) -> list[Any]:
+        """End events alike, given as id, fence, id, fence …: 1, 0 where the fence is void, or an exception, for each."""
+        replies: list[Any] = []
+        while len(replies) < len(jobs) // 2:
+            left = jobs[2 * len(replies) :]
+            found = await self._commits.submit(CONCLUDE, (how, *left), len(left) // 2)
+            replies += takewhile(lambda reply: reply != LEFT, found)
+        return replies
 
     def claim(self, n: int, args: Sequence[Any]) -> Awaitable[Any]:
         """Claim up to ``n`` jobs; what is handed on or back in the same call is claimed with them."""
@@ -105,40 +102,3 @@ class Partition:
     async def run(self, script: str, *args: Any) -> Any:
         """Run an operator's or the maintenance's script by itself."""
         return await self._scripts.run(script, *args)
-
-
-def _unmerged(answer: Any, counts: Sequence[int]) -> list[Any]:
-    """A reply or an exception for each event of a load."""
-    if isinstance(answer, OutOfMemoryError):
-        return [answer] * sum(count or 1 for count in counts)
-    if isinstance(answer, Exception):
-        raise answer
-    replies: list[Any] = []
-    for reply, count in zip(answer[1:], counts, strict=True):
-        if count == 0:
-            replies.append(reply)
-        else:
-            replies += [reply] * count if isinstance(reply, Exception) else reply
-    return replies
-
-
-def _merged(events: Sequence[Sequence[Any]]) -> tuple[list[Transition], list[int]]:
-    """Events as transitions, neighbours that are alike as one; and how many each is about, 0 for an event with arguments of its own."""
-    merged: list[Transition] = []
-    counts: list[int] = []
-    common: tuple[Any, ...] | None = None
-    alike: list[Any] = []
-    for args in events:
-        if not isinstance(args, tuple):
-            merged.append(("enqueue", args))
-            counts.append(0)
-            common = None
-        elif args[0] == common:
-            alike += args[1:]
-            counts[-1] += 1
-        else:
-            common = args[0]
-            alike = [*common, *args[1:]]
-            merged.append(("enqueue_all", alike))
-            counts.append(1)
-    return merged, counts

@@ -11,7 +11,6 @@ from typing import Any
 from redis.asyncio import Redis
 from redis.exceptions import OutOfMemoryError, ResponseError
 
-from gitbridge_console.domain.bulk import CHUNK_MAX
 from gitbridge_console.domain.decisions import Decision
 from gitbridge_console.domain.events import EventState, Priority
 from gitbridge_console.settings.model import QueueSettings, RetentionSettings, SheddingSettings
@@ -19,6 +18,7 @@ from gitbridge_console.settings.routing import RetrySettings
 from gitbridge_console.store.claims import Claimer
 from gitbridge_console.store.decision_log import DecisionLog
 from gitbridge_console.store.durability import DiskWait
+from gitbridge_console.store.in_pieces import UPKEEP_CHUNK, run_on, run_over
 from gitbridge_console.store.keys import Keys, partition_of
 from gitbridge_console.store.partition import Partition
 from gitbridge_console.store.queue_stats import add_up, stats_from
@@ -27,12 +27,10 @@ from gitbridge_console.store.replies import pack, text_of
 from gitbridge_console.store.scripts_loader import FIRST_WITH_FLAGS
 from gitbridge_console.store.unavailable import full_text
 
-MOVE_CHUNK = 200
-"""Tasks one call of the move script looks at."""
+MOVE_MAX = 200
+"""Tasks of a closed lane that are looked at in one go, in each place a task can wait in."""
 TRIM_MAX = 1_000
 """Finished events forgotten at a time; an engine that trims every ten seconds keeps up with a hundred a second."""
-TRIM_CHUNK = 32
-"""Of them in one call: to forget an event, with all its keys, takes the server about 50 µs."""
 
 
 def milliseconds(seconds: float) -> int:
@@ -118,26 +116,27 @@ class QueueControls:
             return f"queue.{name} is {limit:,}"
         return f"its partition's share of queue.{name} is {self._share(limit):,} of {limit:,}"
 
-    async def recover(self, limit: int = 100) -> tuple[int, int]:
-        """Take back expired leases, let go on what a cap no longer holds; returns (recovered, given up as poison)."""
-        args = (limit, self.retry_settings.deliveries_max, self.settings.repository_max)
-        replies = [await partition.run("recover", *args) for partition in self.partitions]
-        return sum(int(reply[0]) for reply in replies), sum(int(reply[1]) for reply in replies)
+    async def recover(self, limit: int = UPKEEP_CHUNK) -> tuple[int, int]:
+        """Take back expired leases, at most ``limit`` a lane in a call, and let go on what a cap no longer holds.
 
-    async def age(self, limit: int = 100) -> int:
-        """Raise work that waited for ``queue.aging_ms`` or longer, at most ``limit`` jobs a class and lane; returns how many."""
+        Returns (recovered, given up as poison).
+        """
+        args = (limit, self.retry_settings.deliveries_max, self.settings.repository_max)
+        sums = [await run_on(partition, "recover", *args) for partition in self.partitions]
+        return sum(recovered for recovered, _ in sums), sum(buried for _, buried in sums)
+
+    async def age(self, limit: int = UPKEEP_CHUNK) -> int:
+        """Raise work that waited for ``queue.aging_ms`` or longer, at most ``limit`` jobs a class and lane in a call; returns how many."""
         if not self.settings.aging_ms:
             return 0
-        return sum([int(await partition.run("age", self.settings.aging_ms, limit)) for partition in self.partitions])
+        return sum([sum(await run_on(partition, "age", self.settings.aging_ms, limit)) for partition in self.partitions])
 
     async def _each(self, script: str, ids: Sequence[str], *args: Any) -> list[Any]:
         """Run a script over ids wherever they live; the replies stand in the order of the ids."""
         replies: dict[str, Any] = {}
         for partition in dict.fromkeys(map(self._of, ids)):
             own = [job_id for job_id in ids if self._of(job_id) is partition]
-            for start in range(0, len(own), CHUNK_MAX):
-                some = own[start : start + CHUNK_MAX]
-                replies |= zip(some, await partition.run(script, *args, *some), strict=True)
+            replies |= zip(own, await run_over(partition, script, args, own), strict=True)
         return [replies[job_id] for job_id in ids]
 
     async def reprioritize(self, ids: Sequence[str], priority: Priority, *, front: bool = False, by: str = "operator") -> list[int]:
@@ -185,11 +184,11 @@ class QueueControls:
             for place in await self._places(partition, source):
                 passed_over = 0
                 while moved < limit:
-                    chunk = min(MOVE_CHUNK, limit - moved)
+                    chunk = min(UPKEEP_CHUNK, limit - moved)
                     args = (source, place, passed_over, chunk, by, -1, "all", "", 0, "*", 1, target, -1)
-                    gone, stay = map(int, await partition.run("move", *args))
+                    gone, stay, more = map(int, await partition.run("move", *args))
                     moved, passed_over = moved + gone, passed_over + stay
-                    if gone + stay < chunk:
+                    if not more:
                         break
                 kept += passed_over
         return moved, kept
@@ -205,7 +204,7 @@ class QueueControls:
         targets: Mapping[str, Sequence[tuple[str, int]]],
         *,
         passed_over: dict[tuple[str, str], int],
-        limit: int = MOVE_CHUNK,
+        limit: int = MOVE_MAX,
     ) -> tuple[int, int]:
         """Give unclaimed seats of a closed lane to others they may still ask, or park their events.
 
@@ -225,11 +224,13 @@ class QueueControls:
         for partition in self.partitions:
             for place in await self._places(partition, source):
                 key = (partition.keys.tag, f"{source} {place}")
-                start = passed_over.pop(key, 0)
-                gone, stay = map(int, await partition.run("move", source, place, start, limit, *about))
-                if gone + stay == limit:
-                    passed_over[key] = start + stay
-                moved, kept = moved + gone, kept + stay
+                looked, start, more = 0, passed_over.pop(key, 0), 1
+                while more and looked < limit:
+                    chunk = min(UPKEEP_CHUNK, limit - looked)
+                    gone, stay, more = map(int, await partition.run("move", source, place, start, chunk, *about))
+                    looked, start, moved, kept = looked + gone + stay, start + stay, moved + gone, kept + stay
+                if more:
+                    passed_over[key] = start
         return moved, kept
 
     async def pause(self, lane: str, *, by: str, reason: str, for_s: float | None = None) -> str:
@@ -262,11 +263,11 @@ class QueueControls:
         bounds, gone = self.retention, 0
         most = (self._share(bounds.finished_max), self._share(bounds.finished_bytes))
         while gone < limit:
-            chunk = min(TRIM_CHUNK, limit - gone)
+            chunk = min(UPKEEP_CHUNK, limit - gone)
             args = (milliseconds(bounds.finished_s), *most, chunk, milliseconds(bounds.delivery_ids_s))
-            went = int(await partition.run("trim", *args))
+            went, more = map(int, await partition.run("trim", *args))
             gone += went
-            if went < chunk:
+            if went < chunk and not more:
                 break
         return gone
 

@@ -123,8 +123,10 @@ class RestoreStore:
         await self._hold()
         new = 0
         for tag, args in loads_of(records):
-            with _taken():
-                new += int(await self._partitions[self._start + tag].run("restore_events", *args))
+            while args:
+                with _taken():
+                    came, read = map(int, await self._partitions[self._start + tag].run("restore_events", *args))
+                new, args = new + came, args[read:]
         return new
 
     async def end(self) -> None:

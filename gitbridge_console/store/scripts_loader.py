@@ -17,10 +17,9 @@ import hashlib
 import json
 import logging
 from collections import deque
-from collections.abc import AsyncGenerator, Iterable, Sequence
+from collections.abc import AsyncGenerator, Callable, Sequence
 from functools import cache
 from importlib import resources
-from itertools import islice
 from typing import Any
 
 from redis.asyncio import Redis
@@ -146,35 +145,35 @@ class ScriptRunner:
         way = _ways(entry, self._major)[0 if self._functions else 1]
         return (*way, 1, self._tag, *packed(transitions))
 
-    async def run_in_turn(self, name: str, groups: Iterable[Sequence[bytes]], disk: DiskWait | None = None) -> AsyncGenerator[Any, None]:
+    async def run_in_turn(
+        self, name: str, next_group: Callable[[], Sequence[bytes] | None], disk: DiskWait | None = None
+    ) -> AsyncGenerator[Any, None]:
         """Run groups that :func:`packed` made, in their order: for each the replies, or the error it ended with.
 
-        The next group is taken from ``groups`` and sent while the server works on the one before, over one connection.
+        The next group is asked for and sent while the server works on the one before, over one connection. It ends when there is
+        none and everything was answered.
 
         Raises:
             NotDurable: as :meth:`run_group`.
             redis.exceptions.RedisError: the server is away.
         """
-        left = iter(groups)
-        if self._clustered or (disk is not None and disk.waits):
-            for group in left:
-                yield await self._answer(name, group, disk)
-            return
+        one_by_one = self._clustered or (disk is not None and disk.waits)
         # The first has the scripts loaded, where they are not.
-        for group in islice(left, 0 if self._known else 1):
-            yield await self._answer(name, group, None)
+        while (one_by_one or not self._known) and (group := next_group()) is not None:
+            yield await self._answer(name, group, disk)
+        if one_by_one:
+            return
         pool = self._client.connection_pool
         connection = await pool.get_connection()
         way = (*_ways(name, self._major)[0 if self._functions else 1], 1, self._tag)
         sent: deque[Sequence[bytes]] = deque()
         try:
-            for group in left:
-                await connection.send_command(*way, *group)
-                sent.append(group)
-                if len(sent) == IN_TURN_MAX:
-                    for answer in await self._next_answers(connection, name, sent):
-                        yield answer
-            while sent:
+            while True:
+                while len(sent) < IN_TURN_MAX and (group := next_group()) is not None:
+                    await connection.send_command(*way, *group)
+                    sent.append(group)
+                if not sent:
+                    return
                 for answer in await self._next_answers(connection, name, sent):
                     yield answer
         finally:

@@ -22,6 +22,7 @@ from gitbridge_console.settings.model import LegacySettings, QueueSettings, Redi
 from gitbridge_console.store.connection import connect
 from gitbridge_console.store.records import RoutePlan
 from gitbridge_console.store.store import Store
+from tests.claims import claim_all
 
 STATES = ("received", "routed", "failed", "shed", "cancelled", "resolved")
 ERRORS = ("silent", "internal")
@@ -55,6 +56,7 @@ made = st.builds(
 deeds = st.sampled_from(
     [Deed(BulkKind.REPLAY), Deed(BulkKind.CANCEL), Deed(BulkKind.PRIORITIZE, to="high"), Deed(BulkKind.FLUSH, lane="route")]
 )
+
 meddling = st.lists(st.tuples(st.sampled_from(["replay", "cancel", "raise", "anew"]), st.integers(0, 11)), max_size=4)
 
 
@@ -68,7 +70,7 @@ async def build(store: Store, door: Operations, events: list[Made]) -> list[str]
         }
         event = IncomingEvent(f"d{n}", "push", json.dumps(body).encode(), "test", one.priority, diff="diff\n")
         ids.append((await door.submit(event)).id)
-    for job in (await store.queue.claim("route", len(events))).jobs:
+    for job in await claim_all(store.queue, "route", len(events)):
         one = events[ids.index(job.id)]
         if one.state == "received":
             await store.queue.release(job)

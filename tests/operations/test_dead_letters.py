@@ -16,6 +16,7 @@ from gitbridge_console.operations.operations import Operations
 from gitbridge_console.operations.session import open_session
 from gitbridge_console.settings.model import QueueSettings, RetentionSettings, Settings
 from gitbridge_console.store.store import Store
+from tests.claims import claim_all
 
 pytestmark = pytest.mark.anyio
 
@@ -26,7 +27,7 @@ async def quarantined(door: Operations, raw: bytes = b'{"action": "created"}') -
 
 async def dead(store: Store, count: int) -> list[str]:
     ids = [(await store.queue.enqueue(IncomingEvent(f"d{n}", "star", b"{}", "test"))).id for n in range(count)]
-    for job in (await store.queue.claim("route", count)).jobs:
+    for job in await claim_all(store.queue, "route", count):
         await store.queue.hand_on(job, "", EventState.FAILED)
     return ids
 

@@ -20,6 +20,7 @@ from gitbridge_console.router.dead_letters import DeadLetterKeeper
 from gitbridge_console.router.export_file import file_name
 from gitbridge_console.settings.model import RedisSettings, RetentionSettings, Settings
 from gitbridge_console.store.store import Store, open_store
+from tests.claims import claim_all
 
 pytestmark = pytest.mark.anyio
 
@@ -46,7 +47,7 @@ def keeper(store: Store, state: Path, *, engine: str = "ops-3-1", **more: Any) -
 
 async def dead(store: Store, count: int, payload: bytes = b'{"n": 1}') -> list[str]:
     ids = [(await store.queue.enqueue(IncomingEvent(f"d{n}", "push", payload, "test"))).id for n in range(count)]
-    for job in (await store.queue.claim("route", count)).jobs:
+    for job in await claim_all(store.queue, "route", count):
         await store.queue.hand_on(job, "", EventState.FAILED, header={"err": "silent"})
     return ids
 

@@ -19,6 +19,7 @@ from gitbridge_console.store.headers import timeline_of
 from gitbridge_console.store.keys import Keys, expand_id
 from gitbridge_console.store.reader import EventReader
 from gitbridge_console.store.records import BackPressure, ClaimedJob, Ending, PayloadTooLarge, RoutePlan, Seat
+from tests.claims import claim_all
 from tests.headers import header
 
 pytestmark = pytest.mark.anyio
@@ -409,7 +410,7 @@ async def test_trim_forgets_finished_events_but_never_failed_ones(client: Any, n
     queue = RedisEventQueue(client, Keys(namespace), retention=RetentionSettings(finished_max=100))
     for n in range(103):
         await queue.enqueue(event(f"d{n}"))
-    for n, job in enumerate((await queue.claim("route", 103)).jobs):
+    for n, job in enumerate(await claim_all(queue, "route", 103)):
         await queue.hand_on(job, "", EventState.FAILED if n == 0 else EventState.RESOLVED)
     assert await queue.trim() == 2
     stats = await queue.stats()

@@ -17,6 +17,7 @@ from gitbridge_console.store.keys import STORE_VERSION, Keys
 from gitbridge_console.store.reader import EventReader
 from gitbridge_console.store.records import BackPressure, Closure, RoutePlan
 from gitbridge_console.store.store import open_store
+from tests.claims import claim_all
 
 pytestmark = pytest.mark.anyio
 MANY = 40
@@ -72,7 +73,7 @@ async def test_ids_are_found_wherever_they_live_and_answers_keep_their_order(par
 async def test_a_shut_lane_is_cleared_in_every_partition_and_a_drain_stands_in_all(parts: RedisEventQueue) -> None:
     for n in range(MANY):
         await submit(parts, n)
-    for job in (await parts.claim("route", MANY)).jobs:
+    for job in await claim_all(parts, "route", MANY):
         await parts.route(job, RoutePlan("general", Priority.NORMAL, ("claude",), 1, 0, 60, 600))
     moved, passed_over = 0, dict[tuple[str, str], int]()
     for _ in range(MANY):

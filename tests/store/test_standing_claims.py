@@ -188,7 +188,7 @@ async def test_a_claim_given_up_while_the_server_says_nothing_is_given_up_all_th
         assert claim.unwanted == ()
 
 
-async def test_what_a_claim_did_not_get_to_behind_one_repositorys_cap_wakes_the_next_that_waits(standing: RedisEventQueue) -> None:
+async def test_what_a_claim_did_not_get_to_behind_one_repositorys_cap_wakes_whoever_waits_next(standing: RedisEventQueue) -> None:
     for n in range(201):
         await standing.enqueue(IncomingEvent(f"a{n}", "push", b"{}", "test"), repository="a")
     last = await standing.enqueue(IncomingEvent("b", "push", b"{}", "test"), repository="b")
@@ -196,9 +196,12 @@ async def test_what_a_claim_did_not_get_to_behind_one_repositorys_cap_wakes_the_
     await standing.client.delete(standing.keys.bell("route"))
 
     assert not (await standing.claim("route", 4, repository_max=1)).jobs, "it looks at so many and no more"
-    claim = standing.stand("route", 4, LONG_S, repository_max=1)
-    assert claim is not None
-    assert ids_of(await asyncio.wait_for(claim.claim(), 20)) == [last.id]
+    found: list[str] = []
+    while not found:
+        claim = standing.stand("route", 4, LONG_S, repository_max=1)
+        assert claim is not None
+        found = ids_of(await asyncio.wait_for(claim.claim(), 20))
+    assert found == [last.id]
 
 
 async def test_a_paused_lane_gives_nothing_and_is_not_asked_in_a_circle(standing: RedisEventQueue) -> None:

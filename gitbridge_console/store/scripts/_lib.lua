@@ -21,13 +21,13 @@ local function load_all(ids)
   load(seats)
 end
 
-local woken, left, lost, known_lanes, entered
+local woken, left, lost, known_lanes, entered, ahead
 local fence, seq, seq_known, undecided
 
 -- Monotone even after a failover to a replica with a stale counter: never below the clock in microseconds. What one claim gives out
 -- shares a fence: no two claims of a job have the same.
 local function next_fence()
-  if not fence then fence = math.max(tonumber(call('HGET', M, 'fence')) or 0, clock[1] * 1000000 + clock[2] - 1) end
+  if not fence then fence = math.max(tonumber(call('HGET', M, 'fence')) or 0, now[1] * 1000000 + now[2] - 1) end
   fence = fence + 1
   return int(fence)
 end
@@ -539,7 +539,7 @@ end
 local function begin(tag)
   begin_work(tag)
   left_lanes = nil
-  woken, left, lost, known_lanes, entered = {}, {}, false, {}, {}
+  woken, left, lost, known_lanes, entered, ahead = {}, {}, false, {}, {}, false
   fence, seq, undecided, bytes_before = nil, nil, nil, nil
   deliveries, delivered_now, today_begun, expected, places_now = {}, {}, false, {}, {}
 end

@@ -17,11 +17,12 @@ local function run_one(KEYS, ARGV)
 end
 
 -- ARGV: JSON, a list of the names and then for each a list of its arguments; a list for an argument has the place of a binary one
--- that follows in ARGV. One large argument is read three times as fast as many small ones. Returns a reply, or an error, for each.
+-- that follows in ARGV. One large argument is read three times as fast as many small ones. Returns a reply, or an error, for each; what there
+-- is no time for is LEFT, from there on all.
 local function run_group(KEYS, ARGV)
   begin(KEYS[1])
   local asked = cjson.decode(ARGV[1])
-  local names, ids, claims, replies = asked[1], {}, {}, {}
+  local names, ids, claims, replies, done = asked[1], {}, {}, {}, 0
   for n = 1, #names do
     local name, args = names[n], asked[n + 1]
     if #ARGV > 1 then
@@ -34,7 +35,7 @@ local function run_group(KEYS, ARGV)
       for i = 5, #args, 2 do expected[#expected + 1] = args[i] end
     elseif name == 'claim' then
       claims[#claims + 1] = n
-    elseif name == 'enqueue' then
+    elseif name == 'enqueue' or name == 'after' then
       expected[#expected + 1] = id
     elseif name ~= 'extend' and name ~= 'bounds' and name ~= 'conclude' then
       ids[#ids + 1] = id
@@ -42,11 +43,21 @@ local function run_group(KEYS, ARGV)
     end
   end
   load(ids)
+  local function run(n)
+    local name = names[n]
+    if name == 'bounds' or name == 'after' then
+      replies[n] = reply_of(name, asked[n + 1])
+    elseif ahead or (done > 0 and is_long()) then
+      replies[n] = LEFT
+    else
+      replies[n], done = reply_of(name, asked[n + 1]), done + 1
+    end
+  end
   for n = 1, #names do
-    if names[n] ~= 'claim' then replies[n] = reply_of(names[n], asked[n + 1]) end
+    if names[n] ~= 'claim' then run(n) end
   end
   -- After all else, so that what was handed on or back is claimed with it.
-  for _, n in ipairs(claims) do replies[n] = reply_of('claim', asked[n + 1]) end
+  for _, n in ipairs(claims) do run(n) end
   finish()
   return replies
 end

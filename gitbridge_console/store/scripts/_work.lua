@@ -4,12 +4,36 @@
 -- ARGV: several of them can run in one round trip, see scripts_loader.py, which also says why nothing here may run while this is loaded.
 local call
 local T, J, L, M, C, B, RECEIVED
-local clock, NOW, NOW_MS
+local now, NOW, NOW_MS
 local VALUES_MAX = 4000 -- arguments of one command, well below what Lua can unpack
 -- Longer than what the server keeps in a list that it searches from end to end, so what has this member is an index.
 local LONG_MEMBER = 'a-name-of-more-than-sixty-four-bytes-makes-an-index-of-what-it-is-in'
 local LONG_MEMBER_SCORE = '9007199254740991' -- behind all times there are
 local match, find, sub, concat, format, floor
+
+-- No call holds the server up: between one thing and the next a script looks at how much of the processor it has taken, and leaves what there
+-- is no time for to the next call; the first thing is always done. The clock is that of the server's process: what else its machine does
+-- is not counted, pages that are copied after a fork are.
+local CALL_S = 0.002
+local LEFT = {ok = 'LEFT'} -- the reply about what was left
+local begun_s, over
+local function clock() return os.clock() end
+local function processor_s()
+  local ok, s = pcall(clock)
+  return ok and s or 0 -- a server before version 7 has no such clock, there nothing is left
+end
+local function is_long()
+  over = over or processor_s() - begun_s >= CALL_S
+  return over
+end
+
+-- How many more there is time for, by what those before took.
+local function more_fit(done)
+  local taken = processor_s() - begun_s
+  local fit = taken > 0 and floor(done * (CALL_S - taken) / taken) or math.huge
+  if fit < 1 then over = true end
+  return fit
+end
 
 -- Digits of a whole number. As such they take a fifth of the time that they take as those of a fraction; what is greater than 32 bits is
 -- written in two parts.
@@ -335,8 +359,9 @@ local function begin_work(tag)
   call, match, find, sub, concat, format, floor = redis.call, string.match, string.find, string.sub, table.concat, string.format, math.floor
   T, J, L, M, C, B = tag, tag .. ':j:', tag .. ':fences', tag .. ':m', tag .. ':c', tag .. ':b'
   RECEIVED = tag .. ':e:received'
-  clock = call('TIME')
-  NOW = clock[1] * 1000 + floor(clock[2] / 1000)
+  begun_s, over = processor_s(), false
+  now = call('TIME')
+  NOW = now[1] * 1000 + floor(now[2] / 1000)
   NOW_MS = int(NOW)
   sets, pending_sets = {}, false
   records, changed, fresh, fences, values, gone, older = {}, {}, {}, {}, {}, {}, {}

@@ -1,7 +1,7 @@
 -- Let old work catch up. ARGV: aging ms, most jobs a class and lane. A job of class normal that waited for so long is claimed with the
 -- class high, low after twice and bulk after three times as long; at its age it stands before what came later. Critical work is never
--- overtaken. Its own priority stays in the header. Returns how many were raised.
-local raised = 0
+-- overtaken. Its own priority stays in the header. Returns {raised, 1 where there may be more}.
+local raised, more = 0, 0
 local REAL = 100000000000 -- smaller places in line were given by "to the front" and say nothing of age
 for _, lane in ipairs(call('SMEMBERS', T .. ':lanes')) do
   local key = T .. ':r:' .. lane
@@ -12,6 +12,9 @@ for _, lane in ipairs(call('SMEMBERS', T .. ':lanes')) do
       zput(key, found[i], int(found[i + 1] - (class - 200) * BAND))
       raised = raised + 1
     end
+    if #found == 2 * ARGV[2] then more = 1 end
+    write_sets()
+    if raised > 0 and is_long() then return {raised, 1} end
   end
 end
-return raised
+return {raised, more}

@@ -1,6 +1,6 @@
 -- Bring seats that were moved by hand back to the lane they came from. ARGV: that lane, by, "look" (only say what would be) | "", task ids.
 -- Only what waits goes back, and only what was not asked since it was moved: that was paid for. Priority and age are kept, a delay is
--- dropped. Returns for each "" (it is back) or why not.
+-- dropped. Returns for each, as far as it came, "" (it is back) or why not.
 local home, look = ARGV[1], ARGV[3] == 'look'
 local function why_not(id)
   local h = hmget(id, 'st', 'lane', 'state', 'hm', 'hc', 'ca')
@@ -19,7 +19,8 @@ local function why_not(id)
 end
 local out, ids = {}, {unpack(ARGV, 4)}
 load_all(ids)
-for _, id in ipairs(ids) do
+for n, id in ipairs(ids) do
+  if n > 1 and is_long() then break end
   local why = why_not(id)
   if why == '' and not look then
     reseat(id, hget(id, 'lane'), home, 'goes back', ARGV[2])

@@ -1,7 +1,7 @@
 -- The next of what a bulk operation is to do, at most so many, and what came of it: both change together, so an engine that dies leaves
 -- nothing half counted and nothing is done twice. ARGV: operation, fence (of the engine that holds it; an older one is refused), most, by,
 -- why, deed, then what the deed takes (to, front, lane). Entries are "<job> <run or -> <state or ->"; one whose event is not in that run
--- and state any more is skipped. Returns {done, skipped, failed, left}, or {-1} to an older fence.
+-- and state any more is skipped; those there is no time for stay. Returns {done, skipped, failed, left}, or {-1} to an older fence.
 local op, deed, to, front, lane = ARGV[1], ARGV[6], ARGV[7], ARGV[8], ARGV[9]
 local sums, todo, skips = T .. ':op:' .. op, T .. ':od:' .. op, T .. ':os:' .. op
 if tonumber(ARGV[2]) < tonumber(call('HGET', sums, 'fence') or 0) then return {-1} end
@@ -41,7 +41,10 @@ local deeds = {
 }
 
 local done, skipped, failed = 0, 0, 0
-for _, entry in ipairs(tonumber(ARGV[3]) > 0 and call('LPOP', todo, ARGV[3]) or {}) do
+local looked = 0
+for n, entry in ipairs(tonumber(ARGV[3]) > 0 and call('LRANGE', todo, 0, ARGV[3] - 1) or {}) do
+  if n > 1 and is_long() then break end
+  looked = n
   local id, run, state = string.match(entry, '^(%S+) (%S+) (%S+)$')
   local why = changed_since(event_of(id), run, state)
   local fine = true
@@ -58,6 +61,7 @@ for _, entry in ipairs(tonumber(ARGV[3]) > 0 and call('LPOP', todo, ARGV[3]) or 
     if call('LLEN', skips) < 200 then call('RPUSH', skips, id .. ' ' .. why) end
   end
 end
+if looked > 0 then call('LTRIM', todo, looked, -1) end
 call('HINCRBY', sums, 'done', done)
 call('HINCRBY', sums, 'skipped', skipped)
 call('HINCRBY', sums, 'failed', failed)

@@ -2,7 +2,7 @@
 local sums, todo = T .. ':op:' .. ARGV[1], T .. ':od:' .. ARGV[1]
 local left = call('LLEN', todo)
 if left > 0 then
-  call('DEL', todo)
+  call('UNLINK', todo)
   call('HINCRBY', sums, 'dropped', left)
 end
 return left

@@ -10,7 +10,8 @@ local first = look('ZRANGE', waiting, 0, 0, 'WITHSCORES')
 if first[2] and tonumber(first[2]) <= NOW then
   local due = call('ZRANGEBYSCORE', waiting, '-inf', NOW_MS, 'LIMIT', 0, 100)
   load(due)
-  for _, id in ipairs(due) do
+  for n, id in ipairs(due) do
+    if n > 1 and is_long() then break end
     zdrop(waiting, id)
     push(id, lane)
   end
@@ -112,8 +113,11 @@ local MANY = 16 -- leases among which the next ones are not to be searched for o
 local until_when, leased, looked = int(NOW + lease), T .. ':l:' .. lane, 0
 local its_fence, all_ids, all_records, all_events = nil, {}, {}, {}
 local leases, holders = {}, {}
-while n > 0 and looked < 200 do
-  local wanted = n
+-- How many at once; what there is no time for is left.
+local PIECE = 8
+local fit = PIECE
+while n > 0 and looked < 200 and fit > 0 do
+  local wanted = math.min(n, fit)
   local popped, scores = pop(wanted)
   looked = looked + #popped
   local ids, counted = let_through(popped, scores)
@@ -143,9 +147,10 @@ while n > 0 and looked < 200 do
     if bound == '' then woken[lane] = nil end
     break
   end
+  fit = more_fit(looked)
 end
--- Another may do what is left, or what was not come to behind a cap.
-if (n <= 0 or looked >= 200) and call('ZCARD', ready) > 0 then left[lane] = true end
+-- Another may do what is left, for there was no more time or it stands behind a cap.
+if (n <= 0 or looked >= 200 or fit <= 0) and call('ZCARD', ready) > 0 then left[lane] = true end
 if its_fence then
   if #all_ids >= MANY and not call('ZSCORE', leased, LONG_MEMBER) then
     call('ZADD', leased, LONG_MEMBER_SCORE, LONG_MEMBER)

@@ -1,6 +1,6 @@
 -- End events of which there is nothing to say but why. ARGV: state, by, why, texts (JSON, a list of name, value … or ""), then id,
--- fence pairs. Returns 1, 0 where the fence is void, or an error, for each. The most frequent way of an event's end, so it is written out
--- for many at once; what is not plain goes the common way.
+-- fence pairs. Returns 1, 0 where the fence is void, LEFT where there is no time for it, or an error, for each. The most frequent way of an
+-- event's end, so it is written out for many at once; what is not plain goes the common way.
 local state, by, why, out = ARGV[1], ARGV[2], ARGV[3], {}
 local texts = ARGV[4] ~= '' and cjson.decode(ARGV[4])
 local level = state == 'failed' and 'error' or state == 'shed' and 'warning' or 'info'
@@ -51,7 +51,18 @@ local function go_to_place_of(raw)
   settled = ' settled ' .. lane .. ' ' .. state .. ' '
 end
 
+local PIECE = 8
+local upto = PIECE
 for n = 1, #asked do
+  if n > upto then
+    write_out(n - 1)
+    local fit = more_fit(n - 1)
+    if fit < 1 then
+      for left = n, #asked do out[left] = LEFT end
+      return out
+    end
+    upto = n - 1 + math.max(PIECE, fit)
+  end
   local id, raw, fence = asked[n], raws[n], ARGV[4 + 2 * n]
   local size, at
   local quick = raw and held[n] == fence and records[id] == nil and fences[id] == nil and not undecided and #raw < INLINE_MAX

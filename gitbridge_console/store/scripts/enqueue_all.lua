@@ -1,6 +1,7 @@
 -- Accept many events that have all but delivery and payload in common. ARGV: lane, priority, repository key, what their JSON begins with
 -- (up to the delivery id, of which JSON has nothing to escape), then delivery, payload pairs. Returns for each its id if it is new, else
--- what `enqueue` returns. While none of the limits can be met by all of them they are taken in at once, otherwise one by one.
+-- what `enqueue` returns, or LEFT from the first on that there is no time for. While none of the limits can be met by all of them they are
+-- taken in at once, otherwise one by one.
 local lane, priority, repository, fields, out = ARGV[1], ARGV[2], ARGV[3], ARGV[4], {}
 local count, most = (#ARGV - 4) / 2, 0
 for i = 6, #ARGV, 2 do most = most + 1024 + #ARGV[i] end
@@ -25,9 +26,21 @@ local function write_out()
     woken[lane] = true
   end
   taken, bytes, ready, received = 0, 0, {}, {}
+  values_before, delivered_before = #values, #delivered_now
 end
 
+local PIECE = 4
+local upto = PIECE
 for n = 1, count do
+  if n > upto then
+    write_out()
+    local fit = more_fit(n - 1)
+    if fit < 1 then
+      for left = n, count do out[left] = LEFT end
+      return out
+    end
+    upto = n - 1 + math.max(PIECE, fit)
+  end
   local delivery, payload = ARGV[3 + 2 * n], ARGV[4 + 2 * n]
   local known = deliveries[delivery]
   if known == nil then known = delivered(delivery) end

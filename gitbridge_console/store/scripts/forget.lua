@@ -1,6 +1,6 @@
 -- Forget dead letters that were exported, and say so: nothing goes without a line in the log and a notice for every console.
 -- ARGV: file, engine, notice ms, then pairs of event id and the run that was exported. Left alone is what is no dead letter any more,
--- runs anew, or has a seat that is still being worked on. Returns 1 (gone) or 0 (left alone) for each pair.
+-- runs anew, or has a seat that is still being worked on. Returns 1 (gone) or 0 (left alone) for each pair, as far as it came.
 local function may_go(id, run)
   local h = hmget(id, 'state', 'run', 'tasks')
   if (h[1] ~= 'failed' and h[1] ~= 'shed') or (h[2] or '1') ~= run then return false end
@@ -12,6 +12,7 @@ end
 
 local out, gone = {}, 0
 for i = 4, #ARGV, 2 do
+  if i > 4 and is_long() then break end
   local go = may_go(ARGV[i], ARGV[i + 1])
   if go then
     forget_event(ARGV[i])

@@ -4,7 +4,7 @@
 -- providers, and each with the tokens it can read (-1: any), best first. Unless by hand, what waits for a batch stays, for it is paid for,
 -- and so does a question of the second round, which was made for its provider. Priority and age are kept, a delay is dropped: it was its
 -- old provider's. A provider that has another seat of the panel is passed over, unless that one failed or was cancelled. Unless by hand, an
--- event none of whose seats was asked is parked when nobody can take its seat. Returns {moved, left alone}.
+-- event none of whose seats was asked is parked when nobody can take its seat. Returns {moved, left alone, 1 where there may be more}.
 local from, by, wait, late, why = ARGV[1], ARGV[5], tonumber(ARGV[6]), ARGV[7] == 'late', ARGV[8]
 local kind, repository = string.match(ARGV[2], '^(%a):?(.*)$')
 local key = T .. ':' .. kind .. ':' .. from .. (repository ~= '' and (':' .. repository) or '')
@@ -37,7 +37,12 @@ end
 local moved, kept, start = 0, 0, tonumber(ARGV[3])
 local found = call('ZRANGE', key, start, start + tonumber(ARGV[4]) - 1)
 load_all(found)
-for _, id in ipairs(found) do
+local more = #found == tonumber(ARGV[4]) and 1 or 0
+for n, id in ipairs(found) do
+  if n > 1 and is_long() then
+    more = 1
+    break
+  end
   local paid = why ~= '' and kind == 'w' and waits_for_batch(id)
   local made_for_it = why ~= '' and hget(id, 'q')
   local looked_at = is_task(id) and not paid and not made_for_it and not (late and can_wait(id))
@@ -51,4 +56,4 @@ for _, id in ipairs(found) do
   end
 end
 if moved > 0 and why ~= '' then log('warning', 'failover', from, moved .. ' seats moved: ' .. why) end
-return {moved, kept}
+return {moved, kept, more}

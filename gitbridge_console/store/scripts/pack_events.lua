@@ -1,9 +1,9 @@
 -- Everything that is kept of events, each as it stands now. ARGV: bytes after which no further one is packed, then event ids. Returns for
--- each, as far as it came, {id, state, since when in ms, then the letter and what follows of each of its keys with what DUMP gives of it};
+-- each, as far as it came and there is time, {id, state, since when in ms, then the letter and what follows of each of its keys with what DUMP gives of it};
 -- an empty list for one that is gone.
 local out, bytes = {}, 0
 for i = 2, #ARGV do
-  if bytes >= tonumber(ARGV[1]) then break end
+  if bytes >= tonumber(ARGV[1]) or (i > 2 and is_long()) then break end
   local event, found = ARGV[i], {}
   local h = hmget(event, 'state', 'tasks')
   if h[1] then

@@ -1,5 +1,5 @@
 -- Change priorities. ARGV: priority, "front" | "", by, then ids of events or tasks; an event takes its waiting seats along.
--- Age is kept, so within its new class a job stands where it always would have. Returns how many jobs changed, per id.
+-- Age is kept, so within its new class a job stands where it always would have. Returns how many jobs changed, per id, as far as it came.
 local function set(id)
   local h = hmget(id, 'st', 'lane', 'pr', 'rp')
   if not h[1] or h[1] == 'settled' then return 0 end
@@ -18,6 +18,7 @@ end
 local out = {}
 load_all({unpack(ARGV, 4)})
 for i = 4, #ARGV do
+  if i > 4 and is_long() then break end
   local id = ARGV[i]
   local changed = set(id)
   if not is_task(id) then

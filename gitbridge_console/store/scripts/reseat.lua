@@ -1,5 +1,5 @@
 -- Move single tasks that nobody works on to another provider, by hand. ARGV: from, to, by, "look" (only say what would be) | "", task ids.
--- Priority and age are kept, a delay is dropped: it was its old provider's. Returns for each "" (moved) or why not.
+-- Priority and age are kept, a delay is dropped: it was its old provider's. Returns for each, as far as it came, "" (moved) or why not.
 local from, to, look = ARGV[1], ARGV[2], ARGV[4] == 'look'
 local function why_not(id)
   local h = hmget(id, 'st', 'lane')
@@ -11,6 +11,7 @@ local function why_not(id)
 end
 local out = {}
 for i = 5, #ARGV do
+  if i > 5 and is_long() then break end
   local id = ARGV[i]
   local why = why_not(id)
   if why == '' and not look then

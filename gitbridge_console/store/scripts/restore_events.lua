@@ -1,6 +1,6 @@
 -- Put events of a backup back, each once. ARGV: for each its id, state, since when in ms, how many texts follow, and these: names and dumps
 -- as `pack_events` gives them. Each takes its place in its lane and state anew; what was being worked on waits again, for a lease changes
--- no record. One that is there already is left as it is. Returns how many were not.
+-- no record. One that is there already is left as it is. Returns {how many were not, how much of ARGV there was time for}.
 local function places_of(ids)
   load(ids)
   for _, id in ipairs(ids) do
@@ -28,8 +28,12 @@ local ids = {}
 for place, at in ipairs(events) do ids[place] = ARGV[at] end
 load(ids)
 
-local new, jobs = {}, {}
+local new, jobs, read = {}, {}, #ARGV
 for place, at in ipairs(events) do
+  if place > 1 and is_long() then
+    read = at - 1
+    break
+  end
   local event, state = ids[place], ARGV[at + 1]
   -- A record alone is not enough: an earlier try may have failed between two keys.
   if not call('ZSCORE', key(':e:', hget(event, 'state') or state), event) then
@@ -50,4 +54,4 @@ for _, at in ipairs(new) do
   zput(key(':e:', ARGV[at + 1]), ARGV[at], ARGV[at + 2])
   tally(B, ARGV[at + 1], tonumber(hget(ARGV[at], 'sz')) or 0)
 end
-return #new
+return {#new, read}

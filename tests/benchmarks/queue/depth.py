@@ -5,9 +5,10 @@ its own. The short one is on a server beside it, and the two take turns, so that
 both. One round is a claim of one event or of 32, their end, and as many new ones, so that the depth stays.
 
 What a claim costs is the CPU time the server takes for it, from its socket to its socket. How long a script takes is that
-too, or the time the server measured for the script, whichever is less: the first also counts what the server does beside
-it, the second a machine that is busy elsewhere. Calls made while the server writes its file anew are told apart: after its
-fork each page it writes to is copied first.
+too, or the time the server measured for the call (its slow log has all that are long), whichever is less: the first also counts what
+the server does beside it, the second a machine that is busy elsewhere. Calls made while the server writes its file anew are
+told apart: after its fork each page it writes to is copied first. So that every script comes right after a fork as well,
+the file is written anew for each of them in a second pass.
 """
 
 from __future__ import annotations
@@ -18,9 +19,10 @@ import statistics
 import sys
 import tempfile
 import time
-from collections.abc import Awaitable
+from collections.abc import Awaitable, Callable, Sequence
 from contextlib import AsyncExitStack
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -33,17 +35,21 @@ from gitbridge_console.store.embedded_process import ENVIRONMENT
 from gitbridge_console.store.event_queue import RedisEventQueue
 from gitbridge_console.store.keys import Keys
 from gitbridge_console.store.partition import MANY_MAX
-from gitbridge_console.store.records import Ending, RoutePlan
+from gitbridge_console.store.records import ClaimedJob, Ending, RoutePlan
 from tests.store.servers import Server
 
 FEW = 1_000
 CLAIMS = (1, 32)
 TURNS = 40
 ROUNDS_A_TURN = 10
+ROUNDS, ROUNDS_AFTER_FORKS = 20, 3
 BULK = 200
 DONE = Ending(EventState.RESOLVED)
 TOGETHER = 32
-PANEL = ("claude", "grok")
+PANEL, SPARE = ("claude", "grok"), "chatgpt"
+LOGGED_US, LOGGED_MAX = 500, 1_000
+SLOW_LOG = ("--slowlog-log-slower-than", str(LOGGED_US), "--slowlog-max-len", str(LOGGED_MAX))
+"""Of a call that is short the server tells no more than a sum; to log them all, with the commands in them, would make them longer."""
 PAYLOAD = json.dumps({"action": "opened", "number": 165, "body": "What it does, and why. " * 80}).encode()
 DIFF = "diff --git a/tax.py b/tax.py\n" + "+    total += round(line.net * rate, 2)\n" * 50
 ANSWER = json.dumps({"verdict": "comment", "findings": ["The rate is looked up for each line again. " * 10] * 5})
@@ -61,6 +67,10 @@ class Bench:
         unbounded = QueueSettings(max_waiting=100_000_000, memory_soft_bytes=0, memory_hard_bytes=0, aging_ms=1)
         self.queue = RedisEventQueue(self.client, Keys("depth"), queue=unbounded, retention=RetentionSettings(finished_max=FEW))
         self._made = 0
+        self._called = (0, 0)
+        self._logged = -1
+        self.forks = False
+        """Whether the server is to write its file anew whenever something is measured."""
         self.costs: dict[str, list[float]] = {}
         self.lasted: dict[str, list[float]] = {}
 
@@ -71,80 +81,110 @@ class Bench:
     def _cpu_us(self) -> float:
         return int(Path(f"/proc/{self.server.process.pid}/schedstat").read_text().split()[0]) / 1e3
 
-    async def _scripts(self) -> tuple[int, float, bool]:
-        """Calls of scripts so far, the µs the server measured for them, and whether it is writing its file anew."""
-        info = await self.client.info("commandstats", "persistence")
-        stats = info.get("cmdstat_fcall", {"calls": 0, "usec": 0})
-        return int(stats["calls"]), float(stats["usec"]), bool(info["aof_rewrite_in_progress"])
+    async def _is_written_anew(self) -> bool:
+        return bool((await self.client.info("persistence"))["aof_rewrite_in_progress"])
 
-    async def cost(self, what: str, doing: Awaitable[T]) -> T:
-        """Note what a call cost, and how long its script took, in µs; of what takes several calls their mean."""
-        (calls, measured, rewrites), cpu = await self._scripts(), self._cpu_us()
-        found = await doing
+    async def _measured(self) -> list[float]:
+        """What the server measured for each call of a script since this was asked last, in µs; of those that were short their mean."""
+        stats = (await self.client.info("commandstats")).get("cmdstat_fcall", {"calls": 0, "usec": 0})
+        number, spent = stats["calls"] - self._called[0], stats["usec"] - self._called[1]
+        self._called = stats["calls"], stats["usec"]
+        calls = [call for call in await self.client.slowlog_get(LOGGED_MAX) if call["id"] > self._logged]
+        self._logged = max([self._logged, *(call["id"] for call in calls)])
+        long = [float(call["duration"]) for call in calls if call["command"].startswith(b"FCALL")]
+        short = number - len(long)
+        return long + [(spent - sum(long)) / short] * short if short else long
+
+    async def at_rest(self) -> None:
+        """Wait until the server does not write its file anew."""
+        while await self._is_written_anew():
+            await asyncio.sleep(0.1)
+
+    async def cost(self, what: str, doing: Callable[[], Awaitable[T]]) -> T:
+        """Note what it cost a call, and how long each of its scripts took, in µs."""
+        if self.forks:
+            await self.at_rest()
+            await self.client.execute_command("BGREWRITEAOF")
+        rewrites = await self._is_written_anew()
+        await self._measured()
+        cpu = self._cpu_us()
+        found = await doing()
         cpu = self._cpu_us() - cpu
-        calls_now, measured_now, rewrites_now = await self._scripts()
-        called = max(1, calls_now - calls)
-        self.costs.setdefault(what, []).append(cpu / called)
-        named = f"{what}, while the file is written anew" if rewrites or rewrites_now else what
-        self.lasted.setdefault(named, []).append(min(cpu, measured_now - measured) / called)
+        measured = await self._measured()
+        self.costs.setdefault(what, []).append(cpu / len(measured))
+        named = f"{what}, while the file is written anew" if rewrites or await self._is_written_anew() else what
+        self.lasted.setdefault(named, []).extend(min(cpu, duration) for duration in measured)
         return found
 
     async def fill(self, depth: int) -> None:
         """Enqueue until so many wait, and until the server has written its file anew where that made it too long."""
         while (missing := depth - int(await self.client.zcard(self.queue.keys.ready("route")))) > 0:
-            await self.cost(f"enqueue {MANY_MAX}", self.queue.enqueue_many(self._events(min(MANY_MAX, missing))))
-        while (await self.client.info("persistence"))["aof_rewrite_in_progress"]:
-            await asyncio.sleep(0.1)
+            await self.cost(f"enqueue {MANY_MAX}", partial(self.queue.enqueue_many, self._events(min(MANY_MAX, missing))))
+        await self.at_rest()
 
     async def turn(self, together: int) -> float:
         """CPU of the server for a claimed event, in µs, without its end and the event that replaces it; the median of some rounds."""
         what = f"claim {together}"
         for _ in range(ROUNDS_A_TURN):
-            claim = await self.cost(what, self.queue.claim("route", together))
-            await self.cost(f"end {together}", self.queue.conclude(claim.jobs, DONE))
+            claim = await self.cost(what, partial(self.queue.claim, "route", together))
+            await self.cost(f"end {together}", partial(self.queue.conclude, claim.jobs, DONE))
             await self.queue.enqueue_many(self._events(len(claim.jobs)))
         return statistics.median(self.costs[what][-ROUNDS_A_TURN:]) / together
 
-    async def everything_else(self) -> None:
+    async def upkeep(self, rounds: int) -> None:
         """What operators and the upkeep do, with the lane as full as it is."""
         queue = self.queue
-        for _ in range(20):
-            await self.cost("stats", queue.stats(["route"]))
-            await self.cost("recover", queue.recover())
-            await self.cost("age", queue.age())
-            await self.cost("trim", queue.trim())
+        for _ in range(rounds):
+            for doing in (queue.stats, queue.recover, queue.age, queue.trim):
+                await self.cost(doing.__name__, doing)
             ids = [word.decode() for word in await self.client.zrange(queue.keys.ready("route"), 0, BULK - 1)]
-            await self.cost("reprioritize", queue.reprioritize(ids, Priority.HIGH, by="bench"))
-            await self.cost("cancel", queue.cancel(ids, by="bench"))
-            await self.cost("replay", queue.replay(ids, by="bench"))
+            await self.cost("reprioritize", partial(queue.reprioritize, ids, Priority.HIGH, by="bench"))
+            await self.cost("cancel", partial(queue.cancel, ids, by="bench"))
+            await self.cost("replay", partial(queue.replay, ids, by="bench"))
 
-    async def lives(self) -> None:
+    async def lives(self, rounds: int) -> None:
         """Thirty-two reviews of pull requests side by side, as the transitions of concurrent tasks share a call."""
         queue, texts = self.queue, {"title": "Round the tax of each line"}
         plan = RoutePlan("code_review", Priority.CRITICAL, PANEL, 2, 15, 600, 3600, tokens=900, texts={"reason": "a new pull request"})
-        for _ in range(20):
+        for _ in range(rounds):
             events = [replace(event, payload=PAYLOAD, diff=DIFF) for event in self._events(TOGETHER)]
-            entering = (queue.enqueue(one, priority=Priority.CRITICAL, repository="harbour/billing", texts=texts) for one in events)
-            await self.cost("enqueue, of many callers", asyncio.gather(*entering))
-            claim = await self.cost(f"claim {TOGETHER} of them", queue.claim("route", TOGETHER))
-            await self.cost("route, of many callers", asyncio.gather(*(queue.route(job, plan) for job in claim.jobs)))
-            for lane in PANEL:
-                seats = (await queue.claim(lane, TOGETHER)).jobs
-                answered = (queue.settle_task(seat, TaskState.SUCCEEDED, attempt=ATTEMPT, answer=ANSWER, vote=True) for seat in seats)
-                await self.cost("settle_task, of many callers", asyncio.gather(*answered))
-            decided = (await queue.claim("decide", TOGETHER)).jobs
-            handed = (queue.hand_on(job, "act", EventState.CONSENSUS_PENDING, decision=ANSWER, action=ATTEMPT) for job in decided)
-            await self.cost("hand_on, of many callers", asyncio.gather(*handed))
-            acted = (await queue.claim("act", TOGETHER)).jobs
-            assert len(acted) == TOGETHER
-            await self.cost(f"end {TOGETHER} of them", queue.conclude(acted, DONE))
+            entering = {"priority": Priority.CRITICAL, "repository": "harbour/billing", "texts": texts}
+            await self.each("enqueue", [partial(queue.enqueue, event, **entering) for event in events])
+            await self.each("route", [partial(queue.route, job, plan) for job in await self.claimed("route")])
+            answer = {"attempt": ATTEMPT, "answer": ANSWER, "vote": True}
+            seats = [seat for seat in await self.claimed(PANEL[0])]
+            await self.each("settle_task", [partial(queue.settle_task, seat, TaskState.SUCCEEDED, **answer) for seat in seats])
+            moved = await self.cost("move", partial(queue.move, PANEL[1], SPARE, by="bench"))
+            assert moved == (TOGETHER, 0)
+            seats = await self.claimed(SPARE)
+            await self.each("settle_task", [partial(queue.settle_task, seat, TaskState.SUCCEEDED, **answer) for seat in seats])
+            decided = {"decision": ANSWER, "action": ATTEMPT}
+            on = partial(queue.hand_on, lane="act", state=EventState.CONSENSUS_PENDING, **decided)
+            await self.each("hand_on", [partial(on, job) for job in await self.claimed("decide")])
+            await self.cost("end", partial(queue.conclude, await self.claimed("act"), DONE))
+
+    async def each(self, what: str, doing: Sequence[Callable[[], Awaitable[Any]]]) -> None:
+        """The cost of what many callers do at the same time."""
+
+        async def together() -> None:
+            await asyncio.gather(*(one() for one in doing))
+
+        await self.cost(f"{what}, of many callers", together)
+
+    async def claimed(self, lane: str) -> list[ClaimedJob]:
+        """All that :data:`TOGETHER` events have in a lane."""
+        jobs: list[ClaimedJob] = []
+        while len(jobs) < TOGETHER:
+            claim = await self.cost("claim of them", partial(self.queue.claim, lane, TOGETHER - len(jobs)))
+            assert claim.jobs
+            jobs += claim.jobs
+        return jobs
 
     def scripts(self) -> dict[str, dict[str, float]]:
         """Milliseconds of CPU a call, of each kind."""
         found = {}
         for what, spent in self.lasted.items():
-            ordered = sorted(spent)
-            found[what] = {"calls": len(ordered), "median_ms": ordered[len(ordered) // 2] / 1e3, "max_ms": ordered[-1] / 1e3}
+            found[what] = {"calls": len(spent), "median_ms": statistics.median(spent) / 1e3, "max_ms": max(spent) / 1e3}
         return found
 
 
@@ -155,8 +195,9 @@ async def measure(short: Bench, long: Bench, depth: int) -> dict[str, Any]:
     await long.fill(depth)
     seconds = time.perf_counter() - started
     claims = {f"claim {together}": await compare(short, long, together) for together in CLAIMS}
-    await long.lives()
-    await long.everything_else()
+    for long.forks, rounds in ((False, ROUNDS), (True, ROUNDS_AFTER_FORKS)):
+        await long.lives(rounds)
+        await long.upkeep(rounds)
     memory = (await long.client.info("memory"))["used_memory"]
     return {
         "depth": depth,
@@ -185,7 +226,7 @@ async def run(folder: Path, depth: int) -> dict[str, Any]:
         benches = []
         for name in ("short", "long"):
             (folder / name).mkdir()
-            options = ("--save", "", "--appendonly", "yes", "--appendfsync", "everysec")
+            options = ("--save", "", "--appendonly", "yes", "--appendfsync", "everysec", *SLOW_LOG)
             server = Server(find_server_binary(), folder / name, *options, env=ENVIRONMENT)
             stack.callback(server.kill)
             bench = Bench(server)
