@@ -21,6 +21,8 @@ MARKERS, MARKERS_ASCII = (BRAILLE, "•", "+", "x"), ("*", "+", "o", "x")
 SIGNS, SIGNS_ASCII = ("⠒", "•", "+", "x"), MARKERS_ASCII
 AXIS = re.compile(r"\s*[\d,.k]+[┤|]")
 """The scale at the left of a drawing's first row."""
+PLACES = "ABCD"
+"""One for each label, none of which has a capital letter in it."""
 BOX_TO_ASCII = str.maketrans("┌┐└┘│─┤├┬┴┼", "++++|-||--+")
 
 
@@ -47,11 +49,25 @@ def draw(series: Mapping[str, Sequence[float | None]], width: int, height: int, 
     return to_ascii(text.translate(BOX_TO_ASCII)) if ascii_mode else text
 
 
-@lru_cache(maxsize=64)
 def _frame(width: int, height: int, scale: tuple[str, ...], span: str) -> tuple[list[str], str]:
     """What stands to the left of each row of the lines, and the row below them."""
+    labels = (*scale, span)
+    text = _around(width, height, tuple(map(len, labels)))
+    for letter, label in zip(PLACES, labels, strict=False):
+        text = text.replace(letter * len(label), label)
+    *rows, below = text.split("\n")
+    return rows, below
+
+
+@lru_cache(maxsize=64)
+def _around(width: int, height: int, lengths: tuple[int, ...]) -> str:
+    """The same, with a letter of :data:`PLACES` for each sign of a label: the labels of every drawing are others, seldom their lengths.
+
+    ``lengths`` are those of the scale's labels, and of the one at the left edge.
+    """
     import plotext
 
+    *scale, span = (letter * length for letter, length in zip(PLACES, lengths, strict=False))
     plotext.terminal.limit(False, False)
     figure = plotext.figure
     # All that is set is set below, each time: only what was drawn is to go.
@@ -59,13 +75,13 @@ def _frame(width: int, height: int, scale: tuple[str, ...], span: str) -> tuple[
     figure.plot_size(width, height)
     most = len(scale) - 1
     figure.ruler("y").lim(0, most)
-    figure.ruler("y").ticks(list(range(most + 1)), list(scale))
+    figure.ruler("y").ticks(list(range(most + 1)), scale)
     figure.ruler("x").ticks([0, 1], [span, "now"])
     figure.axes(False, axis=0)
     figure.axes(False, axis=1, side=1)
     *rows, below = figure.build().string(True).rstrip("\n").split("\n")
     axis = rows[0].index("┤") + 1
-    return [row[:axis] for row in rows], below
+    return "\n".join([*(row[:axis] for row in rows), below])
 
 
 def toned(text: str, first: str = "") -> list[Line]:
