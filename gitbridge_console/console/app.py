@@ -43,6 +43,10 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 LEAVE_AGAIN_S = 0.02
+SETTLED_S = 10.0
+"""By then all is imported and there to stay. To look through it for garbage held up both threads for a tenth of a second every few
+minutes, the more often the more traffic there was.
+"""
 HISTORY_EVERY_S = 5.0
 """Charts are drawn no more often either."""
 FLOW_POINTS = 30
@@ -158,6 +162,7 @@ class ConsoleApp(AskingApp):
         if not gc.isenabled():
             gc.freeze()
             gc.enable()
+            self.set_timer(SETTLED_S, gc.freeze)
         self.run_worker(import_the_rest, thread=True, group="imports")
 
     def _put_keys_on(self) -> None:

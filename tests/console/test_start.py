@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import gc
 import logging
 import os
 import pty
@@ -143,6 +145,23 @@ async def test_the_other_themes_are_read_after_the_first_frame() -> None:
         assert "amber-tube" in app.theming.names
         assert app.theming.kept == app.theming.files["deep-sea"]
         assert not app.theming.look()
+
+
+@pytest.mark.anyio
+async def test_what_was_imported_by_the_time_it_settled_is_not_looked_through_for_garbage(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Twice: what the first frame needed, and what came after it."""
+    monkeypatch.setattr("gitbridge_console.console.app.SETTLED_S", 0.05)
+    frozen: list[bool] = []
+    monkeypatch.setattr("gitbridge_console.console.app.gc.freeze", lambda: frozen.append(gc.isenabled()))
+    gc.disable()
+    try:
+        app = ConsoleApp(FakeFleet(), Settings())
+        async with app.run_test(size=(80, 24)) as pilot, asyncio.timeout(10):
+            while len(frozen) < 2:
+                await pilot.pause(0.02)
+    finally:
+        gc.enable()
+    assert frozen == [False, True]
 
 
 def test_every_mode_has_its_screen_when_the_rest_is_imported() -> None:
