@@ -78,7 +78,9 @@ def _lay(line: dict[int, Strip | None], cuts: Sequence[int], strip: Strip, seen:
     """Put what a widget rendered of a line where it can be seen."""
     first, last = seen.column_span
     own = [cut for cut in cuts if first <= cut <= last]
-    for cut, part in zip(own, strip.divide([cut - first for cut in own[1:]]), strict=False):
+    # A strip divided into one part keeps itself as that part, and so is never freed before somebody looks for such circles.
+    parts = (strip,) if own == [first, last] else strip.divide([cut - first for cut in own[1:]])
+    for cut, part in zip(own, parts, strict=False):
         if line[cut] is None:
             line[cut] = part
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 from typing import Any
 
 import pytest
@@ -11,10 +12,12 @@ from textual.app import App, ComposeResult
 from textual.containers import Container
 from textual.geometry import Region
 from textual.screen import Screen
+from textual.strip import Strip
 from textual.widget import Widget
 from textual.widgets import Static
 
 from gitbridge_console.console.dirty_lines import DirtyLines, DirtyLinesScreen
+from gitbridge_console.console.views.cells import line
 from gitbridge_console.console.widgets.lines import Lines
 
 SIZES = [(50, 12), (80, 24), (120, 40), (200, 60)]
@@ -114,3 +117,23 @@ async def test_widgets_in_which_nothing_differs_are_not_asked(monkeypatch: pytes
             widget.refresh(Region(0, 1, widget.size.width, 1))
         await d.pilot.pause()
         assert asked == [("header", Region(0, 1, 200, 1)), ("counts", Region(0, 1, counts.outer_size.width, 1))]
+
+
+@pytest.mark.anyio
+async def test_lines_that_were_drawn_are_freed_with_the_next_ones() -> None:
+    """None of them waits in a circle for somebody to look for garbage."""
+    async with driving(size=(200, 60)) as d:
+        lines = d.screen.query_one("#counts", Lines)
+        gc.collect()
+        gc.set_debug(gc.DEBUG_SAVEALL)
+        try:
+            for n in range(5):
+                lines.set_lines([line(f"{n} events")])
+                await d.pilot.pause()
+            gc.collect()
+            left = [one for one in gc.garbage if isinstance(one, Strip)]
+        finally:
+            gc.set_debug(0)
+            gc.garbage.clear()
+        assert "4 events" in d.shown()
+        assert left == []
