@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from bisect import bisect_left, bisect_right
 from collections.abc import Iterable, Mapping
+from functools import lru_cache
 from itertools import accumulate
 
 GROWTH = 1.2
@@ -71,8 +72,13 @@ class LatencyHistogram:
     @classmethod
     def from_fields(cls, fields: Mapping[str, int], prefix: str) -> LatencyHistogram:
         """Read what :meth:`to_fields` wrote; fields of other prefixes and unknown buckets are passed over."""
-        histogram, start = cls(), len(prefix)
-        for name, count in fields.items():
-            if name.startswith(prefix) and name[start:].isdecimal() and (index := int(name[start:])) < len(histogram.counts):
-                histogram.counts[index] += count
+        histogram, buckets = cls(), _buckets(prefix)
+        for name in buckets.keys() & fields.keys():
+            histogram.counts[buckets[name]] = fields[name]
         return histogram
+
+
+@lru_cache(maxsize=64)
+def _buckets(prefix: str) -> dict[str, int]:
+    """The index of each bucket by the name of its field."""
+    return {f"{prefix}{index}": index for index in range(len(BOUNDS_MS) + 1)}

@@ -28,7 +28,6 @@ from gitbridge_console.store.metrics_minutes import MinuteReader
 from gitbridge_console.store.metrics_window import (
     MetricsWindow,
     ProviderWindow,
-    durations,
     judged,
     last_minute,
     named,
@@ -250,7 +249,7 @@ class Metrics:
         return MetricsWindow(
             minutes=minutes,
             providers={name: provider_window(tables[name], totals[name], rest) for name in names},
-            durations=durations(totals[FLEET]),
+            durations=totals[FLEET].durations,
             counts=named(totals[FLEET], "k:"),
             counts_1m=last_minute(tables[FLEET], rest),
         )

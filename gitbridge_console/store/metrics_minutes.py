@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 
 from redis.asyncio import Redis
 
 from gitbridge_console.store.metrics_keys import minute_key
-from gitbridge_console.store.metrics_window import MinuteCounts, sum_of
+from gitbridge_console.store.metrics_window import Counts, sum_of
 
 KEPT_MINUTES = 15
 """Minutes that are over and are not asked for again."""
@@ -23,12 +22,13 @@ class MinuteReader:
     def __init__(self, client: Redis, namespace: str) -> None:
         self._client = client
         self._namespace = namespace
-        self._finished: dict[Place, MinuteCounts] = {}
-        self._running: dict[Place, tuple[Mapping[bytes, bytes], MinuteCounts]] = {}
+        self._finished: dict[Place, Counts] = {}
+        self._running: dict[Place, tuple[Mapping[bytes, bytes], Counts]] = {}
         """The two minutes that are not over yet, as they were last."""
-        self._before: dict[tuple[str, int], tuple[tuple[MinuteCounts, ...], Counter[str]]] = {}
+        self._totals: dict[tuple[str, int], tuple[tuple[Counts, ...], Counts, Counts]] = {}
+        """By scope and number of minutes: the minutes, all but the last of them added up, and all."""
 
-    async def read(self, scopes: Iterable[str], span: range) -> dict[Place, MinuteCounts]:
+    async def read(self, scopes: Iterable[str], span: range) -> dict[Place, Counts]:
         """All minutes of the span, the last of which is the running one.
 
         Raises:
@@ -52,18 +52,22 @@ class MinuteReader:
         self._finished = {place: counts for place, counts in both.items() if oldest < place[1] < running}
         return table
 
-    def _counts(self, place: Place, reply: Mapping[bytes, bytes]) -> MinuteCounts:
+    def _counts(self, place: Place, reply: Mapping[bytes, bytes]) -> Counts:
         known = self._running.get(place)
         if known is not None and known[0] == reply:
             return known[1]
-        return MinuteCounts({name.decode(): int(n) for name, n in reply.items()})
+        return Counts({name.decode(): int(n) for name, n in reply.items()})
 
-    def total(self, scope: str, minutes: Sequence[MinuteCounts]) -> Counter[str]:
-        """Minutes of a scope added up; all but the last of them only when one of them is another than before."""
-        before = tuple(minutes[:-1])
-        known = self._before.get((scope, len(minutes)))
-        if known is None or known[0] != before:
-            known = self._before[scope, len(minutes)] = before, sum_of(before)
-        total = known[1].copy()
-        total.update(minutes[-1])
+    def total(self, scope: str, minutes: Sequence[Counts]) -> Counts:
+        """Minutes of a scope added up; the same object as before where none of them is another."""
+        all_of_them, place = tuple(minutes), (scope, len(minutes))
+        known = self._totals.get(place)
+        if known is not None and known[0] == all_of_them:
+            return known[2]
+        same = known is not None and known[0][:-1] == all_of_them[:-1]
+        before = known[1] if known is not None and same else Counts(sum_of(all_of_them[:-1]))
+        total = Counts(before)
+        for name, n in all_of_them[-1].items():
+            total[name] = total.get(name, 0) + n
+        self._totals[place] = all_of_them, before, total
         return total

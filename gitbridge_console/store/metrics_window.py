@@ -78,7 +78,8 @@ def sum_of(tables: Iterable[Mapping[str, int]]) -> Counter[str]:
 
 def named(fields: Mapping[str, int], prefix: str) -> dict[str, int]:
     """Fields that begin with a prefix, without it."""
-    return {name.removeprefix(prefix): n for name, n in fields.items() if name.startswith(prefix)}
+    start = len(prefix)
+    return {name[start:]: n for name, n in fields.items() if name.startswith(prefix)}
 
 
 def last_minute(fleet: Sequence[Mapping[str, int]], rest: float) -> dict[str, float]:
@@ -96,7 +97,7 @@ def durations(fields: Mapping[str, int]) -> dict[str, LatencyHistogram]:
 
 def judged(fields: Mapping[str, int]) -> tuple[int, int]:
     """Calls that say something about the provider, and those it was not there for."""
-    by_class = named(fields, "e:")
+    by_class = fields.errors if isinstance(fields, Counts) else named(fields, "e:")
     judged = fields.get("ok", 0) + sum(n for name, n in by_class.items() if name not in NOT_AN_ERROR)
     return judged, sum(n for name, n in by_class.items() if name in UNAVAILABLE)
 
@@ -107,22 +108,41 @@ def share(spans: Iterable[tuple[int, int]]) -> float | None:
     return round(1 - away / judged, 4) if judged else None
 
 
-def _calls(fields: Mapping[str, int]) -> int:
-    return fields.get("ok", 0) + sum(named(fields, "e:").values())
+class Counts(dict[str, int]):
+    """What was counted within a minute, or in some of them. It is looked at every second, so what is dear is worked out once.
 
+    It is not to be changed once it was looked at.
+    """
 
-class MinuteCounts(dict[str, int]):
-    """What was counted within a minute. Those that are over are looked at every second, so what is dear is worked out once."""
+    @cached_property
+    def errors(self) -> Mapping[str, int]:
+        """Calls that were not answered, by class."""
+        return named(self, "e:")
 
     @cached_property
     def calls(self) -> int:
         """All calls, however they ended."""
-        return _calls(self)
+        return self.get("ok", 0) + sum(self.errors.values())
 
     @cached_property
     def latency_p95_ms(self) -> float | None:
         """Of the answers; ``None`` without any."""
         return LatencyHistogram.from_fields(self, "l:").percentile(0.95) if self else None
+
+    @cached_property
+    def latency_ms(self) -> Percentiles:
+        """Of the answers."""
+        return _percentiles(LatencyHistogram.from_fields(self, "l:"))
+
+    @cached_property
+    def ttft_ms(self) -> Percentiles:
+        """Of the time to the first token."""
+        return _percentiles(LatencyHistogram.from_fields(self, "t:"))
+
+    @cached_property
+    def durations(self) -> Mapping[str, LatencyHistogram]:
+        """The histograms of all named durations."""
+        return durations(self)
 
 
 def pace_of(calls: Sequence[int], rest: float) -> float | None:
@@ -137,23 +157,22 @@ def pace_of(calls: Sequence[int], rest: float) -> float | None:
     return max(whole) / 60 if whole else None
 
 
-def provider_window(tables: Sequence[MinuteCounts], total: Counter[str], rest: float) -> ProviderWindow:
+def provider_window(tables: Sequence[Counts], total: Counts, rest: float) -> ProviderWindow:
     """One provider over the minutes of the tables, oldest first, in all ``total``; of the last one the share ``rest`` is still to come."""
-    by_class = named(total, "e:")
     calls, away = judged(total)
     before = tables[-2].calls if len(tables) > 1 else 0
     return ProviderWindow(
         calls_1m=round(tables[-1].calls + before * rest),
-        calls_15m=_calls(total),
+        calls_15m=total.calls,
         pace_per_s=pace_of([table.calls for table in tables[-PACE_MINUTES:]], rest),
-        latency_ms=_percentiles(LatencyHistogram.from_fields(total, "l:")),
-        ttft_ms=_percentiles(LatencyHistogram.from_fields(total, "t:")),
-        errors_by_class={name: n for name, n in sorted(by_class.items()) if name not in NOT_AN_ERROR},
-        error_rate=round((calls - total["ok"]) / calls, 4) if calls else 0.0,
+        latency_ms=total.latency_ms,
+        ttft_ms=total.ttft_ms,
+        errors_by_class={name: n for name, n in sorted(total.errors.items()) if name not in NOT_AN_ERROR},
+        error_rate=round((calls - total.get("ok", 0)) / calls, 4) if calls else 0.0,
         availability=round(1 - away / calls, 4) if calls else None,
-        tokens_in=total["ti"],
-        tokens_out=total["to"],
-        cost_usd=total["c"] / 1_000_000 if total["ck"] else None,
+        tokens_in=total.get("ti", 0),
+        tokens_out=total.get("to", 0),
+        cost_usd=total.get("c", 0) / 1_000_000 if total.get("ck") else None,
         latency_trend_ms=tuple(table.latency_p95_ms for table in tables),
     )
 

@@ -209,6 +209,20 @@ async def test_a_frequent_reader_sees_what_one_sees_that_comes_for_the_first_tim
 
 
 @pytest.mark.anyio
+async def test_what_was_worked_out_is_kept_as_long_as_nothing_is_counted(client: Redis, namespace: str) -> None:
+    metrics, _ = await standing(client, namespace)
+    metrics.record_attempt("claude", "ok", 10)
+    await metrics.flush()
+    one, same = (await metrics.read()).providers["claude"], (await metrics.read()).providers["claude"]
+    assert same.latency_ms is one.latency_ms
+    metrics.record_attempt("claude", "ok", 500)
+    await metrics.flush()
+    other = (await metrics.read()).providers["claude"]
+    assert (one.calls_15m, other.calls_15m) == (1, 2)
+    assert other.latency_ms.p95 != one.latency_ms.p95
+
+
+@pytest.mark.anyio
 async def test_everything_expires(client: Redis, namespace: str) -> None:
     metrics, clock = await standing(client, namespace)
     metrics.record_attempt("claude", "ok", 10)
