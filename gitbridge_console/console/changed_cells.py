@@ -27,6 +27,7 @@ from textual.screen import Screen
 from textual.strip import Strip
 
 from gitbridge_console.console.styled_once import StyledOnce
+from gitbridge_console.console.text import ONE_CELL_EACH
 
 JOIN_CELLS = 8
 """Two runs of other cells with at most this many between them are sent as one: to move the cursor takes as much."""
@@ -122,7 +123,7 @@ def cells_of(strip: Strip) -> Cells:
     for text, style, control in strip:
         if control:
             continue
-        if text.isascii():
+        if text.isascii() or ONE_CELL_EACH.fullmatch(text):
             texts.extend(text)
         else:
             _add(texts, text)

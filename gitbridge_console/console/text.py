@@ -18,6 +18,10 @@ TAB = "    "
 SCAN_MAX = 200_000
 
 
+ONE_CELL_EACH = re.compile("[ -~\u2010-\u2027\u2190-\u21ff\u2500-\u25fc\u2800-\u28ff]*")
+"""ASCII, and most else that is shown: our own signs, boxes, bars, and the dots of charts."""
+
+
 def safe(text: str, *, lines: bool = False) -> str:
     """The text without anything a terminal would act on.
 
@@ -51,21 +55,28 @@ def safe(text: str, *, lines: bool = False) -> str:
     return "".join(out)
 
 
+def width_of(text: str) -> int:
+    """Cells the text takes. Only signs that are seldom are looked up."""
+    return len(text) if (text.isascii() and text.isprintable()) or ONE_CELL_EACH.fullmatch(text) else cell_len(text)
+
+
 def clip(text: str, width: int, *, ellipsis: str = "…") -> str:
     """The text in at most ``width`` cells, ending in an ellipsis where it was cut."""
     if width <= 0:
         return ""
-    if cell_len(text) <= width:
+    if width_of(text) <= width:
         return text
-    keep = width - cell_len(ellipsis)
+    keep = width - width_of(ellipsis)
     return set_cell_size(text, keep).rstrip() + ellipsis if keep > 0 else set_cell_size(text, width)
 
 
 def fit(text: str, width: int, *, right: bool = False, ellipsis: str = "…") -> str:
     """The text in exactly ``width`` cells."""
-    clipped = clip(text, width, ellipsis=ellipsis)
-    space = " " * max(0, width - cell_len(clipped))
-    return space + clipped if right else clipped + space
+    room = width - width_of(text)
+    if room < 0:
+        text = clip(text, width, ellipsis=ellipsis)
+        room = width - width_of(text)
+    return " " * room + text if right else text + " " * room
 
 
 ASCII_SIGNS = str.maketrans(

@@ -7,10 +7,10 @@ import unicodedata
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
-from rich.cells import cell_len
+from rich.cells import cell_len, get_character_cell_size
 from sample import HOSTILE
 
-from gitbridge_console.console.text import clip, fit, safe, to_ascii
+from gitbridge_console.console.text import ONE_CELL_EACH, clip, fit, safe, to_ascii, width_of
 
 ANY_TEXT = st.text(st.characters(codec=None), max_size=80)
 TRICKS = "\u061c\u200b\u200d\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069\u2028\u2029\ufeff"
@@ -54,6 +54,17 @@ def test_safe_is_idempotent(text: str) -> None:
 def test_safe_by_example(raw: str, shown: str) -> None:
     """Escape sequences vanish, line ends become spaces, markup stays text."""
     assert safe(raw) == shown
+
+
+@given(st.one_of(ANY_TEXT, st.text(st.sampled_from("ab ─⠿…●漢\u0301\ufe0f↔☎\t\x7f"), max_size=12)))
+def test_a_text_is_as_wide_as_rich_says(text: str) -> None:
+    assert width_of(text) == cell_len(text)
+
+
+def test_what_is_not_looked_up_takes_one_cell() -> None:
+    signs = [chr(code) for code in range(0x110000) if ONE_CELL_EACH.fullmatch(chr(code))]
+    assert len(signs) > 600
+    assert {get_character_cell_size(sign) for sign in signs} == {1}
 
 
 @given(ANY_TEXT.map(safe), st.integers(0, 40), st.booleans())

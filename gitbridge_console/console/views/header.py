@@ -5,9 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, NamedTuple
 
-from rich.cells import cell_len
-
-from gitbridge_console.console.text import safe
+from gitbridge_console.console.text import safe, width_of
 from gitbridge_console.console.views.cells import Cell, Line, clock, line, millis, percent
 from gitbridge_console.console.views.fleet import errors_of, slowest_p95, undecided
 from gitbridge_console.domain.durations import age
@@ -60,7 +58,7 @@ def header_line(snapshot: FleetSnapshot | None, state: HeaderState, width: int) 
     ]
     shown = [Cell(f"GitBridge {safe(snapshot.namespace)}", "head"), *flags]
     for group in parts:
-        if sum(cell_len(cell.text) for cell in (*shown, *group)) > width:
+        if sum(width_of(cell.text) for cell in (*shown, *group)) > width:
             break
         shown += group
     return line(*shown)
@@ -71,7 +69,7 @@ def tabs_line(snapshot: FleetSnapshot | None, mode: str, width: int = 200) -> Li
     counts = {"failures": snapshot.events.get("failed", 0), "consensus": snapshot.events.get("awaiting_approval", 0)} if snapshot else {}
     names = {name: name.capitalize() for name in MODES}
     whole = _tabs(names, counts, mode)
-    if sum(cell_len(cell.text) for cell in whole) > width:
+    if sum(width_of(cell.text) for cell in whole) > width:
         whole = _tabs(names | SHORT, counts, mode)
     return line(*whole)
 

@@ -20,7 +20,7 @@ from textual.strip import Strip
 from textual.style import Style as VisualStyle
 from textual.widget import Widget
 
-from gitbridge_console.console.widgets.paint import Palette, palette_of
+from gitbridge_console.console.widgets.paint import Palette, exactly, palette_of
 
 
 class Look(NamedTuple):
@@ -86,7 +86,7 @@ class LineCache(StylesCache):
         ground, room = look.style.background_style.rich_style, width - left - right
         segments: Iterable[Segment]
         if top <= y < height - bottom:
-            content = Segment.adjust_line_length(self._draw(y - top, look), room, ground)
+            content = exactly(room, self._draw(y - top, look), ground)
             segments = [*_blank(left, ground), *content, *_blank(right, ground)]
         else:
             segments = _blank(width, ground)

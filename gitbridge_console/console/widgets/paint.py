@@ -4,14 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from rich.cells import cell_len
 from rich.segment import Segment
 from rich.style import Style
 from textual.app import App
 from textual.color import Color
 from textual.theme import Theme
 
-from gitbridge_console.console.text import clip, to_ascii
+from gitbridge_console.console.text import clip, to_ascii, width_of
 from gitbridge_console.console.views.cells import Cell, Line
 
 LOUD = {"bad", "head", "strong"}
@@ -55,27 +54,33 @@ class Palette:
 
         What is blank takes the tone of what stands before it.
         """
-        return [Segment(self.text(cell.text), base + self.tones[cell.tone]) for cell in _merged(cells)]
+        return [Segment(self.text(text), base + self.tones[tone]) for text, tone in _merged(cells)]
 
     def fill(self, line: Line, width: int, base: Style) -> list[Segment]:
         """A line in exactly ``width`` cells."""
         ground = base + REVERSED if line.chosen else base
         parts = _of_one_ground(line.parts) if line.chosen else line.parts
-        return Segment.adjust_line_length(self.segments(parts, ground), width, ground)
+        return exactly(width, self.segments(parts, ground), ground)
 
     def cut(self, line: Line, width: int, base: Style) -> list[Segment]:
         """A line in at most ``width`` cells; what has no room ends in an ellipsis."""
         segments: list[Segment] = []
         left = width
-        for part in _merged(line.parts):
+        for text, tone in _merged(line.parts):
             if left <= 0:
                 break
-            text, room = part.text, cell_len(part.text)
-            if room > left:
-                text = clip(text, left)
-            segments.append(Segment(self.text(text), base + self.tones[part.tone]))
+            room = width_of(text)
+            segments.append(Segment(self.text(text if room <= left else clip(text, left)), base + self.tones[tone]))
             left -= room
         return segments
+
+
+def exactly(width: int, segments: list[Segment], ground: Style) -> list[Segment]:
+    """A line of exactly so many cells: cut at the end, or filled up with blanks."""
+    missing = width - sum(width_of(segment.text) for segment in segments)
+    if missing < 0:
+        return Segment.adjust_line_length(segments, width, ground)
+    return [*segments, Segment(" " * missing, ground)] if missing else segments
 
 
 def _of_one_ground(cells: Iterable[Cell]) -> list[Cell]:
@@ -83,13 +88,20 @@ def _of_one_ground(cells: Iterable[Cell]) -> list[Cell]:
     return [Cell(cell.text, "strong" if cell.tone in LOUD else "") for cell in cells]
 
 
-def _merged(cells: Iterable[Cell]) -> list[Cell]:
-    merged: list[Cell] = []
-    for cell in cells:
-        if merged and (cell.tone == merged[-1].tone or (cell.text.isspace() and merged[-1].tone != "struck")):
-            merged[-1] = Cell(merged[-1].text + cell.text, merged[-1].tone)
-        elif cell.text:
-            merged.append(cell)
+def _merged(cells: Iterable[Cell]) -> list[tuple[str, str]]:
+    """Text and tone of stretches of one tone each."""
+    merged: list[tuple[str, str]] = []
+    texts: list[str] = []
+    last: str | None = None
+    for text, tone in cells:
+        if tone == last or (last not in (None, "struck") and text.isspace()):
+            texts.append(text)
+        elif text:
+            if last is not None:
+                merged.append(("".join(texts), last))
+            texts, last = [text], tone
+    if last is not None:
+        merged.append(("".join(texts), last))
     return merged
 
 
