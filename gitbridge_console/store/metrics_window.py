@@ -21,6 +21,8 @@ PACE_MINUTES = 6
 
 NOT_AN_ERROR = frozenset({"ok", "cancelled", FailureClass.NEUTRAL.value})
 
+NOTHING_MEASURED = Percentiles()
+
 
 @dataclass(frozen=True, slots=True)
 class ProviderWindow:
@@ -178,7 +180,7 @@ def provider_window(tables: Sequence[Counts], total: Counts, rest: float) -> Pro
 
 
 def _percentiles(histogram: LatencyHistogram | None) -> Percentiles:
-    if histogram is None:
-        return Percentiles()
+    if histogram is None or not any(histogram.counts):
+        return NOTHING_MEASURED
     p50, p95, p99 = (None if ms is None else round(ms, 1) for ms in histogram.percentiles(0.5, 0.95, 0.99))
     return Percentiles(p50=p50, p95=p95, p99=p99)
