@@ -27,12 +27,13 @@ class Plot:
 
     def __init__(self, width: int, height: int) -> None:
         self.width, self.height = width, height
-        self._cells = [[" "] * width for _ in range(height)]
+        self._cells = [" "] * (width * height)
 
     @property
     def rows(self) -> list[str]:
         """What stands there, from the top."""
-        return ["".join(row) for row in self._cells]
+        width, text = self.width, "".join(self._cells)
+        return [text[start : start + width] for start in range(0, len(text), width)]
 
     def line(self, points: Sequence[Point], right: float, top: float, marker: str) -> None:
         """Join points by a line; 0 to ``right`` is all of the width, 0 to ``top`` all of the height. What is below 0 is not seen."""
@@ -46,19 +47,18 @@ class Plot:
         if marker == BRAILLE:
             self._set(dots)
             return
-        cells = self._cells
         for column, line in dots:
-            cells[line][column] = marker
+            self._cells[line * self.width + column] = marker
 
     def _set(self, dots: Sequence[Dot]) -> None:
         """Set dots of braille signs, beside those that are set already."""
-        signs: dict[Dot, int] = {}
+        width, signs = self.width, dict[int, int]()
         for column, line in dots:
-            cell = (column >> 1, line >> 2)
+            cell = (line >> 2) * width + (column >> 1)
             signs[cell] = signs.get(cell, 0) | DOTS[line & 3][column & 1]
-        for (x, y), sign in signs.items():
-            before = ord(self._cells[y][x]) - BLANK
-            self._cells[y][x] = chr(BLANK + (sign | before if 0 < before < 256 else sign))
+        for cell, sign in signs.items():
+            before = ord(self._cells[cell]) - BLANK
+            self._cells[cell] = chr(BLANK + (sign | before if 0 < before < 256 else sign))
 
 
 def _place(share: float, cells: int) -> float:

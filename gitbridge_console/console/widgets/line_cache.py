@@ -60,12 +60,15 @@ class LineCache(StylesCache):
         super().__init__()
         self._draw = draw
         self._look: Look | None = None
+        self._filtered: dict[Style | None, Style | None] = {}
+        """Styles under the filters of the look, by what they were: as many as there are tones, on at most two grounds."""
 
     def render_widget(self, widget: Widget, crop: Region) -> list[Strip]:
         """The lines of a part of the widget."""
         look = look_of(widget)
         if look != self._look:
             self.clear()
+            self._filtered.clear()
             self._look = look
         lines, width = self._cache, look.size.width
         for y in self._dirty_lines:
@@ -90,9 +93,18 @@ class LineCache(StylesCache):
             segments = [*_blank(left, ground), *content, *_blank(right, ground)]
         else:
             segments = _blank(width, ground)
-        for one in look.filters:
-            segments = one.apply(list(segments), look.style.background or TRANSPARENT)
+        if look.filters:
+            segments = [Segment(text, self._under_filters(style, look)) for text, style, _ in segments]
         return Strip(segments, width)
+
+    def _under_filters(self, style: Style | None, look: Look) -> Style | None:
+        if style in self._filtered:
+            return self._filtered[style]
+        segments = [Segment(" ", style)]
+        for one in look.filters:
+            segments = one.apply(segments, look.style.background or TRANSPARENT)
+        self._filtered[style] = segments[0].style
+        return segments[0].style
 
 
 def strip_of(widget: Widget, draw: Draw, y: int) -> Strip:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 from rich.segment import Segment
 from rich.style import Style
@@ -16,6 +16,8 @@ from gitbridge_console.console.views.cells import Cell, Line
 LOUD = {"bad", "head", "strong"}
 """Tones that are bold as well."""
 REVERSED = Style(reverse=True)
+GROUNDS_MAX = 32
+"""Grounds a palette keeps its styles for; a theme has a few."""
 
 
 def palette_of(app: App[object]) -> Palette:
@@ -45,6 +47,16 @@ class Palette:
             "struck": style(theme.variables.get("gb-dim", theme.secondary)) + Style(strike=True),
         }
 
+        self._on: dict[Style, dict[str, Style]] = {}
+
+    def on(self, base: Style) -> Mapping[str, Style]:
+        """The styles of all tones on a ground."""
+        if base not in self._on:
+            if len(self._on) >= GROUNDS_MAX:
+                self._on.clear()
+            self._on[base] = {tone: base + style for tone, style in self.tones.items()}
+        return self._on[base]
+
     def text(self, text: str) -> str:
         """Our own signs, in ASCII where asked for."""
         return to_ascii(text) if self.ascii_mode else text
@@ -54,7 +66,8 @@ class Palette:
 
         What is blank takes the tone of what stands before it.
         """
-        return [Segment(self.text(text), base + self.tones[tone]) for text, tone in _merged(cells)]
+        styles = self.on(base)
+        return [Segment(self.text(text), styles[tone]) for text, tone in _merged(cells)]
 
     def fill(self, line: Line, width: int, base: Style) -> list[Segment]:
         """A line in exactly ``width`` cells."""
@@ -65,12 +78,12 @@ class Palette:
     def cut(self, line: Line, width: int, base: Style) -> list[Segment]:
         """A line in at most ``width`` cells; what has no room ends in an ellipsis."""
         segments: list[Segment] = []
-        left = width
+        left, styles = width, self.on(base)
         for text, tone in _merged(line.parts):
             if left <= 0:
                 break
             room = width_of(text)
-            segments.append(Segment(self.text(text if room <= left else clip(text, left)), base + self.tones[tone]))
+            segments.append(Segment(self.text(text if room <= left else clip(text, left)), styles[tone]))
             left -= room
         return segments
 
