@@ -23,6 +23,9 @@ Chops = list[dict[int, Strip | None]]
 
 NOT_WANTED = Strip([])
 
+JOIN_LINES = 8
+"""Lines no further apart are asked for together: a widget keeps those between, and to be asked again takes longer than to hand them out."""
+
 
 class DirtyLines(Compositor):
     """Puts together what is wanted of a picture."""
@@ -68,10 +71,11 @@ class DirtyLines(Compositor):
         for widget, (region, clip) in self.visible_widgets.items():
             lines = wanted.get(widget, ())
             seen = region.intersection(clip)
-            for top, bottom in _runs(lines):
-                strips = widget.render_lines(Region(seen.x - region.x, top - region.y, seen.width, bottom - top))
-                for y, strip in enumerate(strips, top):
-                    _lay(chops[y], self.cuts[y], strip, seen)
+            for run in _runs(lines):
+                top = run[0]
+                strips = widget.render_lines(Region(seen.x - region.x, top - region.y, seen.width, run[-1] + 1 - top))
+                for y in run:
+                    _lay(chops[y], self.cuts[y], strips[y - top], seen)
 
 
 def _lay(line: dict[int, Strip | None], cuts: Sequence[int], strip: Strip, seen: Region) -> None:
@@ -85,12 +89,12 @@ def _lay(line: dict[int, Strip | None], cuts: Sequence[int], strip: Strip, seen:
             line[cut] = part
 
 
-def _runs(lines: Sequence[int]) -> Iterator[tuple[int, int]]:
-    """First line and the one behind the last of each run of neighbours."""
+def _runs(lines: Sequence[int]) -> Iterator[Sequence[int]]:
+    """Lines that a widget is asked for together."""
     start = 0
     for n in range(1, len(lines) + 1):
-        if n == len(lines) or lines[n] != lines[n - 1] + 1:
-            yield lines[start], lines[n - 1] + 1
+        if n == len(lines) or lines[n] - lines[n - 1] > JOIN_LINES:
+            yield lines[start:n]
             start = n
 
 
