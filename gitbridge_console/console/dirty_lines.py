@@ -12,6 +12,7 @@ from itertools import pairwise
 from typing import cast
 
 from textual._compositor import ChopsUpdate, Compositor
+from textual.dom import NoScreen
 from textual.geometry import Region
 from textual.strip import Strip
 from textual.widget import Widget
@@ -104,3 +105,26 @@ class DirtyLinesScreen(StyledOnceScreen):
     def __init__(self) -> None:
         super().__init__()
         self._compositor = DirtyLines()
+
+    def wants(self, widget: Widget) -> None:
+        """Something of a widget is to be drawn with the next picture; the same as Textual's message about it."""
+        if self in self._compositor:
+            self._dirty_widgets.add(widget)
+            self.check_idle()
+
+
+def draw_again(widget: Widget, *regions: Region) -> None:
+    """Have regions of a widget's content drawn with the next picture.
+
+    Textual has a widget tell its screen of them by messages, as soon as the widget has nothing else to do. That takes as long as to draw
+    a line, for each widget in each picture.
+    """
+    try:
+        screen = widget.screen
+    except NoScreen:
+        screen = None
+    if isinstance(screen, DirtyLinesScreen) and widget.is_mounted and widget.display:
+        widget._set_dirty(*regions)
+        screen.wants(widget)
+    else:
+        widget.refresh(*regions)

@@ -11,6 +11,7 @@ from textual._compositor import ChopsUpdate, Compositor
 from textual.app import App, ComposeResult
 from textual.containers import Container
 from textual.geometry import Region
+from textual.messages import Update
 from textual.screen import Screen
 from textual.strip import Strip
 from textual.widget import Widget
@@ -137,3 +138,43 @@ async def test_lines_that_were_drawn_are_freed_with_the_next_ones() -> None:
             gc.garbage.clear()
         assert "4 events" in d.shown()
         assert left == []
+
+
+@pytest.mark.anyio
+async def test_what_changed_is_drawn_with_the_next_picture_without_a_message_of_its_widget(monkeypatch: pytest.MonkeyPatch) -> None:
+    drawn: list[list[tuple[int, int, int]]] = []
+    said: list[Update] = []
+    tell = Screen._on_update
+
+    async def on_update(screen: Screen[Any], message: Update) -> None:
+        said.append(message)
+        await tell(screen, message)
+
+    async with driving(size=(200, 60)) as d:
+        monkeypatch.setattr(type(d.app), "_display", lambda app, screen, update: drawn.append(update.spans))
+        monkeypatch.setattr(Screen, "_on_update", on_update)
+        lines = d.screen.query_one("#counts", Lines)
+        lines.set_lines([*lines.lines[:1], line("other"), *lines.lines[2:]])
+        await d.pilot.pause()
+        x, y, width, _ = lines.content_region
+        assert drawn == [[(y + 1, x, x + width)]]
+        assert said == []
+        lines.refresh()
+        await d.pilot.pause()
+        assert [message.widget for message in said] == [lines]
+
+
+@pytest.mark.anyio
+async def test_what_is_on_no_screen_yet_or_on_another_kind_of_screen_is_drawn_all_the_same() -> None:
+    early = Lines()
+    early.set_lines([line("before")])
+
+    class Plain(App[None]):
+        def compose(self) -> ComposeResult:
+            yield early
+
+    async with Plain().run_test(size=(20, 4)) as pilot:
+        assert pilot.app.screen._compositor.render_strips()[0].text.startswith("before")
+        early.set_lines([line("after")])
+        await pilot.pause()
+        assert pilot.app.screen._compositor.render_strips()[0].text.startswith("after")

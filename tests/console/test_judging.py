@@ -220,8 +220,8 @@ async def test_a_panel_at_work_shows_what_is_there_so_far_and_grows() -> None:
 async def test_only_lines_that_changed_are_drawn_again(monkeypatch: pytest.MonkeyPatch) -> None:
     async with driving(size=(120, 40)) as d:
         await d.press("5", "enter")
-        page, drawn = screen_of(d).page, list[Any]()
-        monkeypatch.setattr(type(page), "refresh", lambda self, *regions, **_: drawn.extend(regions))
+        drawn: list[Any] = []
+        monkeypatch.setattr("gitbridge_console.console.widgets.lines.draw_again", lambda widget, *regions: drawn.extend(regions))
         screen_of(d).draw()
         assert drawn == []
         screen_of(d).action_cursor(1)

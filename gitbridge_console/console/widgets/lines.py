@@ -10,6 +10,7 @@ from textual.scroll_view import ScrollView
 from textual.strip import Strip
 from textual.widget import Widget
 
+from gitbridge_console.console.dirty_lines import draw_again
 from gitbridge_console.console.views.cells import Line
 from gitbridge_console.console.widgets.line_cache import LineCache, Look, strip_of
 
@@ -27,7 +28,7 @@ class Lines(Widget):
         old, self.lines = self.lines, tuple(lines)
         if old != self.lines:
             width, most = self.size.width, max(len(old), len(self.lines))
-            self.refresh(*(Region(0, n, width, 1) for n in range(most) if old[n : n + 1] != self.lines[n : n + 1]))
+            draw_again(self, *(Region(0, n, width, 1) for n in range(most) if old[n : n + 1] != self.lines[n : n + 1]))
 
     def render_line(self, y: int) -> Strip:
         """One line, cut at the right edge."""
@@ -65,7 +66,7 @@ class Page(ScrollView, can_focus=True, inherit_bindings=False):
         top = int(self.scroll_offset.y)
         for n in range(top, top + self.content_size.height):
             if old[n : n + 1] != self.lines[n : n + 1]:
-                self.refresh(Region(0, n - top, self.content_size.width, 1))
+                draw_again(self, Region(0, n - top, self.content_size.width, 1))
 
     def shows(self, n: int) -> bool:
         """Whether the line of that number is in sight."""

@@ -46,7 +46,6 @@ class Palette:
             "strong": Style(bold=True),
             "struck": style(theme.variables.get("gb-dim", theme.secondary)) + Style(strike=True),
         }
-
         self._on: dict[Style, dict[str, Style]] = {}
 
     def on(self, base: Style) -> Mapping[str, Style]:

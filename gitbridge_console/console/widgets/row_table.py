@@ -16,6 +16,7 @@ from textual.message import Message
 from textual.scroll_view import ScrollView
 from textual.strip import Strip
 
+from gitbridge_console.console.dirty_lines import draw_again
 from gitbridge_console.console.views.cells import Cell, Column, Line, Row, line, wrap
 from gitbridge_console.console.widgets.columns import laid_out, layout_columns, natural
 from gitbridge_console.console.widgets.line_cache import LineCache, Look, strip_of
@@ -197,7 +198,7 @@ class RowTable(ScrollView, can_focus=True, inherit_bindings=False):
         (width, height), top = self.size, int(self.scroll_offset.y)
         lines = [Region(0, n + 1 - top, width, 1) for n in rows if 1 <= n + 1 - top < height]
         if lines:
-            self.refresh(*lines)
+            draw_again(self, *lines)
 
     def move(self, to: int) -> None:
         """Put the cursor on a row by number and keep it in sight."""
