@@ -7,8 +7,7 @@ both. One round is a claim of one event or of 32, their end, and as many new one
 What a claim costs is the CPU time the server takes for it, from its socket to its socket. How long a script takes is that
 too, or the time the server measured for the call (its slow log has all that are long), whichever is less: the first also counts what
 the server does beside it, the second a machine that is busy elsewhere. Calls made while the server writes its file anew are
-told apart: after its fork each page it writes to is copied first. So that every script comes right after a fork as well,
-the file is written anew for each of them in a second pass.
+told apart: after its fork each page it writes to is copied first. In a second pass it does so again and again.
 """
 
 from __future__ import annotations
@@ -42,7 +41,7 @@ FEW = 1_000
 CLAIMS = (1, 32)
 TURNS = 40
 ROUNDS_A_TURN = 10
-ROUNDS, ROUNDS_AFTER_FORKS = 20, 3
+ROUNDS = 20
 BULK = 200
 DONE = Ending(EventState.RESOLVED)
 TOGETHER = 32
@@ -67,8 +66,6 @@ class Bench:
         unbounded = QueueSettings(max_waiting=100_000_000, memory_soft_bytes=0, memory_hard_bytes=0, aging_ms=1)
         self.queue = RedisEventQueue(self.client, Keys("depth"), queue=unbounded, retention=RetentionSettings(finished_max=FEW))
         self._made = 0
-        self._called = (0, 0)
-        self._logged = -1
         self.forks = False
         """Whether the server is to write its file anew whenever something is measured."""
         self.costs: dict[str, list[float]] = {}
@@ -84,15 +81,18 @@ class Bench:
     async def _is_written_anew(self) -> bool:
         return bool((await self.client.info("persistence"))["aof_rewrite_in_progress"])
 
-    async def _measured(self) -> list[float]:
-        """What the server measured for each call of a script since this was asked last, in µs; of those that were short their mean."""
+    async def _called(self) -> tuple[int, float, int]:
+        """Calls of scripts so far, the µs the server measured for them, and the id of the last entry of its slow log."""
         stats = (await self.client.info("commandstats")).get("cmdstat_fcall", {"calls": 0, "usec": 0})
-        number, spent = stats["calls"] - self._called[0], stats["usec"] - self._called[1]
-        self._called = stats["calls"], stats["usec"]
-        calls = [call for call in await self.client.slowlog_get(LOGGED_MAX) if call["id"] > self._logged]
-        self._logged = max([self._logged, *(call["id"] for call in calls)])
-        long = [float(call["duration"]) for call in calls if call["command"].startswith(b"FCALL")]
-        short = number - len(long)
+        newest = await self.client.slowlog_get(1)
+        return stats["calls"], stats["usec"], newest[0]["id"] if newest else -1
+
+    async def _measured(self, before: tuple[int, float, int]) -> list[float]:
+        """What the server measured for each call of a script since then, in µs; of those that were short their mean."""
+        calls, spent, newest = (now - then for now, then in zip(await self._called(), before, strict=True))
+        logged = await self.client.slowlog_get(newest) if newest else []
+        long = [float(call["duration"]) for call in logged if call["command"].startswith(b"FCALL")]
+        short = int(calls) - len(long)
         return long + [(spent - sum(long)) / short] * short if short else long
 
     async def at_rest(self) -> None:
@@ -102,15 +102,15 @@ class Bench:
 
     async def cost(self, what: str, doing: Callable[[], Awaitable[T]]) -> T:
         """Note what it cost a call, and how long each of its scripts took, in µs."""
-        if self.forks:
-            await self.at_rest()
-            await self.client.execute_command("BGREWRITEAOF")
         rewrites = await self._is_written_anew()
-        await self._measured()
+        if self.forks and not rewrites:
+            await self.client.execute_command("BGREWRITEAOF")
+            rewrites = True
+        before = await self._called()
         cpu = self._cpu_us()
         found = await doing()
         cpu = self._cpu_us() - cpu
-        measured = await self._measured()
+        measured = await self._measured(before)
         self.costs.setdefault(what, []).append(cpu / len(measured))
         named = f"{what}, while the file is written anew" if rewrites or await self._is_written_anew() else what
         self.lasted.setdefault(named, []).extend(min(cpu, duration) for duration in measured)
@@ -131,10 +131,10 @@ class Bench:
             await self.queue.enqueue_many(self._events(len(claim.jobs)))
         return statistics.median(self.costs[what][-ROUNDS_A_TURN:]) / together
 
-    async def upkeep(self, rounds: int) -> None:
+    async def upkeep(self) -> None:
         """What operators and the upkeep do, with the lane as full as it is."""
         queue = self.queue
-        for _ in range(rounds):
+        for _ in range(ROUNDS):
             for doing in (queue.stats, queue.recover, queue.age, queue.trim):
                 await self.cost(doing.__name__, doing)
             ids = [word.decode() for word in await self.client.zrange(queue.keys.ready("route"), 0, BULK - 1)]
@@ -142,17 +142,17 @@ class Bench:
             await self.cost("cancel", partial(queue.cancel, ids, by="bench"))
             await self.cost("replay", partial(queue.replay, ids, by="bench"))
 
-    async def lives(self, rounds: int) -> None:
+    async def lives(self) -> None:
         """Thirty-two reviews of pull requests side by side, as the transitions of concurrent tasks share a call."""
         queue, texts = self.queue, {"title": "Round the tax of each line"}
         plan = RoutePlan("code_review", Priority.CRITICAL, PANEL, 2, 15, 600, 3600, tokens=900, texts={"reason": "a new pull request"})
-        for _ in range(rounds):
+        for _ in range(ROUNDS):
             events = [replace(event, payload=PAYLOAD, diff=DIFF) for event in self._events(TOGETHER)]
             entering = {"priority": Priority.CRITICAL, "repository": "harbour/billing", "texts": texts}
             await self.each("enqueue", [partial(queue.enqueue, event, **entering) for event in events])
             await self.each("route", [partial(queue.route, job, plan) for job in await self.claimed("route")])
             answer = {"attempt": ATTEMPT, "answer": ANSWER, "vote": True}
-            seats = [seat for seat in await self.claimed(PANEL[0])]
+            seats = await self.claimed(PANEL[0])
             await self.each("settle_task", [partial(queue.settle_task, seat, TaskState.SUCCEEDED, **answer) for seat in seats])
             moved = await self.cost("move", partial(queue.move, PANEL[1], SPARE, by="bench"))
             assert moved == (TOGETHER, 0)
@@ -195,9 +195,9 @@ async def measure(short: Bench, long: Bench, depth: int) -> dict[str, Any]:
     await long.fill(depth)
     seconds = time.perf_counter() - started
     claims = {f"claim {together}": await compare(short, long, together) for together in CLAIMS}
-    for long.forks, rounds in ((False, ROUNDS), (True, ROUNDS_AFTER_FORKS)):
-        await long.lives(rounds)
-        await long.upkeep(rounds)
+    for long.forks in (False, True):
+        await long.lives()
+        await long.upkeep()
     memory = (await long.client.info("memory"))["used_memory"]
     return {
         "depth": depth,
