@@ -16,7 +16,7 @@ from gitbridge_console.store.scripts_loader import FIRST_WITH_FLAGS, ScriptRunne
 from gitbridge_console.store.series import Series
 
 MANY_MAX = 32
-"""Events in one call when many are enqueued together: it takes the server a millisecond; of what would take it three the rest is left."""
+"""Events in one call when many are enqueued together: it takes the server a millisecond; of what would take it long the rest is left."""
 
 CONCLUDE = "conclude"
 WEIGHTS = {"route": 6, "settle": 5, "widen": 5, "hedge": 5, "hand_on": 4, "retry": 4}

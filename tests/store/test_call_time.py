@@ -34,7 +34,7 @@ pytestmark = pytest.mark.anyio
 
 MANY = 45
 PLAN = RoutePlan("code_review", Priority.NORMAL, ("claude", "grok"), 2, 15, 120, 3600)
-NO_TIME = ("PIECES_S, BEGIN_S = 0.003, 0.002\n", "PIECES_S, BEGIN_S = 0, 0\n")
+NO_TIME = ("local CALL_S = 0.002\n", "local CALL_S = 0\n")
 NO_CLOCK = ("return os.clock()", "return os.no_such_clock()")
 CACHED = ("_body", "library_name", "library_source", "script_source", "_ways")
 
@@ -91,7 +91,7 @@ async def test_events_handed_in_together_keep_their_order(hurried: RedisEventQue
     handed_in = [event(n) for n in range(100)] + [event(7)]
     found = await hurried.enqueue_many(handed_in)
     assert [one.status for one in found] == ["new"] * 100 + ["duplicate"]  # type: ignore[union-attr]
-    assert await calls(hurried.client) - before >= 100 / 4
+    assert await calls(hurried.client) - before >= 100 / 8
     jobs = await claim_all(hurried, "route", 100)
     assert [json.loads(job.payload)["n"] for job in jobs] == list(range(100))
     stats = await hurried.stats()
@@ -144,13 +144,9 @@ async def test_what_an_operator_does_to_many_is_answered_for_each(hurried: Redis
 
 async def test_leases_that_ran_out_are_all_taken_back(hurried: RedisEventQueue) -> None:
     await fill(hurried)
-    held = 0
-    while jobs := (await hurried.claim("route", MANY, lease_s=600)).jobs:
-        held += len(jobs)
-    assert held == MANY
+    held = [job.id for job in await claim_all(hurried, "route", MANY)]
     now = await server_now_ms(hurried.client)
-    for job_id in await hurried.client.zrange(hurried.keys.leased("route"), 0, -1):
-        await hurried.client.zadd(hurried.keys.leased("route"), {job_id: now - 1}, xx=True)
+    await hurried.client.zadd(hurried.keys.leased("route"), dict.fromkeys(held, now - 1), xx=True)
     assert await hurried.recover() == (MANY, 0)
 
 

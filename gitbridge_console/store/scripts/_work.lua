@@ -13,9 +13,9 @@ local match, find, sub, concat, format, floor
 
 -- No call holds the server up: between one thing and the next a script looks at how much of the processor it has taken, and leaves what there
 -- is no time for to the next call; the first thing is always done. The clock is that of the server's process: what else its machine does
--- is not counted, pages that are copied after a fork are. What is written piece by piece has three milliseconds; of transitions, whose
--- changes are written at the end, no further one begins after two.
-local PIECES_S, BEGIN_S = 0.003, 0.002
+-- is not counted, pages that are copied after a fork are. What was changed is written at the end, which takes as long again.
+local CALL_S = 0.002
+local PIECE = 8 -- what is short is done so many times between two looks at the clock
 local LEFT = {ok = 'LEFT'} -- the reply about what was left
 local begun_s, over
 local function clock() return os.clock() end
@@ -24,16 +24,8 @@ local function processor_s()
   return ok and s or 0 -- a server before version 7 has no such clock, there nothing is left
 end
 local function is_long()
-  over = over or processor_s() - begun_s >= BEGIN_S
+  over = over or processor_s() - begun_s >= CALL_S
   return over
-end
-
--- How many more there is time for, by what those before took.
-local function more_fit(done)
-  local taken = processor_s() - begun_s
-  local fit = taken > 0 and floor(done * (PIECES_S - taken) / taken) or math.huge
-  if fit < 1 then over = true end
-  return fit
 end
 
 -- Digits of a whole number. As such they take a fifth of the time that they take as those of a fraction; what is greater than 32 bits is

@@ -113,11 +113,9 @@ local MANY = 16 -- leases among which the next ones are not to be searched for o
 local until_when, leased, looked = int(NOW + lease), T .. ':l:' .. lane, 0
 local its_fence, all_ids, all_records, all_events = nil, {}, {}, {}
 local leases, holders = {}, {}
--- How many at once; what there is no time for is left.
-local PIECE = 8
-local fit = PIECE
-while n > 0 and looked < 200 and fit > 0 do
-  local wanted = math.min(n, fit)
+local AT_ONCE = 32 -- between two looks at the clock
+while n > 0 and looked < 200 and (looked == 0 or not is_long()) do
+  local wanted = math.min(n, AT_ONCE)
   local popped, scores = pop(wanted)
   looked = looked + #popped
   local ids, counted = let_through(popped, scores)
@@ -147,10 +145,9 @@ while n > 0 and looked < 200 and fit > 0 do
     if bound == '' then woken[lane] = nil end
     break
   end
-  fit = more_fit(looked)
 end
 -- Another may do what is left, for there was no more time or it stands behind a cap.
-if (n <= 0 or looked >= 200 or fit <= 0) and call('ZCARD', ready) > 0 then left[lane] = true end
+if (n <= 0 or looked >= 200 or over) and call('ZCARD', ready) > 0 then left[lane] = true end
 if its_fence then
   if #all_ids >= MANY and not call('ZSCORE', leased, LONG_MEMBER) then
     call('ZADD', leased, LONG_MEMBER_SCORE, LONG_MEMBER)

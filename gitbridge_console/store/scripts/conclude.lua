@@ -51,17 +51,11 @@ local function go_to_place_of(raw)
   settled = ' settled ' .. lane .. ' ' .. state .. ' '
 end
 
-local PIECE = 8
-local upto = PIECE
 for n = 1, #asked do
-  if n > upto then
+  if n % PIECE == 1 and n > 1 and is_long() then
+    for left = n, #asked do out[left] = LEFT end
     write_out(n - 1)
-    local fit = more_fit(n - 1)
-    if fit < 1 then
-      for left = n, #asked do out[left] = LEFT end
-      return out
-    end
-    upto = n - 1 + math.max(PIECE, fit)
+    return out
   end
   local id, raw, fence = asked[n], raws[n], ARGV[4 + 2 * n]
   local size, at

@@ -26,20 +26,12 @@ local function write_out()
     woken[lane] = true
   end
   taken, bytes, ready, received = 0, 0, {}, {}
-  values_before, delivered_before = #values, #delivered_now
 end
 
-local PIECE = 4
-local upto = PIECE
 for n = 1, count do
-  if n > upto then
-    write_out()
-    local fit = more_fit(n - 1)
-    if fit < 1 then
-      for left = n, count do out[left] = LEFT end
-      return out
-    end
-    upto = n - 1 + math.max(PIECE, fit)
+  if n % PIECE == 1 and n > 1 and is_long() then
+    for left = n, count do out[left] = LEFT end
+    break
   end
   local delivery, payload = ARGV[3 + 2 * n], ARGV[4 + 2 * n]
   local known = deliveries[delivery]
