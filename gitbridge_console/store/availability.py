@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from redis.asyncio import Redis
 
 from gitbridge_console.store.metrics_keys import PENDING_MINUTES_MAX, hour_key, minute_key
-from gitbridge_console.store.metrics_window import judged, share
+from gitbridge_console.store.metrics_window import Counts, judged, share
 
 NEWEST, HOUR, DAY = 5, 60, 24
 """Minutes, minutes and hours."""
@@ -50,7 +50,7 @@ class Availability:
         found = dict(kept)
         for span, reply in zip(missing, replies, strict=True):
             found[span] = (
-                judged({key.decode(): int(n) for key, n in reply.items()})
+                judged(Counts({key.decode(): int(n) for key, n in reply.items()}))
                 if span[1] == "minute"
                 else (int(reply[0] or 0), int(reply[1] or 0))
             )

@@ -49,7 +49,7 @@ class RedisEventQueue(QueueEntrance):
     """Set where claims may wait at the server: on one server and with one partition."""
 
     async def claim(self, lane: str, n: int, lease_s: float | None = None, *, payloads: bool = True, repository_max: int = 0) -> Claim:
-        """Claim up to ``n`` jobs of a lane, most urgent and oldest first, unless it is paused.
+        """Claim up to ``n`` jobs of a lane, most urgent and oldest first, unless it is paused; as many as there is time for in one call.
 
         With ``repository_max`` no more than that many jobs of one repository are leased in the lane at once; the others
         are held apart and do not stand in anybody's way.

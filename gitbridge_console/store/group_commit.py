@@ -115,13 +115,16 @@ class GroupCommit:
             raise
         except Exception as error:
             replies = [error] * len(load)
-        # What nobody waits for any more need not be done.
-        left = [one for one, reply in zip(load, replies, strict=True) if reply == LEFT and not one[2].done()]
-        self._gathered.extendleft(reversed(left))
-        for (_, _, future), reply in zip(load, replies, strict=True):
-            if future.done() or reply == LEFT:
+        left = []
+        for one, reply in zip(load, replies, strict=True):
+            future = one[2]
+            # What nobody waits for any more is not sent again either.
+            if future.done():
                 continue
-            if isinstance(reply, Exception):
+            if reply == LEFT:
+                left.append(one)
+            elif isinstance(reply, Exception):
                 future.set_exception(reply)
             else:
                 future.set_result(reply)
+        self._gathered.extendleft(reversed(left))

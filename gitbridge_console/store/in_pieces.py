@@ -6,12 +6,12 @@ from collections.abc import Sequence
 from itertools import zip_longest
 from typing import Any, Protocol
 
-AT_ONCE = 20
-"""Things given to one call."""
+from gitbridge_console.domain.bulk import CHUNK_MAX
+
 UPKEEP_CHUNK = 32
 """Things one call of the upkeep looks for, of each sort."""
-UPKEEP_CALLS_MAX = 50
-"""Calls one after another before the rest waits for the next turn of the upkeep."""
+UPKEEP_MAX, UPKEEP_CALLS_MAX = 500, 50
+"""Things done, and calls made, one after another before the rest waits for the next turn of the upkeep."""
 
 
 class Scripts(Protocol):
@@ -25,17 +25,20 @@ class Scripts(Protocol):
 async def run_over(scripts: Scripts, script: str, args: Sequence[Any], things: Sequence[Any], width: int = 1) -> list[Any]:
     """Run a script over things, each ``width`` arguments; a reply for each, in their order."""
     replies: list[Any] = []
-    while some := things[width * len(replies) : width * (len(replies) + AT_ONCE)]:
+    while some := things[width * len(replies) : width * (len(replies) + CHUNK_MAX)]:
         replies += await scripts.run(script, *args, *some)
     return replies
 
 
 async def run_on(scripts: Scripts, script: str, *args: Any) -> list[int]:
-    """Run a script until the last of its numbers, which says whether there is more to do, is 0; the others added up."""
+    """Run a script until it has done :data:`UPKEEP_MAX` things, or its last number, which says whether there may be more, is 0.
+
+    Returns its other numbers, added up.
+    """
     sums: list[int] = []
     for _ in range(UPKEEP_CALLS_MAX):
         *counts, more = map(int, await scripts.run(script, *args))
         sums = [sum(pair) for pair in zip_longest(sums, counts, fillvalue=0)]
-        if not more:
+        if not more or sum(sums) >= UPKEEP_MAX:
             break
     return sums

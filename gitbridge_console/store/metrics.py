@@ -26,6 +26,7 @@ from gitbridge_console.store.latency_histogram import BOUNDS_MS, LatencyHistogra
 from gitbridge_console.store.metrics_keys import FLEET, PENDING_MINUTES_MAX, hour_key, minute_key, providers_key
 from gitbridge_console.store.metrics_minutes import MinuteReader
 from gitbridge_console.store.metrics_window import (
+    Counts,
     MetricsWindow,
     ProviderWindow,
     judged,
@@ -271,5 +272,5 @@ class Metrics:
 
 
 def _by_hour(pending: Mapping[tuple[str, int], Mapping[str, int]]) -> list[tuple[str, int, int, int]]:
-    found = [(scope, minute // 60, *judged(counts)) for (scope, minute), counts in pending.items() if scope != FLEET]
+    found = [(scope, minute // 60, *judged(Counts(counts))) for (scope, minute), counts in pending.items() if scope != FLEET]
     return [entry for entry in found if entry[2]]

@@ -66,8 +66,6 @@ class MinuteReader:
             return known[2]
         same = known is not None and known[0][:-1] == all_of_them[:-1]
         before = known[1] if known is not None and same else Counts(sum_of(all_of_them[:-1]))
-        total = Counts(before)
-        for name, n in all_of_them[-1].items():
-            total[name] = total.get(name, 0) + n
+        total = Counts(sum_of((before, all_of_them[-1])))
         self._totals[place] = all_of_them, before, total
         return total

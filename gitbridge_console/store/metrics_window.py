@@ -97,11 +97,10 @@ def durations(fields: Mapping[str, int]) -> dict[str, LatencyHistogram]:
     return {name: LatencyHistogram.from_fields(fields, f"v:{name}:") for name in names}
 
 
-def judged(fields: Mapping[str, int]) -> tuple[int, int]:
+def judged(counts: Counts) -> tuple[int, int]:
     """Calls that say something about the provider, and those it was not there for."""
-    by_class = fields.errors if isinstance(fields, Counts) else named(fields, "e:")
-    judged = fields.get("ok", 0) + sum(n for name, n in by_class.items() if name not in NOT_AN_ERROR)
-    return judged, sum(n for name, n in by_class.items() if name in UNAVAILABLE)
+    judged = counts.get("ok", 0) + sum(n for name, n in counts.errors.items() if name not in NOT_AN_ERROR)
+    return judged, sum(n for name, n in counts.errors.items() if name in UNAVAILABLE)
 
 
 def share(spans: Iterable[tuple[int, int]]) -> float | None:

@@ -17,8 +17,8 @@ local function run_one(KEYS, ARGV)
 end
 
 -- ARGV: JSON, a list of the names and then for each a list of its arguments; a list for an argument has the place of a binary one
--- that follows in ARGV. One large argument is read three times as fast as many small ones. Returns a reply, or an error, for each; what there
--- is no time for is LEFT, from there on all.
+-- that follows in ARGV. One large argument is read three times as fast as many small ones. Returns a reply, or an error, for each; LEFT
+-- from the first on that there is no time for.
 local function run_group(KEYS, ARGV)
   begin(KEYS[1])
   local asked = cjson.decode(ARGV[1])

@@ -147,7 +147,7 @@ while n > 0 and looked < 200 and (looked == 0 or not is_long()) do
   end
 end
 -- Another may do what is left, for there was no more time or it stands behind a cap.
-if (n <= 0 or looked >= 200 or over) and call('ZCARD', ready) > 0 then left[lane] = true end
+if (n <= 0 or looked >= 200 or is_long()) and call('ZCARD', ready) > 0 then left[lane] = true end
 if its_fence then
   if #all_ids >= MANY and not call('ZSCORE', leased, LONG_MEMBER) then
     call('ZADD', leased, LONG_MEMBER_SCORE, LONG_MEMBER)
