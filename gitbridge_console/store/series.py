@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Iterator, Sequence
+from itertools import chain, groupby
 from typing import Any, NamedTuple
 
 from redis.exceptions import OutOfMemoryError
@@ -94,19 +95,14 @@ def _merged(events: Sequence[Sequence[Any]]) -> tuple[list[Transition], list[int
     """Events as transitions, neighbours that are alike as one; and how many each is about, 0 for an event with arguments of its own."""
     merged: list[Transition] = []
     counts: list[int] = []
-    common: tuple[Any, ...] | None = None
-    alike: list[Any] = []
-    for args in events:
-        if not isinstance(args, tuple):
-            merged.append(("enqueue", args))
-            counts.append(0)
-            common = None
-        elif args[0] == common:
-            alike += args[1:]
-            counts[-1] += 1
+    for common, alike in groupby(events, lambda args: args[0] if isinstance(args, tuple) else None):
+        if common is None:
+            own = list(alike)
+            merged += [("enqueue", args) for args in own]
+            counts += [0] * len(own)
         else:
-            common = args[0]
-            alike = [*common, *args[1:]]
-            merged.append(("enqueue_all", alike))
-            counts.append(1)
+            _, deliveries, payloads = zip(*alike, strict=True)
+            # In one piece: as arguments of their own they would cost the server a third more.
+            merged.append(("enqueue_all", [*common, b"".join(payloads), *chain(*zip(deliveries, map(len, payloads), strict=True))]))
+            counts.append(len(deliveries))
     return merged, counts

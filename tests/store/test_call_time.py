@@ -163,6 +163,12 @@ async def test_old_work_catches_up(hurried: RedisEventQueue) -> None:
     assert await hurried.age() == MANY
 
 
+async def test_each_of_many_keeps_the_payload_it_came_with(hurried: RedisEventQueue) -> None:
+    payloads = [bytes([n]) * (n * n % 700) for n in range(MANY)]
+    await hurried.enqueue_many([IncomingEvent(f"d{n}", "push", payload, "test") for n, payload in enumerate(payloads)])
+    assert [job.payload for job in await claim_all(hurried, "route", MANY)] == payloads
+
+
 async def test_what_waits_for_a_time_is_woken_whole(hurried: RedisEventQueue) -> None:
     await fill(hurried)
     for job in await claim_all(hurried, "route", MANY):
@@ -218,7 +224,7 @@ def test_a_series_takes_in_all_in_their_order_whatever_is_left_of_each_call(size
 
     def answer(group: Any) -> list[Any]:
         asked, (_, *args) = names(group), json.loads(group[0])
-        events = args[-1][4::2]
+        events = args[-1][5::2]
         if "after" in asked and args[asked.index("after")][0] not in taken:
             return [1] * (len(asked) - 1) + [LEFT]
         done = data.draw(st.integers(1, len(events)))

@@ -32,10 +32,23 @@ local function next_fence()
   return int(fence)
 end
 
+-- Eight digits or more, of which the last two are looked up: to format them takes three times as long.
+local home, last_digits, high, first_digits = '', {}, nil, nil
+
 -- The first of a script is taken from the counter at once; of many the counter learns at the end.
 local function next_id()
   seq, seq_known = seq and seq + 1 or call('HINCRBY', M, 'seq', 1), seq == nil
-  return format('%08x', seq)
+  local low = seq % 256
+  if high ~= seq - low then
+    high = seq - low
+    first_digits = format('%06x', high / 256)
+  end
+  local digits = last_digits[low]
+  if not digits then
+    digits = format('%02x', low)
+    last_digits[low] = digits
+  end
+  return first_digits .. digits .. home
 end
 
 local function lane_is_known(lane)
@@ -399,7 +412,7 @@ end
 -- Delivery ids, in a hash for each day in which they came: a field of a hash takes less room than a key, those of many events are asked
 -- for together, and days that are over go whole. A field says the event and when.
 local DAY_MS = 86400000
-local remembered_ms, home, undecided_max, bytes_soft, bytes_hard, shed_from
+local remembered_ms, undecided_max, bytes_soft, bytes_hard, shed_from
 local deliveries, delivered_now, today_begun
 local expected -- ids of deliveries that this script will ask for
 
@@ -414,11 +427,12 @@ local function ask_deliveries(names)
   for _, that_day in ipairs(begun > 0 and days or {}) do
     local found = call('HMGET', that_day, unpack(names))
     for n = 1, #found do
-      local id, ms
-      if found[n] then id, ms = match(found[n], '^(%S+) (%d+)$') end
-      if id and not deliveries[names[n]] and NOW - ms < remembered_ms then
-        deliveries[names[n]] = id
-        known[#known + 1] = id
+      if found[n] then
+        local id, ms = match(found[n], '^(%S+) (%d+)$')
+        if not deliveries[names[n]] and NOW - ms < remembered_ms then
+          deliveries[names[n]] = id
+          known[#known + 1] = id
+        end
       end
     end
   end
@@ -442,11 +456,11 @@ local function deliver(name, id)
 end
 
 -- A day whose ids are remembered no more is unlinked by `trim`; the time to live is for stores that nobody trims.
-local function write_deliveries()
-  if #delivered_now == 0 then return end
-  write('HSET', day_of(NOW), delivered_now)
+local function write_deliveries(delivered, last)
+  if last == 0 then return end
+  write('HSET', day_of(NOW), delivered, 1, last)
   if not today_begun then call('PEXPIRE', day_of(NOW), int(remembered_ms + 2 * DAY_MS)) end
-  deliveries, delivered_now, today_begun = {}, {}, true
+  today_begun = true
 end
 
 -- Forget everything of a finished event.
@@ -545,7 +559,7 @@ local function begin(tag)
 end
 
 local function finish()
-  write_deliveries()
+  write_deliveries(delivered_now, #delivered_now)
   write_records()
   write_sets()
   bound_left_lanes()

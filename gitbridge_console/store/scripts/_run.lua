@@ -32,7 +32,7 @@ local function run_group(KEYS, ARGV)
     end
     local id = args[1]
     if name == 'enqueue_all' then
-      for i = 5, #args, 2 do expected[#expected + 1] = args[i] end
+      for i = 6, #args, 2 do expected[#expected + 1] = args[i] end
     elseif name == 'claim' then
       claims[#claims + 1] = n
     elseif name == 'enqueue' or name == 'after' then

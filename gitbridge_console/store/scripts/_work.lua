@@ -266,10 +266,13 @@ local function stored(h)
   return first .. dv .. ' ' .. h.pr .. ' ' .. h.ms .. ' ' .. h.rx .. ' ' .. h.rp .. ' ' .. (h.more and cjson.encode(h.more) .. h.lines or h.rest)
 end
 
-local function write_values()
-  for i = 1, #values, VALUES_MAX do call('MSET', unpack(values, i, math.min(#values, i + VALUES_MAX - 1))) end
-  values = {}
+local function write_values(values, last)
+  for i = 1, last, VALUES_MAX do call('MSET', unpack(values, i, math.min(last, i + VALUES_MAX - 1))) end
 end
+
+-- What transitions about many events are about to write. The lists are filled again at every call: to make them anew takes longer than that.
+local all_values, all_delivered, all_ready, all_entries = {}, {}, {}, {}
+local ALL_BYTES_MAX = 1000000 -- of more than that no list is kept
 
 -- Write all records that changed and forget them: what comes next reads them anew.
 local function write_records()
@@ -286,7 +289,7 @@ local function write_records()
     values[#values + 1] = J .. id
     values[#values + 1] = raw
   end
-  write_values()
+  write_values(values, #values)
   local held, ended = {}, {}
   for id, fence in pairs(fences) do
     if fence then
@@ -303,7 +306,7 @@ local function write_records()
     local key = T .. ':h:' .. event
     if call('RPUSH', key, unpack(list)) > TIMELINE_MAX then call('LTRIM', key, -TIMELINE_MAX, -1) end
   end
-  records, changed, fresh, fences, gone, older = {}, {}, {}, {}, {}, {}
+  records, changed, fresh, fences, values, gone, older = {}, {}, {}, {}, {}, {}, {}
 end
 
 -- What was counted, by hash and field.

@@ -21,20 +21,20 @@ local raws, held = call('MGET', unpack(keys)), call('HMGET', L, unpack(asked))
 
 -- Those one after another that stand in the same lane and state are written by themselves, at once: no more is asked about them.
 local place, lane, old, settled
-local into, bytes, first = {}, 0, 1
+local filled, bytes, first = 0, 0, 1
 local function write_out(last)
   if first <= last then
-    write_values()
+    write_values(all_values, filled)
     write('HDEL', L, asked, first, last)
     write('ZREM', T .. ':l:' .. lane, asked, first, last)
     write('ZREM', T .. ':e:' .. old, asked, first, last)
-    write('ZADD', T .. ':e:' .. state, into)
+    write('ZADD', T .. ':e:' .. state, all_entries, 1, filled)
     tally(B, old, -bytes)
     tally(B, state, bytes)
     local count = last - first + 1
     entered[state] = (entered[state] or 0) + count
     line_count = line_count + count
-    into, bytes = {}, 0
+    filled, bytes = 0, 0
   end
   first = last + 1
 end
@@ -74,12 +74,10 @@ for n = 1, #asked do
   if refused then
     out[n] = refused
   elseif quick then
-    values[#values + 1] = keys[n]
-    values[#values + 1] = size .. settled .. sub(raw, at) .. line
-    into[#into + 1] = NOW_MS
-    into[#into + 1] = id
+    all_values[filled + 1], all_values[filled + 2] = keys[n], size .. settled .. sub(raw, at) .. line
+    all_entries[filled + 1], all_entries[filled + 2] = NOW_MS, id
+    filled, bytes = filled + 2, bytes + size
     said[#said + 1] = id
-    bytes = bytes + size
     out[n] = 1
   else
     local _, before, size = take(id, fence)

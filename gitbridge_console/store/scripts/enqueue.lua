@@ -42,7 +42,7 @@ if dead then
   return {known, 'requeued', 0}
 end
 
-local id, size, texts = next_id() .. home, 1024 + #payload, nil
+local id, size, texts = next_id(), 1024 + #payload, nil
 for i = 7, #ARGV, 2 do
   local name, value = ARGV[i], ARGV[i + 1]
   if name == 'diff' then

@@ -1,31 +1,33 @@
 -- Accept many events that have all but delivery and payload in common. ARGV: lane, priority, repository key, what their JSON begins with
--- (up to the delivery id, of which JSON has nothing to escape), then delivery, payload pairs. Returns for each its id if it is new, else
--- what `enqueue` returns, or LEFT from the first on that there is no time for. While none of the limits can be met by all of them they are
--- taken in at once, otherwise one by one.
-local lane, priority, repository, fields, out = ARGV[1], ARGV[2], ARGV[3], ARGV[4], {}
-local count, most = (#ARGV - 4) / 2, 0
-for i = 6, #ARGV, 2 do most = most + 1024 + #ARGV[i] end
+-- (up to the delivery id, of which JSON has nothing to escape), all payloads in one piece, then pairs: delivery, length of its payload.
+-- Returns for each its id if it is new, else what `enqueue` returns, or LEFT from the first on that there is no time for. While none of
+-- the limits can be met by all of them they are taken in at once, otherwise one by one.
+local lane, priority, repository, fields, payloads, out = ARGV[1], ARGV[2], ARGV[3], ARGV[4], ARGV[5], {}
+local count = (#ARGV - 5) / 2
+local most = 1024 * count + #payloads
 local limit = math.min(bytes_soft > 0 and bytes_soft or math.huge, bytes_hard > 0 and bytes_hard or math.huge)
 local roomy = count_undecided() + count <= undecided_max and (limit == math.huge or stored_bytes() + most < limit)
 local middle = ' ready ' .. lane .. ' received 0 ' .. priority .. ' ' .. NOW_MS .. ' ' .. NOW_MS .. ' ' .. repository .. ' ' .. fields
 local place, since = place_now(priority), ' ' .. NOW_MS
+local payload_key, sizes, at = T .. ':p:', {}, 1 -- sizes as text, by length of the payload: that takes longer than to look it up
 
--- Those taken in at once and not written yet: how many, their size, their places; and what was to be written before them.
-local taken, bytes, ready, received = 0, 0, {}, {}
-local values_before, delivered_before = #values, #delivered_now
+-- Those taken in at once and not written yet, and their size.
+local taken, bytes = 0, 0
 
 local function write_out()
   if taken > 0 then
     undecided = undecided + taken
-    write_values()
-    write('ZADD', T .. ':r:' .. lane, ready)
-    write('ZADD', RECEIVED, received)
+    write_values(all_values, 4 * taken)
+    if bytes > ALL_BYTES_MAX then all_values = {} end
+    write_deliveries(all_delivered, 2 * taken)
+    write('ZADD', key(':r:', lane), all_ready, 1, 2 * taken)
+    write('ZADD', RECEIVED, all_entries, 1, 2 * taken)
     entered.received = (entered.received or 0) + taken
     tally(B, 'received', bytes)
     lane_is_known(lane)
     woken[lane] = true
   end
-  taken, bytes, ready, received = 0, 0, {}, {}
+  taken, bytes = 0, 0
 end
 
 for n = 1, count do
@@ -33,25 +35,30 @@ for n = 1, count do
     for left = n, count do out[left] = LEFT end
     break
   end
-  local delivery, payload = ARGV[3 + 2 * n], ARGV[4 + 2 * n]
+  local delivery, length = ARGV[4 + 2 * n], ARGV[5 + 2 * n]
+  local payload = sub(payloads, at, at + length - 1)
+  at = at + length
   local known = deliveries[delivery]
   if known == nil then known = delivered(delivery) end
   if roomy and not known then
-    local id, size, two = next_id() .. home, 1024 + #payload, 2 * taken
-    -- By their number: the length of a table would be searched for.
-    local v, d = values_before + 2 * two, delivered_before + two
-    values[v + 1], values[v + 2] = J .. id, size .. middle .. delivery .. '"}'
-    values[v + 3], values[v + 4] = T .. ':p:' .. id, payload
+    local id, two = next_id(), 2 * taken
+    local size = sizes[length]
+    if not size then
+      size = int(1024 + length)
+      sizes[length] = size
+    end
+    local four = 2 * two
+    all_values[four + 1], all_values[four + 2] = J .. id, size .. middle .. delivery .. '"}'
+    all_values[four + 3], all_values[four + 4] = payload_key .. id, payload
     deliveries[delivery] = id
-    delivered_now[d + 1], delivered_now[d + 2] = delivery, id .. since
-    ready[two + 1], ready[two + 2] = place, id
-    received[two + 1], received[two + 2] = NOW_MS, id
-    taken, bytes, out[n] = taken + 1, bytes + size, id
+    all_delivered[two + 1], all_delivered[two + 2] = delivery, id .. since
+    all_ready[two + 1], all_ready[two + 2] = place, id
+    all_entries[two + 1], all_entries[two + 2] = NOW_MS, id
+    taken, bytes, out[n] = taken + 1, bytes + 1024 + length, id
   else
     -- It may be about one of those before it.
     write_out()
     out[n] = transitions.enqueue({delivery, lane, priority, repository, fields .. delivery .. '"}', payload})
-    values_before, delivered_before = #values, #delivered_now
   end
 end
 write_out()
