@@ -418,14 +418,26 @@ local expected -- ids of deliveries that this script will ask for
 
 local function day_of(ms) return T .. ':d:' .. int(floor(ms / DAY_MS)) end
 
+-- The days that are asked about, newest first, and what is asked whether they are there: today as many times as there are days, so that one
+-- count tells of today and of the others. They stay the same from call to call, for hours.
+local days, days_asked, days_for, days_today
+
+local function know_days()
+  local today, last = floor(NOW / DAY_MS), math.ceil(remembered_ms / DAY_MS)
+  if days_for == T and days_today == today and #days == last + 1 then return end
+  days, days_asked, days_for, days_today = {}, {}, T, today
+  for day = 0, last do
+    days[day + 1] = day_of(NOW - day * DAY_MS)
+    days_asked[day + 1], days_asked[last + 1 + day] = days[1], days[day + 1]
+  end
+end
+
 local function ask_deliveries(names)
-  local known, days = {}, {}
-  for day = 0, math.ceil(remembered_ms / DAY_MS) do days[day + 1] = day_of(NOW - day * DAY_MS) end
-  local begun = call('EXISTS', unpack(days))
-  today_begun = call('EXISTS', days[1]) == 1
-  if today_begun and begun == 1 then days = {days[1]} end
-  for _, that_day in ipairs(begun > 0 and days or {}) do
-    local found = call('HMGET', that_day, unpack(names))
+  know_days()
+  local known, begun = {}, call('EXISTS', unpack(days_asked))
+  today_begun = begun >= #days
+  for day = today_begun and 1 or 2, begun % #days > 0 and #days or 1 do
+    local found = call('HMGET', days[day], unpack(names))
     for n = 1, #found do
       if found[n] then
         local id, ms = match(found[n], '^(%S+) (%d+)$')
@@ -458,8 +470,8 @@ end
 -- A day whose ids are remembered no more is unlinked by `trim`; the time to live is for stores that nobody trims.
 local function write_deliveries(delivered, last)
   if last == 0 then return end
-  write('HSET', day_of(NOW), delivered, 1, last)
-  if not today_begun then call('PEXPIRE', day_of(NOW), int(remembered_ms + 2 * DAY_MS)) end
+  write('HSET', days[1], delivered, 1, last)
+  if not today_begun then call('PEXPIRE', days[1], int(remembered_ms + 2 * DAY_MS)) end
   today_begun = true
 end
 
