@@ -21,6 +21,18 @@ local function load_all(ids)
   load(seats)
 end
 
+-- Goes through jobs, from `first` on, with the records of the next few of them, of their events and of all the seats of these at hand, for as
+-- long as there is time; the first is always gone to.
+local function in_pieces(ids, first)
+  local n = first - 1
+  return function()
+    n = n + 1
+    if n > #ids or (n > first and is_long()) then return nil end
+    if (n - first) % PIECE == 0 then load_all({unpack(ids, n, math.min(#ids, n + PIECE - 1))}) end
+    return ids[n]
+  end
+end
+
 local woken, left, lost, known_lanes, entered, ahead
 local fence, seq, seq_known, undecided
 
@@ -562,8 +574,8 @@ local function bound_left_lanes()
   end
 end
 
-local function begin(tag)
-  begin_work(tag)
+local function begin(tag, most_s)
+  begin_work(tag, most_s)
   left_lanes = nil
   woken, left, lost, known_lanes, entered, ahead = {}, {}, false, {}, {}, false
   fence, seq, undecided, bytes_before = nil, nil, nil, nil

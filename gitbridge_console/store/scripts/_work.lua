@@ -17,14 +17,14 @@ local match, find, sub, concat, format, floor
 local CALL_S = 0.002
 local PIECE = 8 -- what is short is done so many times between two looks at the clock
 local LEFT = {ok = 'LEFT'} -- the reply about what was left
-local begun_s, no_time
+local begun_s, limit_s, no_time
 local function clock() return os.clock() end
 local function processor_s()
   local ok, s = pcall(clock)
   return ok and s or 0 -- a server before version 7 has no such clock, there nothing is left
 end
 local function is_long()
-  no_time = no_time or processor_s() - begun_s >= CALL_S
+  no_time = no_time or processor_s() - begun_s >= limit_s
   return no_time
 end
 
@@ -351,11 +351,11 @@ local function write_log()
   end
 end
 
-local function begin_work(tag)
+local function begin_work(tag, most_s)
   call, match, find, sub, concat, format, floor = redis.call, string.match, string.find, string.sub, table.concat, string.format, math.floor
   T, J, L, M, C, B = tag, tag .. ':j:', tag .. ':fences', tag .. ':m', tag .. ':c', tag .. ':b'
   RECEIVED = tag .. ':e:received'
-  begun_s, no_time = processor_s(), false
+  begun_s, limit_s, no_time = processor_s(), most_s, false
   now = call('TIME')
   NOW = now[1] * 1000 + floor(now[2] / 1000)
   NOW_MS = int(NOW)

@@ -17,10 +17,8 @@ local function why_not(id)
   if lanes_taken(id)[home] then return home .. ' has a seat on the same panel' end
   return ''
 end
-local out, ids = {}, {unpack(ARGV, 4)}
-load_all(ids)
-for n, id in ipairs(ids) do
-  if n > 1 and is_long() then break end
+local out = {}
+for id in in_pieces(ARGV, 4) do
   local why = why_not(id)
   if why == '' and not look then
     reseat(id, hget(id, 'lane'), home, 'goes back', ARGV[2])

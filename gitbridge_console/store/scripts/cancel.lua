@@ -1,10 +1,7 @@
 -- Cancel events that are not finished. ARGV: by, why, then event ids. Holders lose their fence at once.
 -- Returns, as far as it came, the state each was in, "" for unknown ones, "-state" for those left alone.
 local out = {}
-load_all({unpack(ARGV, 3)})
-for i = 3, #ARGV do
-  if i > 3 and is_long() then break end
-  local id = ARGV[i]
+for id in in_pieces(ARGV, 3) do
   local state = hget(id, 'state')
   if not state or is_task(id) then
     out[#out + 1] = ''

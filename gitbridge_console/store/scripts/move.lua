@@ -36,13 +36,7 @@ end
 
 local moved, kept, start = 0, 0, tonumber(ARGV[3])
 local found = call('ZRANGE', key, start, start + tonumber(ARGV[4]) - 1)
-load_all(found)
-local more = #found == tonumber(ARGV[4]) and 1 or 0
-for n, id in ipairs(found) do
-  if n > 1 and is_long() then
-    more = 1
-    break
-  end
+for id in in_pieces(found, 1) do
   local paid = why ~= '' and kind == 'w' and waits_for_batch(id)
   local made_for_it = why ~= '' and hget(id, 'q')
   local looked_at = is_task(id) and not paid and not made_for_it and not (late and can_wait(id))
@@ -56,4 +50,4 @@ for n, id in ipairs(found) do
   end
 end
 if moved > 0 and why ~= '' then log('warning', 'failover', from, moved .. ' seats moved: ' .. why) end
-return {moved, kept, more}
+return {moved, kept, (#found == tonumber(ARGV[4]) or moved + kept < #found) and 1 or 0}

@@ -16,10 +16,7 @@ local function set(id)
   return 1
 end
 local out = {}
-load_all({unpack(ARGV, 4)})
-for i = 4, #ARGV do
-  if i > 4 and is_long() then break end
-  local id = ARGV[i]
+for id in in_pieces(ARGV, 4) do
   local changed = set(id)
   if not is_task(id) then
     for _, task in ipairs(tasks_of_run(id)) do changed = changed + set(task) end

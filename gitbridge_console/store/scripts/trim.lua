@@ -6,8 +6,7 @@ local finished, forgotten = {'ignored', 'superseded', 'cancelled', 'resolved'}, 
 local function is_enough() return forgotten >= limit or (forgotten > 0 and is_long()) end
 local function forget(key, first, last)
   local ids = look('ZRANGE', key, first, last)
-  load_all(ids)
-  for _, id in ipairs(ids) do
+  for id in in_pieces(ids, 1) do
     if is_enough() then return end
     forget_event(id)
     forgotten = forgotten + 1
