@@ -44,7 +44,7 @@ local function next_fence()
   return int(fence)
 end
 
--- Eight digits or more, of which the last two are looked up: to format them takes three times as long.
+-- Eight digits or more, of which the last two are looked up and those before them stay for 256 ids: to format them takes longer.
 local home, last_digits, high, first_digits = '', {}, nil, nil
 
 -- The first of a script is taken from the counter at once; of many the counter learns at the end.
@@ -480,9 +480,9 @@ local function deliver(name, id)
 end
 
 -- A day whose ids are remembered no more is unlinked by `trim`; the time to live is for stores that nobody trims.
-local function write_deliveries(delivered, last)
+local function write_deliveries(list, last)
   if last == 0 then return end
-  write('HSET', days[1], delivered, 1, last)
+  write('HSET', days[1], list, 1, last)
   if not today_begun then call('PEXPIRE', days[1], int(remembered_ms + 2 * DAY_MS)) end
   today_begun = true
 end

@@ -5,7 +5,7 @@ local function reply_of(name, args)
   return redis.error_reply(tostring(reply))
 end
 
--- ARGV: name, then the transition's own. It has half the time of a group: nobody waits for an event of it.
+-- ARGV: name, then the transition's own. It has half the time of a group, for it can come in more calls, while events wait for those of groups.
 local function run_one(KEYS, ARGV)
   begin(KEYS[1], CALL_S / 2)
   -- One by one: of what restores events there may be more than Lua can unpack.

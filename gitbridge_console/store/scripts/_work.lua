@@ -266,8 +266,8 @@ local function stored(h)
   return first .. dv .. ' ' .. h.pr .. ' ' .. h.ms .. ' ' .. h.rx .. ' ' .. h.rp .. ' ' .. (h.more and cjson.encode(h.more) .. h.lines or h.rest)
 end
 
-local function write_values(values, last)
-  for i = 1, last, VALUES_MAX do call('MSET', unpack(values, i, math.min(last, i + VALUES_MAX - 1))) end
+local function write_values(list, last)
+  for i = 1, last, VALUES_MAX do call('MSET', unpack(list, i, math.min(last, i + VALUES_MAX - 1))) end
 end
 
 -- What transitions about many events are about to write. The lists are filled again at every call: to make them anew takes longer than that.

@@ -4,18 +4,15 @@
 local limit, most_bytes = tonumber(ARGV[4]), tonumber(ARGV[3])
 local finished, forgotten = {'ignored', 'superseded', 'cancelled', 'resolved'}, 0
 local function is_enough() return forgotten >= limit or (forgotten > 0 and is_long()) end
-local function forget(key, first, last)
-  local ids = look('ZRANGE', key, first, last)
-  for id in in_pieces(ids, 1) do
-    if is_enough() then return end
-    forget_event(id)
-    forgotten = forgotten + 1
-  end
-end
 for _, state in ipairs(finished) do
   local key = T .. ':e:' .. state
   local over = math.max(look('ZCARD', key) - tonumber(ARGV[2]), call('ZCOUNT', key, '-inf', int(NOW - tonumber(ARGV[1]))))
-  if over > 0 and not is_enough() then forget(key, 0, math.min(over, limit - forgotten) - 1) end
+  if over > 0 and not is_enough() then
+    for id in in_pieces(look('ZRANGE', key, 0, math.min(over, limit - forgotten) - 1), 1) do
+      forget_event(id)
+      forgotten = forgotten + 1
+    end
+  end
 end
 if most_bytes > 0 then
   local function bytes()
