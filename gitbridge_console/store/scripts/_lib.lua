@@ -487,6 +487,15 @@ local function write_deliveries(list, last)
   today_begun = true
 end
 
+-- Write what was taken in so far. At the end it would be written too, but then the clock has not seen how long it takes, which after a
+-- fork is several times as long as all else.
+local function write_taken_in()
+  write_deliveries(delivered_now, #delivered_now)
+  delivered_now = {}
+  write_new()
+  write_sets()
+end
+
 -- Forget everything of a finished event.
 local function forget_event(event)
   local h = hmget(event, 'tasks', 'state', 'sz')

@@ -51,6 +51,7 @@ local function run_group(KEYS, ARGV)
       replies[n] = LEFT
     else
       replies[n], done = reply_of(name, asked[n + 1]), done + 1
+      if name == 'enqueue' and done % PIECE == 0 then write_taken_in() end
     end
   end
   for n = 1, #names do

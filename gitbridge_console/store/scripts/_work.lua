@@ -14,14 +14,14 @@ local match, find, sub, concat, format, floor
 -- No call holds the server up: between one thing and the next a script looks at how much of the processor it has taken, and leaves what there
 -- is no time for to the next call; the first thing is always done. The clock is that of the server's process: what else its machine does
 -- is not counted, pages that are copied after a fork are. What was changed is written at the end, which takes as long again.
-local CALL_S = 0.002
+local CALL_S = 0.0015
 local PIECE = 8 -- what is short is done so many times between two looks at the clock
 local LEFT = {ok = 'LEFT'} -- the reply about what was left
 local begun_s, limit_s, no_time
 local function clock() return os.clock() end
 local function processor_s()
   local ok, s = pcall(clock)
-  return ok and s or 0 -- a server before version 7 has no such clock, there nothing is left
+  return ok and s or 0 -- Redis before 7.4 has no such clock, there nothing is left
 end
 local function is_long()
   no_time = no_time or processor_s() - begun_s >= limit_s
@@ -274,6 +274,16 @@ end
 local all_values, all_delivered, all_ready, all_entries = {}, {}, {}, {}
 local ALL_BYTES_MAX = 1000000 -- of more than that no list is kept
 
+-- Write the records that were made here, and what else is about new jobs.
+local function write_new()
+  for id, raw in pairs(fresh) do
+    values[#values + 1] = J .. id
+    values[#values + 1] = raw
+  end
+  write_values(values, #values)
+  fresh, values = {}, {}
+end
+
 -- Write all records that changed and forget them: what comes next reads them anew.
 local function write_records()
   if not (next(changed) or next(fresh) or next(fences) or values[1] or gone[1] or next(older)) then
@@ -285,11 +295,7 @@ local function write_records()
     values[#values + 1] = J .. id
     values[#values + 1] = stored(records[id])
   end
-  for id, raw in pairs(fresh) do
-    values[#values + 1] = J .. id
-    values[#values + 1] = raw
-  end
-  write_values(values, #values)
+  write_new()
   local held, ended = {}, {}
   for id, fence in pairs(fences) do
     if fence then
@@ -306,7 +312,7 @@ local function write_records()
     local key = T .. ':h:' .. event
     if call('RPUSH', key, unpack(list)) > TIMELINE_MAX then call('LTRIM', key, -TIMELINE_MAX, -1) end
   end
-  records, changed, fresh, fences, values, gone, older = {}, {}, {}, {}, {}, {}, {}
+  records, changed, fences, gone, older = {}, {}, {}, {}, {}
 end
 
 -- What was counted, by hash and field.
