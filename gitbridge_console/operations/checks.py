@@ -160,10 +160,14 @@ def _state(settings: Settings) -> Check:
 
 
 def _server_binary() -> Check:
+    from gitbridge_console.store.allocator import has_jemalloc
     from gitbridge_console.store.embedded_files import find_server_binary
     from gitbridge_console.store.unavailable import EmbeddedUnavailable
 
     try:
-        return Check("embedded server", "ok", find_server_binary())
+        binary = find_server_binary()
+        if sys.platform != "linux" or has_jemalloc(binary):
+            return Check("embedded server", "ok", binary)
+        return Check("embedded server", "ok", f"{binary}, without jemalloc", "if it is busy, install libjemalloc2: a fifth less work")
     except EmbeddedUnavailable as error:
         return Check("embedded server", "fail", "no server program", str(error))

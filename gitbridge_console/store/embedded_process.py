@@ -6,13 +6,9 @@ import os
 import subprocess
 from pathlib import Path
 
+from gitbridge_console.store.allocator import memory_environment
 from gitbridge_console.store.embedded_files import StoreFolder, find_server_binary
 from gitbridge_console.store.unavailable import EmbeddedUnavailable
-
-ENVIRONMENT = {"GLIBC_TUNABLES": "glibc.malloc.tcache_count=1000"}
-"""The server's functions take and give back hundreds of small pieces of memory with each call. Of each size the C library keeps seven at
-hand; the others come from wherever there is a gap among what is stored, page by page. With a thousand at hand, which are 34 MB at the very
-most, a call takes a tenth less of the processor. A C library that does not know this word does without."""
 
 _children: list[subprocess.Popen[bytes]] = []
 """Servers this process started; kept so that their exit status is collected whenever the next thing happens."""
@@ -54,7 +50,7 @@ def spawn(folder: StoreFolder, path: str, alive_fd: int, appendfsync: str) -> su
                 stderr=output,
                 cwd=folder.path,
                 # The server outlives us; API keys and secrets of this process's environment must not live on in it.
-                env={"PATH": os.environ.get("PATH", os.defpath), "LC_ALL": "C", **ENVIRONMENT},
+                env={"PATH": os.environ.get("PATH", os.defpath), "LC_ALL": "C", **memory_environment(binary)},
                 pass_fds=(alive_fd,),
                 start_new_session=True,
                 umask=0o077,
