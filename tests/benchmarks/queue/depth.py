@@ -1,13 +1,15 @@
-"""``python -m tests.benchmarks.queue.depth [EVENTS]``: what a claim costs in a short and in a long queue, and how long each script takes.
+"""``python -m tests.benchmarks.queue.depth [EVENTS [libc]]``: what a claim costs in a short and in a long queue, and how long scripts take.
 
 The long one has 1,000,000 events unless told otherwise; that takes some minutes and about 0.7 GB of memory of a server of
 its own. The short one is on a server beside it, and the two take turns, so that a machine that changes its pace changes
 both. One round is a claim of one event or of 32, their end, and as many new ones, so that the depth stays.
 
 What a claim costs is the CPU time the server takes for it, from its socket to its socket. How long a script takes is that
-too, or the time the server measured for the call (its slow log has all that are long), whichever is less: the first also counts what
-the server does beside it, the second a machine that is busy elsewhere. Calls made while the server writes its file anew are
+too, or the time the server measured for the call, whichever is less: the first also counts what the server does beside it, the
+second a machine that is busy elsewhere. So calls are made one at a time. Those made while the server writes its file anew are
 told apart: after its fork each page it writes to is copied first. In a second pass it does so again and again.
+
+The servers take their memory as an embedded one does, from jemalloc where the machine has it; with ``libc`` from the C library.
 """
 
 from __future__ import annotations
@@ -18,23 +20,26 @@ import statistics
 import sys
 import tempfile
 import time
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import AsyncGenerator, Awaitable, Callable, Coroutine, Sequence
 from contextlib import AsyncExitStack
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
+from unittest.mock import patch
 
 from gitbridge_console.domain.events import EventState, IncomingEvent, Priority
 from gitbridge_console.domain.tasks import TaskState
 from gitbridge_console.settings.model import QueueSettings, RedisSettings, RetentionSettings
+from gitbridge_console.store import partition
+from gitbridge_console.store.allocator import C_LIBRARY, memory_environment
 from gitbridge_console.store.connection import make_client
 from gitbridge_console.store.embedded_files import find_server_binary
-from gitbridge_console.store.embedded_process import ENVIRONMENT
 from gitbridge_console.store.event_queue import RedisEventQueue
 from gitbridge_console.store.keys import Keys
 from gitbridge_console.store.partition import MANY_MAX
 from gitbridge_console.store.records import ClaimedJob, Ending, RoutePlan
+from gitbridge_console.store.scripts_loader import ScriptRunner
 from tests.store.servers import Server
 
 FEW = 1_000
@@ -46,9 +51,6 @@ BULK = 200
 DONE = Ending(EventState.RESOLVED)
 TOGETHER = 32
 PANEL, SPARE = ("claude", "grok"), "chatgpt"
-LOGGED_US, LOGGED_MAX = 500, 1_000
-SLOW_LOG = ("--slowlog-log-slower-than", str(LOGGED_US), "--slowlog-max-len", str(LOGGED_MAX))
-"""Of a call that is short the server tells no more than a sum; to log them all, with the commands in them, would make them longer."""
 PAYLOAD = json.dumps({"action": "opened", "number": 165, "body": "What it does, and why. " * 80}).encode()
 DIFF = "diff --git a/tax.py b/tax.py\n" + "+    total += round(line.net * rate, 2)\n" * 50
 ANSWER = json.dumps({"verdict": "comment", "findings": ["The rate is looked up for each line again. " * 10] * 5})
@@ -64,10 +66,13 @@ class Bench:
         self.server = server
         self.client = make_client(RedisSettings(url=f"redis://127.0.0.1:{server.port}/0"))
         unbounded = QueueSettings(max_waiting=100_000_000, memory_soft_bytes=0, memory_hard_bytes=0, aging_ms=1)
-        self.queue = RedisEventQueue(self.client, Keys("depth"), queue=unbounded, retention=RetentionSettings(finished_max=FEW))
+        with patch.object(partition, "ScriptRunner", partial(MeteredRunner, self)):
+            self.queue = RedisEventQueue(self.client, Keys("depth"), queue=unbounded, retention=RetentionSettings(finished_max=FEW))
         self._made = 0
         self.forks = False
         """Whether the server is to write its file anew whenever something is measured."""
+        self._one_at_a_time = asyncio.Lock()
+        self._calls: list[tuple[float, float]] = []
         self.costs: dict[str, list[float]] = {}
         self.lasted: dict[str, list[float]] = {}
 
@@ -81,19 +86,19 @@ class Bench:
     async def _is_written_anew(self) -> bool:
         return bool((await self.client.info("persistence"))["aof_rewrite_in_progress"])
 
-    async def _called(self) -> tuple[int, float, int]:
-        """Calls of scripts so far, the µs the server measured for them, and the id of the last entry of its slow log."""
-        stats = (await self.client.info("commandstats")).get("cmdstat_fcall", {"calls": 0, "usec": 0})
-        newest = await self.client.slowlog_get(1)
-        return stats["calls"], stats["usec"], newest[0]["id"] if newest else -1
+    async def _measured_us(self) -> float:
+        """What the server measured for all calls of scripts so far."""
+        return float((await self.client.info("commandstats")).get("cmdstat_fcall", {"usec": 0})["usec"])
 
-    async def _measured(self, before: tuple[int, float, int]) -> list[float]:
-        """What the server measured for each call of a script since then, in µs; of those that were short their mean."""
-        calls, spent, newest = (now - then for now, then in zip(await self._called(), before, strict=True))
-        logged = await self.client.slowlog_get(newest) if newest else []
-        long = [float(call["duration"]) for call in logged if call["command"].startswith(b"FCALL")]
-        short = int(calls) - len(long)
-        return long + [(spent - sum(long)) / short] * short if short else long
+    async def metered(self, call: Coroutine[Any, Any, T]) -> T:
+        """Have a script run while no other does, and note its CPU and how long it took, in µs."""
+        async with self._one_at_a_time:
+            measured, cpu = await self._measured_us(), self._cpu_us()
+            try:
+                return await call
+            finally:
+                cpu = self._cpu_us() - cpu
+                self._calls.append((cpu, min(cpu, await self._measured_us() - measured)))
 
     async def at_rest(self) -> None:
         """Wait until the server does not write its file anew."""
@@ -101,19 +106,17 @@ class Bench:
             await asyncio.sleep(0.1)
 
     async def cost(self, what: str, doing: Callable[[], Awaitable[T]]) -> T:
-        """Note what it cost a call, and how long each of its scripts took, in µs."""
+        """Note what its calls cost, as :meth:`metered` does, under a name."""
         rewrites = await self._is_written_anew()
         if self.forks and not rewrites:
             await self.client.execute_command("BGREWRITEAOF")
             rewrites = True
-        before = await self._called()
-        cpu = self._cpu_us()
+        self._calls.clear()
         found = await doing()
-        cpu = self._cpu_us() - cpu
-        measured = await self._measured(before)
-        self.costs.setdefault(what, []).append(cpu / len(measured))
+        cpu, lasted = zip(*self._calls, strict=True)
+        self.costs.setdefault(what, []).append(statistics.mean(cpu))
         named = f"{what}, while the file is written anew" if rewrites or await self._is_written_anew() else what
-        self.lasted.setdefault(named, []).extend(min(cpu, duration) for duration in measured)
+        self.lasted.setdefault(named, []).extend(lasted)
         return found
 
     async def fill(self, depth: int) -> None:
@@ -188,6 +191,27 @@ class Bench:
         return found
 
 
+class MeteredRunner(ScriptRunner):
+    """Notes with its bench what each script costs."""
+
+    def __init__(self, bench: Bench, *args: Any) -> None:
+        super().__init__(*args)
+        self._bench = bench
+
+    async def run(self, name: str, *args: Any) -> Any:
+        """One script."""
+        return await self._bench.metered(super().run(name, *args))
+
+    async def run_group(self, name: str, *args: Any) -> list[Any]:
+        """One group."""
+        return await self._bench.metered(super().run_group(name, *args))
+
+    async def run_in_turn(self, name: str, next_group: Callable[[], Sequence[bytes] | None], *args: Any) -> AsyncGenerator[Any, None]:
+        """One group after the other."""
+        while (group := next_group()) is not None:
+            yield await self._bench.metered(self._answer(name, group, None))
+
+
 async def measure(short: Bench, long: Bench, depth: int) -> dict[str, Any]:
     """Costs at both depths, and of all scripts in the long one."""
     await short.fill(FEW)
@@ -220,14 +244,14 @@ async def compare(short: Bench, long: Bench, together: int) -> dict[str, float |
     }
 
 
-async def run(folder: Path, depth: int) -> dict[str, Any]:
+async def run(folder: Path, depth: int, memory: dict[str, str]) -> dict[str, Any]:
     """Measure on two servers of its own."""
     async with AsyncExitStack() as stack:
         benches = []
         for name in ("short", "long"):
             (folder / name).mkdir()
-            options = ("--save", "", "--appendonly", "yes", "--appendfsync", "everysec", *SLOW_LOG)
-            server = Server(find_server_binary(), folder / name, *options, env=ENVIRONMENT)
+            options = ("--save", "", "--appendonly", "yes", "--appendfsync", "everysec")
+            server = Server(find_server_binary(), folder / name, *options, env=memory)
             stack.callback(server.kill)
             bench = Bench(server)
             stack.push_async_callback(bench.client.aclose)
@@ -238,8 +262,9 @@ async def run(folder: Path, depth: int) -> dict[str, Any]:
 def main() -> None:
     """Print the figures as JSON."""
     depth = int(sys.argv[1]) if len(sys.argv) > 1 else 1_000_000
+    memory = C_LIBRARY if sys.argv[2:] == ["libc"] else memory_environment(find_server_binary())
     with tempfile.TemporaryDirectory() as folder:
-        print(json.dumps(asyncio.run(run(Path(folder), depth)), indent=1))
+        print(json.dumps({**memory, **asyncio.run(run(Path(folder), depth, memory))}, indent=1))
 
 
 if __name__ == "__main__":
