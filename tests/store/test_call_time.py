@@ -34,7 +34,7 @@ pytestmark = pytest.mark.anyio
 
 MANY = 45
 PLAN = RoutePlan("code_review", Priority.NORMAL, ("claude", "grok"), 2, 15, 120, 3600)
-NO_TIME = ("local CALL_S = 0.0015\n", "local CALL_S = 0\n")
+NO_TIME = ("local CALL_S = 0.002\n", "local CALL_S = 0\n")
 NO_CLOCK = ("return os.clock()", "return os.no_such_clock()")
 CACHED = ("_body", "library_name", "library_source", "script_source", "_ways")
 

@@ -14,7 +14,7 @@ local match, find, sub, concat, format, floor
 -- No call holds the server up: between one thing and the next a script looks at how much of the processor it has taken, and leaves what there
 -- is no time for to the next call; the first thing is always done. The clock is that of the server's process: what else its machine does
 -- is not counted, pages that are copied after a fork are. What was changed is written at the end, which takes as long again.
-local CALL_S = 0.0015
+local CALL_S = 0.002
 local PIECE = 8 -- what is short is done so many times between two looks at the clock
 local LEFT = {ok = 'LEFT'} -- the reply about what was left
 local begun_s, limit_s, no_time
@@ -23,8 +23,8 @@ local function processor_s()
   local ok, s = pcall(clock)
   return ok and s or 0 -- Redis before 7.4 has no such clock, there nothing is left
 end
-local function is_long()
-  no_time = no_time or processor_s() - begun_s >= limit_s
+local function is_long(share)
+  no_time = no_time or processor_s() - begun_s >= limit_s * (share or 1)
   return no_time
 end
 
