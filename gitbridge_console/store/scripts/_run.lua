@@ -51,7 +51,7 @@ local function run_group(KEYS, ARGV)
     local name = names[n]
     if name == 'bounds' or name == 'after' then
       replies[n] = reply_of(name, asked[n + 1])
-    elseif ahead or (done > 0 and is_long(name ~= 'claim' and TOGETHER or nil)) then
+    elseif ahead or (done > 0 and is_long(name ~= 'claim' and TOGETHER)) then
       replies[n] = LEFT
     else
       replies[n], done = reply_of(name, asked[n + 1]), done + 1
