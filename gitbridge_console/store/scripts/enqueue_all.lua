@@ -11,9 +11,9 @@ local middle = ' ready ' .. lane .. ' received 0 ' .. priority .. ' ' .. NOW_MS 
 local place, since = place_now(priority), ' ' .. NOW_MS
 local payload_key, sizes, at = T .. ':p:', {}, 1 -- sizes as text, by length of the payload: that takes longer than to look it up
 
--- Those taken in at once and not written yet, and their size. They are written before the clock is looked at: that is most of what there
+-- Those taken in at once and not written yet, and their size. They are written between two looks at the clock: that is most of what there
 -- is to do, and takes three times as long while a table of the server grows. What is left has no more time than they had.
-local AT_ONCE, taken, bytes = 16, 0, 0
+local taken, bytes = 0, 0
 
 local function write_out()
   if taken > 0 then
@@ -32,8 +32,8 @@ local function write_out()
 end
 
 for n = 1, count do
-  if n % AT_ONCE == 1 and n > 1 then
-    write_out()
+  if n % PIECE == 1 and n > 1 then
+    if n % (2 * PIECE) == 1 then write_out() end
     if is_long(0.5) then
       for left = n, count do out[left] = LEFT end
       break
