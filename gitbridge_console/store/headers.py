@@ -101,7 +101,7 @@ async def read_headers(client: Redis, keys: Keys, job_ids: Sequence[str]) -> lis
 
 
 async def read_spread(client: Redis, home: Callable[[str], Keys], job_ids: Sequence[str]) -> dict[str, dict[str, str]]:
-    """The headers of jobs wherever ``home`` says they are, by id; of each partition two commands, however many jobs."""
+    """The headers of jobs wherever ``home`` says they are, by id and in the order asked for; of each partition two commands."""
     spread: dict[str, tuple[Keys, list[str]]] = {}
     for job_id in job_ids:
         keys = home(job_id)
@@ -113,7 +113,7 @@ async def read_spread(client: Redis, home: Callable[[str], Keys], job_ids: Seque
     found: dict[str, dict[str, str]] = {}
     for n, (_, ids) in enumerate(spread.values()):
         found.update(zip(ids, headers_from(replies[2 * n], replies[2 * n + 1]), strict=True))
-    return found
+    return {job_id: found[job_id] for job_id in job_ids}
 
 
 async def read_header(client: Redis, keys: Keys, job_id: str) -> dict[str, str]:

@@ -247,6 +247,8 @@ async def test_a_connection_to_a_primary_that_became_a_replica_is_given_up(
                     continue
                 if any(has_delivery(replica, namespace, part, n) for part in range(4)):
                     break
+                # The old primary takes them until it is told, for ten seconds perhaps, and has room for ten thousand.
+                await asyncio.sleep(0.01)
             while role_of(primary) != "slave":
                 await asyncio.sleep(0.01)
 

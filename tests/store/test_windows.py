@@ -12,7 +12,7 @@ from gitbridge_console.domain.windows import Bookmark
 from gitbridge_console.settings.model import QueueSettings
 from gitbridge_console.store import merged_sets
 from gitbridge_console.store.event_queue import RedisEventQueue
-from gitbridge_console.store.keys import Keys
+from gitbridge_console.store.keys import Keys, partition_of
 from gitbridge_console.store.reader import EventReader
 
 pytestmark = pytest.mark.anyio
@@ -83,6 +83,17 @@ async def test_a_search_looks_at_so_many_jobs_a_step_and_finds_all_in_order(
     assert len(looked) > 3
     nothing = await reader.job_search(LANES, EventFilter(provider="claude"), Bookmark(), 100)
     assert (nothing.rows, nothing.next) == ((), None)
+
+
+async def test_events_of_all_partitions_stand_among_each_other(parts: RedisEventQueue, reader: EventReader, client: Redis) -> None:
+    ids = await many(parts)
+    for changed_ms, event_id in enumerate(ids):
+        keys = parts.partitions[partition_of(event_id, len(parts.partitions))].keys
+        await client.zadd(keys.state("received"), {event_id: changed_ms}, xx=True)
+    newest_first = ids[::-1]
+    assert [row.id for row in (await reader.event_window(["received"], 3, 20)).rows] == newest_first[3:23]
+    step = await reader.event_search(["received"], EventFilter(state="received"), Bookmark(), 100)
+    assert [row.id for row in step.rows] == newest_first
 
 
 async def test_events_of_some_states_by_when_they_changed(parts: RedisEventQueue, reader: EventReader) -> None:
