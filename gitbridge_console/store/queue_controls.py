@@ -79,11 +79,13 @@ class QueueControls:
         self._claimer = Claimer(self.partitions)
         self.log = DecisionLog(client, self.partitions, self._log_bounds)
         self._disk = disk or DiskWait()
+        self._bounds_known: dict[int, tuple[Any, ...]] = {}
 
     def use(self, queue: QueueSettings, retry: RetrySettings, retention: RetentionSettings, shedding: SheddingSettings) -> None:
         """Go by new settings from now on; the number of partitions stays what the store was made with."""
         self.settings = queue.model_copy(update={"partitions": len(self.partitions)})
         self.retry_settings, self.retention, self.shedding = retry, retention, shedding
+        self._bounds_known = {}
 
     def _log_bounds(self) -> tuple[int, int]:
         return self._share(self.retention.decision_log_max), self._share(self.retention.decision_log_bytes)
@@ -100,15 +102,18 @@ class QueueControls:
 
     def _bounds(self, home: int) -> tuple[Any, ...]:
         """What a partition's enqueues go by, as the script of that name wants it."""
-        limits = self.settings
-        return (
-            milliseconds(self.retention.delivery_ids_s),
-            f"{home:02x}",
-            self._share(limits.max_waiting),
-            self._share(limits.memory_soft_bytes),
-            self._share(limits.memory_hard_bytes),
-            int(Priority.parse(self.shedding.least_priority)) if self.shedding.enabled else 0,
-        )
+        known = self._bounds_known.get(home)
+        if known is None:
+            limits = self.settings
+            known = self._bounds_known[home] = (
+                milliseconds(self.retention.delivery_ids_s),
+                f"{home:02x}",
+                self._share(limits.max_waiting),
+                self._share(limits.memory_soft_bytes),
+                self._share(limits.memory_hard_bytes),
+                int(Priority.parse(self.shedding.least_priority)) if self.shedding.enabled else 0,
+            )
+        return known
 
     def _limit_text(self, name: str, limit: int) -> str:
         """A limit in words: as it is set, or what of it falls to the one partition an event belongs to."""

@@ -29,9 +29,8 @@ def _is_plain(event: IncomingEvent) -> bool:
     return name.isascii() and name.isprintable() and '"' not in name and "\\" not in name
 
 
-def as_json(value: Any) -> str:
-    """JSON without escapes for what is not ASCII: scripts cannot read that of half a surrogate pair, which is replaced when it is sent."""
-    return json.dumps(value, ensure_ascii=False)
+as_json = json.JSONEncoder(ensure_ascii=False).encode
+"""JSON without escapes for what is not ASCII: scripts cannot read that of half a surrogate pair, which is replaced when it is sent."""
 
 
 def named(kind: str, pairs: Mapping[str, str]) -> list[str]:

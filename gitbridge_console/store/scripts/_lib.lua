@@ -466,9 +466,10 @@ end
 
 local function delivered(name)
   if deliveries[name] == nil then
-    expected[#expected + 1] = name
+    if #expected == 0 then expected[1] = name end
     ask_deliveries(expected)
     expected = {}
+    return delivered(name)
   end
   return deliveries[name]
 end

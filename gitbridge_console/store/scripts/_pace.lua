@@ -1,7 +1,9 @@
 -- The pace of the collector of the server's functions. By itself it works while memory is asked for and, as long as many calls, at each
 -- fiftieth call, in front of whoever waits for the answer. Here each call ends with its share, by what it took. So there is never much more
 -- garbage than what is in use, half a megabyte together, and what is taken next lies where something has just been; of what it does by
--- itself as little is left as can be.
+-- itself as little is left as can be. Freeing comes in bouts, so a call that somebody waits for leaves its share, while it is small, to the
+-- next of another kind: how a job ends, most of the time.
+local SMALL_KB = 64
 local WORK = 2 -- bytes gone through for each that was taken; at less than one garbage may grow for ever
 local LEAST, STEP_BYTES = 1, 10 -- of `setstepmul`, and what one more of it has a step go through
 
@@ -13,8 +15,9 @@ local function pace()
 end
 
 local function collect()
-  local bytes = (collectgarbage('count') - taken_kb) * 1024
-  collectgarbage('setstepmul', math.max(LEAST, bytes * WORK / STEP_BYTES))
+  local kb = collectgarbage('count') - taken_kb
+  if waited_for and kb < SMALL_KB then return end
+  collectgarbage('setstepmul', math.max(LEAST, kb * 1024 * WORK / STEP_BYTES))
   collectgarbage('step', 0)
   collectgarbage('setstepmul', LEAST)
   taken_kb = collectgarbage('count')

@@ -9,9 +9,12 @@ end
 -- share a call there is the more to write at its end, which takes several times as long while the server writes its file anew.
 local ALONE, TOGETHER = 0.375, 0.75
 
+local waited_for -- whether a call does nothing but take in single events and claim
+
 -- ARGV: name, then the transition's own.
 local function run_one(KEYS, ARGV)
   begin(KEYS[1], CALL_S * ALONE)
+  waited_for = false
   -- One by one: of what restores events there may be more than Lua can unpack.
   local args = {}
   for i = 2, #ARGV do args[i - 1] = ARGV[i] end
@@ -25,6 +28,7 @@ end
 -- from the first on that there is no time for.
 local function run_group(KEYS, ARGV)
   begin(KEYS[1], CALL_S)
+  waited_for = true
   local asked = cjson.decode(ARGV[1])
   local names, ids, claims, replies, done = asked[1], {}, {}, {}, 0
   for n = 1, #names do
@@ -35,6 +39,7 @@ local function run_group(KEYS, ARGV)
       end
     end
     local id = args[1]
+    if name ~= 'claim' and name ~= 'enqueue' and name ~= 'bounds' then waited_for = false end
     if name == 'enqueue_all' then
       for i = 6, #args, 2 do expected[#expected + 1] = args[i] end
     elseif name == 'claim' then
