@@ -1,10 +1,12 @@
 -- The pace of the collector of the server's functions. By itself it works while memory is asked for and, as long as many calls, at each
 -- fiftieth call, in front of whoever waits for the answer. Here each call ends with its share, by what it took. So there is never much more
 -- garbage than what is in use, half a megabyte together, and what is taken next lies where something has just been; of what it does by
--- itself as little is left as can be. Freeing comes in bouts, so a call that somebody waits for leaves its share, while it is small, to the
--- next of another kind: how a job ends, most of the time.
+-- itself as little is left as can be. It goes in small parts, and no further once twice as much is free again as was taken: with all that
+-- can be freed at once the C library would have the pieces to sort at once, each on a page of its own. A call that somebody waits for leaves
+-- its share, while it is small, to the next of another kind: how a job ends, most of the time.
 local SMALL_KB = 64
-local WORK = 2 -- bytes gone through for each that was taken; at less than one garbage may grow for ever
+local WORK = 3 -- bytes gone through for each that was taken, at most; at less than one garbage may grow for ever
+local PART_BYTES = 8192 -- gone through between two looks at what is free
 local LEAST, STEP_BYTES = 1, 10 -- of `setstepmul`, and what one more of it has a step go through
 
 local taken_kb
@@ -17,8 +19,11 @@ end
 local function collect()
   local kb = collectgarbage('count') - taken_kb
   if waited_for and kb < SMALL_KB then return end
-  collectgarbage('setstepmul', math.max(LEAST, kb * 1024 * WORK / STEP_BYTES))
-  collectgarbage('step', 0)
+  local enough_kb = taken_kb - kb
+  collectgarbage('setstepmul', PART_BYTES / STEP_BYTES)
+  for _ = 1, math.ceil(kb * 1024 * WORK / PART_BYTES) do
+    if collectgarbage('step', 0) or collectgarbage('count') < enough_kb then break end
+  end
   collectgarbage('setstepmul', LEAST)
   taken_kb = collectgarbage('count')
 end
