@@ -96,7 +96,7 @@ local RECORD, LATER = '^(%d+) (%S+) (%S*) (%S*) ()', '^(%-?%d+) (%d+) (%d+) (%d*
 local FIRST = {sz = true, st = true, lane = true, state = true, dv = true, pr = true, ms = true, rx = true, rp = true, f = true, k = true}
 local INLINE_MAX = 600 -- bytes of timeline kept in a record; what is over that goes to a list of its own, many lines at once
 local TIMELINE_MAX = 200
-local records, changed, fresh, fences, values, gone, older
+local records, changed, fresh, unleased, values, gone, older
 
 -- The bytes counted for a job, of which its record says nothing else to whoever asks; 0 where there is no record.
 local function size_in(raw) return tonumber(match(raw, '^%d+') or 0) end
@@ -216,17 +216,16 @@ local function hsetnx(id, name, value)
   if not hget(id, name) then hset(id, name, value) end
 end
 
--- A lease ends or begins: the fence is in force as long as it stands here.
+-- A lease ends. Its fence goes too, even where nothing is left of the job by the end of the script.
 local function unlease(id, h)
   zdrop(key(':l:', h.lane), id)
-  fences[id] = false
+  unleased[id] = true
   h.f, h.k, h.st = nil, nil, 'moving'
   changed[id] = true
 end
 
 local function discard(id)
   records[id], changed[id], fresh[id], older[id] = false, nil, nil, nil
-  fences[id] = nil
   gone[#gone + 1] = J .. id
 end
 
@@ -286,7 +285,7 @@ end
 
 -- Write all records that changed and forget them: what comes next reads them anew.
 local function write_records()
-  if not (next(changed) or next(fresh) or next(fences) or values[1] or gone[1] or next(older)) then
+  if not (next(changed) or next(fresh) or next(unleased) or values[1] or gone[1] or next(older)) then
     records = {}
     return
   end
@@ -296,23 +295,15 @@ local function write_records()
     values[#values + 1] = stored(records[id])
   end
   write_new()
-  local held, ended = {}, {}
-  for id, fence in pairs(fences) do
-    if fence then
-      held[#held + 1] = id
-      held[#held + 1] = fence
-    else
-      ended[#ended + 1] = id
-    end
-  end
+  local ended = {}
+  for id in pairs(unleased) do ended[#ended + 1] = id end
   write('HDEL', L, ended)
-  write('HSET', L, held)
   for i = 1, #gone, VALUES_MAX do call('DEL', unpack(gone, i, math.min(#gone, i + VALUES_MAX - 1))) end
   for event, list in pairs(older) do
     local key = T .. ':h:' .. event
     if call('RPUSH', key, unpack(list)) > TIMELINE_MAX then call('LTRIM', key, -TIMELINE_MAX, -1) end
   end
-  records, changed, fences, gone, older = {}, {}, {}, {}, {}
+  records, changed, unleased, gone, older = {}, {}, {}, {}, {}
 end
 
 -- What was counted, by hash and field.
@@ -366,7 +357,7 @@ local function begin_work(tag, most_s)
   NOW = now[1] * 1000 + floor(now[2] / 1000)
   NOW_MS = int(NOW)
   sets, pending_sets = {}, false
-  records, changed, fresh, fences, values, gone, older = {}, {}, {}, {}, {}, {}, {}
+  records, changed, fresh, unleased, values, gone, older = {}, {}, {}, {}, {}, {}, {}
   known_lines, tallies = {}, {}
   lines, line_count = {}, 0
   key_names = {}

@@ -59,7 +59,7 @@ for n = 1, #asked do
   end
   local id, raw, fence = asked[n], raws[n], ARGV[4 + 2 * n]
   local size, at
-  local quick = raw and held[n] == fence and records[id] == nil and fences[id] == nil and not undecided and #raw < INLINE_MAX
+  local quick = raw and held[n] == fence and records[id] == nil and not unleased[id] and not undecided and #raw < INLINE_MAX
   if quick then
     size, at = look_at(raw)
     if not size then
