@@ -60,7 +60,7 @@ async def test_garbage_of_the_functions_goes_as_fast_as_it_comes(
     assert memory_kb < MEMORY_KB
 
 
-async def test_garbage_goes_too_where_every_call_is_waited_for(start_server: Callable[..., str], connect_to: Callable[[str], Redis]) -> None:
+async def test_garbage_goes_where_every_call_is_waited_for(start_server: Callable[..., str], connect_to: Callable[[str], Redis]) -> None:
     client = connect_to(start_server())
     queue = RedisEventQueue(client, Keys("t"))
     await client.execute_command("FUNCTION", "LOAD", READ_COLLECTOR)
