@@ -52,7 +52,7 @@ class QueueControls:
     """The partitions of a queue and everything that is not a worker's transition.
 
     ``client`` must return bytes (``decode_responses=False``) and must not repeat commands by itself: a claim that is
-    sent twice takes twice. The settings may be replaced while it works, but for the number of partitions.
+    sent twice takes twice. The settings may be replaced while it works, by :meth:`use`, but for the number of partitions.
     """
 
     def __init__(
