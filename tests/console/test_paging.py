@@ -200,7 +200,7 @@ async def test_a_write_while_a_long_search_is_made_anew_has_it_made_once_more() 
 
 async def test_a_search_that_was_stopped_is_not_made_anew() -> None:
     async with driving() as d:
-        d.fleet.door.step = 10
+        d.fleet.door.step = 1
         await open_queue(d)
         d.screen.set_filter("provider=grok")
         while not d.table.rows:
