@@ -37,12 +37,16 @@ class AskingApp(AppActions):
             return
         generation = screen.generations[group] = screen.generations.get(group, 0) + 1
 
+        def is_up() -> bool:
+            # An application that ends takes its screens apart before it lets go of them.
+            return self.is_running and screen.is_attached
+
         def take(result: T) -> None:
-            if screen.is_attached and screen.generations[group] == generation:
+            if is_up() and screen.generations[group] == generation:
                 then(result)
 
         def say(text: str) -> None:
-            if screen.is_attached:
+            if is_up():
                 screen.bottom.say(text, "bad")
 
         self._ask(screen, operation, take, say, group, about)
