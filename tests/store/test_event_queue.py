@@ -148,6 +148,18 @@ async def test_what_many_leases_stand_in_is_an_index_and_its_long_member_is_no_l
     assert await queue.recover() == (0, 0)
 
 
+async def test_a_claim_leases_what_it_found_and_nothing_of_a_longer_one_before_it(queue: RedisEventQueue) -> None:
+    for n in range(41):
+        await queue.enqueue(event(f"d{n}"))
+    many = (await queue.claim("route", 40, 30)).jobs
+    assert len({job.id for job in many}) == 40
+    assert await queue.conclude(many, Ending(EventState.RESOLVED)) == [True] * 40
+    last = await one(queue, "route")
+    ids = {job.id.encode() for job in [*many, last]}
+    assert ids & set(await queue.client.hkeys(queue.keys.fences)) == {last.id.encode()}
+    assert ids & set(await queue.client.zrange(queue.keys.leased("route"), 0, -1)) == {last.id.encode()}
+
+
 async def test_routing_puts_one_task_into_each_lane_and_the_decision_waits(queue: RedisEventQueue) -> None:
     event_id = await routed(queue)
     stats = await queue.stats()

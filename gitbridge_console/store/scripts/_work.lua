@@ -269,8 +269,9 @@ local function write_values(list, last)
   for i = 1, last, VALUES_MAX do call('MSET', unpack(list, i, math.min(last, i + VALUES_MAX - 1))) end
 end
 
--- What transitions about many events are about to write. The lists are filled again at every call: to make them anew takes longer than that.
-local all_values, all_delivered, all_ready, all_entries = {}, {}, {}, {}
+-- What transitions about many events are about to write. The lists are filled again at every call: to make them anew takes longer, most of
+-- all with the C library, which lays a list that grows each time where nothing has been for long.
+local scratch = {values = {}, delivered = {}, ready = {}, entries = {}, leases = {}, holders = {}}
 local ALL_BYTES_MAX = 1000000 -- of more than that no list is kept
 
 -- Write the records that were made here, and what else is about new jobs.

@@ -70,8 +70,8 @@ local function let_through(popped, scores)
 end
 
 local function records_of(ids)
-  local keys = {}
-  for i = 1, #ids do keys[i] = J .. ids[i] end
+  local keys = {unpack(ids)}
+  for i = 1, #keys do keys[i] = J .. keys[i] end
   return call('MGET', unpack(keys))
 end
 
@@ -94,25 +94,25 @@ end
 
 -- The payloads of these jobs until there is no room; the first claimed is always sent. `about` has the records of their events.
 local function send_payloads(ids, about, tasks)
-  local keys, before = {}, #payloads
+  local keys, before, sent = {unpack(ids)}, #payloads, 0
   for i = 1, #ids do
     room = room - size_in(about[i])
     if room < 0 and before + i > 1 then break end
     local event = tasks and event_of(ids[i]) or ids[i]
-    keys[i] = T .. ':p:' .. event
+    keys[i], sent = T .. ':p:' .. event, i
     -- By its first letter: of the quote before it a record has many.
     if find(about[i], 'df":', 1, true) then
       diffs[#diffs + 1] = before + i
       diffs[#diffs + 1] = call('GET', T .. ':f:' .. event) or ''
     end
   end
-  payloads = joined(payloads, filled(#keys > 0 and call('MGET', unpack(keys)) or {}, #ids))
+  payloads = joined(payloads, filled(sent > 0 and call('MGET', unpack(keys, 1, sent)) or {}, #ids))
 end
 
 local MANY = 16 -- leases among which the next ones are not to be searched for one by one
 local until_when, leased, looked = int(NOW + lease), T .. ':l:' .. lane, 0
 local its_fence, all_ids, all_records, all_events = nil, {}, {}, {}
-local leases, holders = {}, {}
+local leases, holders = scratch.leases, scratch.holders
 local AT_ONCE = 32 -- between two looks at the clock
 while n > 0 and looked < 200 and (looked == 0 or not is_long()) do
   local wanted = math.min(n, AT_ONCE)
@@ -122,7 +122,7 @@ while n > 0 and looked < 200 and (looked == 0 or not is_long()) do
   if #ids > 0 then
     its_fence = its_fence or next_fence()
     local tasks, own = is_task(ids[1]), filled(records_of(ids), #ids)
-    local at = #leases
+    local at = 2 * #all_ids
     for i = 1, #ids do
       local id = ids[i]
       leases[at + 1], leases[at + 2] = until_when, id
@@ -153,8 +153,8 @@ if its_fence then
     call('ZADD', leased, LONG_MEMBER_SCORE, LONG_MEMBER)
     call('HSET', L, LONG_MEMBER, '')
   end
-  write('ZADD', leased, leases)
-  write('HSET', L, holders)
+  write('ZADD', leased, leases, 1, 2 * #all_ids)
+  write('HSET', L, holders, 1, 2 * #all_ids)
   out[4], out[5], out[6] = its_fence, concat(all_ids, ' '), concat(all_records, '\0')
   out[7] = concat(all_events, '\0')
   out[8], out[9] = payloads, diffs

@@ -21,6 +21,7 @@ local raws, held = call('MGET', unpack(keys)), call('HMGET', L, unpack(asked))
 
 -- Those one after another that stand in the same lane and state are written by themselves, at once: no more is asked about them.
 local place, lane, old, settled
+local all_values, all_entries = scratch.values, scratch.entries
 local filled, bytes, first = 0, 0, 1
 local function write_out(last)
   if first <= last then

@@ -14,12 +14,16 @@ local payload_key, sizes, at = T .. ':p:', {}, 1 -- sizes as text, by length of 
 -- Those taken in at once and not written yet, and their size. They are written between two looks at the clock: that is most of what there
 -- is to do, and takes three times as long while a table of the server grows. What is left has no more time than they had.
 local taken, bytes = 0, 0
+local all_values, all_delivered, all_ready, all_entries = scratch.values, scratch.delivered, scratch.ready, scratch.entries
 
 local function write_out()
   if taken > 0 then
     undecided = undecided + taken
     write_values(all_values, 4 * taken)
-    if bytes > ALL_BYTES_MAX then all_values = {} end
+    if bytes > ALL_BYTES_MAX then
+      all_values = {}
+      scratch.values = all_values
+    end
     write_deliveries(all_delivered, 2 * taken)
     write('ZADD', key(':r:', lane), all_ready, 1, 2 * taken)
     write('ZADD', RECEIVED, all_entries, 1, 2 * taken)
