@@ -96,7 +96,7 @@ class Lane:
         self._starting = 0
         self._ends = LaneEnds(name, queue, trouble, lambda job: self._hand_back(job, counted=True))
         self._asked_for = 0
-        self._busy = self._helped = self._dry = self._refused = False
+        self._busy = self._helped = self._dry = self._refused = self._put_off = False
         self._standing: StandingClaim | None = None
         self.active = 0
 
@@ -157,9 +157,12 @@ class Lane:
         except TimeoutError:
             return
 
+    def _unused(self) -> int:
+        return self._slots() - self.active - self._asked_for
+
     def _free(self) -> tuple[int, float]:
         """How many jobs may be claimed now; for none, in how many seconds to look again."""
-        free = min(self._slots() - self.active - self._asked_for, CLAIM_MAX)
+        free = min(self._unused(), CLAIM_MAX)
         if free <= 0:
             return 0, LOOK_EVERY_S
         if (shut_for_s := self._shut_for_s()) > 0:
@@ -169,10 +172,18 @@ class Lane:
         room, opens_in_s = self._room(self.active + self._asked_for)
         return max(0, min(free, room)), min(LOOK_EVERY_S, opens_in_s + 0.001)
 
+    def _wanted(self) -> tuple[int, float]:
+        """How many are worth a claim now. While some in hand are not begun yet, which more would only wait behind, a claim of fewer than
+        fit beside a whole one is not."""
+        if self._claimed and self._unused() < min(self._slots() - CLAIM_MAX, CLAIM_MAX):
+            self._put_off = True
+            return 0, LOOK_EVERY_S
+        return self._free()
+
     async def _claim(self, group: asyncio.TaskGroup) -> float:
         """Claim what fits; returns how long to wait before looking again, in seconds."""
         self._busy = False
-        free, wait_s = self._free()
+        free, wait_s = self._wanted()
         if free == 0:
             return wait_s
         claiming = self._queue.claim(self.name, free, payloads=self._payloads, repository_max=self._repository_max())
@@ -186,7 +197,7 @@ class Lane:
 
     async def _wait(self, group: asyncio.TaskGroup, seconds: float) -> float:
         """Wait, ``seconds`` at most, for work where claims stand at the server, else for a hint; returns how long to wait on."""
-        free = min(self._free()[0], STANDING_CLAIM_MAX)
+        free = min(self._wanted()[0], STANDING_CLAIM_MAX)
         standing = None
         # A store that refused a claim is asked for another when that time is over, and not sooner.
         if free > 0 and not self._refused:
@@ -269,6 +280,9 @@ class Lane:
             if not self._claimed or self._cancelled:
                 break
             job = self._claimed.popleft()
+            if self._put_off and not self._claimed:
+                self._put_off = False
+                self._poke.set()
             self._start_workers(group)
             self._leases.hold(job, task)
             try:

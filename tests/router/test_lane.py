@@ -26,7 +26,7 @@ from gitbridge_console.store.clients import client_of
 from gitbridge_console.store.event_queue import RedisEventQueue
 from gitbridge_console.store.keys import Keys
 from gitbridge_console.store.reader import EventReader
-from gitbridge_console.store.records import ClaimedJob, Ending
+from gitbridge_console.store.records import Claim, ClaimedJob, Ending
 from gitbridge_console.store.standing_claims import StandingClaims
 from gitbridge_console.store.trouble import StoreTrouble
 from gitbridge_console.store.wakeups import Wakeups
@@ -435,6 +435,28 @@ async def test_events_whose_work_only_says_how_they_end_are_ended_with_it_while_
     assert await queue.client.hgetall(queue.keys.about(ids[0])) == {b"rule": b"none"}
 
 
+async def test_while_jobs_in_hand_are_not_begun_more_are_claimed_by_whole_claims_only(
+    queue: RedisEventQueue, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for n in range(8 * CLAIM_MAX):
+        await submit(queue, f"d{n}")
+    claim, claimed = queue.claim, []
+
+    async def noted(lane: str, most: int, *args: Any, **more: Any) -> Claim:
+        found = await claim(lane, most, *args, **more)
+        claimed.append(len(found.jobs))
+        return found
+
+    async def work(job: ClaimedJob) -> Ending:
+        return IGNORED
+
+    monkeypatch.setattr(queue, "claim", noted)
+    async with at_work(queue, work, slots=2 * CLAIM_MAX) as desk:
+        for _ in range(8 * CLAIM_MAX):
+            await desk.next()
+    assert [count for count in claimed if count] == [CLAIM_MAX] * 8
+
+
 async def test_an_end_that_the_store_refuses_keeps_no_other_event_from_its_own(
     queue: RedisEventQueue, exposed_queue: RedisEventQueue, reader: EventReader, eventually: Any
 ) -> None:
@@ -594,6 +616,18 @@ async def test_room_that_comes_is_used_at_once_though_another_engine_was_told_of
     answers = iter([(0, 1000.0)])
 
     async with at_work(queue, forever, room=lambda active: next(answers, (1, 0.0))) as desk:
+        assert (await desk.next()).id == event_id
+
+
+@STANDING
+@pytest.mark.usefixtures("in_no_hurry")
+async def test_when_all_jobs_in_hand_are_begun_more_are_claimed_though_none_has_ended(queue: RedisEventQueue) -> None:
+    for n in range(CLAIM_MAX + 8):
+        await submit(queue, f"d{n}")
+    async with at_work(queue, forever, slots=2 * CLAIM_MAX) as desk:
+        for _ in range(CLAIM_MAX + 8):
+            await desk.next()
+        event_id = await submit(queue, "one more")
         assert (await desk.next()).id == event_id
 
 
