@@ -409,6 +409,7 @@ async def test_an_operator_holds_it_open_in_every_engine_until_it_is_closed(
         assert "alice: bill in dispute" in gate.reason
         assert engine.breaker["state"] == "forced_open"
     assert await board.say("grok", "close", by="alice", why="settled") == "held open"
+    await the_next_millisecond(board)  # which the provider asked for
     await look_round(*fleet)
     assert all(engine.open for engine in fleet)
 
