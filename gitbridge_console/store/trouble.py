@@ -22,7 +22,7 @@ STORE_REFUSES: tuple[type[Exception], ...] = (ResponseError,)
 """Errors of a store that answers; :func:`is_forbidden` tells what this process's user may not do."""
 
 ROOM_AGAIN_S = 10.0
-"""A store that refused nothing for so long has room again. One call that goes through proves nothing: it may need no room."""
+"""A store that refused nothing for so long is not called full any more. One call that goes through proves nothing: it may need no room."""
 
 T = TypeVar("T")
 
@@ -79,7 +79,9 @@ class StoreTrouble:
         now = self._clock()
         since = self._full.since
         if since is not None and now - self._full.last_s >= ROOM_AGAIN_S and self._full.over():
-            logger.warning("the store has room again after %.0f s", now - since)
+            logger.warning(
+                "the store refused calls for %.0f s and has refused none for %.0f s", self._full.last_s - since, now - self._full.last_s
+            )
 
     def _back(self) -> None:
         since = self._away.since

@@ -150,7 +150,7 @@ def test_a_full_store_is_not_away_and_is_said_once_a_minute(caplog: pytest.LogCa
         assert len(caplog.records) == 2
         clock.now += ROOM_AGAIN_S
         trouble.answered()
-        assert "has room again" in caplog.records[-1].getMessage()
+        assert "has refused none for 10 s" in caplog.records[-1].getMessage()
         assert trouble.full_for_s is None
 
 
