@@ -21,7 +21,7 @@ STORE_AWAY: tuple[type[Exception], ...] = (*STORE_AWAY_ERRORS, OutOfMemoryError,
 STORE_REFUSES: tuple[type[Exception], ...] = (ResponseError,)
 """Errors of a store that answers; :func:`is_forbidden` tells what this process's user may not do."""
 
-ROOM_AGAIN_S = 10.0
+REFUSED_NOTHING_S = 10.0
 """A store that refused nothing for so long is not called full any more. One call that goes through proves nothing: it may need no room."""
 
 T = TypeVar("T")
@@ -78,7 +78,7 @@ class StoreTrouble:
         self._back()
         now = self._clock()
         since = self._full.since
-        if since is not None and now - self._full.last_s >= ROOM_AGAIN_S and self._full.over():
+        if since is not None and now - self._full.last_s >= REFUSED_NOTHING_S and self._full.over():
             logger.warning(
                 "the store refused calls for %.0f s and has refused none for %.0f s", self._full.last_s - since, now - self._full.last_s
             )

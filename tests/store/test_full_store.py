@@ -27,7 +27,7 @@ from gitbridge_console.store.keys import Keys
 from gitbridge_console.store.metrics import Metrics
 from gitbridge_console.store.spell import REPORT_EVERY_S
 from gitbridge_console.store.store import Store, open_store
-from gitbridge_console.store.trouble import ROOM_AGAIN_S, StoreTrouble
+from gitbridge_console.store.trouble import REFUSED_NOTHING_S, StoreTrouble
 
 LIMIT_BYTES = 7 * 2**20
 FULL = OutOfMemoryError("command not allowed when used memory > 'maxmemory'.")
@@ -148,7 +148,7 @@ def test_a_full_store_is_not_away_and_is_said_once_a_minute(caplog: pytest.LogCa
         clock.now += REPORT_EVERY_S
         trouble.report(FULL)
         assert len(caplog.records) == 2
-        clock.now += ROOM_AGAIN_S
+        clock.now += REFUSED_NOTHING_S
         trouble.answered()
         assert "has refused none for 10 s" in caplog.records[-1].getMessage()
         assert trouble.full_for_s is None
