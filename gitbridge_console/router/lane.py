@@ -257,11 +257,15 @@ class Lane:
 
     def _begin(self, group: asyncio.TaskGroup, jobs: Sequence[ClaimedJob]) -> None:
         self.active += len(jobs)
+        self._claimed.extend(jobs)
+        self._start_workers(group)
+        # Those that start have their turn of the event loop before this.
+        asyncio.get_running_loop().call_soon(self._note, jobs)
+
+    def _note(self, jobs: Sequence[ClaimedJob]) -> None:
         if self._on_claim is not None:
             for job in jobs:
                 self._on_claim(job)
-        self._claimed.extend(jobs)
-        self._start_workers(group)
 
     def _start_workers(self, group: asyncio.TaskGroup) -> None:
         """While a job waits for a worker one is starting, whatever those do that have begun."""

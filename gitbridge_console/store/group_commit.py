@@ -1,8 +1,8 @@
 """Group commit: transitions of concurrent callers share round trips.
 
-When nothing is under way a transition leaves at once, with whatever else was asked for in the same turn of the event
-loop; while round trips are under way the next ones gather and leave together as soon as one is back. There is no timer,
-so nothing ever waits for company. What the server had no time for in one call goes with the next, before all others.
+When nothing is under way a transition leaves at once; while round trips are under way the next ones gather and leave
+together as soon as one is back. There is no timer, so nothing ever waits for company. What the server had no time for in
+one call goes with the next, before all others.
 """
 
 from __future__ import annotations
@@ -60,23 +60,41 @@ class GroupCommit:
         self._send = send
         self._gathered: deque[tuple[Transition, int, asyncio.Future[Any]]] = deque()
         self._flights: set[asyncio.Task[None]] = set()
+        self._flying = 0
         self._departing = False
 
-    def submit(self, name: str, args: Sequence[Any], weight: int = WEIGHT) -> asyncio.Future[Any]:
-        """Run one transition; the future holds its reply.
+    async def run(self, name: str, args: Sequence[Any], weight: int = WEIGHT) -> Any:
+        """Run one transition and return its reply; while nothing is under way without a task or a turn of the event loop in between.
 
-        It raises :class:`redis.exceptions.RedisError`: what the server answered, or that it is away; then it may have
-        happened or not.
+        Raises:
+            redis.exceptions.RedisError: what the server answered, or that it is away; then it may have happened or not.
         """
+        if self._flying or self._gathered:
+            return await self.submit(name, args, weight)
+        self._flying += 1
+        try:
+            (reply,) = await self._send([(name, args)])
+        finally:
+            self._flying -= 1
+            self._depart()
+        if reply == LEFT:
+            return await self.submit(name, args, weight)
+        if isinstance(reply, Exception):
+            raise reply
+        return reply
+
+    def submit(self, name: str, args: Sequence[Any], weight: int = WEIGHT) -> asyncio.Future[Any]:
+        """Run one transition, with whatever else is submitted in the same turn of the event loop. The future ends as :meth:`run` does."""
         future: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
         self._gathered.append(((name, args), weight, future))
         self._depart()
         return future
 
     def _depart(self) -> None:
-        """Have a flight leave in the next turn of the event loop with what has gathered by then."""
-        if self._gathered and not self._departing and len(self._flights) < FLIGHTS_MAX:
+        """Have a flight leave in the next turn of the event loop with what has gathered by then, and somebody still waits for."""
+        if self._gathered and not self._departing and self._flying < FLIGHTS_MAX:
             self._departing = True
+            self._flying += 1
             flight = asyncio.create_task(self._fly(), name="group commit")
             self._flights.add(flight)
             flight.add_done_callback(self._landed)
@@ -86,6 +104,9 @@ class GroupCommit:
         size = heavy = 0
         while self._gathered:
             transition, weight, future = self._gathered[0]
+            if future.done():
+                self._gathered.popleft()
+                continue
             size += size_of(transition[1])
             heavy += weight
             if load and (size > BYTES_MAX or heavy > TOGETHER_MAX):
@@ -96,6 +117,7 @@ class GroupCommit:
 
     def _landed(self, flight: asyncio.Task[None]) -> None:
         self._flights.discard(flight)
+        self._flying -= 1
         if flight.cancelled():
             # Perhaps before it began: others fly for it.
             self._departing = False
@@ -118,7 +140,6 @@ class GroupCommit:
         left = []
         for one, reply in zip(load, replies, strict=True):
             future = one[2]
-            # What nobody waits for any more is not sent again either.
             if future.done():
                 continue
             if reply == LEFT:

@@ -65,7 +65,7 @@ class Partition:
         ``bounds`` are the arguments of the script of that name; those given last are in force for all that leave together.
         """
         self._bounds = bounds
-        return self._accepts.submit("enqueue", args)
+        return self._accepts.run("enqueue", args)
 
     async def accept_many(self, bounds: Sequence[Any], events: Iterable[Sequence[Any]]) -> list[Any]:
         """Enqueue events in their order, as many in a call as is good; a reply or an exception for each.
@@ -83,13 +83,13 @@ class Partition:
         replies: list[Any] = []
         while len(replies) < len(jobs) // 2:
             left = jobs[2 * len(replies) :]
-            found = await self._commits.submit(CONCLUDE, (how, *left), len(left) // 2)
+            found = await self._commits.run(CONCLUDE, (how, *left), len(left) // 2)
             replies += takewhile(lambda reply: reply != LEFT, found)
         return replies
 
     def claim(self, n: int, args: Sequence[Any]) -> Awaitable[Any]:
         """Claim up to ``n`` jobs; what is handed on or back in the same call is claimed with them."""
-        return self._commits.submit("claim", args, n)
+        return self._commits.run("claim", args, n)
 
     def claim_command(self, args: Sequence[Any]) -> tuple[Any, ...]:
         """A claim by itself, as a command; the first of its list of replies is that of :meth:`claim`."""
@@ -97,7 +97,7 @@ class Partition:
 
     def commit(self, transition: str, *args: Any) -> Awaitable[Any]:
         """Run a worker's transition, together with others."""
-        return self._commits.submit(transition, args, WEIGHTS.get(transition, WEIGHT))
+        return self._commits.run(transition, args, WEIGHTS.get(transition, WEIGHT))
 
     async def run(self, script: str, *args: Any) -> Any:
         """Run an operator's or the maintenance's script by itself."""

@@ -224,41 +224,45 @@ class ScriptRunner:
             return False
         return True
 
-    async def _execute(self, command: Sequence[Any]) -> Any:
-        """Without what the client does around a command of its own: counting, timing, and callbacks for what it would repeat."""
-        if self._clustered:
-            return await self._client.execute_command(*command)
-        connection = await self._client.connection_pool.get_connection()
-        try:
-            await connection.send_command(*command)
-            return await connection.read_response()
-        finally:
-            await self._client.connection_pool.release(connection)
-
     async def _send(self, disk: DiskWait | None, *command: Any) -> Any:
         """Send a command; the error it ended with is returned. With ``disk`` it waits, on the same connection, until it is on disk."""
-        if disk is None or not disk.waits:
-            try:
-                return await self._execute(command)
-            except ResponseError as error:
-                return error
-        async with self._client.pipeline(transaction=False) as pipe:
-            pipe.execute_command(*command)
-            (reply,) = await disk.execute(pipe)
-        return reply
+        if disk is not None and disk.waits:
+            async with self._client.pipeline(transaction=False) as pipe:
+                pipe.execute_command(*command)
+                (reply,) = await disk.execute(pipe)
+            return reply
+        try:
+            if self._clustered:
+                return await self._client.execute_command(*command)
+            return await self._exchange(command)
+        except ResponseError as error:
+            return error
+
+    async def _exchange(self, command: Sequence[Any]) -> Any:
+        """Without what the client does around a command of its own: counting, timing, and callbacks for what it would repeat."""
+        pool = self._client.connection_pool
+        connection = await pool.get_connection()
+        try:
+            await connection.send_packed_command(connection.pack_command(*command))
+            return await connection.read_response()
+        finally:
+            await pool.release(connection)
+
+
+_as_json = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"), check_circular=False).encode
 
 
 def packed(transitions: Sequence[tuple[str, Sequence[Any]]]) -> list[bytes]:
     """Transitions as a group takes them: JSON, with the place of each binary argument instead of it; those follow."""
     sent = [b""]
-
-    def place_of(binary: bytes) -> list[int]:
-        sent.append(binary)
-        return [len(sent)]
-
-    asked = [[name for name, _ in transitions], *(args for _, args in transitions)]
+    asked: list[list[Any]] = [[name for name, _ in transitions]]
+    for _, args in transitions:
+        own = [*args]
+        for n, arg in enumerate(own):
+            if isinstance(arg, bytes):
+                sent.append(arg)
+                own[n] = (len(sent),)
+        asked.append(own)
     # What is no text (a lone half of a surrogate pair) would fail the whole group.
-    sent[0] = json.dumps(asked, ensure_ascii=False, separators=(",", ":"), check_circular=False, default=place_of).encode(
-        "utf-8", "replace"
-    )
+    sent[0] = _as_json(asked).encode("utf-8", "replace")
     return sent

@@ -120,7 +120,12 @@ class StandingClaim:
         try:
             async with asyncio.timeout(limit_s):
                 while len(self._replies) < len(self._commands):
-                    self._replies.append(await _reply(connection))
+                    try:
+                        # However long it takes; cancelled, it can be asked for again.
+                        reply = await connection.read_response(timeout=math.inf, disconnect_on_error=False)
+                    except ResponseError as error:
+                        reply = error
+                    self._replies.append(reply)
                     if self._withdrawn:
                         self.withdraw()
         except TimeoutError:
@@ -133,14 +138,6 @@ class StandingClaim:
             logger.debug("a claim that stood for lane %s was answered with: %s", self._lane, answer)
             return None
         return claim_from(self._lane, answer)
-
-
-async def _reply(connection: AbstractConnection) -> Any:
-    """The next reply, however long it takes; cancelled, it can be asked for again."""
-    try:
-        return await connection.read_response(timeout=math.inf, disconnect_on_error=False)
-    except ResponseError as error:
-        return error
 
 
 class StandingClaims:

@@ -24,6 +24,7 @@ from gitbridge_console.router import lane as lane_module
 from gitbridge_console.router.ai_router import AIRouter
 from gitbridge_console.router.engine import Engine
 from gitbridge_console.router.lane import Lane
+from gitbridge_console.router.leases import LeaseKeeper
 from gitbridge_console.settings.holder import SettingsHolder
 from gitbridge_console.settings.model import LegacySettings, QueueSettings, RedisSettings, RetentionSettings, Settings
 from gitbridge_console.settings.reload import fingerprint
@@ -231,15 +232,15 @@ async def test_a_call_for_an_event_that_was_cancelled_is_stopped_long_before_its
 async def test_a_lane_that_falls_with_jobs_in_hand_loses_none(house: Built, monkeypatch: pytest.MonkeyPatch) -> None:
     async with house("claude", lease_s=0.3) as opened:
         ids = [await opened.submit(f"d{n}") for n in range(3)]
-        real, failed = opened.store.metrics.record_value, asyncio.Event()
+        real, failed = LeaseKeeper.hold, asyncio.Event()
 
-        def record_value(*args: Any, **more: Any) -> None:
+        def hold(*args: Any) -> None:
             if not failed.is_set():
                 failed.set()
-                raise RuntimeError("counting fails")
-            real(*args, **more)
+                raise RuntimeError("holding fails")
+            real(*args)
 
-        monkeypatch.setattr(opened.store.metrics, "record_value", record_value)
+        monkeypatch.setattr(LeaseKeeper, "hold", hold)
         await opened.start()
         for event_id in ids:
             await opened.resolved(event_id)

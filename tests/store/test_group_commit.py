@@ -120,6 +120,45 @@ async def test_a_caller_that_gives_up_harms_nobody() -> None:
         await gone
 
 
+async def test_what_nobody_waits_for_when_it_could_leave_is_not_sent() -> None:
+    server = Server()
+    group = GroupCommit(server.send)
+    under_way = [asyncio.create_task(group.run("a", (n,))) for n in range(2)]
+    await server.has(2)
+    waiting = [asyncio.create_task(group.run("b", (n,))) for n in range(3)]
+    await asyncio.sleep(0)
+    for task in (under_way[0], waiting[0], waiting[2]):
+        task.cancel()
+    await server.has(3)
+    assert server.loads[2] == [("b", (1,))]
+    last = asyncio.create_task(group.run("c", ()))
+    await asyncio.sleep(0)
+    last.cancel()
+    for answer in server.answers[1:]:
+        answer.set_result([0])
+    await asyncio.gather(*under_way, *waiting, last, return_exceptions=True)
+    assert len(server.loads) == 3
+
+
+async def test_one_alone_leaves_in_its_own_turn_and_those_behind_it_together() -> None:
+    server = Server()
+    group = GroupCommit(server.send)
+    tasks = [asyncio.create_task(group.run("a", (n,))) for n in range(4)]
+    await server.has(2)
+    assert server.loads == [[("a", (0,))], [("a", (1,)), ("a", (2,)), ("a", (3,))]]
+    server.answers[0].set_result([ResponseError("no")])
+    server.answers[1].set_result([11, 12, 13])
+    found = await asyncio.gather(*tasks, return_exceptions=True)
+    assert isinstance(found[0], ResponseError)
+    assert found[1:] == [11, 12, 13]
+    again = asyncio.create_task(group.run("b", ()))
+    await server.has(3)
+    server.answers[2].set_result([LEFT])
+    await server.has(4)
+    server.answers[3].set_result([20])
+    assert await again == 20, "what there was no time for is asked for once more"
+
+
 async def test_what_a_call_left_goes_before_what_came_since_but_for_those_who_gave_up() -> None:
     server = Server()
     group = GroupCommit(server.send)

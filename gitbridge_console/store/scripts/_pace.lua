@@ -36,6 +36,7 @@ local function at_its_pace(run)
       asked = true
       pcall(pace)
     end
+    if taken_kb then collectgarbage('stop') end
     local reply = run(keys, args)
     if taken_kb then collect() end
     return reply

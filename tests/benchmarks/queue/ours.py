@@ -19,6 +19,7 @@ import sys
 import time
 from collections.abc import AsyncIterator, Coroutine
 from contextlib import asynccontextmanager
+from itertools import count
 from typing import Any
 
 from gitbridge_console.domain.events import EventState, IncomingEvent
@@ -43,6 +44,8 @@ WARM_UP = 25
 TOGETHER = 1000
 """Events enqueued together."""
 DONE = Ending(EventState.RESOLVED)
+RUN = f"bench-{time.time_ns():x}"
+NUMBERS = count()
 
 
 @asynccontextmanager
@@ -57,18 +60,18 @@ async def open_queue() -> AsyncIterator[RedisEventQueue]:
 
 def _event(number: int, at: float) -> IncomingEvent:
     """``at`` is the wall-clock time of its enqueue; 0 marks a warm-up that is not counted."""
-    return IncomingEvent(f"bench-{time.time_ns():x}-{number}", "bench", f'{{"i": {number}, "t": {at!r}}}'.encode(), "bench")
+    return IncomingEvent(f"{RUN}-{next(NUMBERS)}", "bench", f'{{"i": {number}, "t": {at!r}}}'.encode(), "bench")
 
 
-async def produce(count: int) -> None:
+async def produce(jobs: int) -> None:
     """Enqueue, a thousand at a time."""
     async with open_queue() as queue:
         await queue.enqueue(_event(0, 0))
         started, cpu = time.perf_counter(), time.process_time()
-        for first in range(0, count, TOGETHER):
-            await queue.enqueue_many([_event(n, time.time()) for n in range(first, min(count, first + TOGETHER))])
+        for first in range(0, jobs, TOGETHER):
+            await queue.enqueue_many([_event(n, time.time()) for n in range(first, min(jobs, first + TOGETHER))])
         seconds = time.perf_counter() - started
-        print(json.dumps({"rate": count / seconds, "cpu_us": (time.process_time() - cpu) / count * 1e6}))
+        print(json.dumps({"rate": jobs / seconds, "cpu_us": (time.process_time() - cpu) / jobs * 1e6}))
 
 
 async def trickle(rate: float, seconds: float) -> None:
