@@ -405,7 +405,7 @@ end
 local function count_undecided()
   if not undecided then
     undecided = 0
-    for state in pairs(UNDECIDED) do undecided = undecided + look('ZCARD', T .. ':e:' .. state) end
+    for state in pairs(UNDECIDED) do undecided = undecided + look('ZCARD', key(':e:', state)) end
   end
   return undecided
 end
@@ -571,12 +571,13 @@ end
 
 -- Wake one of those who wait for this lane; while nobody waits it stays rung.
 local function ring(lane)
-  local bell = T .. ':bell:' .. lane
+  local bell = key(':bell:', lane)
   if call('LLEN', bell) == 0 then call('RPUSH', bell, 1) end
 end
 
 local function bound_left_lanes()
-  for lane in pairs(left_lanes or {}) do
+  if not left_lanes then return end
+  for lane in pairs(left_lanes) do
     local name = key(':mv:', lane)
     call('ZREMRANGEBYSCORE', name, '-inf', int(NOW - MOVED_KEPT_MS))
     call('ZREMRANGEBYRANK', name, 0, -MOVED_MAX - 1)

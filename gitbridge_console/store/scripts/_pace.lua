@@ -1,9 +1,10 @@
 -- The pace of the collector of the server's functions. By itself it works while memory is asked for and, as long as many calls, at each
--- fiftieth call, in front of whoever waits for the answer. Here each call ends with its share, by what it took. So there is never much more
--- garbage than what is in use, half a megabyte together, and what is taken next lies where something has just been; of what it does by
--- itself as little is left as can be. It goes in small parts, and no further once twice as much is free again as was taken: with all that
--- can be freed at once the C library would have the pieces to sort at once, each on a page of its own. A call that somebody waits for leaves
--- its share, while it is small, to the next of another kind: how a job ends, most of the time.
+-- fiftieth call, in front of whoever waits for the answer. Here it does nothing while a call runs, and each ends with its share, by what it
+-- took. So there is never much more garbage than what is in use, half a megabyte together, and what is taken next lies where something has
+-- just been; of the fiftieth call's as little is left as can be, and from it on the collector runs again. It goes in small parts, and no
+-- further once twice as much is free again as was taken: with all that can be freed at once the C library would have the pieces to sort at
+-- once, each on a page of its own. A call that somebody waits for leaves its share, while it is small, to the next of another kind: how a job
+-- ends, most of the time.
 local SMALL_KB = 64
 local WORK = 3 -- bytes gone through for each that was taken, at most; at less than one garbage may grow for ever
 local PART_BYTES = 8192 -- gone through between two looks at what is free

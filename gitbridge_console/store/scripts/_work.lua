@@ -44,14 +44,16 @@ local function of(tables, key)
   return found
 end
 
--- A key's name, put together once a script: that costs more than to look it up.
-local key_names
+-- The name of a key of a lane or a state. To put one together costs more than to look it up, so they are kept from call to call.
+local NAMES_MAX = 500
+local key_names, names_kept = {}, 0
 local function key(kind, name)
   local names = of(key_names, kind)
   local found = names[name]
   if not found then
     found = T .. kind .. name
     names[name] = found
+    names_kept = names_kept + 1
   end
   return found
 end
@@ -350,16 +352,22 @@ local function write_log()
 end
 
 local function begin_work(tag, most_s)
-  call, match, find, sub, concat, format, floor = redis.call, string.match, string.find, string.sub, table.concat, string.format, math.floor
-  T, J, L, M, C, B = tag, tag .. ':j:', tag .. ':fences', tag .. ':m', tag .. ':c', tag .. ':b'
-  RECEIVED = tag .. ':e:received'
+  if not call then
+    call, match, find, sub, concat = redis.call, string.match, string.find, string.sub, table.concat
+    format, floor = string.format, math.floor
+  end
+  if T ~= tag then
+    T, J, L, M, C, B = tag, tag .. ':j:', tag .. ':fences', tag .. ':m', tag .. ':c', tag .. ':b'
+    RECEIVED = tag .. ':e:received'
+    names_kept = NAMES_MAX
+  end
+  if names_kept >= NAMES_MAX then key_names, names_kept = {}, 0 end
   begun_s, limit_s, no_time = processor_s(), most_s, false
   now = call('TIME')
-  NOW = now[1] * 1000 + floor(now[2] / 1000)
-  NOW_MS = int(NOW)
+  NOW_MS = now[1] .. sub('00000' .. now[2], -6, -4)
+  NOW = tonumber(NOW_MS)
   sets, pending_sets = {}, false
   records, changed, fresh, unleased, values, gone, older = {}, {}, {}, {}, {}, {}, {}
   known_lines, tallies = {}, {}
   lines, line_count = {}, 0
-  key_names = {}
 end

@@ -5,7 +5,7 @@
 -- payload over the budget is sent as "" and fetched by itself. No record is written: a claim stands in the lease set and in the hash of
 -- fences, and what was leased and never ended counts as delivered when it is taken back.
 local lane, n, lease, room, cap, bound = ARGV[1], tonumber(ARGV[2]), tonumber(ARGV[3]), tonumber(ARGV[4]), tonumber(ARGV[5]), ARGV[6]
-local ready, waiting = T .. ':r:' .. lane, T .. ':w:' .. lane
+local ready, waiting = key(':r:', lane), key(':w:', lane)
 local first = look('ZRANGE', waiting, 0, 0, 'WITHSCORES')
 if first[2] and tonumber(first[2]) <= NOW then
   local due = call('ZRANGEBYSCORE', waiting, '-inf', NOW_MS, 'LIMIT', 0, 100)
@@ -110,10 +110,11 @@ local function send_payloads(ids, about, tasks)
 end
 
 local MANY = 16 -- leases among which the next ones are not to be searched for one by one
-local until_when, leased, looked = int(NOW + lease), T .. ':l:' .. lane, 0
+local until_when, leased, looked = int(NOW + lease), key(':l:', lane), 0
 local its_fence, all_ids, all_records, all_events = nil, {}, {}, {}
 local leases, holders = scratch.leases, scratch.holders
 local AT_ONCE = 32 -- between two looks at the clock
+local drained = false
 while n > 0 and looked < 200 and (looked == 0 or not is_long()) do
   local wanted = math.min(n, AT_ONCE)
   local popped, scores = pop(wanted)
@@ -143,11 +144,12 @@ while n > 0 and looked < 200 and (looked == 0 or not is_long()) do
   if #popped < wanted then
     -- Nobody else need come for what the lane was given in this script: it is empty.
     if bound == '' then woken[lane] = nil end
+    drained = true
     break
   end
 end
 -- Another may do what is left, for there was no more time or it stands behind a cap.
-if (n <= 0 or looked >= 200 or is_long()) and call('ZCARD', ready) > 0 then left[lane] = true end
+if not drained and (n <= 0 or looked >= 200 or is_long()) and call('ZCARD', ready) > 0 then left[lane] = true end
 if its_fence then
   if #all_ids >= MANY and not call('ZSCORE', leased, LONG_MEMBER) then
     call('ZADD', leased, LONG_MEMBER_SCORE, LONG_MEMBER)

@@ -27,9 +27,9 @@ local function write_out(last)
   if first <= last then
     write_values(all_values, filled)
     write('HDEL', L, asked, first, last)
-    write('ZREM', T .. ':l:' .. lane, asked, first, last)
-    write('ZREM', T .. ':e:' .. old, asked, first, last)
-    write('ZADD', T .. ':e:' .. state, all_entries, 1, filled)
+    write('ZREM', key(':l:', lane), asked, first, last)
+    write('ZREM', key(':e:', old), asked, first, last)
+    write('ZADD', key(':e:', state), all_entries, 1, filled)
     tally(B, old, -bytes)
     tally(B, state, bytes)
     local count = last - first + 1
