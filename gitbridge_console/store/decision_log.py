@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from typing import Any
 
@@ -21,8 +22,9 @@ from gitbridge_console.store.partition import Partition
 from gitbridge_console.store.replies import pack, text_of
 from gitbridge_console.store.stored_chain import StoredChain
 
-TRIES = 100
-"""How often a record is hashed anew because another engine's came first."""
+TRY_FOR_S = 10.0
+"""How long a record is hashed anew because another engine's came first. Where many engines decide at once, the slowest of them comes late
+each time: beside nine others a hundred tries, half a second, were not always enough."""
 
 
 class ChainContended(RuntimeError):
@@ -42,13 +44,14 @@ class Chain:
         """Hash a record with the head and hand both to ``write``, again while that answers with another head; its last reply.
 
         Raises:
-            ChainContended: after :data:`TRIES`.
+            ChainContended: after :data:`TRY_FOR_S`.
             redis.exceptions.RedisError: the store is away; the record was written, or it was not.
         """
         body = canonical(record)
         packed = pack(body)
         async with self._lock:
-            for _ in range(TRIES):
+            give_up = time.monotonic() + TRY_FOR_S
+            while True:
                 head = self._head if self._head is not None else await self._read_head()
                 self._head = None  # not known until the reply is here
                 own = link_hash(head, body)
@@ -57,7 +60,8 @@ class Chain:
                     self._head = own if reply else head
                     return reply
                 self._head = text_of(reply[0])
-        raise ChainContended(f"the chain of decisions moved {TRIES} times while one record was to be appended")
+                if time.monotonic() > give_up:
+                    raise ChainContended(f"the chain of decisions moved for {TRY_FOR_S:g} s whenever one record was to be appended")
 
     async def _read_head(self) -> str:
         return text_of(await self._client.hget(self._partition.keys.meta, "dc:hash") or b"")

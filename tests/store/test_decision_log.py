@@ -10,6 +10,8 @@ from redis.asyncio import Redis
 
 from gitbridge_console.domain.events import EventState, IncomingEvent
 from gitbridge_console.settings.model import QueueSettings, RetentionSettings
+from gitbridge_console.store import decision_log
+from gitbridge_console.store.decision_log import Chain, ChainContended
 from gitbridge_console.store.event_queue import RedisEventQueue
 from gitbridge_console.store.keys import Keys
 from gitbridge_console.store.records import ClaimedJob
@@ -50,6 +52,30 @@ async def test_many_deciders_over_many_partitions_make_one_chain_each_without_ga
     assert [report.problem for report in reports] == [""] * 4
     assert sum(report.entries for report in reports) == 32
     assert sorted([record["event"] async for _, _, record in queue.log.records()]) == sorted(job.id for job in jobs)
+
+
+async def test_a_record_is_appended_however_often_others_come_first(queue: RedisEventQueue) -> None:
+    chain, heads = Chain(queue.client, queue.partitions[0]), iter([[f"head {n}".encode()] for n in range(300)])
+    seen: list[str] = []
+
+    async def write(head: str, own: str, packed: bytes) -> Any:
+        seen.append(head)
+        return next(heads, 7)
+
+    assert await chain.append({"event": "e"}, write) == 7
+    assert seen == ["", *(f"head {n}" for n in range(300))]
+
+
+async def test_a_record_that_others_never_let_through_is_given_up_in_the_end(
+    queue: RedisEventQueue, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(decision_log, "TRY_FOR_S", 0.02)
+
+    async def write(head: str, own: str, packed: bytes) -> Any:
+        return [b"another"]
+
+    with pytest.raises(ChainContended, match="moved for"):
+        await Chain(queue.client, queue.partitions[0]).append({"event": "e"}, write)
 
 
 async def test_a_stale_fence_writes_no_record_and_the_same_hand_on_twice_writes_one(client: Redis, namespace: str) -> None:
