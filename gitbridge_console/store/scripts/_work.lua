@@ -6,7 +6,8 @@ local call
 local T, J, L, M, C, B, RECEIVED
 local now, NOW, NOW_MS
 local VALUES_MAX = 4000 -- arguments of one command, well below what Lua can unpack
--- Longer than what the server keeps in a list that it searches from end to end, so what has this member is an index.
+-- Longer than what the server keeps in a list that it searches from end to end, so what has this member is an index. Such a list is also laid
+-- anew whenever it grows, and each time the C library first fills its shelf from bins where nothing has been for long.
 local LONG_MEMBER = 'a-name-of-more-than-sixty-four-bytes-makes-an-index-of-what-it-is-in'
 local LONG_MEMBER_SCORE = '9007199254740991' -- behind all times there are
 local match, find, sub, concat, format, floor

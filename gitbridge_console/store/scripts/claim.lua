@@ -151,12 +151,11 @@ end
 -- Another may do what is left, for there was no more time or it stands behind a cap.
 if not drained and (n <= 0 or looked >= 200 or is_long()) and call('ZCARD', ready) > 0 then left[lane] = true end
 if its_fence then
-  if #all_ids >= MANY and not call('ZSCORE', leased, LONG_MEMBER) then
-    call('ZADD', leased, LONG_MEMBER_SCORE, LONG_MEMBER)
-    call('HSET', L, LONG_MEMBER, '')
-  end
-  write('ZADD', leased, leases, 1, 2 * #all_ids)
-  write('HSET', L, holders, 1, 2 * #all_ids)
+  if #all_ids >= MANY and not call('ZSCORE', leased, LONG_MEMBER) then call('ZADD', leased, LONG_MEMBER_SCORE, LONG_MEMBER) end
+  local last = 2 * #all_ids
+  holders[last + 1], holders[last + 2] = LONG_MEMBER, ''
+  write('ZADD', leased, leases, 1, last)
+  write('HSET', L, holders, 1, last + 2)
   out[4], out[5], out[6] = its_fence, concat(all_ids, ' '), concat(all_records, '\0')
   out[7] = concat(all_events, '\0')
   out[8], out[9] = payloads, diffs
