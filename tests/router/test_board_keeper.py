@@ -22,6 +22,7 @@ from gitbridge_console.store.keys import Keys
 from gitbridge_console.store.provider_board import BoardEntry, ProviderBoard
 from gitbridge_console.store.trouble import StoreTrouble
 from tests.router.conftest import Clock, Silent, Weather
+from tests.store_clock import the_next_millisecond
 
 pytestmark = pytest.mark.anyio
 
@@ -79,13 +80,6 @@ async def fleet(board: ProviderBoard) -> tuple[OneEngine, OneEngine]:
 async def look_round(*engines: OneEngine) -> None:
     for engine in engines:
         await engine.keeper.turn()
-
-
-async def the_next_millisecond(board: ProviderBoard) -> None:
-    """The board tells before from after by the store's clock, in milliseconds."""
-    before, _ = await board.read(["grok"])
-    while (await board.read(["grok"]))[0] <= before:
-        pass
 
 
 def wait_out(engine: OneEngine) -> None:
@@ -378,12 +372,12 @@ async def test_a_key_that_is_refused_is_the_trouble_of_the_engine_that_has_it(fl
 
 
 async def test_an_engine_that_starts_takes_over_an_open_breaker_but_sees_for_itself_whether_there_is_quota(
-    fleet: tuple[OneEngine, OneEngine], board: ProviderBoard
+    fleet: tuple[OneEngine, OneEngine], board: ProviderBoard, client: Redis
 ) -> None:
     one, _ = fleet
     one.fails(FailureClass.QUOTA)
     await look_round(one)
-    await the_next_millisecond(board)
+    await the_next_millisecond(client)
     fresh = OneEngine(board)
     await look_round(fresh)
     assert fresh.open
@@ -409,7 +403,7 @@ async def test_an_operator_holds_it_open_in_every_engine_until_it_is_closed(
         assert "alice: bill in dispute" in gate.reason
         assert engine.breaker["state"] == "forced_open"
     assert await board.say("grok", "close", by="alice", why="settled") == "held open"
-    await the_next_millisecond(board)  # which the provider asked for
+    await the_next_millisecond(client)  # which the provider asked for
     await look_round(*fleet)
     assert all(engine.open for engine in fleet)
 

@@ -21,7 +21,7 @@ from gitbridge_console.domain.tasks import Attempt
 from gitbridge_console.router.attempt import Outcome
 from gitbridge_console.router.guards import Question, Refusal, Reservation
 from gitbridge_console.router.prompts import BuiltPrompt
-from gitbridge_console.router.rate_limits import ANSWER_S, MOST, RateLimiter
+from gitbridge_console.router.rate_limits import ANSWER_S, MOST, TRY_AGAIN_S, RateLimiter
 from gitbridge_console.settings.routing import ProviderSettings
 from gitbridge_console.store.bounded_writes import BoundedWrites
 from gitbridge_console.store.keys import Keys
@@ -276,6 +276,21 @@ async def test_while_the_store_is_away_each_engine_keeps_to_its_part_beginning_w
     assert 50 <= through <= 60
 
 
+async def test_an_engine_whose_answer_was_late_lets_nothing_through_before_it_asked_again(fleet: Fleet, weather: Any, clock: Any) -> None:
+    """The others may be answered all the time, and use the whole limit."""
+    fleet.settings = table(requests_per_minute=600)
+    unlucky = fleet.engine(2)
+    weather.breaks(RedisConnectionError)
+    await refused(unlucky)
+    clock.now += TRY_AGAIN_S * 0.99
+    assert await refused(unlucky) == pytest.approx(TRY_AGAIN_S * 0.01)
+    weather.clears()
+    clock.now += TRY_AGAIN_S * 0.02
+    trips = fleet.store.trips
+    await taken(unlucky)
+    assert fleet.store.trips == trips + 1
+
+
 async def test_a_store_that_is_back_is_told_what_was_used_meanwhile(fleet: Fleet, weather: Any, clock: Any) -> None:
     fleet.settings = table(requests_per_minute=60)
     limiter = fleet.engine()
@@ -405,13 +420,13 @@ async def test_two_engines_stay_within_the_limit_before_during_and_after_the_sto
     began = time.monotonic()
     async with asyncio.TaskGroup() as group:
         for limiter in engines:
-            group.create_task(asks(limiter, passed, began + 5.0))
+            group.create_task(asks(limiter, passed, began + 7.0))
         await asyncio.sleep(1.0)
         with frozen(pid):
-            await asyncio.sleep(2.0)
-    during = sum(began + 1.0 <= at < began + 3.0 for at in passed)
-    assert during >= 0.6 * 20, "they go on, each with its part"
-    after = sum(at >= began + 4.0 for at in passed)
+            await asyncio.sleep(4.0)
+    during = sum(began + 1.0 + TRY_AGAIN_S <= at < began + 5.0 for at in passed)
+    assert during >= 0.6 * 30, "once they have asked a second time they go on, each with its part"
+    after = sum(at >= began + 6.0 for at in passed)
     assert after >= 0.7 * 10
     within_limit(passed, per_s=10.0, burst=30 + 2)
 

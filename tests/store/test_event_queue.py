@@ -19,9 +19,9 @@ from gitbridge_console.store.headers import timeline_of
 from gitbridge_console.store.keys import Keys, expand_id
 from gitbridge_console.store.reader import EventReader
 from gitbridge_console.store.records import BackPressure, ClaimedJob, Ending, PayloadTooLarge, RoutePlan, Seat
-from gitbridge_console.store.replies import server_now_ms
 from tests.claims import claim_all
 from tests.headers import header
+from tests.store_clock import the_next_millisecond
 
 pytestmark = pytest.mark.anyio
 
@@ -43,13 +43,6 @@ async def routed(queue: RedisEventQueue, delivery: str = "d1", plan: RoutePlan =
     job = await one(queue, "route")
     assert (await queue.route(job, plan))[0] == "routed"
     return job.id
-
-
-async def the_next_millisecond(queue: RedisEventQueue) -> None:
-    """What comes in the same one stands in line by its id."""
-    before = await server_now_ms(queue.client)
-    while await server_now_ms(queue.client) <= before:
-        pass
 
 
 async def test_an_accepted_event_is_claimed_with_payload_and_diff_as_they_came(queue: RedisEventQueue) -> None:
@@ -288,7 +281,7 @@ async def test_a_newer_head_replaces_the_waiting_one_and_takes_its_place(queue: 
     subject = replace(PLAN, subject="pr:1:7", version=100)
     old = await routed(queue, "d1", subject)
     seat = await one(queue, "claude")
-    await the_next_millisecond(queue)
+    await the_next_millisecond(queue.client)  # what comes in the same one stands in line by its id
     other = await routed(queue, "d2", PLAN)
     new = await routed(queue, "d3", replace(subject, version=200))
     assert (await header(queue, old))["state"] == "superseded"
