@@ -17,15 +17,10 @@ from typing import Any
 
 from gitbridge_console.ingress.signature import sign
 from tests.chaos.processes import Process
+from tests.ports import free_port
 
 SECRET = "It's a Secret to Everybody"
 START_LIMIT_S = 60.0
-
-
-def free_port() -> int:
-    """A port of this host nobody listens on just now."""
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        return int(listener.getsockname()[1])
 
 
 def body_of(number: int, size: int = 0) -> bytes:

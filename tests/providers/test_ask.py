@@ -30,6 +30,7 @@ from wire import (
 
 from gitbridge_console.domain.failures import FailureClass as C
 from gitbridge_console.providers.base import Provider, ProviderError, Spent, Usage
+from tests.ports import free_port
 
 pytestmark = pytest.mark.anyio
 
@@ -171,15 +172,8 @@ async def test_xai_and_ollama_error_bodies_are_read(server: ScriptedServer, buil
     assert error.failure.message == "HTTP 400: Incorrect API key provided: [key]"
 
 
-async def _refused_port() -> int:
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        port: int = listener.getsockname()[1]
-        return port
-
-
 async def test_a_refused_connection_is_transient(build: Builder, wire: Wire) -> None:
-    error = await _failure(build(wire, base_url=f"http://127.0.0.1:{await _refused_port()}{wire.prefix}"))
+    error = await _failure(build(wire, base_url=f"http://127.0.0.1:{free_port()}{wire.prefix}"))
     assert error.failure.cls is C.TRANSIENT
     assert error.failure.http_status is None
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import shutil
-import socket
 import subprocess
 import tempfile
 import time
@@ -16,19 +15,11 @@ from typing import Any
 from redis import Redis
 from redis.exceptions import RedisError
 
+from tests.ports import free_port
+
 PATIENCE_S = 20.0
 SLOTS = 16_384
 SERVICE = "gitbridge"
-
-
-def free_port() -> int:
-    """A port nobody listens on. Cluster nodes also use the one 10,000 above it."""
-    while True:
-        with socket.socket() as found:
-            found.bind(("127.0.0.1", 0))
-            port = int(found.getsockname()[1])
-        if port + 10_000 < 65_536:
-            return port
 
 
 class Server:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import socket
 import tempfile
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
@@ -17,6 +16,7 @@ from redis.exceptions import AuthenticationError, BusyLoadingError, ReadOnlyErro
 
 from gitbridge_console.settings.model import RedisSettings
 from gitbridge_console.store.connection import STORE_AWAY_ERRORS, StoreUnavailable, check_server, connect, make_client, redact_url
+from tests.ports import free_port
 
 GOOD_INFO = {
     "redis_version": "7.2.4",
@@ -154,9 +154,7 @@ async def test_a_command_whose_answer_is_late_is_not_sent_again() -> None:
 @pytest.mark.anyio
 async def test_a_server_that_comes_a_moment_later_is_connected() -> None:
     """Connecting is tried again: a listener that opens between the attempts is reached."""
-    with socket.socket() as placeholder:
-        placeholder.bind(("127.0.0.1", 0))
-        port = placeholder.getsockname()[1]
+    port = free_port()
     client = make_client(RedisSettings(url=f"redis://127.0.0.1:{port}"))
     pending = asyncio.create_task(client.ping())
     await asyncio.sleep(0)
