@@ -20,6 +20,7 @@ from gitbridge_console.settings.model import LegacySettings, QueueSettings, Redi
 from gitbridge_console.settings.routing import RetrySettings
 from gitbridge_console.simulator.profiles import FaultRates, Latency, Profiles, named_profiles
 from gitbridge_console.simulator.server import demo_settings, serve_services
+from tests.payloads import pull_request
 from tests.store.servers import cluster_of_three
 
 pytestmark = pytest.mark.anyio
@@ -34,24 +35,6 @@ DIFF = """diff --git a/tax/sale.py b/tax/sale.py
 +    api_token = "abc"
 +    return round(subtotal * 1.2, 2)
 """
-
-
-def pull_request(number: int = 7, **more: Any) -> dict[str, Any]:
-    return {
-        "action": "opened",
-        "number": number,
-        "pull_request": {
-            "number": number,
-            "title": "Round tax per line",
-            "user": {"login": "kim", "type": "User"},
-            "head": {"sha": f"{number:040d}"},
-            "base": {"sha": "b" * 40},
-            "updated_at": "2026-11-22T10:00:00Z",
-        },
-        "repository": {"id": 1, "full_name": "acme/shop"},
-        "sender": {"login": "kim", "type": "User"},
-        **more,
-    }
 
 
 def quick(**faults: FaultRates) -> Profiles:

@@ -25,6 +25,7 @@ from gitbridge_console.settings.model import Settings
 from gitbridge_console.simulator.profiles import Latency, ServiceProfile
 from gitbridge_console.simulator.server import ServicesThread
 from tests.orphans import processes_that_say, servers_below, wait_until
+from tests.payloads import pull_request
 
 ROOT = Path(__file__).parent.parent.parent
 CONSOLE = [sys.executable, "-m", "gitbridge_console.cli"]
@@ -154,7 +155,8 @@ class RealConsole:
         async def hand_in() -> None:
             async with open_session(Settings(state_dir=str(self.state)), role="cli", engine=False) as session:
                 for number in range(events):
-                    await session.operations.submit(IncomingEvent(f"d{number}", "pull_request", _pull_request(number), "test"))
+                    payload = json.dumps(pull_request(number)).encode()
+                    await session.operations.submit(IncomingEvent(f"d{number}", "pull_request", payload, "test"))
 
         asyncio.run(hand_in())
 
@@ -203,22 +205,3 @@ def real_console(folder: Path, drain_s: float = 0.5, answer_s: float = SLOW_S, s
     finally:
         console.close()
         services.stop()
-
-
-def _pull_request(number: int) -> bytes:
-    return json.dumps(
-        {
-            "action": "opened",
-            "number": number,
-            "pull_request": {
-                "number": number,
-                "title": "Round tax per line",
-                "user": {"login": "kim", "type": "User"},
-                "head": {"sha": f"{number:040d}"},
-                "base": {"sha": "b" * 40},
-                "updated_at": "2026-11-22T10:00:00Z",
-            },
-            "repository": {"id": 1, "full_name": "acme/shop"},
-            "sender": {"login": "kim", "type": "User"},
-        }
-    ).encode()
