@@ -20,6 +20,8 @@ from redis import Redis as SyncRedis
 from redis.asyncio import Redis
 from redis.exceptions import ConnectionError as RedisConnectionError
 
+from gitbridge_console.settings.model import RedisSettings
+from gitbridge_console.store.clients import make_client
 from gitbridge_console.store.event_queue import RedisEventQueue
 from gitbridge_console.store.keys import Keys
 from tests.orphans import servers_below
@@ -105,7 +107,7 @@ async def connect_to() -> AsyncIterator[Callable[[str], Redis]]:
     async with AsyncExitStack() as clients:
 
         def client_of(url: str) -> Redis:
-            client = Redis.from_url(url)
+            client = make_client(RedisSettings(url=url))
             clients.push_async_callback(client.aclose)
             return client
 
@@ -120,8 +122,8 @@ def namespace() -> str:
 
 @pytest.fixture
 async def client(valkey_url: str) -> AsyncIterator[Redis]:
-    """A client of the test server that returns bytes."""
-    connection = Redis.from_url(valkey_url)
+    """The product's client, of the test server: on Python 3.11 redis-py's own forgets a cancellation that comes as a write ends."""
+    connection = make_client(RedisSettings(url=valkey_url))
     yield connection
     await connection.aclose()
 

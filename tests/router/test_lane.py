@@ -88,6 +88,7 @@ async def at_work(queue: RedisEventQueue, work: Work, slots: int = 1, room: Room
     finally:
         desk.running.cancel()
         await asyncio.wait([desk.running], timeout=20)
+        assert desk.running.done(), "a lane that is cancelled ends"
 
 
 @pytest.fixture(params=["standing", "hints"])
