@@ -180,13 +180,11 @@ class Buckets:
             level = known.level_at(now) if known else pace.burst if full else 0.0
             self.all[dimension] = Bucket(pace, min(level, pace.burst), now)
 
-    def divide(self, engines: int, now: float, needs: Amounts, rest_s: float) -> None:
-        """Go on alone with one engine's part of every limit: from nothing, since others may have taken all, or a part of the debt, and
-        so that ``needs`` may not be taken before ``rest_s`` from now."""
-        for dimension, bucket in self.all.items():
+    def divide(self, engines: int, now: float) -> None:
+        """Go on alone with one engine's part of every limit: from nothing, since others may have taken all, or a part of the debt."""
+        for bucket in self.all.values():
             bucket.pace, level = bucket.pace.shared(engines), bucket.level_at(now)
-            early = max(0.0, rest_s * bucket.pace.per_s - needs.get(dimension, 0.0))
-            bucket.set(min(0.0, level) / engines - early, now)
+            bucket.set(min(0.0, level) / engines, now)
 
     def wait_s(self, needs: Amounts, now: float) -> tuple[float, Dimension | None]:
         """Seconds until all of ``needs`` may be taken at once, and which limit opens last (``None``: closed as a whole)."""

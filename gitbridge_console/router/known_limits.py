@@ -25,6 +25,8 @@ class KnownLimits:
     needs: Amounts = field(default_factory=lambda: ONE_REQUEST)
     """What the last call asked for: the next one will need about as much."""
     alone: bool = False
+    rests_until: float = -1.0
+    """Until when nothing is let through because the store has not answered, which says nothing of the limits."""
     heard_at_ms: float = 0.0
     reserved: int = 0
     """Calls that are reserved and not settled."""
@@ -50,8 +52,15 @@ class KnownLimits:
         shared = {dimension: pace.shared(engines) for dimension, pace in self.paces.items()} if self.alone else self.paces
         self.buckets.use(shared, now, full=not self.alone)
 
+    def rest(self, until: float) -> None:
+        """Let nothing through before ``until``."""
+        self.rests_until = until
+        self.buckets.close(until)
+
     def reason(self, which: Dimension | None) -> str:
         """Why a call may not be made now; ``which`` is the limit that opens last, ``None`` when all are closed."""
+        if which is None and self.buckets.closed_until == self.rests_until:
+            return "the store did not say whether there is room"
         if which is None:
             return "asked to wait after a rate limit"
         return f"at its limit of {self.limit(which):,} {which.value.replace('_', ' ')} a minute"

@@ -240,7 +240,8 @@ class RateLimiter:
         if not known.alone:
             known.alone = True
             # Others may be answered, and use the whole: nothing is let through before this engine has asked once more.
-            known.buckets.divide(self.engines, now, needs, TRY_AGAIN_S)
+            known.buckets.divide(self.engines, now)
+            known.rest(now + TRY_AGAIN_S)
         wait_s, which = known.buckets.wait_s(needs, now)
         if wait_s <= 0:
             known.buckets.change({name: -need for name, need in needs.items()}, now)

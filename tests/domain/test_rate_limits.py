@@ -201,20 +201,9 @@ def test_alone_an_engine_begins_with_nothing_and_its_part_of_the_debt() -> None:
     buckets = Buckets()
     buckets.use({REQUESTS: Pace(2, 8), OUTPUT: Pace(10, 100)}, 0.0)
     buckets.change({OUTPUT: -300.0}, 0.0)
-    buckets.divide(4, 0.0, {REQUESTS: 1.0}, 0.0)
+    buckets.divide(4, 0.0)
     assert buckets.wait_s({REQUESTS: 1.0}, 0.0)[0] == pytest.approx(50 / 2.5), "the debt of 200 is paid by all four"
     assert buckets.all[REQUESTS].level_at(0.0) == 0
-
-
-def test_alone_an_engine_lets_nothing_through_for_a_while_and_no_longer_than_a_call_would_wait_anyway() -> None:
-    buckets = Buckets()
-    buckets.use({REQUESTS: Pace(20, 60)}, 0.0)
-    buckets.divide(4, 0.0, {REQUESTS: 1.0}, 1.0)
-    assert buckets.wait_s({REQUESTS: 1.0}, 0.0)[0] == pytest.approx(1.0)
-    slow = Buckets()
-    slow.use({REQUESTS: Pace(2, 8)}, 0.0)
-    slow.divide(4, 0.0, {REQUESTS: 1.0}, 1.0)
-    assert slow.wait_s({REQUESTS: 1.0}, 0.0)[0] == pytest.approx(1 / 0.5)
 
 
 def test_limits_that_change_keep_what_was_taken() -> None:

@@ -8,6 +8,7 @@ import signal
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -281,7 +282,9 @@ async def test_an_engine_whose_answer_was_late_lets_nothing_through_before_it_as
     fleet.settings = table(requests_per_minute=600)
     unlucky = fleet.engine(2)
     weather.breaks(RedisConnectionError)
-    await refused(unlucky)
+    found = await unlucky.reserve(QUESTION)
+    assert isinstance(found, Refusal)
+    assert found.reason == "the store did not say whether there is room"
     clock.now += TRY_AGAIN_S * 0.99
     assert await refused(unlucky) == pytest.approx(TRY_AGAIN_S * 0.01)
     weather.clears()
@@ -289,6 +292,15 @@ async def test_an_engine_whose_answer_was_late_lets_nothing_through_before_it_as
     trips = fleet.store.trips
     await taken(unlucky)
     assert fleet.store.trips == trips + 1
+
+
+async def test_nor_does_it_let_a_smaller_call_through(fleet: Fleet, weather: Any, clock: Any) -> None:
+    fleet.settings = table(output_tokens_per_minute=60_000)
+    unlucky = fleet.engine(2)
+    weather.breaks(RedisConnectionError)
+    await refused(unlucky)
+    clock.now += TRY_AGAIN_S * 0.9
+    await refused(unlucky, replace(QUESTION, tokens_out=1))
 
 
 async def test_a_store_that_is_back_is_told_what_was_used_meanwhile(fleet: Fleet, weather: Any, clock: Any) -> None:
